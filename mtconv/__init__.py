@@ -1,0 +1,25 @@
+"""Transposed convolution and its exact adjoint, with one API on many array libraries."""
+
+from mtconv.errors import BackendError as BackendError
+from mtconv.errors import GeometryError as GeometryError
+from mtconv.functional import conv as conv
+from mtconv.functional import conv_transpose as conv_transpose
+from mtconv.functional import kernel_grad as kernel_grad
+from mtconv.shapes import conv_shape as conv_shape
+from mtconv.shapes import conv_transpose_shape as conv_transpose_shape
+from mtconv.shapes import input_sizes as input_sizes
+from mtconv.spec import ConvSpec as ConvSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "ConvSpec",
+    "GeometryError",
+    "conv",
+    "conv_shape",
+    "conv_transpose",
+    "conv_transpose_shape",
+    "input_sizes",
+    "kernel_grad",
+]

@@ -1,0 +1,1 @@
+"""Interpreters of a plan, one per array library; imported only when asked for."""

@@ -1,0 +1,151 @@
+"""Which backend owns these arrays. No array library is imported until it is needed.
+
+An array of a library can exist only where that library is already imported, so owners
+are looked up in ``sys.modules``. NumPy arrays and Python sequences are neutral: they
+follow the other operand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from mtconv.errors import BackendError, message
+from mtconv.plan import Plan
+
+__all__ = ["BACKENDS", "Backend", "backend_for", "load", "missing_packages"]
+
+
+class Backend(Protocol):
+    """What a backend module provides."""
+
+    NAME: str
+
+    def asarray(self, function: str, argument: str, array: Any) -> Any:
+        """Convert a neutral array, and refuse dtypes that the backend cannot take."""
+
+    def result_dtype(self, *arrays: Any) -> str:
+        """Name the dtype of the result of a call on these arrays (None: left out)."""
+
+    def run(self, plan: Plan, first: Any, second: Any, bias: Any, precision: Any) -> Any:
+        """Execute a plan on arrays of this backend."""
+
+
+class Row(NamedTuple):
+    """A backend: the class of its arrays, its module, and how to install it."""
+
+    package: str
+    array_class: str
+    module: str
+    requires: tuple[str, ...]
+    extra: str
+
+
+BACKENDS = {
+    "numpy": Row("numpy", "ndarray", "mtconv.backends._numpy", ("numpy",), ""),
+    "jax": Row("jax", "Array", "mtconv.backends._jax", ("jax",), "jax"),
+    "sparse": Row("", "", "mtconv.backends._sparse", ("scipy",), "sparse"),
+}
+
+_NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
+
+
+def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
+    """Return the backend that owns these arrays; None stands for one left out.
+
+    Raises
+    ------
+    BackendError
+        If an array is of an unknown type, if two libraries are mixed, or if ``backend``
+        names another library than that of an array.
+    """
+    owners = {
+        name: owner
+        for name, array in arrays.items()
+        if array is not None and (owner := _owner(function, name, array)) is not None
+    }
+    if len(set(owners.values())) > 1:
+        got = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
+        argument = next(iter(owners))
+        msg = message(
+            function,
+            argument,
+            "must be of the same array library as the others",
+            got,
+            fix="Convert one of them; NumPy arrays follow the other library by themselves.",
+        )
+        raise BackendError(msg)
+    owner = next(iter(owners.values()), None)
+    if backend is None:
+        return load(owner or "numpy")
+    if not isinstance(backend, str) or backend not in BACKENDS:
+        names = ", ".join(repr(name) for name in BACKENDS)
+        msg = message(function, "backend", f"must be None or one of {names}", repr(backend))
+        raise BackendError(msg)
+    if owner is not None and owner != backend:
+        argument = next(iter(owners))
+        msg = message(
+            function,
+            "backend",
+            f"must be {owner!r} or None for an array of {owner}",
+            repr(backend),
+            fix=f"Convert `{argument}` to NumPy first: only neutral arrays are converted.",
+        )
+        raise BackendError(msg)
+    return load(backend)
+
+
+def _owner(function: str, argument: str, array: Any) -> str | None:
+    """Return the name of the backend that owns an array; None for neutral ones."""
+    if isinstance(array, _NEUTRAL):
+        return None
+    for name, row in BACKENDS.items():
+        module = sys.modules.get(row.package)
+        # Asked of the instance: tracers of JAX are not of a subclass of jax.Array.
+        if module is not None and isinstance(array, getattr(module, row.array_class)):
+            return name
+    kind = f"{type(array).__module__}.{type(array).__qualname__}"
+    msg = message(
+        function,
+        argument,
+        "must be an array of a known library, a list or a number",
+        kind,
+        fix="Convert it, for example with numpy.asarray.",
+    )
+    raise BackendError(msg)
+
+
+@cache
+def load(name: str) -> Backend:
+    """Import the module of a backend.
+
+    Raises
+    ------
+    ImportError
+        If its library is not installed; the message says how to install it.
+    """
+    row = BACKENDS[name]
+    absent = missing_packages(name)
+    if absent:
+        msg = (
+            f"The {name} backend of mtconv needs {' and '.join(absent)}, which "
+            f"cannot be imported. Install it with: pip install 'mtconv[{row.extra}]'"
+        )
+        raise ImportError(msg)
+    module: ModuleType = importlib.import_module(row.module)
+    return cast("Backend", module)
+
+
+def missing_packages(name: str) -> tuple[str, ...]:
+    """List the packages that a backend needs and that are not installed."""
+    return tuple(
+        package
+        for package in BACKENDS[name].requires
+        if package not in sys.modules and importlib.util.find_spec(package) is None
+    )

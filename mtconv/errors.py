@@ -1,0 +1,28 @@
+"""The two exceptions of mtconv and the one form that every message has."""
+
+from __future__ import annotations
+
+__all__ = ["BackendError", "GeometryError", "message"]
+
+
+class GeometryError(ValueError):
+    """Shapes or options that no transposed convolution can have."""
+
+
+class BackendError(TypeError):
+    """Arrays, dtypes or algorithms that the chosen backend cannot take."""
+
+
+def message(
+    function: str,
+    argument: str,
+    rule: str,
+    got: object,
+    *,
+    axis: str | None = None,
+    fix: str = "",
+) -> str:
+    """Say what went wrong: function, argument, rule, axis, what was got, and the fix."""
+    where = f" on axis {axis}" if axis is not None else ""
+    text = f"{function}: `{argument}` {rule}{where}; got {got}."
+    return f"{text} {fix}" if fix else text

@@ -1,0 +1,340 @@
+"""The three maps and their shapes: the functions that users call.
+
+Each one walks the same way: options are frozen, shapes become a spec, the spec becomes a
+plan (both cached), and the backend that owns the arrays executes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, SupportsIndex
+
+from mtconv.dispatch import backend_for
+from mtconv.options import IntOrInts, Options, Padding, freeze, freeze_sizes
+from mtconv.plan import plan_for, plan_for_spec
+from mtconv.spec import ConvSpec
+
+__all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]
+
+
+def conv_transpose(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    output_padding: IntOrInts = 0,
+    output_size: IntOrInts | None = None,
+    dilation: IntOrInts = 1,
+    groups: SupportsIndex = 1,
+    padding_mode: str = "zeros",
+    layout: str | None = None,
+    kernel_layout: str | None = None,
+    algorithm: str = "auto",
+    backend: str | None = None,
+    precision: Any = None,
+) -> Any:
+    """Transpose a convolution: spread each element of x over the result.
+
+    ``y[b, o] = bias[b] + sum x[s, i] * kernel[s, b, j]`` over all channels ``s`` of the
+    group and all taps with ``o = stride*i + dilation*j - lo``. It is the exact adjoint
+    of `conv` with the same kernel array and options.
+
+    Parameters
+    ----------
+    x : array, shape (N, C_in, *n) or (C_in, *n), or (*n,) with a kernel without channels
+        The input. An array of NumPy or JAX, or nested sequences of numbers.
+    kernel : array, shape (C_in, C_out / groups, *k), or (*k,) of one or two axes
+        The kernel; its array library is that of x.
+    bias : array, shape (C_out,), optional
+        Added to every element of a channel.
+    stride, dilation : int or sequence of int
+        Steps on the result's side, of x's index and of the kernel's.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        Padding of the forward convolution, so this function crops by it; negative values
+        extend with zeros. "valid" is 0. "same" makes the result ``stride`` times as
+        large as x; "same_lower" does so with the odd element of padding first.
+    output_padding : int or sequence of int
+        Further elements at the high end, fewer than the stride.
+    output_size : int or sequence of int, optional
+        Spatial size of the result, instead of `output_padding`.
+    groups : int
+        Number of groups that the channels are divided into.
+    padding_mode : str
+        What the forward convolution reads in its padding: "zeros", "circular",
+        "reflect", "replicate" or "symmetric".
+    layout, kernel_layout : str, optional
+        Order of the axes, for example "NHWC" and "HWIO".
+    algorithm : str
+        "auto", "exact" (exact on integer-valued arrays), or an algorithm by name.
+    backend : str, optional
+        Backend for neutral arrays (NumPy's, and sequences): "numpy", "jax" or "sparse".
+    precision : optional
+        Precision of matrix products on JAX; other backends always compute in full.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *size) in the layout of x, ``size = stride*(n - 1) +
+        dilation*(k - 1) + 1 - lo - hi + output_padding``, dtype by the library's own
+        promotion of x, kernel and bias. float16 and bfloat16 accumulate in float32.
+
+    Raises
+    ------
+    GeometryError
+        If shapes or options do not fit; the message says which, and how to mend it.
+    BackendError
+        If arrays of two libraries are mixed or a dtype cannot be taken.
+
+    Notes
+    -----
+    Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
+    backend needs a workspace of at most 64 MiB per thread whatever the sizes.
+
+    See Also
+    --------
+    conv : the adjoint.
+    kernel_grad : the derivative by the kernel.
+    conv_transpose_shape : the shape of the result without the work.
+
+    References
+    ----------
+    .. [1] V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep
+       learning", 2016, chapter 4.
+
+    Examples
+    --------
+    >>> conv_transpose([[0, 1], [2, 3]], [[0, 1], [2, 3]])
+    array([[ 0,  0,  1],
+           [ 0,  4,  6],
+           [ 4, 12,  9]])
+    >>> conv_transpose([1, 2], [1, 10, 100], stride=2)
+    array([  1,  10, 102,  20, 200])
+    """
+    options = freeze(
+        "conv_transpose",
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        output_size=output_size,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        layout=layout,
+        kernel_layout=kernel_layout,
+    )
+    return _apply("conv_transpose", x, kernel, bias, options, algorithm, backend, precision)
+
+
+def conv(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    dilation: IntOrInts = 1,
+    groups: SupportsIndex = 1,
+    padding_mode: str = "zeros",
+    layout: str | None = None,
+    kernel_layout: str | None = None,
+    algorithm: str = "auto",
+    backend: str | None = None,
+    precision: Any = None,
+) -> Any:
+    """Convolve (correlate, as deep learning means it): the adjoint of `conv_transpose`.
+
+    ``y[s, i] = bias[s] + sum x[b, o] * kernel[s, b, j]`` over all channels ``b`` of the
+    group and all taps with ``o = stride*i + dilation*j - lo``.
+
+    Parameters
+    ----------
+    x : array, shape (N, C_in, *size) or (C_in, *size), or (*size,)
+        The input, on the big side of the relation.
+    kernel : array, shape (C_out, C_in / groups, *k), or (*k,) of one or two axes
+        The kernel; the same array serves `conv_transpose`.
+    bias : array, shape (C_out,), optional
+        Added to every element of a channel.
+    stride, padding, dilation, groups, padding_mode, layout, kernel_layout, algorithm,
+    backend, precision
+        As in `conv_transpose`.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *n) in the layout of x, ``n = floor((size + lo + hi -
+        dilation*(k - 1) - 1) / stride) + 1``, dtype by the library's promotion.
+
+    Raises
+    ------
+    GeometryError, BackendError
+        As in `conv_transpose`; also if the kernel spans more than the padded input.
+
+    Notes
+    -----
+    Costs as many multiply-adds as its adjoint.
+
+    Examples
+    --------
+    >>> conv([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]])
+    array([[19, 25],
+           [37, 43]])
+    """
+    options = freeze(
+        "conv",
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        layout=layout,
+        kernel_layout=kernel_layout,
+    )
+    return _apply("conv", x, kernel, bias, options, algorithm, backend, precision)
+
+
+def kernel_grad(
+    x: Any,
+    y: Any,
+    *,
+    kernel_size: IntOrInts,
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    dilation: IntOrInts = 1,
+    groups: SupportsIndex = 1,
+    padding_mode: str = "zeros",
+    layout: str | None = None,
+    kernel_layout: str | None = None,
+    algorithm: str = "auto",
+    backend: str | None = None,
+    precision: Any = None,
+) -> Any:
+    """Differentiate ``<conv_transpose(x, w), y>`` by w: the third of the three maps.
+
+    ``dw[s, b, j] = sum x[s, i] * y[b, o]`` over the batch and all taps with
+    ``o = stride*i + dilation*j - lo``, without conjugation. It is the kernel gradient
+    of `conv_transpose` for input x and cotangent y, and that of `conv` for input y and
+    cotangent x. The size of y settles the geometry.
+
+    Parameters
+    ----------
+    x : array, shape (N, C_in, *n) or (C_in, *n), or (*n,)
+        On the small side: the input of `conv_transpose`.
+    y : array, shape (N, C_out, *size) or (C_out, *size), or (*size,)
+        On the big side: a cotangent of the result of `conv_transpose`.
+    kernel_size : int or tuple of int
+        Number of taps; an int where x has batch and channels, otherwise a tuple.
+    stride, padding, dilation, groups, padding_mode, layout, kernel_layout, algorithm,
+    backend, precision
+        As in `conv_transpose`; the kernel layout is that of the result, I being the
+        channels of x.
+
+    Returns
+    -------
+    array
+        Shape (C_in, C_out / groups, *kernel_size), dtype by the library's promotion.
+
+    Raises
+    ------
+    GeometryError, BackendError
+        As in `conv_transpose`; also if a convolution of y does not have x's size.
+
+    Notes
+    -----
+    Costs as many multiply-adds as the other two maps.
+
+    Examples
+    --------
+    >>> kernel_grad([1, 10], [1, 2, 3, 4], kernel_size=(2,), stride=2)
+    array([31, 42])
+    """
+    options = freeze(
+        "kernel_grad",
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        layout=layout,
+        kernel_layout=kernel_layout,
+    )
+    size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
+    engine = backend_for("kernel_grad", backend, x=x, y=y)
+    x = engine.asarray("kernel_grad", "x", x)
+    y = engine.asarray("kernel_grad", "y", y)
+    plan = plan_for(
+        "kernel_grad",
+        x.shape,
+        y.shape,
+        options,
+        engine.result_dtype(x, y),
+        algorithm,
+        engine.NAME,
+        None,
+        size,
+    )
+    return engine.run(plan, x, y, None, precision)
+
+
+def _apply(
+    form: str,
+    x: Any,
+    kernel: Any,
+    bias: Any,
+    options: Options,
+    algorithm: str,
+    backend: str | None,
+    precision: Any,
+) -> Any:
+    """Find backend and plan of one of the two maps, and execute."""
+    engine = backend_for(form, backend, x=x, kernel=kernel, bias=bias)
+    x = engine.asarray(form, "x", x)
+    kernel = engine.asarray(form, "kernel", kernel)
+    bias_shape = None
+    if bias is not None:
+        bias = engine.asarray(form, "bias", bias)
+        bias_shape = bias.shape
+    plan = plan_for(
+        form,
+        x.shape,
+        kernel.shape,
+        options,
+        engine.result_dtype(x, kernel, bias),
+        algorithm,
+        engine.NAME,
+        bias_shape,
+    )
+    return engine.run(plan, x, kernel, bias, precision)
+
+
+def apply_spec(
+    form: str,
+    spec: ConvSpec,
+    first: Any,
+    second: Any,
+    bias: Any = None,
+    *,
+    algorithm: str = "auto",
+    backend: str | None = None,
+    precision: Any = None,
+) -> Any:
+    """Apply one of the maps of a spec made before; ``second`` is y for "kernel_grad"."""
+    name = "y" if form == "kernel_grad" else "kernel"
+    engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
+    first = engine.asarray(form, "x", first)
+    second = engine.asarray(form, name, second)
+    bias_shape = None
+    if bias is not None:
+        bias = engine.asarray(form, "bias", bias)
+        bias_shape = bias.shape
+    plan = plan_for_spec(
+        form,
+        spec,
+        first.shape,
+        second.shape,
+        engine.result_dtype(first, second, bias),
+        algorithm,
+        engine.NAME,
+        bias_shape,
+    )
+    return engine.run(plan, first, second, bias, precision)

@@ -1,0 +1,236 @@
+"""Integer arithmetic of one spatial axis: the relation ``o = stride*i + dilation*j - lo``.
+
+Six integers describe an axis: the small side ``n`` (index ``i``), the big side ``N``
+(index ``o``), the kernel size ``k`` (index ``j``), ``stride``, ``dilation`` and ``lo``.
+A triple ``(i, j, o)`` is a tap when the relation holds and every index is in range.
+Convolution, transposed convolution, kernel gradient and sparse matrix are different sums
+over the same taps, so everything about sizes, paddings, phases, halos and tiles is here,
+once, and nothing here knows about arrays, options or errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+__all__ = [
+    "Axis",
+    "Phase",
+    "Window",
+    "big_sizes",
+    "fold_index",
+    "padded_axis",
+    "phases",
+    "restrict",
+    "same_lo",
+    "small_size",
+    "touched_big",
+    "touched_small",
+    "windows",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One spatial axis: ``o = stride*i + dilation*j - lo``.
+
+    Parameters
+    ----------
+    small : int
+        Size ``n`` of the small side, the input of a transposed convolution.
+    big : int
+        Size ``N`` of the big side, the input of a convolution.
+    kernel : int
+        Number of taps ``k``.
+    stride, dilation : int
+        Steps of ``i`` and of ``j`` on the big side.
+    lo : int
+        What is cropped at the low end of the big side; negative values leave cells
+        there that no tap reaches.
+
+    Examples
+    --------
+    >>> axis = Axis(small=2, big=3, kernel=2, stride=1, dilation=1, lo=0)
+    >>> [(w.tap, w.small_start, w.small_stop, w.big_start) for w in windows(axis)]
+    [(0, 0, 2, 0), (1, 0, 2, 1)]
+    """
+
+    small: int
+    big: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    lo: int = 0
+
+    @property
+    def extent(self) -> int:
+        """Length that the dilated kernel spans, ``dilation*(k - 1) + 1``."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def full(self) -> int:
+        """Size of the big side if nothing were cropped, ``stride*(n - 1) + extent``."""
+        return self.stride * (self.small - 1) + self.extent
+
+    @property
+    def hi(self) -> int:
+        """What is cropped at the high end; negative values leave cells no tap reaches."""
+        return self.full - self.lo - self.big
+
+
+class Window(NamedTuple):
+    """Where one tap lands: small cells ``start..stop`` and the first big cell they meet.
+
+    Small cell ``small_start + t`` meets big cell ``big_start + stride*t``.
+    """
+
+    tap: int
+    small_start: int
+    small_stop: int
+    big_start: int
+
+    @property
+    def cells(self) -> int:
+        """Number of cells that meet."""
+        return self.small_stop - self.small_start
+
+
+@lru_cache(maxsize=4096)
+def windows(axis: Axis) -> tuple[Window, ...]:
+    """List the taps of an axis that reach at least one big cell, in order of ``j``."""
+    found = []
+    for j in range(axis.kernel):
+        shift = axis.dilation * j - axis.lo
+        start = max(0, -(shift // axis.stride))
+        stop = min(axis.small, (axis.big - 1 - shift) // axis.stride + 1)
+        if start < stop:
+            found.append(Window(j, start, stop, axis.stride * start + shift))
+    return tuple(found)
+
+
+class Phase(NamedTuple):
+    """Big cells ``start + stride*t`` (``0 <= t < cells``) and the taps that feed them.
+
+    Cell ``t`` receives ``x[t + shift - m*shift_step] * w[tap + m*tap_step]`` for
+    ``0 <= m < taps``, small indices out of range counting as zero: a phase is a plain
+    convolution of stride 1, and no inserted zero is ever multiplied.
+    """
+
+    start: int
+    cells: int
+    tap: int
+    tap_step: int
+    taps: int
+    shift: int
+    shift_step: int
+
+
+@lru_cache(maxsize=4096)
+def phases(axis: Axis) -> tuple[Phase, ...]:
+    """Split the big side of an axis by residue modulo the stride.
+
+    With ``g = gcd(stride, dilation)`` a residue that ``g`` does not divide has no taps;
+    otherwise its taps are ``stride // g`` apart.
+    """
+    common = _gcd(axis.stride, axis.dilation)
+    tap_step = axis.stride // common
+    shift_step = axis.dilation // common
+    found = []
+    for start in range(min(axis.stride, axis.big)):
+        residue = (start + axis.lo) % axis.stride
+        cells = (axis.big - 1 - start) // axis.stride + 1
+        tap = taps = shift = 0
+        if residue % common == 0:
+            # The inverse of the dilation modulo tap_step picks the first tap.
+            inverse = pow(shift_step, -1, tap_step) if tap_step > 1 else 0
+            tap = (residue // common) * inverse % tap_step
+            taps = max(0, -((tap - axis.kernel) // tap_step))
+            shift = (start + axis.lo - axis.dilation * tap) // axis.stride
+        found.append(Phase(start, cells, tap, tap_step, taps, shift, shift_step))
+    return tuple(found)
+
+
+def _gcd(a: int, b: int) -> int:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+def small_size(big: int, kernel: int, stride: int, dilation: int, lo: int, hi: int) -> int:
+    """Size of a convolution's result with ``lo`` and ``hi`` cells of padding."""
+    extent = dilation * (kernel - 1) + 1
+    return (big + lo + hi - extent) // stride + 1
+
+
+def big_sizes(
+    small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
+) -> range:
+    """List the sizes that a convolution with this padding maps to ``small``.
+
+    The first is the natural size of the transposed convolution (what
+    ``output_padding=0`` gives) as long as that is positive.
+    """
+    base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
+    return range(max(base, 1), max(base + stride, 1))
+
+
+def same_lo(big: int, kernel: int, stride: int, dilation: int, *, lower: bool) -> int:
+    """Low padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
+    small = -(-big // stride)
+    total = max(stride * (small - 1) + dilation * (kernel - 1) + 1 - big, 0)
+    return total - total // 2 if lower else total // 2
+
+
+def touched_small(axis: Axis, start: int, stop: int) -> tuple[int, int]:
+    """Small cells that reach big cells ``start..stop``: the halo of a transposed conv."""
+    first = -((axis.extent - 1 - start - axis.lo) // axis.stride)
+    last = (stop - 1 + axis.lo) // axis.stride
+    first = min(max(first, 0), axis.small)
+    return first, max(first, min(last + 1, axis.small))
+
+
+def touched_big(axis: Axis, start: int, stop: int) -> tuple[int, int]:
+    """Big cells that small cells ``start..stop`` reach: the halo of a convolution."""
+    first = axis.stride * start - axis.lo
+    last = axis.stride * (stop - 1) + axis.extent - 1 - axis.lo
+    first = min(max(first, 0), axis.big)
+    return first, max(first, min(last + 1, axis.big))
+
+
+def restrict(axis: Axis, small: tuple[int, int], big: tuple[int, int]) -> Axis:
+    """Keep small cells ``small[0]..small[1]`` and big cells ``big[0]..big[1]``.
+
+    The block has the same relation with another ``lo``; tiles, chunks and shards are
+    such blocks.
+    """
+    return Axis(
+        small=small[1] - small[0],
+        big=big[1] - big[0],
+        kernel=axis.kernel,
+        stride=axis.stride,
+        dilation=axis.dilation,
+        lo=axis.lo + big[0] - axis.stride * small[0],
+    )
+
+
+def padded_axis(axis: Axis) -> Axis:
+    """Take the padding of an axis into its big side: ``lo = 0``, nothing cropped."""
+    big = axis.lo + axis.big + max(axis.hi, 0)
+    return Axis(axis.small, big, axis.kernel, axis.stride, axis.dilation, 0)
+
+
+@lru_cache(maxsize=1024)
+def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
+    """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode."""
+    cells = range(-lo, size + hi)
+    if mode == "circular":
+        return tuple(o % size for o in cells)
+    if mode == "replicate":
+        return tuple(min(max(o, 0), size - 1) for o in cells)
+    if mode == "reflect":
+        period = max(2 * (size - 1), 1)
+        return tuple(min(o % period, period - o % period) for o in cells)
+    if mode == "symmetric":
+        return tuple(min(o % (2 * size), 2 * size - 1 - o % (2 * size)) for o in cells)
+    raise ValueError(mode)

@@ -1,0 +1,201 @@
+"""What the user wrote, checked for type and frozen, so that it can be a cache key.
+
+Nothing here knows about shapes: an :class:`Options` says the same for every array.
+The checks come before any cache look-up because ``True`` and ``2.0`` hash like the
+integers ``1`` and ``2``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import NamedTuple, SupportsIndex, TypeAlias, cast
+
+from mtconv.errors import GeometryError, message
+
+__all__ = [
+    "ALGORITHMS",
+    "DEFAULTS",
+    "IntOrInts",
+    "Options",
+    "Padding",
+    "check_word",
+    "freeze",
+]
+
+IntOrInts: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+Padding: TypeAlias = (
+    str | SupportsIndex | Sequence[SupportsIndex] | Sequence[Sequence[SupportsIndex]]
+)
+
+PADDING_WORDS = ("valid", "same", "same_lower")
+PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
+
+
+class Options(NamedTuple):
+    """The geometric options of one call, frozen: integers, tuples and words only."""
+
+    stride: int | tuple[int, ...] = 1
+    padding: int | str | tuple[int | tuple[int, int], ...] = 0
+    output_padding: int | tuple[int, ...] = 0
+    output_size: int | tuple[int, ...] | None = None
+    dilation: int | tuple[int, ...] = 1
+    groups: int = 1
+    padding_mode: str = "zeros"
+    layout: str | None = None
+    kernel_layout: str | None = None
+
+
+DEFAULTS = Options()
+
+
+def freeze(
+    function: str,
+    *,
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    output_padding: IntOrInts = 0,
+    output_size: IntOrInts | None = None,
+    dilation: IntOrInts = 1,
+    groups: SupportsIndex = 1,
+    padding_mode: str = "zeros",
+    layout: str | None = None,
+    kernel_layout: str | None = None,
+) -> Options:
+    """Check the types of the options of ``function`` and freeze them."""
+    # Plain ints pass by their exact type, which bool does not share: this is on the
+    # path of every call.
+    if type(stride) is not int:
+        stride = _ints(function, "stride", stride)
+    if type(padding) is not int:
+        padding = _padding(function, padding)
+    if type(output_padding) is not int:
+        output_padding = _ints(function, "output_padding", output_padding)
+    if output_size is not None and type(output_size) is not int:
+        output_size = _ints(function, "output_size", output_size)
+    if type(dilation) is not int:
+        dilation = _ints(function, "dilation", dilation)
+    if type(groups) is not int:
+        groups = _int(function, "groups", groups)
+    if padding_mode != "zeros":
+        check_word(function, "padding_mode", padding_mode, PADDING_MODES)
+    if layout is not None and type(layout) is not str:
+        layout = _layout_string(function, "layout", layout)
+    if kernel_layout is not None and type(kernel_layout) is not str:
+        kernel_layout = _layout_string(function, "kernel_layout", kernel_layout)
+    return Options(
+        cast("int | tuple[int, ...]", stride),
+        cast("int | str | tuple[int | tuple[int, int], ...]", padding),
+        cast("int | tuple[int, ...]", output_padding),
+        cast("int | tuple[int, ...] | None", output_size),
+        cast("int | tuple[int, ...]", dilation),
+        cast("int", groups),
+        padding_mode,
+        layout,
+        kernel_layout,
+    )
+
+
+def freeze_sizes(function: str, argument: str, value: IntOrInts) -> int | tuple[int, ...]:
+    """Check one argument that is an integer or one integer per axis."""
+    return value if type(value) is int else _ints(function, argument, value)
+
+
+def check_word(function: str, argument: str, value: object, words: tuple[str, ...]) -> str:
+    """Check that a value is one of the words that the argument has."""
+    if isinstance(value, str) and value in words:
+        return value
+    names = ", ".join(repr(word) for word in words)
+    msg = message(function, argument, f"must be one of {names}", repr(value))
+    raise GeometryError(msg)
+
+
+def _int(function: str, argument: str, value: object, axis: str | None = None) -> int:
+    if type(value) is int:
+        return value
+    if not isinstance(value, (bool, str)) and type(value).__name__ not in _BOOLS:
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    msg = message(
+        function,
+        argument,
+        "must be an integer",
+        f"{value!r} of type {type(value).__name__}",
+        axis=axis,
+        fix="Floats and bools are not taken for integers; write, for example, 2.",
+    )
+    raise GeometryError(msg)
+
+
+_BOOLS = frozenset({"bool", "bool_"})
+
+
+def _items(value: object) -> list[object] | None:
+    """Return the items of a list, tuple or one-dimensional array, otherwise None."""
+    if isinstance(value, (str, bytes, dict, set)) or getattr(value, "ndim", 1) != 1:
+        return None
+    try:
+        return list(value)  # type: ignore[call-overload,no-any-return]
+    except TypeError:
+        return None
+
+
+def _ints(function: str, argument: str, value: object) -> int | tuple[int, ...]:
+    items = _items(value)
+    if items is None:
+        return _int(function, argument, value)
+    return tuple(
+        _int(function, argument, item, f"number {number}")
+        for number, item in enumerate(items)
+    )
+
+
+def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int, int], ...]:
+    if isinstance(value, str):
+        return check_word(function, "padding", value, PADDING_WORDS)
+    items = _items(value) if getattr(value, "ndim", 1) == 1 else _rows(value)
+    if items is None:
+        return _int(function, "padding", value)
+    frozen: list[int | tuple[int, int]] = []
+    for number, item in enumerate(items):
+        pair = _items(item)
+        name = f"number {number}"
+        if pair is None:
+            frozen.append(_int(function, "padding", item, name))
+        elif len(pair) == 2:
+            lo, hi = (_int(function, "padding", part, name) for part in pair)
+            frozen.append((lo, hi))
+        else:
+            msg = message(
+                function,
+                "padding",
+                "must be an integer, one integer per axis or one (lo, hi) pair per axis",
+                f"{item!r} of length {len(pair)}",
+                axis=name,
+                fix="Write, for example, padding=((1, 2), (0, 1)).",
+            )
+            raise GeometryError(msg)
+    return tuple(frozen)
+
+
+def _rows(value: object) -> list[object] | None:
+    """Return the rows of a two-dimensional array of integers, otherwise None."""
+    if getattr(value, "ndim", 0) != 2:
+        return None
+    return list(value)  # type: ignore[call-overload,no-any-return]
+
+
+def _layout_string(function: str, argument: str, value: object) -> str:
+    if isinstance(value, str):
+        return str(value)
+    msg = message(
+        function,
+        argument,
+        "must be a string such as 'NCHW' or None",
+        f"{value!r} of type {type(value).__name__}",
+        fix="Leave it out for channels first.",
+    )
+    raise GeometryError(msg)

@@ -1,0 +1,194 @@
+"""Shapes before there are arrays: what size comes out, and which sizes go in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+from mtconv.errors import GeometryError, message
+from mtconv.layout import axis_names
+from mtconv.options import IntOrInts, Options, Padding, check_word, freeze, freeze_sizes
+from mtconv.plan import result_shape
+from mtconv.problem import problem
+from mtconv.resolve import AxisResolver, per_axis
+from mtconv.spec import ConvSpec
+
+__all__ = [
+    "conv_shape",
+    "conv_transpose_shape",
+    "freeze_shape",
+    "input_sizes",
+    "spec_from_shapes",
+]
+
+
+def conv_transpose_shape(
+    x_shape: Sequence[SupportsIndex],
+    kernel_shape: Sequence[SupportsIndex],
+    **options: Any,
+) -> tuple[int, ...]:
+    """Shape of ``conv_transpose(x, kernel, **options)``, from integers alone.
+
+    Parameters
+    ----------
+    x_shape, kernel_shape : sequence of int
+        Shapes of the two arrays, in their layouts.
+    **options
+        The geometric options of `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    tuple of int
+        The shape of the result.
+
+    Raises
+    ------
+    GeometryError
+        Where `mtconv.conv_transpose` would raise it.
+
+    Examples
+    --------
+    >>> conv_transpose_shape((8, 3, 16, 16), (3, 5, 4, 4), stride=2, padding=1)
+    (8, 5, 32, 32)
+    """
+    return _shape("conv_transpose", x_shape, kernel_shape, options)
+
+
+def conv_shape(
+    x_shape: Sequence[SupportsIndex],
+    kernel_shape: Sequence[SupportsIndex],
+    **options: Any,
+) -> tuple[int, ...]:
+    """Shape of ``conv(x, kernel, **options)``, from integers alone.
+
+    Parameters
+    ----------
+    x_shape, kernel_shape : sequence of int
+        Shapes of the two arrays, in their layouts.
+    **options
+        The geometric options of `mtconv.conv`.
+
+    Returns
+    -------
+    tuple of int
+        The shape of the result.
+
+    Raises
+    ------
+    GeometryError
+        Where `mtconv.conv` would raise it.
+
+    Examples
+    --------
+    >>> conv_shape((8, 5, 32, 32), (3, 5, 4, 4), stride=2, padding=1)
+    (8, 3, 16, 16)
+    """
+    return _shape("conv", x_shape, kernel_shape, options)
+
+
+def input_sizes(
+    size: IntOrInts,
+    kernel_size: IntOrInts,
+    *,
+    form: str = "conv_transpose",
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    dilation: IntOrInts = 1,
+) -> tuple[tuple[int, ...], ...]:
+    """List, axis by axis, the input sizes that can lead to a result of this size.
+
+    Parameters
+    ----------
+    size : int or sequence of int
+        Spatial size of the result; as many axes as `kernel_size`.
+    kernel_size : int or sequence of int
+        Number of taps along each axis.
+    form : str
+        "conv_transpose" or "conv": the map whose input is asked for.
+    stride, padding, dilation
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    tuple of tuple of int
+        The legal sizes of each axis; none where no input leads there.
+
+    Examples
+    --------
+    >>> input_sizes((32, 33), (4, 4), stride=2, padding=1)
+    ((16,), (16,))
+    >>> input_sizes(16, 4, form="conv", stride=2, padding=1)
+    ((32, 33),)
+    """
+    check_word("input_sizes", "form", form, ("conv_transpose", "conv"))
+    options = freeze("input_sizes", stride=stride, padding=padding, dilation=dilation)
+    sizes = freeze_sizes("input_sizes", "size", size)
+    taps = freeze_sizes("input_sizes", "kernel_size", kernel_size)
+    rank = max(len(v) if isinstance(v, tuple) else 1 for v in (sizes, taps))
+    names = axis_names(rank)
+    resolver = AxisResolver("input_sizes", options, names)
+    return tuple(
+        resolver.inputs(form, a, target, kernel)
+        for a, (target, kernel) in enumerate(
+            zip(
+                per_axis("input_sizes", "size", sizes, names, least=1),
+                per_axis("input_sizes", "kernel_size", taps, names, least=1),
+                strict=True,
+            )
+        )
+    )
+
+
+def spec_from_shapes(
+    x_shape: Sequence[SupportsIndex],
+    kernel_shape: Sequence[SupportsIndex],
+    **options: Any,
+) -> ConvSpec:
+    """Make the spec of ``conv_transpose(x, kernel, **options)`` from shapes."""
+    function = "ConvSpec.from_shapes"
+    return problem(
+        "conv_transpose",
+        freeze_shape(function, "x_shape", x_shape),
+        freeze_shape(function, "kernel_shape", kernel_shape),
+        freeze(function, **options),
+    ).spec
+
+
+def freeze_shape(
+    function: str, argument: str, shape: Sequence[SupportsIndex]
+) -> tuple[int, ...]:
+    """Check that a shape is a sequence of integers, none negative."""
+    frozen = freeze_sizes(function, argument, shape)
+    if isinstance(frozen, int) or any(size < 0 for size in frozen):
+        msg = message(
+            function,
+            argument,
+            "must be a sequence of sizes, each at least 0",
+            repr(shape),
+            fix="Pass array.shape.",
+        )
+        raise GeometryError(msg)
+    return frozen
+
+
+def _shape(
+    form: str,
+    x_shape: Sequence[SupportsIndex],
+    kernel_shape: Sequence[SupportsIndex],
+    options: dict[str, Any],
+) -> tuple[int, ...]:
+    function = f"{form}_shape"
+    first = freeze_shape(function, "x_shape", x_shape)
+    second = freeze_shape(function, "kernel_shape", kernel_shape)
+    found = problem(form, first, second, _geometric(form, function, options))
+    return result_shape(form, found, first)
+
+
+def _geometric(form: str, function: str, options: dict[str, Any]) -> Options:
+    """Freeze the options; a convolution has no output_padding and no output_size."""
+    if form == "conv":
+        for name in ("output_padding", "output_size"):
+            if name in options:
+                msg = f"{function}() got an unexpected keyword argument {name!r}"
+                raise TypeError(msg)
+    return freeze(function, **options)

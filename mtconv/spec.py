@@ -1,0 +1,182 @@
+"""`ConvSpec`: the geometry that a transposed convolution and its adjoint share.
+
+Options and shapes come in, integers come out. Every padding word, output size and
+framework convention ends here as one ``lo`` and one size per axis; from here on nobody
+asks what the user wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+from mtconv import geometry
+from mtconv.geometry import Axis
+
+__all__ = ["FORMS", "ConvSpec"]
+
+FORMS = ("conv_transpose", "conv", "kernel_grad")
+
+
+@dataclass(frozen=True)
+class ConvSpec:
+    """Frozen, hashable geometry shared by both maps and the kernel gradient.
+
+    With ``x`` on the small side, ``y`` on the big side and kernel ``w`` all maps are
+    derivatives of one trilinear form, ``T(x, w, y) = sum x[i] w[j] y[o]`` over the taps
+    ``o = stride*i + dilation*j - lo``. A spec knows no batch size and no dtype.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+        One relation per spatial axis, in the layout's order.
+    groups : int
+        Number of channel groups.
+    small_channels, big_channels : int or None
+        Channels of ``x`` and of ``y``; None for bare signals and images.
+    padding_mode : str
+        What lies outside the big side: "zeros", "circular", "reflect", "replicate" or
+        "symmetric".
+    layout : str or None
+        Order of the data's axes; None is channels first, batched or not.
+    kernel_layout : str or None
+        Order of the kernel's axes in the letters of `conv_transpose` (I: small side).
+
+    See Also
+    --------
+    ConvSpec.from_shapes : make one from shapes and options.
+
+    Examples
+    --------
+    >>> spec = ConvSpec.from_shapes((1, 1, 2), (1, 1, 3), stride=2)
+    >>> spec.axes
+    (Axis(small=2, big=5, kernel=3, stride=2, dilation=1, lo=0),)
+    >>> spec.conv_transpose([[[1, 2]]], [[[1, 10, 100]]])
+    array([[[  1,  10, 102,  20, 200]]])
+    """
+
+    axes: tuple[Axis, ...]
+    groups: int = 1
+    small_channels: int | None = None
+    big_channels: int | None = None
+    padding_mode: str = "zeros"
+    layout: str | None = None
+    kernel_layout: str | None = None
+
+    def __hash__(self) -> int:
+        # Specs key every cache; the hash of the tuple of axes is worth keeping.
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(
+            (
+                self.axes,
+                self.groups,
+                self.small_channels,
+                self.big_channels,
+                self.padding_mode,
+                self.layout,
+                self.kernel_layout,
+            )
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Hashes of strings differ from process to process.
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return len(self.axes)
+
+    @property
+    def small(self) -> tuple[int, ...]:
+        """Spatial sizes of the small side, the input of `conv_transpose`."""
+        return tuple(axis.small for axis in self.axes)
+
+    @property
+    def big(self) -> tuple[int, ...]:
+        """Spatial sizes of the big side, the input of `conv`."""
+        return tuple(axis.big for axis in self.axes)
+
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        """Number of taps along each axis."""
+        return tuple(axis.kernel for axis in self.axes)
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """Canonical shape of the kernel: (small channels, big channels / groups, *k)."""
+        if self.small_channels is None or self.big_channels is None:
+            return (1, 1, *self.kernel_size)
+        return (
+            self.small_channels,
+            self.big_channels // self.groups,
+            *self.kernel_size,
+        )
+
+    @property
+    def multiply_adds(self) -> int:
+        """Useful multiply-adds of any of the three maps per batch item."""
+        taps = prod(
+            sum(window.cells for window in geometry.windows(axis)) for axis in self.axes
+        )
+        return taps * prod(self.kernel_shape[:2])
+
+    @property
+    def padded(self) -> ConvSpec:
+        """The zero-padded relation inside a spec with another padding mode."""
+        axes = tuple(geometry.padded_axis(axis) for axis in self.axes)
+        return ConvSpec(
+            axes,
+            self.groups,
+            self.small_channels,
+            self.big_channels,
+            "zeros",
+            self.layout,
+            self.kernel_layout,
+        )
+
+    @classmethod
+    def from_shapes(
+        cls, x_shape: Sequence[int], kernel_shape: Sequence[int], **options: Any
+    ) -> ConvSpec:
+        """Make the spec of ``conv_transpose(x, kernel, **options)`` from shapes.
+
+        Parameters
+        ----------
+        x_shape, kernel_shape : sequence of int
+            Shapes of the small side's array and of the kernel.
+        **options
+            The geometric options of `mtconv.conv_transpose`.
+
+        Raises
+        ------
+        GeometryError
+            If no transposed convolution has these shapes and options.
+        """
+        from mtconv.shapes import spec_from_shapes
+
+        return spec_from_shapes(x_shape, kernel_shape, **options)
+
+    def conv_transpose(self, x: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
+        """Apply the transposed convolution; ``how``: algorithm, backend, precision."""
+        from mtconv.functional import apply_spec
+
+        return apply_spec("conv_transpose", self, x, kernel, bias, **how)
+
+    def conv(self, y: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
+        """Apply the convolution; ``how``: algorithm, backend, precision."""
+        from mtconv.functional import apply_spec
+
+        return apply_spec("conv", self, y, kernel, bias, **how)
+
+    def kernel_grad(self, x: Any, y: Any, **how: Any) -> Any:
+        """Differentiate the trilinear form by the kernel; ``how`` as above."""
+        from mtconv.functional import apply_spec
+
+        return apply_spec("kernel_grad", self, x, y, None, **how)
