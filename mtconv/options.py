@@ -69,7 +69,7 @@ def freeze(
     if type(stride) is not int:
         stride = _ints(function, "stride", stride)
     if type(padding) is not int:
-        padding = _padding(function, padding)
+        padding = cast("Padding", _padding(function, padding))
     if type(output_padding) is not int:
         output_padding = _ints(function, "output_padding", output_padding)
     if output_size is not None and type(output_size) is not int:
@@ -85,12 +85,12 @@ def freeze(
     if kernel_layout is not None and type(kernel_layout) is not str:
         kernel_layout = _layout_string(function, "kernel_layout", kernel_layout)
     return Options(
-        cast("int | tuple[int, ...]", stride),
+        stride,
         cast("int | str | tuple[int | tuple[int, int], ...]", padding),
-        cast("int | tuple[int, ...]", output_padding),
-        cast("int | tuple[int, ...] | None", output_size),
-        cast("int | tuple[int, ...]", dilation),
-        cast("int", groups),
+        output_padding,
+        output_size,
+        dilation,
+        groups,
         padding_mode,
         layout,
         kernel_layout,

@@ -1,4 +1,4 @@
-"""Which algorithm runs a problem: the ladder that `auto` climbs, and the finished plan.
+"""The finished plan of a call: spec, arrangement of the arrays, algorithm.
 
 A plan is all a backend needs: the spec, where the axes of each array are, and the
 algorithm. Everything in it is settled from shapes and dtypes alone.
@@ -9,62 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
 
-from mtconv.cost import Cost, Rates, estimate
 from mtconv.errors import BackendError, GeometryError, message
+from mtconv.ladders import AVAILABLE, FLOATING, INEXACT, choose_algorithm
 from mtconv.layout import Arrangement
 from mtconv.options import ALGORITHMS, Options, check_word
 from mtconv.problem import Problem, match, problem
 from mtconv.spec import ConvSpec
 
 __all__ = [
-    "AVAILABLE",
-    "Candidate",
     "Plan",
-    "choose_algorithm",
     "make_plan",
     "plan_for",
     "plan_for_spec",
     "result_shape",
 ]
 
-# What each backend has, in order of preference where costs tie.
-AVAILABLE = {
-    "numpy": ("gemm", "polyphase", "direct", "fft"),
-    "jax": ("polyphase", "gemm", "direct", "native"),
-    "sparse": ("native",),
-}
-
-# Not exact on integer-valued arrays: errors are relative to the largest element.
-INEXACT = frozenset({"fft"})
-
-# `auto` takes an inexact algorithm only from this many multiply-adds up.
-INEXACT_FROM = 2**22
-
 # An array of more elements cannot be addressed on any machine there is.
 MAX_ELEMENTS = 2**47
-
-_FLOATING = {
-    "float16": 4,
-    "bfloat16": 4,
-    "float32": 4,
-    "float64": 8,
-    "complex64": 8,
-    "complex128": 16,
-}
-
-# Speeds of the NumPy backend, per element of float32; only their ratios matter.
-_RATES = Rates(gemm=4e10, elementwise=1e9, copy=4e9, call=2e-6)
-_INTEGER_RATES = Rates(gemm=5e8, elementwise=1e9, copy=4e9, call=2e-6)
-
-
-class Candidate(NamedTuple):
-    """One algorithm that was considered: its cost, and why it was or was not taken."""
-
-    algorithm: str
-    cost: Cost | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -97,58 +59,6 @@ class Plan:
         return hash((self.spec, self.form, self.algorithm))
 
 
-def choose_algorithm(
-    spec: ConvSpec,
-    form: str = "conv_transpose",
-    batch: int = 1,
-    dtype: str = "float32",
-    backend: str = "numpy",
-    algorithm: str = "auto",
-) -> tuple[Candidate, ...]:
-    """Rank the algorithms of a backend for one problem; the first one is taken.
-
-    The ladder of `auto`:
-
-    1. An algorithm that the user names is taken if the backend has it.
-    2. A backend with one algorithm takes it.
-    3. Inexact algorithms need a floating dtype and at least 2**22 multiply-adds
-       ("exact" never takes one).
-    4. Among the others the smallest estimated time wins (see `mtconv.cost`).
-    """
-    names = AVAILABLE[backend]
-    if algorithm not in ("auto", "exact"):
-        return (Candidate(algorithm, None, "named by the caller"),)
-    if len(names) == 1:
-        return (Candidate(names[0], None, "the only algorithm of this backend"),)
-    if backend != "numpy":
-        return (Candidate(names[0], None, "the first choice of this backend"),)
-    itemsize = _FLOATING.get(dtype)
-    rates = _RATES if itemsize else _INTEGER_RATES
-    ranked: list[Candidate] = []
-    refused: list[Candidate] = []
-    for name in names:
-        cost = estimate(name, spec, batch, itemsize or 8, rates)
-        if name in INEXACT:
-            reason = _why_not_inexact(spec, batch, itemsize is not None, algorithm)
-            if reason:
-                refused.append(Candidate(name, cost, reason))
-                continue
-        ranked.append(Candidate(name, cost, "slower by the estimate"))
-    ranked.sort(key=lambda candidate: candidate.cost.seconds if candidate.cost else 0.0)
-    ranked[0] = ranked[0]._replace(reason="the smallest estimated time")
-    return (*ranked, *refused)
-
-
-def _why_not_inexact(spec: ConvSpec, batch: int, floating: bool, algorithm: str) -> str:
-    if algorithm == "exact":
-        return "not exact on integer-valued arrays"
-    if not floating:
-        return "needs a floating dtype"
-    if batch * spec.multiply_adds < INEXACT_FROM:
-        return f"not exact, so only from {INEXACT_FROM} multiply-adds up"
-    return ""
-
-
 def make_plan(
     form: str,
     found: Problem,
@@ -169,7 +79,7 @@ def make_plan(
             repr(algorithm),
         )
         raise BackendError(msg)
-    if algorithm in INEXACT and dtype not in _FLOATING:
+    if algorithm in INEXACT and dtype not in FLOATING:
         msg = message(
             form,
             "algorithm",
