@@ -54,9 +54,10 @@ def conv(axes: Axes, y: Array, w: Array) -> Array:
         )
         total = joined if total is None else total + joined
     sizes = tuple(axis.small for axis in axes)
+    cells: tuple[Any, ...] = tuple(slice(size) for size in sizes)
     if total is None:
         return np.zeros((*y.shape[:2], w.shape[1], *sizes), y.dtype)
-    return _back(total, lengths, y.dtype)[(..., *map(slice, sizes))]
+    return _back(total, lengths, y.dtype)[(..., *cells)]
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array) -> Array:
@@ -73,13 +74,13 @@ def kernel_grad(axes: Axes, x: Array, y: Array) -> Array:
         )
         result = _back(joined, lengths, x.dtype)
         places = [_tap_places(phase) for phase in found]
-        source = np.ix_(
+        source: tuple[Any, ...] = np.ix_(
             *(
                 [place % length for _, place in axis_places]
                 for axis_places, length in zip(places, lengths, strict=True)
             )
         )
-        target = tuple(slice(p.tap, None, p.tap_step) for p in found)
+        target: tuple[Any, ...] = tuple(slice(p.tap, None, p.tap_step) for p in found)
         w[(..., *target)] = result[(..., *source)]
     return w
 
@@ -135,13 +136,15 @@ def _place(
     """Copy elements to the places of a circular array (mirrored for sign = -1)."""
     lead = source.ndim - len(lengths)
     target = np.zeros((*source.shape[:lead], *lengths), source.dtype)
-    at = np.ix_(
+    at: tuple[Any, ...] = np.ix_(
         *(
             [sign * place % length for _, place in axis_places]
             for axis_places, length in zip(places, lengths, strict=True)
         )
     )
-    taken = np.ix_(*([tap for tap, _ in axis_places] for axis_places in places))
+    taken: tuple[Any, ...] = np.ix_(
+        *([tap for tap, _ in axis_places] for axis_places in places)
+    )
     target[(..., *at)] = source[(..., *taken)]
     return target
 
@@ -173,7 +176,7 @@ def _phase(
     return _place(y, places, lengths, sign=1)
 
 
-def _cells(axes: Axes, found: tuple[Phase, ...]) -> tuple[slice, ...]:
+def _cells(axes: Axes, found: tuple[Phase, ...]) -> tuple[Any, ...]:
     return tuple(
         slice(phase.start, None, axis.stride)
         for axis, phase in zip(axes, found, strict=True)

@@ -37,7 +37,8 @@ def conv(axes: Axes, y: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
     x = np.matmul(
         w.reshape(groups, small, -1), columns.reshape(*y.shape[:2], w[0, 0].size, -1)
     )
-    return x.reshape(*x.shape[:3], *(axis.small for axis in axes))
+    result: NDArray[Any] = x.reshape(*x.shape[:3], *(axis.small for axis in axes))
+    return result
 
 
 def kernel_grad(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
@@ -46,7 +47,7 @@ def kernel_grad(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     columns = _gather(axes, y, taps)
     share = y.shape[2]
     rows = int(np.prod(taps)) * share
-    w = np.matmul(
+    w: NDArray[Any] = np.matmul(
         x.reshape(*x.shape[:3], -1),
         columns.reshape(*y.shape[:2], rows, -1).swapaxes(2, 3),
     ).sum(axis=0, dtype=x.dtype)

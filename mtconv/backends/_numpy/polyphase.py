@@ -19,6 +19,7 @@ __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Axes = tuple[Axis, ...]
 Phases = tuple[Phase, ...]
+Index = tuple[Any, ...]
 
 
 def conv_transpose(axes: Axes, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
@@ -75,7 +76,7 @@ def _live(axes: Axes) -> Iterator[Phases]:
             yield found
 
 
-def _selection(axes: Axes, found: Phases) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def _selection(axes: Axes, found: Phases) -> tuple[Index, Index]:
     """Return the kernel taps and the big cells of one phase."""
     taps = tuple(slice(phase.tap, None, phase.tap_step) for phase in found)
     cells = tuple(

@@ -24,9 +24,9 @@ _ALGORITHMS = {"gemm": gemm, "polyphase": polyphase, "direct": direct, "fft": ff
 class Tile(NamedTuple):
     """A block: batch items, cells on both sides, and the relation between them."""
 
-    batch: slice
-    small: tuple[slice, ...]
-    big: tuple[slice, ...]
+    batch: Any
+    small: tuple[Any, ...]
+    big: tuple[Any, ...]
     axes: tuple[Axis, ...]
 
 
