@@ -69,7 +69,8 @@ def run(
     bias: NDArray[Any] | None = None,
     precision: Any = None,
 ) -> NDArray[Any]:
-    """Execute a plan; other backends' `precision` is what NumPy always does."""
+    """Execute a plan; every `precision` is what NumPy always does."""
+    del precision
     arrays = [a for a in (first, second, bias) if a is not None]
     dtype = np.result_type(*arrays).newbyteorder("=")
     compute = np.dtype(np.float32) if dtype.name in _HALF else dtype

@@ -32,7 +32,7 @@ def conv_transpose(axes: Axes, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]
 
 def conv(axes: Axes, y: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
     """Multiply the gathered columns of y by the kernel."""
-    groups, small, share, *taps = w.shape
+    groups, small, _, *taps = w.shape
     columns = _gather(axes, y, tuple(taps))
     x = np.matmul(
         w.reshape(groups, small, -1), columns.reshape(*y.shape[:2], w[0, 0].size, -1)

@@ -24,7 +24,7 @@ Index = tuple[Any, ...]
 
 def conv_transpose(axes: Axes, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
     """Compute each phase from the shifted copies of x that feed it."""
-    groups, small, share = w.shape[:3]
+    groups, _, share = w.shape[:3]
     y = np.zeros((*x.shape[:2], share, *(axis.big for axis in axes)), x.dtype)
     for found in _live(axes):
         taps, cells = _selection(axes, found)
@@ -43,7 +43,7 @@ def conv_transpose(axes: Axes, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]
 
 def conv(axes: Axes, y: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
     """Add up what each phase of y gives."""
-    groups, small, share = w.shape[:3]
+    groups, small = w.shape[:2]
     sizes = tuple(axis.small for axis in axes)
     x = np.zeros((*y.shape[:2], small, *sizes), y.dtype)
     for found in _live(axes):
