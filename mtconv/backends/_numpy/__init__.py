@@ -81,6 +81,8 @@ def run(
         if inner is not spec:
             y = pad(spec, y)
         w = tiles.kernel_grad(plan.algorithm, inner, x, y, compute)
+        if not plan.kernel.channels:
+            w = w[:, 0]  # a kernel has two channel axes, `_arranged` drops one
         return _arranged(w.astype(dtype, copy=False), plan.kernel)
     w = _canonical(second, plan.kernel)[0]
     given = _canonical(first, plan.data)
