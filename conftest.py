@@ -1,0 +1,44 @@
+"""Code blocks of the README and the pages under docs are tests.
+
+Blocks of `python` run, with or without prompts; what prompts show is compared. Blocks of
+`console` run too: lines that start with "$ " are commands, the lines below are compared
+with what they print. Blocks of `sh` are only shown: they install packages.
+"""
+
+from __future__ import annotations
+
+import doctest
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def run_console(example: Example) -> str | None:
+    """Run the commands of a console block; return what differs, None if nothing does."""
+    for part in ("\n" + example.parsed).split("\n$ ")[1:]:
+        command, _, wanted = part.partition("\n")
+        words = shlex.split(command)
+        if words[0] == "mtconv":  # of this environment, whatever PATH says
+            words[:1] = [sys.executable, "-m", "mtconv"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        got = done.stdout + done.stderr
+        if not doctest.OutputChecker().check_output(wanted.strip(), got.strip(), FLAGS):
+            return f"$ {command}\nexpected:\n{wanted.strip()}\ngot:\n{got.strip()}"
+    return None
+
+
+pytest_collect_file = Sybil(
+    parsers=[
+        SkipParser(),
+        PythonCodeBlockParser(doctest_optionflags=FLAGS),
+        CodeBlockParser(language="console", evaluator=run_console),
+    ],
+    path=str(Path(__file__).parent),
+    patterns=["README.md", "docs/*.md"],
+).pytest()

@@ -1,0 +1,96 @@
+"""Everything that is checked, built or measured; `python -m nox --list` names it all.
+
+Requirements come from pyproject.toml, so nothing is said twice. The default sessions are
+what a change has to pass; none of them installs torch.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "tests", "bare", "doctest"]
+nox.options.reuse_venv = "yes"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+BACKENDS = ".[jax,sparse,draw]"
+
+
+def group(name: str) -> list[str]:
+    """List the requirements of a dependency group of pyproject.toml."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and types."""
+    session.install("numpy>=2", *group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the test suite on all backends: NumPy, JAX and SciPy sparse."""
+    session.install("-e", BACKENDS, *group("test"))
+    session.run("pytest", "-n", "auto", "--maxprocesses=8", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def bare(session: nox.Session) -> None:
+    """Install the built wheel with NumPy alone, and check values with it."""
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder)
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ".")
+    (wheel,) = folder.glob("mtconv-*.whl")
+    session.install(str(wheel))
+    script = Path("tests", "bare_install.py").resolve()
+    session.chdir(folder)  # away from the sources: only the installed package is seen
+    session.run("python", script)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the test suite with the lowest versions that pyproject.toml allows."""
+    wanted = PYPROJECT["project"]["dependencies"]
+    for extra in ("jax", "sparse", "draw"):
+        wanted = wanted + EXTRAS[extra]
+    session.install(*map(lowest, wanted), *group("test"))
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", "-n", "auto", "--maxprocesses=8", *session.posargs)
+
+
+def lowest(text: str) -> str:
+    """Pin a requirement to its lower bound."""
+    requirement = Requirement(text)
+    (bound,) = (s.version for s in requirement.specifier if s.operator == ">=")
+    return f"{requirement.name}=={bound}"
+
+
+@nox.session(name="property")
+def property_tests(session: nox.Session) -> None:
+    """Run the Hypothesis tests with many examples each; takes long."""
+    session.install("-e", BACKENDS, *group("test"))
+    session.run("pytest", "--hypothesis-profile=many", *session.posargs)
+
+
+@nox.session
+def doctest(session: nox.Session) -> None:
+    """Run every example: docstrings, README and the pages under docs."""
+    session.install("-e", BACKENDS, *group("test"))
+    session.run("pytest", "--doctest-modules", "mtconv", "README.md", "docs")
+
+
+@nox.session(reuse_venv=False)
+def build(session: nox.Session) -> None:
+    """Make sdist and wheel in dist, and check that an index would take them."""
+    session.install("build", "twine")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
