@@ -1,0 +1,1 @@
+"""Benchmarks: what `nox -s bench` runs; no test asserts a time."""
