@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import tiles
 from mtconv.backends._numpy.padding import fold, pad
+from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
-from mtconv.layout import Arrangement
 from mtconv.plan import Plan
 
 NAME = "numpy"
@@ -77,15 +77,15 @@ def run(
     spec = plan.spec
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     if plan.form == "kernel_grad":
-        x, y = _canonical(first, plan.data), _canonical(second, plan.data)
+        x, y = canonical(first, plan.data), canonical(second, plan.data)
         if inner is not spec:
             y = pad(spec, y)
         w = tiles.kernel_grad(plan.algorithm, inner, x, y, compute)
         if not plan.kernel.channels:
-            w = w[:, 0]  # a kernel has two channel axes, `_arranged` drops one
-        return _arranged(w.astype(dtype, copy=False), plan.kernel)
-    w = _canonical(second, plan.kernel)[0]
-    given = _canonical(first, plan.data)
+            w = w[:, 0]  # a kernel has two channel axes, `arranged` drops one
+        return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
+    w = canonical(second, plan.kernel)[0]
+    given = canonical(first, plan.data)
     if plan.form == "conv_transpose":
         result = tiles.conv_transpose(plan.algorithm, inner, given, w, compute)
         if inner is not spec:
@@ -96,24 +96,4 @@ def run(
         result = tiles.conv(plan.algorithm, inner, given, w, compute)
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * spec.rank).astype(compute)
-    return _arranged(result.astype(dtype, copy=False), plan.data)
-
-
-def _canonical(array: NDArray[Any], arrangement: Arrangement) -> NDArray[Any]:
-    """View with batch, channels, space; kernels get a batch axis of length 1 too."""
-    if arrangement.order is not None:
-        array = array.transpose(arrangement.order)
-    if not arrangement.channels:
-        array = array[(slice(None),) * arrangement.batch + (None,)]
-    return array if arrangement.batch else array[None]
-
-
-def _arranged(array: NDArray[Any], arrangement: Arrangement) -> NDArray[Any]:
-    """Undo `_canonical`; the result is C-contiguous in the user's layout."""
-    if not arrangement.batch:
-        array = array[0]
-    if not arrangement.channels:
-        array = array[(slice(None),) * arrangement.batch + (0,)]
-    if arrangement.inverse is not None:
-        array = np.ascontiguousarray(array.transpose(arrangement.inverse))
-    return array
+    return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))
