@@ -7,7 +7,7 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["ALGORITHMS", "rank"]
 
-ALGORITHMS = ("polyphase", "gemm", "direct", "native")
+ALGORITHMS = ("gemm",)
 
 
 def rank(

@@ -1,0 +1,93 @@
+"""Arrays on their way in and out: dtypes, order of axes, padding modes, precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mtconv.errors import BackendError, message
+from mtconv.geometry import fold_index
+from mtconv.layout import Arrangement
+from mtconv.spec import ConvSpec
+
+__all__ = ["accumulator", "arranged", "asarray", "canonical", "fold", "pad", "settle"]
+
+_HALF = frozenset({"float16", "bfloat16"})
+_FLOATING = _HALF | {"float32", "float64", "complex64", "complex128"}
+
+
+def asarray(function: str, argument: str, array: Any) -> Array:
+    """Convert neutral arrays to JAX; refuse what cannot be added and multiplied."""
+    if not isinstance(array, jax.Array):
+        try:
+            array = jnp.asarray(array)
+        except (ValueError, TypeError) as error:
+            msg = message(
+                function, argument, "must be a regular array or nested sequence", str(error)
+            )
+            raise BackendError(msg) from None
+    dtype = array.dtype
+    if dtype.name not in _FLOATING and not jnp.issubdtype(dtype, jnp.integer):
+        msg = message(
+            function,
+            argument,
+            "must have integer, floating or complex elements",
+            f"dtype {dtype}",
+            fix="Convert it, for example with .astype(float).",
+        )
+        raise BackendError(msg)
+    return array
+
+
+def accumulator(dtype: Any) -> Any:
+    """Return the dtype in which sums of products of this dtype are kept."""
+    return jnp.dtype(jnp.float32) if jnp.dtype(dtype).name in _HALF else jnp.dtype(dtype)
+
+
+def settle(precision: Any) -> Any:
+    """Settle the precision of matrix products: the caller's, the user's, or the highest."""
+    if precision is not None:
+        return precision
+    user = jax.config.jax_default_matmul_precision
+    return lax.Precision.HIGHEST if user is None else None
+
+
+def canonical(array: Array, arrangement: Arrangement, *, kernel: bool = False) -> Array:
+    """Arrange as batch, channels, space, or as both channels, taps."""
+    if arrangement.order is not None:
+        array = array.transpose(arrangement.order)
+    missing = _missing(arrangement, kernel)
+    return lax.expand_dims(array, missing) if missing else array
+
+
+def arranged(array: Array, arrangement: Arrangement, *, kernel: bool = False) -> Array:
+    """Undo `canonical`."""
+    extra = _missing(arrangement, kernel)
+    if extra:
+        array = lax.squeeze(array, extra)
+    return array if arrangement.inverse is None else array.transpose(arrangement.inverse)
+
+
+def _missing(arrangement: Arrangement, kernel: bool) -> tuple[int, ...]:
+    """Name the canonical axes that the user's array does not have."""
+    if kernel:
+        return () if arrangement.channels else (0, 1)
+    return (0, 1)[arrangement.batch : 2 - arrangement.channels]
+
+
+def pad(spec: ConvSpec, y: Array) -> Array:
+    """Fill the padding of y (batch, channels, *big) as the padding mode says."""
+    for number, axis in enumerate(spec.axes):
+        index = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
+        y = jnp.take(y, jnp.asarray(index, jnp.int32), axis=number + 2)
+    return y
+
+
+def fold(spec: ConvSpec, padded: Array) -> Array:
+    """Add the padding's elements to the cells they were read from: the adjoint of pad."""
+    shape = (*padded.shape[:2], *spec.big)
+    given = jax.ShapeDtypeStruct(shape, padded.dtype)
+    return jax.linear_transpose(lambda y: pad(spec, y), given)(padded)[0]
