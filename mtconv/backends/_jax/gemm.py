@@ -105,7 +105,7 @@ def _spread(axis: Axis, columns: Array, taps: int, cells: int) -> Array:
 
 
 def _gather(axis: Axis, y: Array, taps: int, cells: int) -> Array:
-    """Adjoint of `_spread`: ``cells`` becomes small, then dimension ``taps`` is inserted."""
+    """Adjoint of `_spread`: ``cells`` becomes small, then ``taps`` is inserted."""
     found = {window.tap: window for window in windows(axis)}
     parts = []
     for tap in range(axis.kernel):
