@@ -17,6 +17,7 @@ __all__ = [
     "conv_shape",
     "conv_transpose_shape",
     "freeze_shape",
+    "geometric",
     "input_sizes",
     "spec_from_shapes",
 ]
@@ -180,11 +181,11 @@ def _shape(
     function = f"{form}_shape"
     first = freeze_shape(function, "x_shape", x_shape)
     second = freeze_shape(function, "kernel_shape", kernel_shape)
-    found = problem(form, first, second, _geometric(form, function, options))
+    found = problem(form, first, second, geometric(form, function, options))
     return result_shape(form, found, first)
 
 
-def _geometric(form: str, function: str, options: dict[str, Any]) -> Options:
+def geometric(form: str, function: str, options: dict[str, Any]) -> Options:
     """Freeze the options; a convolution has no output_padding and no output_size."""
     if form == "conv":
         for name in ("output_padding", "output_size"):

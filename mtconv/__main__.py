@@ -1,0 +1,8 @@
+"""`python -m mtconv` is the command `mtconv`."""
+
+import sys
+
+from mtconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

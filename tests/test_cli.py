@@ -1,0 +1,118 @@
+"""The command: what it prints, its exit status, and its words for wrong input."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import mtconv
+from mtconv.cli import COMMANDS, main
+
+
+def run(capsys, line):
+    """Run a command line; return status, standard output and standard error."""
+    try:
+        status = main(line.split())
+    except SystemExit as stop:  # argparse leaves this way
+        status = stop.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_shape_prints_the_result_and_the_legal_sizes(capsys):
+    status, out, err = run(capsys, "shape 1,3,16,16 3,8,4,4 --stride 2,3 --padding 1:2,0:1")
+    assert status == 0
+    assert err == ""
+    assert out == (
+        "(1, 8, 31, 48)\n"
+        "axis  small side  big side  legal big sides\n"
+        "H             16        31  31, 32\n"
+        "W             16        48  48, 49, 50\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("--stride 3 --output-padding 2", {"stride": 3, "output_padding": 2}),
+        ("--stride 2 --output-size 9,8", {"stride": 2, "output_size": (9, 8)}),
+        ("--padding=-1", {"padding": -1}),
+        ("--padding=-1:2,0:1", {"padding": ((-1, 2), (0, 1))}),
+        ("--padding 1,2", {"padding": (1, 2)}),
+        ("--padding same --stride 3", {"padding": "same", "stride": 3}),
+        ("--dilation 2,1", {"dilation": (2, 1)}),
+        ("--groups 3", {"groups": 3}),
+        ("--padding-mode circular --padding 1", {"padding": 1}),
+    ],
+)
+def test_options_of_the_command_are_those_of_the_library(capsys, words, options):
+    status, out, _ = run(capsys, f"shape 2,6,4,4 6,5,3,2 {words} --json")
+    assert status == 0
+    expected = mtconv.conv_transpose_shape((2, 6, 4, 4), (6, 5, 3, 2), **options)
+    assert tuple(json.loads(out)["shape"]) == expected
+
+
+def test_layouts_name_the_axes(capsys):
+    status, out, _ = run(
+        capsys, "shape 8,9,3 4,2,3,5 --layout HWC --kernel-layout HWIO --stride 2"
+    )
+    assert (status, out.splitlines()[0]) == (0, "(18, 18, 5)")
+
+
+def test_a_convolution_has_its_shape_too(capsys):
+    status, out, _ = run(
+        capsys, "shape 1,8,33,32 3,8,4,4 --stride 2 --padding 1 --form conv --json"
+    )
+    assert (status, json.loads(out)["shape"]) == (0, [1, 3, 16, 16])
+
+
+def test_explain_prints_what_the_library_explains(capsys):
+    status, out, _ = run(capsys, "explain 1,3,16,16 3,8,4,4 --stride 2 --dtype float64")
+    expected = mtconv.explain((1, 3, 16, 16), (3, 8, 4, 4), "float64", stride=2)
+    assert (status, out) == (0, f"{expected}\n")
+
+
+def test_explain_as_json_is_the_same_in_numbers(capsys):
+    status, out, _ = run(
+        capsys, "explain 6,7 2,3 --backend sparse --form kernel_grad --json"
+    )
+    expected = mtconv.explain((6, 7), (2, 3), backend="sparse", form="kernel_grad")
+    assert (status, json.loads(out)) == (0, json.loads(json.dumps(expected.as_dict())))
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("shape 1,3,16,16 3,8,4,4 --stride 0", "`stride` must be at least 1 on axis 'H'"),
+        ("shape 1,2,4 3,8,4", "must have as many channels as the kernel's I axis"),
+        ("shape 1,3,x 3,8,4", "argument X: must be integers with commas between"),
+        ("shape 1,3,4 3,8,4 --padding a:b", "argument --padding: must be integers"),
+        ("shape 1,3,4 3,8,4 --padding all", "`padding` must be one of 'valid', 'same'"),
+        ("shape 1,8,9 3,8,4 --form conv --output-size 3", "'output_size'"),
+        ("explain 1,3,4 3,8,4 --backend torch9", "`backend` must be one of 'numpy'"),
+        ("explain 1,3,4 3,8,4 --dtype bool", "`dtype` must be an integer, floating"),
+        ("explain 1,3,4 3,8,4 --algorithm native", "`algorithm` must be 'auto', 'exact'"),
+        ("explain 1,3,4 3,8,4 --form conv3", "`form` must be one of 'conv_transpose'"),
+        ("", "the following arguments are required: command"),
+        ("nothing", "invalid choice: 'nothing'"),
+    ],
+)
+def test_wrong_input_has_status_2_and_says_what_is_wrong(capsys, words, text):
+    status, out, err = run(capsys, words)
+    assert (status, out) == (2, "")
+    assert text in err
+    assert "Traceback" not in err
+
+
+def test_version(capsys):
+    assert run(capsys, "--version") == (0, f"mtconv {mtconv.__version__}\n", "")
+
+
+def test_every_command_module_is_registered_and_helps(capsys):
+    folder = Path(mtconv.__file__).parent / "commands"
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "geometry"}
+    assert modules == set(COMMANDS)
+    _, out, _ = run(capsys, "--help")
+    for name in COMMANDS:
+        assert re.search(rf"^    {name} +[A-Z].*$", out, re.MULTILINE), name
