@@ -1,0 +1,232 @@
+"""The three maps as plain loops over the index relation: slow, short, and easy to trust.
+
+Everything here comes from one line, ``o = stride*i + dilation*j - lo``, and from
+`numpy.pad` for what the padding modes read outside. Floating results are accumulated in
+float64 or complex128 and rounded once; integers wrap as NumPy's do.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.geometry import Axis
+from mtconv.layout import Arrangement
+from mtconv.options import freeze, freeze_sizes
+from mtconv.problem import Problem, problem
+from mtconv.spec import ConvSpec
+
+__all__ = [
+    "Tap",
+    "reference_conv",
+    "reference_conv_transpose",
+    "reference_kernel_grad",
+    "taps",
+]
+
+_PAD_MODES = {
+    "circular": "wrap",
+    "reflect": "reflect",
+    "replicate": "edge",
+    "symmetric": "symmetric",
+}
+
+
+class Tap(NamedTuple):
+    """One term: small cell i, kernel cell j and big cell o, an index per axis."""
+
+    small: tuple[int, ...]
+    kernel: tuple[int, ...]
+    big: tuple[int, ...]
+
+
+def taps(spec: ConvSpec) -> list[Tap]:
+    """List every term of a spec, by trying all pairs of i and j on each axis.
+
+    Examples
+    --------
+    >>> from mtconv import ConvSpec
+    >>> for tap in taps(ConvSpec.from_shapes((2,), (2,), stride=2, padding=1)):
+    ...     print(tap)
+    Tap(small=(0,), kernel=(1,), big=(0,))
+    Tap(small=(1,), kernel=(0,), big=(1,))
+    """
+    axes = [_axis_taps(axis, spec.padding_mode) for axis in spec.axes]
+    return [Tap(*zip(*term, strict=True)) for term in product(*axes)]
+
+
+def reference_conv_transpose(
+    x: Any, kernel: Any, bias: Any = None, **options: Any
+) -> NDArray[Any]:
+    """Do what `mtconv.conv_transpose` does, by plain loops.
+
+    Parameters
+    ----------
+    x, kernel, bias : array_like
+        As in `mtconv.conv_transpose`; converted to NumPy.
+    **options
+        Its geometric options.
+
+    Returns
+    -------
+    numpy.ndarray
+        The result, dtype by NumPy's promotion.
+
+    Notes
+    -----
+    A Python loop turns once for every tap: keep the sizes small.
+
+    Examples
+    --------
+    >>> reference_conv_transpose([1, 2], [1, 10, 100], stride=2)
+    array([  1,  10, 102,  20, 200])
+    """
+    return _map("conv_transpose", x, kernel, bias, options)
+
+
+def reference_conv(x: Any, kernel: Any, bias: Any = None, **options: Any) -> NDArray[Any]:
+    """Do what `mtconv.conv` does, by plain loops.
+
+    Parameters
+    ----------
+    x, kernel, bias : array_like
+        As in `mtconv.conv`; converted to NumPy.
+    **options
+        Its geometric options.
+
+    Returns
+    -------
+    numpy.ndarray
+        The result, dtype by NumPy's promotion.
+
+    Examples
+    --------
+    >>> reference_conv([1, 2, 3, 4], [1, 10], stride=2)
+    array([21, 43])
+    """
+    return _map("conv", x, kernel, bias, options)
+
+
+def reference_kernel_grad(
+    x: Any, y: Any, *, kernel_size: Any, **options: Any
+) -> NDArray[Any]:
+    """Do what `mtconv.kernel_grad` does, by plain loops.
+
+    Parameters
+    ----------
+    x, y : array_like
+        As in `mtconv.kernel_grad`; converted to NumPy.
+    kernel_size : int or tuple of int
+        Number of taps.
+    **options
+        The geometric options of `mtconv.kernel_grad`.
+
+    Returns
+    -------
+    numpy.ndarray
+        The result, dtype by NumPy's promotion.
+
+    Examples
+    --------
+    >>> reference_kernel_grad([1, 10], [1, 2, 3, 4], kernel_size=(2,), stride=2)
+    array([31, 42])
+    """
+    first, second = np.asarray(x), np.asarray(y)
+    size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
+    frozen = freeze("kernel_grad", **options)
+    found = problem("kernel_grad", first.shape, second.shape, frozen, size)
+    dtype, wide = _dtypes(first, second)
+    given, cotangent = _split(found, first, "small"), _split(found, second, "big")
+    given, cotangent = given.astype(wide), cotangent.astype(wide)
+    w = np.zeros(_kernel_shape(found.spec), wide)
+    for i, j, o in taps(found.spec):
+        # Item by item of the batch: (groups, s, 1) times (groups, 1, b).
+        for x_item, y_item in zip(given[_at(i)], cotangent[_at(o)], strict=True):
+            w[_at(j)] += x_item[:, :, None] * y_item[:, None, :]
+    spec = found.spec
+    shape = spec.kernel_shape if found.kernel.channels else spec.kernel_size
+    return _arranged(w, shape, found.kernel).astype(dtype)
+
+
+def _map(
+    form: str, x: Any, kernel: Any, bias: Any, options: dict[str, Any]
+) -> NDArray[Any]:
+    first, second = np.asarray(x), np.asarray(kernel)
+    third = None if bias is None else np.asarray(bias)
+    found = problem(form, first.shape, second.shape, freeze(form, **options))
+    dtype, wide = _dtypes(first, second, third)
+    transposed = form == "conv_transpose"
+    given = _split(found, first, "small" if transposed else "big").astype(wide)
+    w = _moved(second, found.kernel).reshape(_kernel_shape(found.spec)).astype(wide)
+    if not transposed:
+        w = w.swapaxes(1, 2)
+    space = found.spec.big if transposed else found.spec.small
+    result = np.zeros((*given.shape[:2], w.shape[2], *space), wide)
+    for i, j, o in taps(found.spec):
+        source, target = (i, o) if transposed else (o, i)
+        # (batch, groups, s, 1) times (groups, s, b), summed over s.
+        terms = given[_at(source)][..., None] * w[_at(j)]
+        result[_at(target)] += terms.sum(axis=2, dtype=wide)
+    if third is not None:
+        result += third.astype(wide).reshape(*result.shape[1:3], *(1 for _ in space))
+    batch = result.shape[:1] if found.data.batch else ()
+    channels = (result.shape[1] * result.shape[2],) if found.data.channels else ()
+    return _arranged(result, (*batch, *channels, *space), found.data).astype(dtype)
+
+
+def _at(cell: tuple[int, ...]) -> tuple[Any, ...]:
+    return (..., *cell)
+
+
+def _axis_taps(axis: Axis, mode: str) -> list[tuple[int, int, int]]:
+    cells = np.arange(axis.big)
+    if mode != "zeros":
+        cells = np.pad(cells, (axis.lo, max(axis.hi, 0)), _PAD_MODES[mode])  # type: ignore[call-overload]
+    start = 0 if mode == "zeros" else axis.lo
+    found = []
+    for i in range(axis.small):
+        for j in range(axis.kernel):
+            o = axis.stride * i + axis.dilation * j - axis.lo + start
+            if 0 <= o < len(cells):
+                found.append((i, j, int(cells[o])))
+    return found
+
+
+def _dtypes(*arrays: NDArray[Any] | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """Return the dtype of the result and the one to accumulate in."""
+    dtype = np.result_type(*(array for array in arrays if array is not None))
+    dtype = dtype.newbyteorder("=")
+    if dtype.kind in "iu":
+        return dtype, dtype
+    return dtype, np.result_type(dtype, np.float64)
+
+
+def _kernel_shape(spec: ConvSpec) -> tuple[int, ...]:
+    channels, share, *cells = spec.kernel_shape
+    return (spec.groups, channels // spec.groups, share, *cells)
+
+
+def _split(found: Problem, array: NDArray[Any], side: str) -> NDArray[Any]:
+    """Arrange x ("small") or y ("big") as (batch, groups, channels / groups, *space)."""
+    spec, moved = found.spec, _moved(array, found.data)
+    batch = moved.shape[0] if found.data.batch else 1
+    channels, share = spec.kernel_shape[:2]
+    each = channels // spec.groups if side == "small" else share
+    space = spec.small if side == "small" else spec.big
+    return moved.reshape(batch, spec.groups, each, *space)
+
+
+def _moved(array: NDArray[Any], arrangement: Arrangement) -> NDArray[Any]:
+    return array if arrangement.order is None else array.transpose(arrangement.order)
+
+
+def _arranged(
+    array: NDArray[Any], shape: tuple[int, ...], arrangement: Arrangement
+) -> NDArray[Any]:
+    """Reshape to the canonical axes that the caller's array has, and order them."""
+    array = array.reshape(shape)
+    inverse = arrangement.inverse
+    return array if inverse is None else array.transpose(inverse)
