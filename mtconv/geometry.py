@@ -20,6 +20,7 @@ __all__ = [
     "Window",
     "big_sizes",
     "fold_index",
+    "fold_margins",
     "padded_axis",
     "phases",
     "restrict",
@@ -220,17 +221,32 @@ def padded_axis(axis: Axis) -> Axis:
     return Axis(axis.small, big, axis.kernel, axis.stride, axis.dilation, 0)
 
 
+def fold_margins(
+    size: int, lo: int, hi: int, mode: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Source cells of the ``lo`` cells before and the ``hi`` cells after an axis."""
+    return (
+        tuple(_source(o, size, mode) for o in range(-lo, 0)),
+        tuple(_source(o, size, mode) for o in range(size, size + hi)),
+    )
+
+
 @lru_cache(maxsize=1024)
 def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
     """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode."""
-    cells = range(-lo, size + hi)
+    before, after = fold_margins(size, lo, hi, mode)
+    return (*before, *range(size), *after)
+
+
+def _source(o: int, size: int, mode: str) -> int:
+    """Cell of an axis of ``size`` cells that cell ``o`` outside of it repeats."""
     if mode == "circular":
-        return tuple(o % size for o in cells)
+        return o % size
     if mode == "replicate":
-        return tuple(min(max(o, 0), size - 1) for o in cells)
+        return min(max(o, 0), size - 1)
     if mode == "reflect":
         period = max(2 * (size - 1), 1)
-        return tuple(min(o % period, period - o % period) for o in cells)
+        return min(o % period, period - o % period)
     if mode == "symmetric":
-        return tuple(min(o % (2 * size), 2 * size - 1 - o % (2 * size)) for o in cells)
+        return min(o % (2 * size), 2 * size - 1 - o % (2 * size))
     raise ValueError(mode)

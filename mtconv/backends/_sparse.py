@@ -1,0 +1,96 @@
+"""SciPy sparse: the matrix of a map is built, and multiplied by the raveled arrays."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from mtconv.backends._numpy import asarray as asarray
+from mtconv.backends._numpy import result_dtype as result_dtype
+from mtconv.backends.arrange import arranged, canonical
+from mtconv.geometry import Axis
+from mtconv.matrix import Csr, build_csr
+from mtconv.plan import Plan
+from mtconv.spec import ConvSpec
+
+__all__ = ["NAME", "apply_matrix", "as_csr_array", "asarray", "result_dtype", "run"]
+
+NAME = "sparse"
+
+# SciPy's matrices have no elements of half precision.
+_HALF = frozenset({"float16", "bfloat16"})
+
+
+def run(
+    plan: Plan,
+    first: NDArray[Any],
+    second: NDArray[Any],
+    bias: NDArray[Any] | None = None,
+    precision: Any = None,
+) -> NDArray[Any]:
+    """Execute a plan; every `precision` is what SciPy always does."""
+    del precision
+    arrays = [a for a in (first, second, bias) if a is not None]
+    dtype = np.result_type(*arrays).newbyteorder("=")
+    compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
+    spec = plan.spec
+    given = canonical(first, plan.data).astype(compute, copy=False)
+    if plan.form == "kernel_grad":
+        y = canonical(second, plan.data).astype(compute, copy=False)
+        w = _kernel_grad(spec, given, y)
+        w = w[None] if plan.kernel.channels else w
+        return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
+    w = canonical(second, plan.kernel).astype(compute, copy=False)
+    w = w.reshape(spec.kernel_shape)
+    matrix = as_csr_array(build_csr(plan.form, plan.form, spec, w))
+    result = apply_matrix(matrix, given.reshape(len(given), matrix.shape[1]))
+    result = result.reshape(_result_shape(plan, len(given)))
+    if bias is not None:
+        result += bias.reshape((-1,) + (1,) * spec.rank).astype(compute)
+    return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))
+
+
+def as_csr_array(built: Csr) -> Any:
+    """Hand the arrays to SciPy without a copy or a check."""
+    data, indices, indptr, shape = built
+    matrix = csr_array((data, indices, indptr), shape=shape)
+    matrix.has_sorted_indices = matrix.has_canonical_format = True
+    return matrix
+
+
+def apply_matrix(matrix: Any, vectors: NDArray[Any]) -> NDArray[Any]:
+    """Multiply each row of ``vectors``."""
+    if len(vectors) == 1:
+        return np.asarray(matrix @ vectors[0])[None]
+    return np.asarray(matrix @ vectors.T).T
+
+
+def _kernel_grad(spec: ConvSpec, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Convolve y with x as the kernel: the relation is symmetric in ``i`` and ``j``.
+
+    Stride and dilation change places, the taps are the small side, and the sum over the
+    batch is a sum over channels of the big side.
+    """
+    axes = tuple(
+        Axis(a.kernel, a.big, a.small, a.dilation, a.stride, a.lo) for a in spec.axes
+    )
+    batch, groups = len(x), spec.groups
+    small, share, *taps = spec.kernel_shape
+    swapped = ConvSpec(axes, groups, small, groups * batch, spec.padding_mode)
+    kernel = np.ascontiguousarray(x.swapaxes(0, 1))
+    matrix = as_csr_array(build_csr("kernel_grad", "conv", swapped, kernel))
+    columns = y.reshape(batch, groups, share, prod(spec.big)).transpose(1, 0, 3, 2)
+    product = matrix @ columns.reshape(matrix.shape[1], share)
+    return np.moveaxis(product.reshape(small, *taps, share), -1, 1)
+
+
+def _result_shape(plan: Plan, batch: int) -> tuple[int, ...]:
+    spec = plan.spec
+    small, share = spec.kernel_shape[:2]
+    if plan.form == "conv_transpose":
+        return (batch, share * spec.groups, *spec.big)
+    return (batch, small, *spec.small)

@@ -1,0 +1,7 @@
+"""The explicit sparse matrix of a map, built with NumPy alone."""
+
+from mtconv.matrix.csr import Csr as Csr
+from mtconv.matrix.csr import build_csr as build_csr
+from mtconv.matrix.csr import csr_bytes as csr_bytes
+
+__all__ = ["Csr", "build_csr", "csr_bytes"]

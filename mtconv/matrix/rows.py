@@ -1,0 +1,206 @@
+"""One axis of the matrix: which columns each row has, and which taps stand there.
+
+Away from its ends an axis repeats itself: row ``r + period`` has the columns of row
+``r``, moved by ``shift``. So an axis is a few blocks of rows, each written down once
+with the number of times that it repeats. Where a padding mode makes several taps read
+one cell, they share an entry; such sums of taps are numbered after the kernel's own.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.geometry import Axis, fold_margins
+
+__all__ = ["AxisRows", "Block", "Row", "axis_rows"]
+
+Array = NDArray[Any]
+
+
+class Row(NamedTuple):
+    """The entries of one row along one axis: increasing columns, and their taps."""
+
+    columns: Array
+    taps: Array
+
+
+class Block(NamedTuple):
+    """Rows that follow one another, and repeat ``times`` times moved by ``shift``."""
+
+    rows: tuple[Row, ...]
+    times: int
+    shift: int
+
+    @property
+    def entries(self) -> int:
+        """Entries of one repetition."""
+        return sum(len(row.columns) for row in self.rows)
+
+
+class AxisRows(NamedTuple):
+    """All rows of one axis, with the sums of taps that its entries need."""
+
+    blocks: tuple[Block, ...]
+    width: int
+    kernel: int
+    sums: tuple[tuple[int, ...], ...]
+
+    @property
+    def taps(self) -> int:
+        """Number of taps and of sums of taps."""
+        return self.kernel + len(self.sums)
+
+    @property
+    def entries(self) -> int:
+        """Entries of all rows."""
+        return sum(block.entries * block.times for block in self.blocks)
+
+    def counts(self) -> Array:
+        """Count the entries of each row."""
+        return np.concatenate(
+            [
+                np.tile([len(row.columns) for row in block.rows], block.times)
+                for block in self.blocks
+            ]
+        )
+
+
+def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
+    """Write down the rows of an axis: big cells by small ones, or the other way."""
+    table = _BigRows(axis, mode) if by_big else _SmallRows(axis, mode)
+    blocks: list[Block] = []
+    for start, stop in pairwise(table.edges()):
+        period = table.period if table.repeats(start) else stop - start
+        times = (stop - start) // period
+        rest = start + times * period
+        if times:
+            rows = tuple(table.row(r) for r in range(start, start + period))
+            blocks.append(Block(rows, times, table.shift))
+        if rest < stop:
+            rows = tuple(table.row(r) for r in range(rest, stop))
+            blocks.append(Block(rows, 1, table.shift))
+    width = axis.small if by_big else axis.big
+    return AxisRows(tuple(blocks), width, axis.kernel, tuple(table.sums))
+
+
+class _Table:
+    """What both directions share: the padding's source cells and the sums of taps."""
+
+    def __init__(self, axis: Axis, mode: str) -> None:
+        self.axis = axis
+        self.folds = mode != "zeros"
+        self.taps = np.arange(axis.kernel)
+        self.sums: dict[tuple[int, ...], int] = {}
+        self.before: Array = np.zeros(0, np.intp)
+        self.after: Array = np.zeros(0, np.intp)
+        if self.folds:
+            margins = fold_margins(axis.big, axis.lo, max(axis.hi, 0), mode)
+            self.before, self.after = (np.array(cells, np.intp) for cells in margins)
+
+    def merged(self, columns: Array, taps: Array) -> Row:
+        """Sort by column and let the taps of one column share an entry."""
+        order = np.argsort(columns, kind="stable")
+        columns, taps = columns[order], taps[order]
+        first = np.flatnonzero(np.diff(columns, prepend=-1))
+        ends = [*first, len(columns)][1:]
+        shared = taps[first]
+        for entry, (start, stop) in enumerate(zip(first, ends, strict=True)):
+            if stop - start > 1:
+                key = tuple(sorted(taps[start:stop].tolist()))
+                shared[entry] = self.sums.setdefault(key, self.axis.kernel + len(self.sums))
+        return _row(columns[first], shared)
+
+
+class _SmallRows(_Table):
+    """Row ``i`` of a convolution: ``o = stride*i + dilation*j - lo`` for every tap."""
+
+    period = 1
+
+    def __init__(self, axis: Axis, mode: str) -> None:
+        super().__init__(axis, mode)
+        self.shift = axis.stride
+
+    def edges(self) -> list[int]:
+        """Rows at which some tap begins or ceases to meet a cell of the axis."""
+        axis = self.axis
+        offset = axis.dilation * self.taps - axis.lo
+        begin = -(offset // axis.stride)
+        end = (axis.big - 1 - offset) // axis.stride + 1
+        return _edges((begin, end), axis.small)
+
+    def repeats(self, i: int) -> bool:
+        """Tell whether the row reads no padding, or the padding is zero."""
+        axis = self.axis
+        first = axis.stride * i - axis.lo
+        return not self.folds or (first >= 0 and first + axis.extent <= axis.big)
+
+    def row(self, i: int) -> Row:
+        """Columns and taps of row ``i``."""
+        axis = self.axis
+        cells = axis.stride * i - axis.lo + axis.dilation * self.taps
+        inside = (cells >= 0) & (cells < axis.big)
+        if not self.folds or inside.all():
+            return _row(cells[inside], self.taps[inside])
+        below, above = cells < 0, cells >= axis.big
+        cells[below] = self.before[cells[below] + axis.lo]
+        cells[above] = self.after[cells[above] - axis.big]
+        return self.merged(cells, self.taps)
+
+
+class _BigRows(_Table):
+    """Row ``o`` of a transposed convolution: every ``i`` and tap that reach it."""
+
+    shift = 1
+
+    def __init__(self, axis: Axis, mode: str) -> None:
+        super().__init__(axis, mode)
+        self.period = axis.stride
+        self.copies: dict[int, list[int]] = {}
+        padding = [*range(-axis.lo, 0), *range(axis.big, axis.big + len(self.after))]
+        sources = [*self.before.tolist(), *self.after.tolist()]
+        for cell, source in zip(padding if self.folds else (), sources, strict=True):
+            self.copies.setdefault(source, []).append(cell)
+
+    def edges(self) -> list[int]:
+        """Rows at which some tap begins or ceases to reach, and those with copies."""
+        axis = self.axis
+        begin = axis.dilation * self.taps - axis.lo
+        end = begin + axis.stride * (axis.small - 1) + 1
+        copied = np.array(list(self.copies), np.intp)
+        return _edges((begin, end, copied, copied + 1), axis.big)
+
+    def repeats(self, o: int) -> bool:
+        """Tell whether the row is that of no padding."""
+        return o not in self.copies
+
+    def row(self, o: int) -> Row:
+        """Columns and taps of row ``o``."""
+        axis = self.axis
+        found = []
+        for cell in (o, *self.copies.get(o, ())):
+            reach = cell + axis.lo - axis.dilation * self.taps[::-1]
+            met = (
+                (reach >= 0)
+                & (reach <= axis.stride * (axis.small - 1))
+                & (reach % axis.stride == 0)
+            )
+            found.append((reach[met] // axis.stride, self.taps[::-1][met]))
+        if len(found) == 1:
+            return _row(*found[0])
+        columns, taps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return self.merged(columns, taps)
+
+
+def _edges(places: tuple[Array, ...], count: int) -> list[int]:
+    inside = [np.clip(place, 0, count) for place in places]
+    found: list[int] = np.unique(np.concatenate([*inside, [0, count]])).tolist()
+    return found
+
+
+def _row(columns: Array, taps: Array) -> Row:
+    # A kernel as long as the axis has as many entries here as in the matrix: be brief.
+    return Row(columns.astype(np.int32), taps.astype(np.int32))
