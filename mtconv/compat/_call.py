@@ -1,0 +1,188 @@
+"""One call of a framework's function: its arrays, checked in that framework's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mtconv.compat._geometry import Geometry
+from mtconv.compat._kernel import KernelRule, permute, reshape
+from mtconv.dispatch import backend_for
+from mtconv.errors import GeometryError, message
+from mtconv.layout import SPATIAL, axis_names
+from mtconv.resolve import check_sizes
+from mtconv.spec import ConvSpec
+
+__all__ = ["Call", "channels_first", "channels_last"]
+
+
+def channels_first(rank: int, *, batched: bool = True) -> tuple[int, ...]:
+    """Positions of (batch,) channels and space in a channels-first array."""
+    return tuple(range(rank + 1 + batched))
+
+
+def channels_last(rank: int, *, batched: bool = True) -> tuple[int, ...]:
+    """Positions of (batch,) channels and space in a channels-last array."""
+    space = tuple(range(batched, rank + batched))
+    return (0, rank + 1, *space) if batched else (rank, *space)
+
+
+class Call:
+    """The arrays of one call and what its geometry needs to know of them.
+
+    Parameters
+    ----------
+    function : str
+        The framework's name of the function, for messages.
+    rule : KernelRule
+        How the framework stores kernels.
+    x, kernel, bias : tuple of str and array
+        The framework's names of the arrays, and the arrays; a bias may be None.
+    backend : str or None
+        Backend for neutral arrays.
+    order : tuple of int, optional
+        Permutation that brings the kernel into the rule's order.
+    """
+
+    bias_column = False  # whether the framework stores a bias as (C_out, 1, ..., 1)
+
+    def __init__(
+        self,
+        function: str,
+        rule: KernelRule,
+        x: tuple[str, Any],
+        kernel: tuple[str, Any],
+        bias: tuple[str, Any] = ("bias", None),
+        backend: str | None = None,
+        order: tuple[int, ...] | None = None,
+    ) -> None:
+        self.function, self.rule, self.backend = function, rule, backend
+        self.x_name, self.kernel_name, self.bias_name = x[0], kernel[0], bias[0]
+        engine = backend_for(function, backend, **dict((x, kernel, bias)))
+        self.x = engine.asarray(function, *x)
+        self.kernel = engine.asarray(function, *kernel)
+        if order is not None:
+            if self.kernel.ndim != len(order):
+                wanted, got = f"must have {len(order)} dimensions", self.kernel.ndim
+                raise GeometryError(message(function, self.kernel_name, wanted, got))
+            self.kernel = permute(self.kernel, order)
+        self.bias = None if bias[1] is None else engine.asarray(function, *bias)
+        self.rank = rule.rank(function, self.kernel_name, self.kernel)
+        start = rule.order.index("*")
+        self.taps = tuple(self.kernel.shape[start : start + self.rank])
+        names = axis_names(self.rank)
+        check_sizes(function, self.kernel_name, self.taps, names)
+
+    def batched(self, order: str) -> bool:
+        """Say whether x has a batch axis; ``order`` is its shape for the message."""
+        extra = self.x.ndim - self.rank
+        if extra not in (1, 2):
+            self.refuse_dimensions(f"{self.rank + 2} dimensions {order}, or one fewer")
+        return bool(extra == 2)
+
+    def refuse_dimensions(self, wanted: str) -> None:
+        """Raise for an x with the wrong number of dimensions."""
+        msg = message(
+            self.function, self.x_name, f"must have {wanted}", f"{self.x.ndim} dimensions"
+        )
+        raise GeometryError(msg)
+
+    def arrange(
+        self, order: tuple[int, ...], out_order: tuple[int, ...] | None = None
+    ) -> None:
+        """Say where x, and where the result, has its (batch,) channels and space."""
+        if len(order) != self.x.ndim:
+            self.refuse_dimensions(f"{len(order)} dimensions")
+        self.out_order = order if out_order is None else out_order
+        self.layout = _layout(order, self.rank) if self.out_order == order else None
+        if self.layout is None:
+            self.x = permute(self.x, order)
+            self.channels = self.x.shape[-self.rank - 1]
+            self.small = tuple(self.x.shape[-self.rank :])
+        else:
+            self.channels = self.x.shape[order[-self.rank - 1]]
+            self.small = tuple(self.x.shape[axis] for axis in order[-self.rank :])
+        check_sizes(self.function, self.x_name, self.small, axis_names(self.rank))
+
+    def convert(self, dtype: Any) -> None:
+        """Convert input and kernel to a wider dtype before any product is taken."""
+        self.x, self.kernel = self.x.astype(dtype), self.kernel.astype(dtype)
+
+    def transposed(
+        self,
+        geometry: Geometry,
+        *,
+        cropping: str = "padding",
+        algorithm: str = "auto",
+        precision: Any = None,
+    ) -> Any:
+        """Run the transposed convolution; ``cropping`` names the argument that crops."""
+        kernel = self.rule.canonical(
+            self.function, self.kernel_name, self.kernel, geometry.groups
+        )
+        if kernel.shape[0] != self.channels:
+            self._refuse_channels(kernel.shape[0])
+        for name, axis in zip(axis_names(self.rank), geometry.axes, strict=True):
+            if axis.big < 1:
+                msg = message(
+                    self.function,
+                    cropping,
+                    "must leave at least one element of the result",
+                    f"a result of size {axis.big}",
+                    axis=name,
+                )
+                raise GeometryError(msg)
+        big_channels = kernel.shape[1] * geometry.groups
+        spec = ConvSpec(
+            geometry.axes,
+            geometry.groups,
+            self.channels,
+            big_channels,
+            geometry.padding_mode,
+            self.layout,
+        )
+        bias = self._bias(big_channels)
+        result = spec.conv_transpose(
+            self.x,
+            kernel,
+            bias,
+            algorithm=algorithm,
+            backend=self.backend,
+            precision=precision,
+        )
+        if self.layout is not None:
+            return result
+        inverse = tuple(self.out_order.index(axis) for axis in range(len(self.out_order)))
+        return permute(result, inverse)
+
+    def _bias(self, channels: int) -> Any:
+        if self.bias is None:
+            return None
+        wanted = (channels,) + (1,) * self.rank * self.bias_column
+        if tuple(self.bias.shape) != wanted:
+            msg = message(
+                self.function,
+                self.bias_name,
+                f"must have one value per output channel, shape {wanted}",
+                f"shape {tuple(self.bias.shape)}",
+            )
+            raise GeometryError(msg)
+        return reshape(self.bias, (channels,))
+
+    def _refuse_channels(self, wanted: int) -> None:
+        msg = message(
+            self.function,
+            self.x_name,
+            f"must have as many channels as `{self.kernel_name}`, of shape "
+            f"{self.rule.shape}, takes: {wanted}",
+            f"{self.channels}",
+        )
+        raise GeometryError(msg)
+
+
+def _layout(order: tuple[int, ...], rank: int) -> str | None:
+    """Write an order of axes as a layout string; None where there is none."""
+    space = order[-rank:]
+    if rank not in SPATIAL or list(space) != sorted(space):
+        return None
+    letters = ("N" if len(order) == rank + 2 else "") + "C" + SPATIAL[rank][-1]
+    return "".join(letters[order.index(axis)] for axis in range(len(order)))

@@ -1,0 +1,168 @@
+"""The operator `ConvTranspose` of ONNX: channels first, kernels (C_in, C_out/groups, *k).
+
+With ``K = dilations*(k-1) + 1`` and ``q = output_padding``. Where a size ``N`` is given or
+follows, the total crop is ``t = (n-1)*strides + K + q - N``:
+
+===========================  =========================  ===============================
+attributes                   ``lo``                     size of the result
+===========================  =========================  ===============================
+pads (NOTSET)                ``pads[axis]``             ``(n-1)*s + K + q - both pads``
+auto_pad VALID               ``0``                      ``(n-1)*s + K + q``
+SAME_UPPER                   ``max(t, 0) // 2``         ``n*s``
+SAME_LOWER                   ``(max(t, 0) + 1) // 2``   ``n*s``
+output_shape, SAME_UPPER     ``max(t, 0) // 2``         as given
+output_shape, otherwise      ``(max(t, 0) + 1) // 2``   as given
+===========================  =========================  ===============================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mtconv.compat._call import Call, channels_first
+from mtconv.compat._geometry import Geometry, cropped, ints, refuse, word
+from mtconv.compat._kernel import KernelRule
+from mtconv.errors import GeometryError, message
+from mtconv.geometry import Axis
+from mtconv.layout import axis_names
+
+__all__ = ["ConvTranspose"]
+
+KERNEL = KernelRule("IO*", divided="O")
+
+_FUNCTION = "onnx.ConvTranspose"
+_AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+
+
+def ConvTranspose(
+    X: Any,
+    W: Any,
+    B: Any = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Sequence[int] | None = None,
+    group: int = 1,
+    kernel_shape: Sequence[int] | None = None,
+    output_padding: Sequence[int] | None = None,
+    output_shape: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+    algorithm: str = "auto",
+    backend: str | None = None,
+) -> Any:
+    """Evaluate an ONNX `ConvTranspose` node on arrays of any library.
+
+    Parameters
+    ----------
+    X : array, shape (N, C_in, *space)
+        The input.
+    W : array, shape (C_in, C_out / group, *k)
+        The kernel.
+    B : array, shape (C_out,), optional
+        Added to every element of a channel.
+    auto_pad, dilations, group, kernel_shape, output_padding, output_shape, pads, strides
+        The node's attributes; `pads` has all low ends and then all high ends, and
+        `output_shape` the spatial sizes, with or without batch and channels before them.
+    algorithm, backend : str, optional
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *size).
+
+    Raises
+    ------
+    GeometryError, BackendError
+        Where the operator's text refuses; the message has ONNX's names.
+
+    Examples
+    --------
+    >>> ConvTranspose([[[1, 2]]], [[[1, 10, 100]]], strides=[2], output_shape=[4])
+    array([[[ 10, 102,  20, 200]]])
+    """
+    call = Call(_FUNCTION, KERNEL, ("X", X), ("W", W), ("B", B), backend)
+    call.arrange(channels_first(call.rank))
+    if kernel_shape is not None and tuple(kernel_shape) != call.taps:
+        rule = f"must be W's own, {call.taps}"
+        raise GeometryError(message(_FUNCTION, "kernel_shape", rule, tuple(kernel_shape)))
+    found = geometry(
+        _FUNCTION,
+        call.small,
+        call.taps,
+        auto_pad=auto_pad,
+        dilations=dilations,
+        group=group,
+        output_padding=output_padding,
+        output_shape=output_shape,
+        pads=pads,
+        strides=strides,
+    )
+    return call.transposed(found, cropping="pads", algorithm=algorithm)
+
+
+def geometry(
+    function: str,
+    small: tuple[int, ...],
+    taps: tuple[int, ...],
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Sequence[int] | None = None,
+    group: int = 1,
+    output_padding: Sequence[int] | None = None,
+    output_shape: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+) -> Geometry:
+    """Read the attributes of a node."""
+    rank = len(taps)
+    steps = ints(function, "strides", strides or (1,) * rank, rank, least=1)
+    spread = ints(function, "dilations", dilations or (1,) * rank, rank, least=1)
+    extra = ints(function, "output_padding", output_padding or (0,) * rank, rank, least=0)
+    for name, q, s, d in zip(axis_names(rank), extra, steps, spread, strict=True):
+        if q >= max(s, d):
+            rule = f"must be less than the larger of stride and dilation, {max(s, d)}"
+            raise GeometryError(message(function, "output_padding", rule, q, axis=name))
+    word(function, "auto_pad", auto_pad, _AUTO_PADS)
+    if auto_pad != "NOTSET" and pads is not None and any(pads):
+        rule = f"must be left out with auto_pad={auto_pad!r}"
+        raise GeometryError(message(function, "pads", rule, tuple(pads)))
+    ends = ints(function, "pads", pads or (0,) * (2 * rank), 2 * rank, least=0)
+    sizes = None
+    if output_shape is not None:
+        space = output_shape[2:] if len(output_shape) == rank + 2 else output_shape
+        sizes = ints(function, "output_shape", space, rank, least=1)
+    elif auto_pad.startswith("SAME"):
+        sizes = tuple(n * s for n, s in zip(small, steps, strict=True))
+    axes = []
+    for a, (n, k, s, d, q) in enumerate(
+        zip(small, taps, steps, spread, extra, strict=True)
+    ):
+        if sizes is None:
+            axes.append(cropped(n, k, s, d, ends[a], ends[a + rank] - q))
+            continue
+        total = max((n - 1) * s + d * (k - 1) + 1 + q - sizes[a], 0)
+        lo = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+        axes.append(Axis(n, sizes[a], k, s, d, lo))
+    return Geometry(tuple(axes), group)
+
+
+def options(found: Geometry) -> dict[str, Any]:
+    """Write a geometry in explicit pads, which no runtime can read in another way."""
+    lows = [axis.lo for axis in found.axes]
+    extra = [max(-axis.hi, 0) for axis in found.axes]
+    fits = all(
+        lo >= 0 and q < max(axis.stride, axis.dilation)
+        for axis, lo, q in zip(found.axes, lows, extra, strict=True)
+    )
+    if found.padding_mode != "zeros" or not fits:
+        refuse("onnx", found, "it pads with zeros only and its pads are not negative")
+    return {
+        "auto_pad": "NOTSET",
+        "strides": [axis.stride for axis in found.axes],
+        "dilations": [axis.dilation for axis in found.axes],
+        "group": found.groups,
+        "pads": [*lows, *(max(axis.hi, 0) for axis in found.axes)],
+        "output_padding": extra,
+    }
