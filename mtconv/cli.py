@@ -13,7 +13,7 @@ from mtconv.errors import GeometryError
 __all__ = ["main"]
 
 # Modules of mtconv.commands, in the order that the help shows.
-COMMANDS = ("shape", "explain")
+COMMANDS = ("demo", "shape", "explain")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except (GeometryError, TypeError, ImportError) as error:  # BackendError is a TypeError
+    except (
+        GeometryError,
+        TypeError,
+        ImportError,
+        OSError,
+    ) as error:  # BackendError is a TypeError
         print(f"mtconv {parsed.command}: error: {error}", file=sys.stderr)
         return 2
 
