@@ -42,7 +42,7 @@ _FORMAT = "{:<18}  {:<8}  {:<10}  {:>10}  {:>10}  {:>10}  {:>13}"
 _NOTES = """
 difference     the largest from NumPy's result
 adjoint error  |<conv(y), x> - <y, conv_transpose(x)>| / |<y, conv_transpose(x)>|
-first call     with JAX's compilation; sparse builds its matrix in every call"""
+first call     with imports and compilation; next calls: the best of three"""
 
 
 class Job(NamedTuple):
