@@ -51,7 +51,7 @@ class Job(NamedTuple):
     name: str
     x: Floats
     kernel: Floats
-    options: dict[str, int]
+    options: dict[str, Any]
 
 
 class Measured(NamedTuple):
@@ -199,9 +199,9 @@ def measure(job: Job, backend: str) -> Measured:
     y = np.random.default_rng(1).integers(-4, 5, result.shape).astype(np.float32)
     back = np.asarray(_compiled(conv, job, backend)(y))
     # Whole numbers, times a power of two: float64 sums them without an error.
-    left = np.vdot(back.astype(np.float64), job.x.astype(np.float64))
-    right = np.vdot(y.astype(np.float64), result.astype(np.float64))
-    return Measured(result, first, min(again), float(abs(left - right) / abs(right)))
+    left = float(np.vdot(back.astype(np.float64), job.x.astype(np.float64)))
+    right = float(np.vdot(y.astype(np.float64), result.astype(np.float64)))
+    return Measured(result, first, min(again), abs(left - right) / abs(right))
 
 
 def _compiled(
@@ -259,5 +259,6 @@ def _mosaic(channels: Floats, columns: int) -> Floats:
     least, most = (f(channels, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
     tiles = (channels - least) / (most - least)
     tiles = np.pad(tiles, ((0, 0), (2, 2), (2, 2)), constant_values=1)
-    rows = [np.hstack(tiles[n : n + columns]) for n in range(0, len(tiles), columns)]
-    return np.vstack(rows)
+    rows, height, width = len(tiles) // columns, *tiles.shape[1:]
+    grid = tiles.reshape(rows, columns, height, width).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width)
