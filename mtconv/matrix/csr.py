@@ -7,7 +7,6 @@ arrays are written once, at nearly the speed of filling them with a constant.
 
 from __future__ import annotations
 
-from functools import reduce
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.errors import BackendError, message
-from mtconv.matrix.rows import AxisRows, axis_rows
+from mtconv.matrix.rows import AxisRows, Rows, axis_rows
 from mtconv.spec import ConvSpec
 
 __all__ = ["Csr", "build_csr", "csr_bytes"]
@@ -97,16 +96,20 @@ def build_csr(function: str, form: str, spec: ConvSpec, w: Array) -> Csr:
     _check_memory(function, layout, w.dtype.itemsize)
     weights = _weights(form, spec, layout, w)
     index = layout.index_dtype
-    per, rows = layout.per_channel, layout.row_channels
-    data = np.empty((rows, per), w.dtype)
-    indices = np.empty((rows, per), index)
-    if data.size:
-        _Filler(layout, data, indices[:1], weights).fill()
-        share = rows // layout.groups
-        moved = layout.column_share * layout.column_cells
-        offsets = (np.arange(1, rows, dtype=index) // share * moved).astype(index)
-        np.add(indices[:1], offsets[:, None], out=indices[1:])
-    indptr = _row_starts(layout, index)
+    channels, per = layout.row_channels, layout.per_channel
+    data = np.empty((channels, per), w.dtype)
+    indices = np.empty((channels, per), index)
+    indptr = np.empty(layout.shape[0] + 1, index)
+    indptr[-1] = layout.entries
+    starts = indptr[:-1].reshape(channels, layout.row_cells)
+    if channels:
+        _Filler(layout, data, indices[:1], starts[:1], weights).fill()
+        # The other channels' rows differ by their group's columns and by their start.
+        later = np.arange(1, channels, dtype=np.int64)
+        group_cells = layout.column_share * layout.column_cells
+        moved = later // (channels // layout.groups) * group_cells
+        np.add(indices[:1], moved.astype(index)[:, None], out=indices[1:])
+        np.add(starts[:1], (later * per).astype(index)[:, None], out=starts[1:])
     return Csr(data.reshape(-1), indices.reshape(-1), indptr, layout.shape)
 
 
@@ -143,70 +146,86 @@ def _weights(form: str, spec: ConvSpec, layout: _Layout, w: Array) -> Array:
     return w.reshape(layout.row_channels, layout.column_share * prod(taps))
 
 
-def _row_starts(layout: _Layout, dtype: np.dtype[Any]) -> Array:
-    counts = reduce(
-        np.multiply.outer, (axis.counts().astype(dtype) for axis in layout.axes)
-    )
-    counts *= layout.column_share
-    indptr = np.zeros(layout.shape[0] + 1, dtype)
-    starts = indptr[1:].reshape(layout.row_channels, layout.row_cells)
-    if starts.size:
-        np.cumsum(counts, dtype=dtype, out=starts[0])
-        offsets = np.arange(1, len(starts), dtype=dtype) * dtype.type(layout.per_channel)
-        np.add(starts[:1], offsets[:, None], out=starts[1:])
-    return indptr
-
-
 class _Filler:
-    """Writes values and columns, axis by axis from the outermost inwards.
+    """Writes values, columns and row starts, axis by axis from the outermost inwards.
 
-    ``data`` has a row for each row channel; ``indices`` has the first channel's only.
+    ``data`` has a row for each row channel; ``indices`` and ``starts`` have the first
+    channel's only.
     """
 
     def __init__(
-        self, layout: _Layout, data: Array, indices: Array, weights: Array
+        self,
+        layout: _Layout,
+        data: Array,
+        indices: Array,
+        starts: Array,
+        weights: Array,
     ) -> None:
         self.axes = layout.axes
         self.share = layout.column_share
-        self.data, self.indices, self.weights = data, indices, weights
+        self.data, self.indices, self.starts = data, indices, starts
+        self.weights = weights
+        self.rows = _strides([axis.rows for axis in self.axes])
         self.entries = _strides([axis.entries for axis in self.axes])
         self.columns = _strides([axis.width for axis in self.axes])
         self.taps = _strides([axis.taps for axis in self.axes])
 
     def fill(self) -> None:
         channels = np.arange(self.share)
-        self._fill(0, 0, channels * self.columns[0], channels * self.taps[0])
+        self._axis(0, 0, 0, channels * self.columns[0], channels * self.taps[0])
 
-    def _fill(self, number: int, start: int, columns: Array, taps: Array) -> None:
-        """Fill from ``start`` the rows of the axes from this one inwards.
+    def _axis(self, number: int, row: int, start: int, columns: Array, taps: Array) -> None:
+        """Fill the rows of this axis and those inside it, from row ``row`` on.
 
-        ``columns`` and ``taps`` are the entries that the axes outside contribute.
+        ``start`` is where their entries begin; ``columns`` and ``taps`` are what the
+        axes outside contribute to each of them.
         """
-        if number == len(self.axes):
-            stop = start + len(columns)
-            self.indices[0, start:stop] = columns
-            self.data[:, start:stop] = self.weights.take(taps, axis=1)
-            return
-        inner = len(columns) * self.entries[number + 1]
-        column_step, tap_step = self.columns[number + 1], self.taps[number + 1]
+        step = self.columns[number + 1]
         for block in self.axes[number].blocks:
-            begin = start
-            for row in block.rows:
-                self._fill(
-                    number + 1,
-                    start,
-                    _outer_sum(columns, row.columns, column_step),
-                    _outer_sum(taps, row.taps, tap_step),
-                )
-                start += inner * len(row.columns)
-            length = start - begin
-            _repeat(self.indices, begin, length, block.times, block.shift * column_step)
-            _repeat(self.data, begin, length, block.times, 0)
-            start = begin + length * block.times
+            first_row, first = row, start
+            for run in block.runs:
+                write = self._last if number + 1 == len(self.axes) else self._outer
+                row, start = write(number, row, start, columns, taps, run)
+            rows, length = row - first_row, start - first
+            _repeat(self.starts, first_row, rows, block.times, length)
+            _repeat(self.indices, first, length, block.times, block.shift * step)
+            _repeat(self.data, first, length, block.times, 0)
+            row = first_row + rows * block.times
+            start = first + length * block.times
+
+    def _outer(
+        self, number: int, row: int, start: int, columns: Array, taps: Array, run: Rows
+    ) -> tuple[int, int]:
+        """Fill inside each row of a run of an axis that is not the last."""
+        inner = number + 1
+        for own_columns, own_taps in zip(*run, strict=True):
+            inner_columns = columns[:, None] + _scaled(own_columns, self.columns[inner])
+            inner_taps = taps[:, None] + _scaled(own_taps, self.taps[inner])
+            self._axis(inner, row, start, inner_columns.ravel(), inner_taps.ravel())
+            row += self.rows[inner]
+            start += inner_columns.size * self.entries[inner]
+        return row, start
+
+    def _last(
+        self, number: int, row: int, start: int, columns: Array, taps: Array, run: Rows
+    ) -> tuple[int, int]:
+        """Write a run of rows of the last axis."""
+        del number
+        rows, entries = run.columns.shape
+        length = len(columns) * entries
+        stop = start + rows * length
+        self.starts[0, row : row + rows] = (
+            np.arange(start, stop, length) if length else start
+        )
+        target = self.indices[0, start:stop].reshape(rows, len(columns), entries)
+        np.add(columns[:, None], run.columns[:, None], out=target, casting="same_kind")
+        places = (taps[:, None] + run.taps[:, None]).ravel()
+        self.data[:, start:stop] = self.weights.take(places, axis=1)
+        return row + rows, stop
 
 
-def _outer_sum(outer: Array, inner: Array, step: int) -> Array:
-    return (outer[:, None] + np.multiply(inner, step, dtype=np.intp)).reshape(-1)
+def _scaled(indices: Array, step: int) -> Array:
+    return np.multiply(indices, step, dtype=np.intp)
 
 
 def _repeat(array: Array, start: int, length: int, times: int, step: int) -> None:

@@ -8,7 +8,7 @@ one cell, they share an entry; such sums of taps are numbered after the kernel's
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from mtconv.geometry import Axis, fold_margins
 
-__all__ = ["AxisRows", "Block", "Row", "axis_rows"]
+__all__ = ["AxisRows", "Block", "Rows", "axis_rows"]
 
 Array = NDArray[Any]
+Row = tuple[Array, Array]
 
 
-class Row(NamedTuple):
-    """The entries of one row along one axis: increasing columns, and their taps."""
+class Rows(NamedTuple):
+    """Rows of equally many entries each: their columns, increasing, and their taps."""
 
     columns: Array
     taps: Array
@@ -31,14 +32,19 @@ class Row(NamedTuple):
 class Block(NamedTuple):
     """Rows that follow one another, and repeat ``times`` times moved by ``shift``."""
 
-    rows: tuple[Row, ...]
+    runs: tuple[Rows, ...]
     times: int
     shift: int
 
     @property
+    def rows(self) -> int:
+        """Rows of one repetition."""
+        return sum(len(run.columns) for run in self.runs)
+
+    @property
     def entries(self) -> int:
         """Entries of one repetition."""
-        return sum(len(row.columns) for row in self.rows)
+        return sum(run.columns.size for run in self.runs)
 
 
 class AxisRows(NamedTuple):
@@ -55,36 +61,43 @@ class AxisRows(NamedTuple):
         return self.kernel + len(self.sums)
 
     @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(block.rows * block.times for block in self.blocks)
+
+    @property
     def entries(self) -> int:
         """Entries of all rows."""
         return sum(block.entries * block.times for block in self.blocks)
-
-    def counts(self) -> Array:
-        """Count the entries of each row."""
-        return np.concatenate(
-            [
-                np.tile([len(row.columns) for row in block.rows], block.times)
-                for block in self.blocks
-            ]
-        )
 
 
 def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
     """Write down the rows of an axis: big cells by small ones, or the other way."""
     table = _BigRows(axis, mode) if by_big else _SmallRows(axis, mode)
     blocks: list[Block] = []
+    done = 0
     for start, stop in pairwise(table.edges()):
-        period = table.period if table.repeats(start) else stop - start
-        times = (stop - start) // period
-        rest = start + times * period
-        if times:
-            rows = tuple(table.row(r) for r in range(start, start + period))
-            blocks.append(Block(rows, times, table.shift))
-        if rest < stop:
-            rows = tuple(table.row(r) for r in range(rest, stop))
-            blocks.append(Block(rows, 1, table.shift))
+        times = (stop - start) // table.period
+        if times > 1 and table.repeats(start):
+            if done < start:
+                blocks.append(Block(_runs(table, done, start), 1, table.shift))
+            runs = _runs(table, start, start + table.period)
+            blocks.append(Block(runs, times, table.shift))
+            done = start + times * table.period
+    if done < table.count:
+        blocks.append(Block(_runs(table, done, table.count), 1, table.shift))
     width = axis.small if by_big else axis.big
     return AxisRows(tuple(blocks), width, axis.kernel, tuple(table.sums))
+
+
+def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ...]:
+    """Write down some rows, those of equally many entries together."""
+    rows = [table.row(r) for r in range(start, stop)]
+    # A kernel as long as the axis has as many entries here as in the matrix: be brief.
+    return tuple(
+        Rows(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
+        for _, run in groupby(rows, key=lambda row: len(row[0]))
+    )
 
 
 class _Table:
@@ -112,7 +125,7 @@ class _Table:
             if stop - start > 1:
                 key = tuple(sorted(taps[start:stop].tolist()))
                 shared[entry] = self.sums.setdefault(key, self.axis.kernel + len(self.sums))
-        return _row(columns[first], shared)
+        return columns[first], shared
 
 
 class _SmallRows(_Table):
@@ -122,6 +135,7 @@ class _SmallRows(_Table):
 
     def __init__(self, axis: Axis, mode: str) -> None:
         super().__init__(axis, mode)
+        self.count = axis.small
         self.shift = axis.stride
 
     def edges(self) -> list[int]:
@@ -144,7 +158,7 @@ class _SmallRows(_Table):
         cells = axis.stride * i - axis.lo + axis.dilation * self.taps
         inside = (cells >= 0) & (cells < axis.big)
         if not self.folds or inside.all():
-            return _row(cells[inside], self.taps[inside])
+            return cells[inside], self.taps[inside]
         below, above = cells < 0, cells >= axis.big
         cells[below] = self.before[cells[below] + axis.lo]
         cells[above] = self.after[cells[above] - axis.big]
@@ -158,6 +172,7 @@ class _BigRows(_Table):
 
     def __init__(self, axis: Axis, mode: str) -> None:
         super().__init__(axis, mode)
+        self.count = axis.big
         self.period = axis.stride
         self.copies: dict[int, list[int]] = {}
         padding = [*range(-axis.lo, 0), *range(axis.big, axis.big + len(self.after))]
@@ -190,7 +205,7 @@ class _BigRows(_Table):
             )
             found.append((reach[met] // axis.stride, self.taps[::-1][met]))
         if len(found) == 1:
-            return _row(*found[0])
+            return found[0]
         columns, taps = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return self.merged(columns, taps)
 
@@ -199,8 +214,3 @@ def _edges(places: tuple[Array, ...], count: int) -> list[int]:
     inside = [np.clip(place, 0, count) for place in places]
     found: list[int] = np.unique(np.concatenate([*inside, [0, count]])).tolist()
     return found
-
-
-def _row(columns: Array, taps: Array) -> Row:
-    # A kernel as long as the axis has as many entries here as in the matrix: be brief.
-    return Row(columns.astype(np.int32), taps.astype(np.int32))
