@@ -2,7 +2,7 @@
 
 from mtconv.errors import BackendError as BackendError
 from mtconv.errors import GeometryError as GeometryError
-from mtconv.explanation import explain as explain
+from mtconv.explainer import explain as explain
 from mtconv.functional import conv as conv
 from mtconv.functional import conv_transpose as conv_transpose
 from mtconv.functional import kernel_grad as kernel_grad

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.dispatch import BACKENDS, missing_packages
-from mtconv.explanation import explain
+from mtconv.explainer import explain
 from mtconv.functional import conv, conv_transpose
 from mtconv.text import seconds_text
 

@@ -9,6 +9,7 @@ import pytest
 
 import mtconv
 from mtconv.errors import BackendError, GeometryError
+from mtconv.matrix import build_csr
 
 CASES = [
     (form, {"stride": (2, 3), "padding": padding, "dilation": dilation})
@@ -78,6 +79,13 @@ def test_bytes_are_those_of_the_arrays():
     y = mtconv.conv_transpose(x, kernel, stride=2)
     found = mtconv.explain(x.shape, kernel.shape, np.float64, stride=2)
     assert found.array_bytes == x.nbytes + kernel.nbytes + y.nbytes
+
+
+@pytest.mark.parametrize("form", ["conv_transpose", "conv"])
+def test_the_workspace_of_sparse_is_its_matrix(form):
+    found = mtconv.explain((2, 4, 5, 6), (4, 4, 3, 3), "float64", "sparse", form)
+    matrix = build_csr(form, form, found.plan.spec, np.ones((4, 4, 3, 3)))
+    assert found.workspace == sum(part.nbytes for part in matrix[:3])
 
 
 def test_the_algorithm_named_by_the_caller_comes_first_with_the_others_behind():

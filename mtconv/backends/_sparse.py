@@ -12,8 +12,7 @@ from scipy.sparse import csr_array
 from mtconv.backends._numpy import asarray as asarray
 from mtconv.backends._numpy import result_dtype as result_dtype
 from mtconv.backends.arrange import arranged, canonical
-from mtconv.geometry import Axis
-from mtconv.matrix import Csr, build_csr
+from mtconv.matrix import Csr, build_csr, gradient_spec
 from mtconv.plan import Plan
 from mtconv.spec import ConvSpec
 
@@ -70,17 +69,10 @@ def apply_matrix(matrix: Any, vectors: NDArray[Any]) -> NDArray[Any]:
 
 
 def _kernel_grad(spec: ConvSpec, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """Convolve y with x as the kernel: the relation is symmetric in ``i`` and ``j``.
-
-    Stride and dilation change places, the taps are the small side, and the sum over the
-    batch is a sum over channels of the big side.
-    """
-    axes = tuple(
-        Axis(a.kernel, a.big, a.small, a.dilation, a.stride, a.lo) for a in spec.axes
-    )
+    """Convolve y with x as the kernel."""
     batch, groups = len(x), spec.groups
     small, share, *taps = spec.kernel_shape
-    swapped = ConvSpec(axes, groups, small, groups * batch, spec.padding_mode)
+    swapped = gradient_spec(spec, batch)
     kernel = np.ascontiguousarray(x.swapaxes(0, 1))
     matrix = as_csr_array(build_csr("kernel_grad", "conv", swapped, kernel))
     columns = y.reshape(batch, groups, share, prod(spec.big)).transpose(1, 0, 3, 2)

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from mtconv.commands.geometry import add_geometry, geometric_options
-from mtconv.explanation import explain
+from mtconv.explainer import explain
 from mtconv.text import table
 
 __all__ = ["add_arguments", "run"]

@@ -3,5 +3,6 @@
 from mtconv.matrix.csr import Csr as Csr
 from mtconv.matrix.csr import build_csr as build_csr
 from mtconv.matrix.csr import csr_bytes as csr_bytes
+from mtconv.matrix.gradient import gradient_spec as gradient_spec
 
-__all__ = ["Csr", "build_csr", "csr_bytes"]
+__all__ = ["Csr", "build_csr", "csr_bytes", "gradient_spec"]
