@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import hypothesis
@@ -19,6 +19,7 @@ import pytest
 import mtconv
 from mtconv.dispatch import missing_packages
 from mtconv.ladders import AVAILABLE, INEXACT
+from mtconv.strategies import Case
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("many", max_examples=2000, deadline=None)
@@ -53,16 +54,23 @@ class Engine:
     def _call(
         self, function: Callable[..., Any], arrays: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        function = partial(
-            function, backend=self.backend, algorithm=self.algorithm, **options
-        )
-        if self.jit:
-            function = jax.jit(function)
-            arrays = tuple(None if a is None else np.asarray(a) for a in arrays)
-        return np.asarray(function(*arrays))
+        options = {**options, "backend": self.backend, "algorithm": self.algorithm}
+        if not self.jit:
+            return np.asarray(function(*arrays, **options))
+        arrays = tuple(None if a is None else np.asarray(a) for a in arrays)
+        return np.asarray(_jitted(function, tuple(options.items()))(*arrays))
 
     def __str__(self) -> str:
         return f"{self.backend}{':jit' if self.jit else ''}-{self.algorithm}"
+
+
+@cache
+def _jitted(
+    function: Callable[..., Any], options: tuple[tuple[str, Any], ...]
+) -> Callable[..., Any]:
+    """Compile once for each set of options, whatever the values."""
+    compiled: Callable[..., Any] = jax.jit(partial(function, **dict(options)))
+    return compiled
 
 
 def _engines() -> Iterator[Any]:
@@ -89,6 +97,15 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
+@pytest.fixture(
+    scope="session", params=[e for e in ENGINES if e.values[0].backend != "jax"]
+)
+def quick_engine(request: pytest.FixtureRequest) -> Engine:
+    """The engines that compile nothing, on which every example may have another shape."""
+    found: Engine = request.param
+    return found
+
+
 @pytest.fixture(scope="session", params=[name for name in CORE if name in SELECTED])
 def backend(request: pytest.FixtureRequest) -> str:
     """Every backend by name, with the algorithm that it chooses."""
@@ -97,6 +114,85 @@ def backend(request: pytest.FixtureRequest) -> str:
     if absent:
         pytest.skip(f"needs {', '.join(absent)}")
     return name
+
+
+@pytest.fixture(scope="session")
+def jax_numpy() -> Any:
+    """The module `jax.numpy`, for tests that are about JAX alone."""
+    if "jax" not in SELECTED:
+        pytest.skip("MTCONV_TEST_BACKENDS leaves JAX out")
+    return pytest.importorskip("jax.numpy")
+
+
+# One problem for each thing that can go wrong, for the engines that compile.
+POOL = {
+    "plain": ((1, 1, 5), (1, 1, 3), {}),
+    "output padding": (
+        (2, 4, 5),
+        (4, 3, 3),
+        {"stride": 2, "padding": 1, "output_padding": 1},
+    ),
+    "kernel below stride": ((2, 3, 4), (3, 2, 2), {"stride": 3}),
+    "padding beyond kernel": (
+        (1, 2, 3),
+        (2, 2, 4),
+        {"stride": 2, "dilation": 2, "padding": ((8, 1),)},
+    ),
+    "zero extension": ((1, 2, 3), (2, 3, 2), {"padding": ((-2, -1),)}),
+    "unbatched groups": ((4, 6), (4, 2, 3), {"groups": 2, "stride": 2}),
+    "bare signal": ((5,), (3,), {"stride": 2, "output_size": 12}),
+    "bare image": ((3, 4), (2, 3), {"stride": (2, 1), "padding": "same"}),
+    "unequal groups": (
+        (2, 6, 4, 5),
+        (6, 2, 3, 3),
+        {"groups": 3, "stride": (2, 1), "padding": 1, "dilation": (1, 2)},
+    ),
+    "depthwise": (
+        (1, 4, 5, 4),
+        (4, 1, 3, 2),
+        {"groups": 4, "stride": 2, "padding": "same_lower"},
+    ),
+    "channels last": (
+        (2, 4, 5, 3),
+        (3, 2, 3, 4),
+        {"layout": "NHWC", "kernel_layout": "HWIO", "stride": 2},
+    ),
+    "kernel layout of groups": (
+        (2, 4, 5, 4),
+        (3, 3, 2, 4),
+        {"layout": "NHWC", "kernel_layout": "HWOI", "groups": 2},
+    ),
+    "common factor": (
+        (1, 2, 4, 4),
+        (2, 3, 2, 2),
+        {"stride": 4, "dilation": 2, "output_padding": (3, 0)},
+    ),
+    "volume": ((1, 2, 3, 2, 3), (2, 2, 2, 3, 2), {"stride": (2, 1, 2), "padding": 1}),
+    "volume in groups": ((1, 4, 2, 3, 2), (4, 3, 2, 2, 2), {"groups": 2, "dilation": 2}),
+    "empty batch": ((0, 2, 3), (2, 3, 2), {"stride": 2}),
+    "natural size below one": (
+        (1, 1, 1),
+        (1, 1, 1),
+        {"stride": 3, "padding": 1, "output_size": 1},
+    ),
+}
+
+
+@pytest.fixture(scope="session", params=POOL, ids=lambda name: name.replace(" ", "-"))
+def pooled(request: pytest.FixtureRequest) -> Callable[..., Case]:
+    """Each problem of the pool as ``make(seed, dtype)``, a case with random values."""
+    x_shape, kernel_shape, options = POOL[request.param]
+    y_shape = mtconv.conv_transpose_shape(x_shape, kernel_shape, **options)
+
+    def make(seed: int, dtype: str = "float64") -> Case:
+        rng = np.random.default_rng(seed)
+        x, kernel, y = (
+            rng.integers(-4, 5, shape).astype(dtype)
+            for shape in (x_shape, kernel_shape, y_shape)
+        )
+        return Case(x, kernel, y, None, options)
+
+    return make
 
 
 @pytest.fixture(scope="session")

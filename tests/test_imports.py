@@ -1,0 +1,143 @@
+"""`import mtconv` brings in NumPy and the standard library; imports only go downwards."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mtconv
+
+PACKAGE = Path(mtconv.__file__).parent
+OPTIONAL = ("jax", "jaxlib", "scipy", "hypothesis", "matplotlib", "torch", "dask")
+
+# The way of a call through the core, from the bottom up: no part imports a later one.
+ORDER = (
+    "errors",
+    "geometry",
+    "options",
+    "layout",
+    "resolve",
+    "spec",
+    "problem",
+    "cost",
+    "ladders",
+    "plan",
+    "dispatch",
+    "backends",
+    "functional",
+    "operators",
+    "compat",
+    "testing",
+    "verify",
+    "cli",
+)
+
+
+def modules_after(code, *flags):
+    """Names of all modules that are loaded after some code has run in a new process."""
+    code += "\nimport sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split(), done.stderr
+
+
+def loaded_by(code):
+    roots = {name.split(".")[0] for name in modules_after(code)[0]}
+    return roots & set(OPTIONAL)
+
+
+def test_importing_mtconv_loads_no_optional_library():
+    assert loaded_by("import mtconv") == set()
+
+
+def test_a_call_on_numpy_loads_no_optional_library():
+    code = "import mtconv; mtconv.conv_transpose([[0, 1], [2, 3]], [[0, 1], [2, 3]])"
+    assert loaded_by(code) == set()
+
+
+@pytest.mark.parametrize("library", ["scipy", "hypothesis"])
+def test_the_test_above_can_fail(library):
+    pytest.importorskip(library)
+    assert loaded_by(f"import mtconv, {library}") == {library}
+
+
+def test_importtime_lists_mtconv_and_no_optional_library():
+    report = modules_after("import mtconv", "-X", "importtime")[1]
+    names = {line.split("|")[-1].strip() for line in report.splitlines()}
+    assert "mtconv.functional" in names
+    assert not {name.split(".")[0] for name in names} & set(OPTIONAL)
+
+
+def test_importing_mtconv_needs_few_modules_beyond_numpy():
+    # What importing costs is the number of files: time would be another on each machine.
+    with_numpy = set(modules_after("import numpy")[0])
+    added = set(modules_after("import mtconv")[0]) - with_numpy
+    foreign = {name for name in added if name.split(".")[0] != "mtconv"}
+    assert len(added - foreign) <= 30
+    assert len(foreign) <= 10, sorted(foreign)
+
+
+def part(path):
+    """The part of the package that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def names_in(path):
+    """Modules that a file imports when it is loaded, not inside functions."""
+    todo = list(ast.parse(path.read_text()).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.ImportFrom) and node.module == "mtconv":
+            yield from (f"mtconv.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, (ast.If, ast.Try)):
+            todo += node.body + node.orelse
+
+
+def imports_of(path):
+    """Parts of mtconv that a file imports when it is loaded."""
+    return [name.split(".")[1] for name in names_in(path) if name.startswith("mtconv.")]
+
+
+def roots_of(path):
+    return {name.split(".")[0] for name in names_in(path)}
+
+
+def graph():
+    """Each part of the package with the parts that it imports."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        if path != PACKAGE / "__init__.py":
+            found.setdefault(part(path), set()).update(imports_of(path))
+    return {
+        name: {other for other in others if other in found} - {name}
+        for name, others in found.items()
+    }
+
+
+def test_no_part_imports_in_a_circle():
+    graphlib.TopologicalSorter(graph()).prepare()
+
+
+def test_no_part_of_the_core_imports_a_later_one():
+    parts = graph()
+    for position, name in enumerate(ORDER):
+        assert not parts.get(name, set()) & set(ORDER[position + 1 :]), name
+
+
+def test_only_strategies_imports_hypothesis():
+    importers = {part(p) for p in PACKAGE.rglob("*.py") if "hypothesis" in roots_of(p)}
+    assert importers == {"strategies"}
+
+
+def test_imports_are_read_from_the_source(tmp_path):
+    path = tmp_path / "some.py"
+    path.write_text("from mtconv.functional import conv\nfrom mtconv import geometry\n")
+    assert sorted(imports_of(path)) == ["functional", "geometry"]
