@@ -49,10 +49,15 @@ def bare(session: nox.Session) -> None:
     shutil.rmtree(folder)
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ".")
     (wheel,) = folder.glob("mtconv-*.whl")
-    session.install(str(wheel))
+    check_installed(session, wheel)
+
+
+def check_installed(session: nox.Session, artifact: Path) -> None:
+    """Install a wheel or sdist and check values away from the sources."""
+    session.install("--force-reinstall", str(artifact))
     script = Path("tests", "bare_install.py").resolve()
-    session.chdir(folder)  # away from the sources: only the installed package is seen
-    session.run("python", script)
+    with session.chdir(session.create_tmp()):
+        session.run("python", script)
 
 
 @nox.session
@@ -89,8 +94,11 @@ def doctest(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def build(session: nox.Session) -> None:
-    """Make sdist and wheel in dist, and check that an index would take them."""
+    """Make sdist and wheel in dist; check that an index would take them and both work."""
     session.install("build", "twine")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
-    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    artifacts = [path.resolve() for path in Path("dist").iterdir()]
+    session.run("twine", "check", "--strict", *map(str, artifacts))
+    for artifact in artifacts:
+        check_installed(session, artifact)
