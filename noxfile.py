@@ -86,6 +86,13 @@ def property_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def torch(session: nox.Session) -> None:
+    """Run the tests of the torch backend; installs torch."""
+    session.install("-e", ".[torch]", *group("test"))
+    session.run("pytest", "tests/scale/test_torch.py", *session.posargs)
+
+
+@nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"))

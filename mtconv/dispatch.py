@@ -51,6 +51,9 @@ BACKENDS = {
     "numpy": Row("numpy", "ndarray", "mtconv.backends._numpy", ("numpy",), ""),
     "jax": Row("jax", "Array", "mtconv.backends._jax", ("jax",), "jax"),
     "sparse": Row("", "", "mtconv.backends._sparse", ("scipy",), "sparse"),
+    "torch": Row("torch", "Tensor", "mtconv.backends._torch", ("torch",), "torch"),
+    "cupy": Row("cupy", "ndarray", "mtconv.backends._cupy", ("cupy",), "cupy"),
+    "array_api": Row("", "", "mtconv.backends._array_api", (), ""),
 }
 
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
@@ -82,6 +85,8 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
         )
         raise BackendError(msg)
     owner = next(iter(owners.values()), None)
+    if owner is not None and owner not in BACKENDS:
+        owner = "array_api"
     if backend is None:
         return load(owner or "numpy")
     if not isinstance(backend, str) or backend not in BACKENDS:
@@ -102,7 +107,10 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
 
 
 def _owner(function: str, argument: str, array: Any) -> str | None:
-    """Return the name of the backend that owns an array; None for neutral ones."""
+    """Return the name of the backend, or of the Array API namespace, of an array.
+
+    None for neutral ones.
+    """
     if isinstance(array, _NEUTRAL):
         return None
     for name, row in BACKENDS.items():
@@ -110,6 +118,8 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
         # Asked of the instance: tracers of JAX are not of a subclass of jax.Array.
         if module is not None and isinstance(array, getattr(module, row.array_class)):
             return name
+    if hasattr(array, "__array_namespace__"):
+        return str(array.__array_namespace__().__name__)
     kind = f"{type(array).__module__}.{type(array).__qualname__}"
     msg = message(
         function,

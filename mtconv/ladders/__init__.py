@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtconv.ladders import jax, numpy
+from mtconv.ladders import jax, numpy, torch
 from mtconv.ladders.candidate import FLOATING, INEXACT, Candidate
 from mtconv.spec import ConvSpec
 
@@ -13,9 +13,12 @@ AVAILABLE = {
     "numpy": numpy.ALGORITHMS,
     "jax": jax.ALGORITHMS,
     "sparse": ("native",),
+    "torch": torch.ALGORITHMS,
+    "cupy": ("polyphase",),
+    "array_api": ("polyphase",),
 }
 
-_LADDERS = {"numpy": numpy.rank, "jax": jax.rank}
+_LADDERS = {"numpy": numpy.rank, "jax": jax.rank, "torch": torch.rank}
 
 
 def choose_algorithm(

@@ -1,0 +1,103 @@
+"""The few array functions that the maps need, under the names of the standard.
+
+`Library` speaks to a namespace that keeps the standard; libraries that differ override
+what differs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mtconv.errors import BackendError
+
+__all__ = ["Library", "dtype_name"]
+
+
+def dtype_name(dtype: Any) -> str:
+    """Name a dtype of any library: "float32" for ``torch.float32``."""
+    return str(dtype).rpartition(".")[2]
+
+
+class Library:
+    """Functions of a namespace of the Array API standard."""
+
+    def __init__(self, namespace: Any) -> None:
+        self.xp = namespace
+
+    def owns(self, array: Any) -> bool:
+        """Tell whether an array belongs to this namespace; otherwise it is of NumPy."""
+        return self.xp is np or not isinstance(array, np.ndarray)
+
+    def dtype(self, name: str) -> Any:
+        """Return the dtype of this name."""
+        return getattr(self.xp, name)
+
+    def from_numpy(self, array: np.ndarray[Any, Any], device: Any) -> Any:
+        """Copy an array of NumPy to a device."""
+        return self.xp.asarray(array, device=device)
+
+    def device(self, array: Any) -> Any:
+        """Return the device of an array."""
+        return array.device
+
+    def result_type(self, *dtypes: Any) -> Any:
+        """Promote dtypes as the library does."""
+        return self.xp.result_type(*dtypes)
+
+    def astype(self, array: Any, dtype: Any) -> Any:
+        """Convert the elements; the array itself where nothing changes."""
+        return self.xp.astype(array, dtype, copy=False)
+
+    def reshape(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """Arrange the elements in another shape."""
+        return self.xp.reshape(array, shape)
+
+    def permute(self, array: Any, order: tuple[int, ...]) -> Any:
+        """Reorder the axes."""
+        return self.xp.permute_dims(array, order)
+
+    def take(self, array: Any, index: Any, axis: int) -> Any:
+        """Select cells of an axis."""
+        return self.xp.take(array, index, axis=axis)
+
+    def concat(self, arrays: list[Any], axis: int) -> Any:
+        """Join arrays along an axis."""
+        return self.xp.concat(arrays, axis=axis)
+
+    def zeros(self, shape: tuple[int, ...], like: Any) -> Any:
+        """Zeros with the dtype and device of another array."""
+        return self.xp.zeros(shape, dtype=like.dtype, device=self.device(like))
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """Multiply stacks of matrices."""
+        return self.xp.matmul(a, b)
+
+    def together(self, *arrays: Any) -> tuple[Any, ...]:
+        """Move the neutral arrays to the device of the others; None stays None."""
+        own = next((a for a in arrays if a is not None and self.owns(a)), None)
+        device = None if own is None else self.device(own)
+        return tuple(
+            a if a is None or self.owns(a) else self.from_numpy(a, device) for a in arrays
+        )
+
+    def promote(self, arrays: tuple[Any, ...]) -> Any:
+        """Return the dtype of the result; NumPy's dtypes count by their names."""
+        dtypes = [
+            a.dtype if self.owns(a) else self.dtype(a.dtype.name)
+            for a in arrays
+            if a is not None
+        ]
+        found = dtypes[0]
+        try:
+            for dtype in dtypes[1:]:
+                found = self.result_type(found, dtype)
+        except TypeError as error:
+            names = " and ".join(dict.fromkeys(map(dtype_name, dtypes)))
+            msg = (
+                f"the array library does not promote {names} to a common dtype; "
+                "convert the arrays first."
+            )
+            raise BackendError(msg) from error
+        return found

@@ -1,0 +1,253 @@
+"""The three maps by slices: gather columns axis by axis, multiply, put in order.
+
+Output phases of an axis that read the same input cells share one product, so an axis
+needs two or three products whatever its stride, and no inserted zero is multiplied.
+
+Arrays are canonical: x (batch, channels, *small), y (batch, channels, *big), kernel
+(small channels, big channels / groups, *k).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtconv.backends._array_api.library import Library
+from mtconv.geometry import Axis, fold_index, phases
+from mtconv.spec import ConvSpec
+
+__all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
+
+Table = tuple[int, ...]
+
+
+class Reads(NamedTuple):
+    """Slices of an axis, one per tap: ``cells`` cells from ``start``, ``step`` apart.
+
+    Cells outside the axis count as zero.
+    """
+
+    starts: Table
+    step: int
+    cells: int
+
+
+class Group(NamedTuple):
+    """Output phases of an axis that read the same input cells."""
+
+    residues: Table
+    taps: Table  # the taps of each residue, one after the other
+    reads: Reads
+
+
+def conv_transpose(lib: Library, spec: ConvSpec, x: Any, w: Any) -> Any:
+    """Compute each group of phases as one product and put the phases in order."""
+    inner = spec if spec.padding_mode == "zeros" else spec.padded
+    rank = spec.rank
+    x, w = _grouped(lib, x, spec.groups), _grouped_kernel(lib, w, spec)
+    turns = [min(axis.stride, axis.big) for axis in inner.axes]
+    cells = [-(-axis.big // axis.stride) for axis in inner.axes]
+    groups = [_groups(axis) for axis in inner.axes]
+    batch, share = x.shape[0], w.shape[2]
+
+    def block(found: tuple[Group, ...]) -> Any:
+        counts = [len(group.reads.starts) for group in found]
+        columns = _columns(lib, x, [group.reads for group in found])
+        kernel = w
+        for axis, group in enumerate(found):
+            kernel = _take(lib, kernel, group.taps, 3 + axis)
+        residues = [len(group.residues) for group in found]
+        kernel = lib.reshape(kernel, (*kernel.shape[:3], *_pairs(residues, counts)))
+        odd, even = range(3, 3 + 2 * rank, 2), range(4, 4 + 2 * rank, 2)
+        kernel = lib.permute(kernel, (0, 2, *odd, 1, *even))
+        rows = share * prod(residues)
+        kernel = lib.reshape(kernel, (spec.groups, rows, columns.shape[2]))
+        result = lib.matmul(kernel, columns)
+        return lib.reshape(result, (batch, spec.groups, share, *residues, *cells))
+
+    def assemble(found: tuple[Group, ...]) -> Any:
+        """Join the groups of the next axis along its residues, in order."""
+        axis = len(found)
+        if axis == rank:
+            return block(found)
+        parts = [assemble((*found, group)) for group in groups[axis]]
+        joined = parts[0] if len(parts) == 1 else lib.concat(parts, 3 + axis)
+        places = [residue for group in groups[axis] for residue in group.residues]
+        order = tuple(
+            places.index(residue) if residue in places else len(places)
+            for residue in range(turns[axis])
+        )
+        return _take(lib, joined, order, 3 + axis)
+
+    pairs = [at for a in range(rank) for at in (3 + rank + a, 3 + a)]
+    y = lib.permute(assemble(()), (0, 1, 2, *pairs))
+    sizes = [cell * turn for cell, turn in zip(cells, turns, strict=True)]
+    y = lib.reshape(y, (batch, spec.groups * share, *sizes))
+    y = y[(..., *(slice(axis.big) for axis in inner.axes))]
+    return y if inner is spec else fold(lib, spec, y)
+
+
+def conv(lib: Library, spec: ConvSpec, y: Any, w: Any) -> Any:
+    """Multiply the gathered columns of y by the kernel."""
+    columns = _big_columns(lib, spec, y)
+    kernel = _grouped_kernel(lib, w, spec)
+    kernel = lib.reshape(kernel, (*kernel.shape[:2], prod(kernel.shape[2:])))
+    result = lib.matmul(kernel, columns)
+    return lib.reshape(result, (y.shape[0], kernel.shape[0] * kernel.shape[1], *spec.small))
+
+
+def kernel_grad(lib: Library, spec: ConvSpec, x: Any, y: Any) -> Any:
+    """Multiply x by the gathered columns of y, batch and cells in one sum."""
+    columns = _big_columns(lib, spec, y)
+    batch, groups, rows, cells = columns.shape
+    columns = lib.reshape(lib.permute(columns, (1, 0, 3, 2)), (groups, batch * cells, rows))
+    x = _grouped(lib, x, groups)
+    x = lib.permute(x, (1, 2, 0, *range(3, 3 + spec.rank)))
+    x = lib.reshape(x, (groups, x.shape[1], batch * cells))
+    return lib.reshape(lib.matmul(x, columns), spec.kernel_shape)
+
+
+def _big_columns(lib: Library, spec: ConvSpec, y: Any) -> Any:
+    """Gather y as (batch, groups, channels * taps, small cells), padding filled in."""
+    axes = spec.axes
+    if spec.padding_mode != "zeros":
+        y, axes = pad(lib, spec, y), spec.padded.axes
+    reads = [
+        Reads(
+            tuple(axis.dilation * j - axis.lo for j in range(axis.kernel)),
+            axis.stride,
+            axis.small,
+        )
+        for axis in axes
+    ]
+    return _columns(lib, _grouped(lib, y, spec.groups), reads)
+
+
+def _columns(lib: Library, array: Any, reads: list[Reads]) -> Any:
+    """Slice along one axis after the other and bring all taps and all cells together."""
+    for axis, read in enumerate(reads, 3):
+        array = _slices(lib, array, read, axis)
+    counts = [len(read.starts) for read in reads]
+    cells = [read.cells for read in reads]
+    rank = len(reads)
+    lead = tuple(array.shape[:3])
+    array = lib.reshape(array, (*lead, *_pairs(counts, cells)))
+    odd, even = range(3, 3 + 2 * rank, 2), range(4, 4 + 2 * rank, 2)
+    array = lib.permute(array, (0, 1, 2, *odd, *even))
+    return lib.reshape(array, (*lead[:2], lead[2] * prod(counts), prod(cells)))
+
+
+def _slices(lib: Library, array: Any, read: Reads, axis: int) -> Any:
+    """Return the slices of one axis one after the other."""
+    if not read.starts:
+        return array[(*(slice(None),) * axis, slice(0), ...)]
+    span = read.step * (read.cells - 1) + 1
+    low = max(0, -min(read.starts))
+    high = max(0, max(read.starts) + span - array.shape[axis])
+    array = _zero_padded(lib, array, low, high, axis)
+    before = (slice(None),) * axis
+    parts = [
+        array[(*before, slice(start + low, start + low + span, read.step), ...)]
+        for start in read.starts
+    ]
+    return parts[0] if len(parts) == 1 else lib.concat(parts, axis)
+
+
+def _zero_padded(lib: Library, array: Any, low: int, high: int, axis: int) -> Any:
+    before, after = tuple(array.shape[:axis]), tuple(array.shape[axis + 1 :])
+    parts = [
+        lib.zeros((*before, size, *after), array) if number != 1 else array
+        for number, size in enumerate((low, 1, high))
+        if size
+    ]
+    return array if len(parts) == 1 else lib.concat(parts, axis)
+
+
+def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
+    """Select cells of an axis; a number past its end stands for zero."""
+    size = array.shape[axis]
+    if len(table) == size and table == tuple(range(size)):
+        return array
+    if table and max(table) >= size:
+        array = _zero_padded(lib, array, 0, 1, axis)
+    index = lib.from_numpy(np.asarray(table, np.int64), lib.device(array))
+    return lib.take(array, index, axis)
+
+
+def pad(lib: Library, spec: ConvSpec, y: Any) -> Any:
+    """Fill the padding of y (batch, channels, *big) as the padding mode says."""
+    for number, axis in enumerate(spec.axes):
+        source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
+        y = _take(lib, y, source, 2 + number)
+    return y
+
+
+def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
+    """Add the padding's elements to the cells they were read from."""
+    for number, axis in enumerate(spec.axes):
+        first, *rest = _fold_tables(axis, spec.padding_mode)
+        total = _take(lib, padded, first, 2 + number)
+        for table in rest:
+            total = total + _take(lib, padded, table, 2 + number)
+        padded = total
+    return padded
+
+
+def _grouped(lib: Library, array: Any, groups: int) -> Any:
+    batch, channels, *space = array.shape
+    return lib.reshape(array, (batch, groups, channels // groups, *space))
+
+
+def _grouped_kernel(lib: Library, w: Any, spec: ConvSpec) -> Any:
+    small, share, *taps = spec.kernel_shape
+    return lib.reshape(w, (spec.groups, small // spec.groups, share, *taps))
+
+
+def _pairs(first: list[int], second: list[int]) -> list[int]:
+    return [size for pair in zip(first, second, strict=True) for size in pair]
+
+
+@lru_cache(maxsize=1024)
+def _groups(axis: Axis) -> tuple[Group, ...]:
+    """Group the phases of an axis that have taps by the input cells they read.
+
+    Where none has taps, all are one group of zero taps: an empty sum, so that libraries
+    that differentiate still see a function of x and kernel.
+    """
+    found: dict[Table, list[Any]] = {}
+    for phase in phases(axis):
+        if phase.taps:
+            shifts = tuple(phase.shift - m * phase.shift_step for m in range(phase.taps))
+            found.setdefault(shifts, []).append(phase)
+    cells = -(-axis.big // axis.stride)
+    if not found:
+        return (Group(tuple(range(min(axis.stride, axis.big))), (), Reads((), 1, cells)),)
+    return tuple(
+        Group(
+            tuple(phase.start for phase in members),
+            tuple(
+                phase.tap + m * phase.tap_step
+                for phase in members
+                for m in range(phase.taps)
+            ),
+            Reads(shifts, 1, cells),
+        )
+        for shifts, members in found.items()
+    )
+
+
+@lru_cache(maxsize=1024)
+def _fold_tables(axis: Axis, mode: str) -> tuple[Table, ...]:
+    """List the padded cells that read each big cell: table ``m`` has every cell's m-th."""
+    source = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)
+    readers: list[list[int]] = [[] for _ in range(axis.big)]
+    for padded, cell in enumerate(source):
+        readers[cell].append(padded)
+    most = max(map(len, readers))
+    return tuple(
+        tuple(found[m] if m < len(found) else len(source) for found in readers)
+        for m in range(most)
+    )
