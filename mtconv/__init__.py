@@ -6,6 +6,8 @@ from mtconv.explainer import explain as explain
 from mtconv.functional import conv as conv
 from mtconv.functional import conv_transpose as conv_transpose
 from mtconv.functional import kernel_grad as kernel_grad
+from mtconv.operators import Conv as Conv
+from mtconv.operators import ConvTranspose as ConvTranspose
 from mtconv.shapes import conv_shape as conv_shape
 from mtconv.shapes import conv_transpose_shape as conv_transpose_shape
 from mtconv.shapes import input_sizes as input_sizes
@@ -15,7 +17,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "Conv",
     "ConvSpec",
+    "ConvTranspose",
     "GeometryError",
     "conv",
     "conv_shape",

@@ -1,0 +1,329 @@
+"""What both operators share: shapes, calls, products with vectors, matrices."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import prod
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from mtconv.dispatch import backend_for
+from mtconv.errors import GeometryError, message
+from mtconv.functional import apply_spec
+from mtconv.operators.pytree import register
+from mtconv.operators.sides import Sides, operator_spec, sides
+from mtconv.options import IntOrInts, Options, freeze_sizes
+from mtconv.spec import ConvSpec
+
+__all__ = ["How", "Operator"]
+
+
+class How(NamedTuple):
+    """The way to compute: what calls take besides arrays and geometry."""
+
+    backend: str | None
+    algorithm: str
+    precision: Any
+
+
+class Operator:
+    """What both operators share; `form` is the map, `other` the class of the transpose."""
+
+    form: str
+    other: type[Operator]
+
+    # NumPy's arrays and SciPy's matrices leave ``v @ A`` to the operator.
+    __array_ufunc__ = None
+    __array_priority__ = 1000.0
+
+    kernel: Any
+    spec: ConvSpec
+    how: How
+
+    def _set(self, kernel: Any, input_size: IntOrInts, options: Options, how: How) -> None:
+        name = type(self).__name__
+        engine = backend_for(name, how.backend, kernel=kernel)
+        kernel = engine.asarray(name, "kernel", kernel)
+        if isinstance(kernel, np.ndarray):
+            kernel = kernel.copy()
+            kernel.flags.writeable = False
+        size = freeze_sizes(name, "input_size", input_size)
+        self.spec = operator_spec(name, self.form, size, kernel.shape, options)
+        self.kernel, self.how = kernel, how
+        register(type(self))
+
+    @classmethod
+    def _make(cls, kernel: Any, spec: ConvSpec, how: How) -> Self:
+        """Put an operator together from parts that fit, tracers and placeholders too."""
+        new = object.__new__(cls)
+        new.kernel, new.spec, new.how = kernel, spec, how
+        register(cls)
+        return new
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.kernel, self.spec, self.how)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(input_shape={self.input_shape}, "
+            f"output_shape={self.output_shape}, dtype={self.dtype})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        assert isinstance(other, Operator)
+        return (
+            self.spec == other.spec
+            and self.how == other.how
+            and _same_kernel(self.kernel, other.kernel)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.spec))
+
+    @property
+    def _sides(self) -> Sides:
+        return sides(self.form, self.spec)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the arrays that the operator takes, without a batch axis."""
+        return self._sides.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of its results, without a batch axis."""
+        return self._sides.output_shape
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix: the sizes of output and input."""
+        return prod(self.output_shape), prod(self.input_shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The kernel's dtype; results promote it with the dtype of what comes in."""
+        dtype: np.dtype[Any] = np.dtype(self.kernel.dtype)
+        return dtype
+
+    @property
+    def T(self) -> Any:
+        """The transpose, with the same kernel and spec; ``A.T.T`` is equal to ``A``."""
+        return self._transpose
+
+    @cached_property
+    def _transpose(self) -> Operator:
+        new = self.other._make(self.kernel, self.spec, self.how)
+        new.__dict__["_transpose"] = self
+        return new
+
+    @property
+    def H(self) -> Any:
+        """The conjugate transpose; that of a real kernel is the transpose."""
+        if self.dtype.kind != "c":
+            return self._transpose
+        # An array of NumPy outlives every trace, a conjugate made in one would not.
+        return self._adjoint if isinstance(self.kernel, np.ndarray) else self._conjugated()
+
+    @cached_property
+    def _adjoint(self) -> Operator:
+        return self._conjugated()
+
+    def _conjugated(self) -> Operator:
+        return self.other._make(self.kernel.conj(), self.spec, self.how)
+
+    def __call__(self, x: Any) -> Any:
+        """Apply the operator.
+
+        Parameters
+        ----------
+        x : array
+            Of `input_shape`, with a batch axis or without, or a flat vector.
+
+        Returns
+        -------
+        array
+            Of `output_shape`, with x's batch axis; flat for a flat vector.
+
+        Raises
+        ------
+        GeometryError
+            If x has another shape.
+        """
+        x = self._array(x)
+        found = self._sides
+        if x.shape == found.input_shape:
+            return self._apply(found.single, x)
+        if self._is_batch(x.shape):
+            return self._apply(found.batched, x)
+        if x.shape == (self.shape[1],):
+            return self._apply(found.single, x.reshape(found.input_shape)).reshape(-1)
+        raise GeometryError(self._wrong_shape("x", x.shape))
+
+    def __matmul__(self, x: Any) -> Any:
+        """Apply to an array as a call does, or to the columns of a matrix."""
+        if isinstance(x, Operator):
+            return NotImplemented
+        x = self._array(x)
+        return self.matmat(x) if self._is_matrix(x.shape) else self(x)
+
+    def __rmatmul__(self, y: Any) -> Any:
+        """Apply the transpose: ``y @ A`` is ``A.T @ y``, row by row for a matrix."""
+        y = self._array(y)
+        return self.T.matmat(y.T).T if self.T._is_matrix(y.shape) else self.T(y)
+
+    def matvec(self, v: Any) -> Any:
+        """Multiply a flat vector, or a matrix of one column."""
+        v = self._array(v)
+        if v.shape not in ((self.shape[1],), (self.shape[1], 1)):
+            raise GeometryError(self._wrong_shape("v", v.shape))
+        found = self._sides
+        product = self._apply(found.single, v.reshape(found.input_shape))
+        return product.reshape(-1, *v.shape[1:])
+
+    def matmat(self, vs: Any) -> Any:
+        """Multiply every column of a matrix of shape (columns, count)."""
+        vs = self._array(vs)
+        if vs.ndim != 2 or vs.shape[0] != self.shape[1]:
+            raise GeometryError(self._wrong_shape("vs", vs.shape))
+        found = self._sides
+        count = vs.shape[1]
+        products = self._apply(found.front, vs.T.reshape(count, *found.input_shape))
+        return products.reshape(count, self.shape[0]).T
+
+    def rmatvec(self, v: Any) -> Any:
+        """Multiply a flat vector by the conjugate transpose."""
+        return self.H.matvec(v)
+
+    def rmatmat(self, vs: Any) -> Any:
+        """Multiply every column of a matrix by the conjugate transpose."""
+        return self.H.matmat(vs)
+
+    # What pylops asks for.
+    _matvec, _rmatvec, _matmat, _rmatmat = matvec, rmatvec, matmat, rmatmat
+
+    def norm(self, *, tol: float = 1e-8) -> float:
+        """Largest singular value.
+
+        Exact for circular padding whose period the stride divides, where a Fourier
+        transform takes the matrix apart into one small matrix per frequency. Otherwise
+        by Lanczos iteration, which needs SciPy.
+
+        Parameters
+        ----------
+        tol : float
+            Relative tolerance of the iteration.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> options = {"padding": ((0, 1),), "padding_mode": "circular"}
+        >>> mtconv.Conv([1.0, -1.0], input_size=4, **options).norm()
+        2.0
+        """
+        from mtconv.operators.spectrum import operator_norm
+
+        return operator_norm(self.spec, np.asarray(self.kernel), tol)
+
+    def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
+        """Build the sparse matrix.
+
+        Parameters
+        ----------
+        format : str
+            "csr", "csc", "coo" or "bsr" of SciPy, or JAX's "bcoo".
+        order : str
+            "C", or "F" for arrays raveled column by column (MATLAB's ``x(:)``).
+
+        Returns
+        -------
+        sparse array, shape `shape`
+            With sorted indices and no entry twice; ``A.to_sparse() @ x.ravel()`` is
+            ``A(x).ravel()``. Half precision becomes float32, which SciPy has.
+
+        Raises
+        ------
+        BackendError
+            If it does not fit into the memory available.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> mtconv.Conv([1, 2], input_size=3).to_sparse().toarray()
+        array([[1, 2, 0],
+               [0, 1, 2]])
+        """
+        from mtconv.matrix.formats import sparse_matrix
+
+        return sparse_matrix(self.form, self.spec, np.asarray(self.kernel), format, order)
+
+    def to_dense(self) -> Any:
+        """Build the matrix as an array of the kernel's library, zeros and all.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> mtconv.ConvTranspose([1, 2], input_size=2).to_dense()
+        array([[1, 0],
+               [2, 1],
+               [0, 2]])
+        """
+        from mtconv.matrix.formats import dense_matrix
+
+        dense = dense_matrix(self.form, self.spec, np.asarray(self.kernel))
+        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
+        return engine.asarray(type(self).__name__, "kernel", dense)
+
+    def _apply(self, spec: ConvSpec, x: Any) -> Any:
+        backend, algorithm, precision = self.how
+        return apply_spec(
+            self.form,
+            spec,
+            x,
+            self.kernel,
+            algorithm=algorithm,
+            backend=backend,
+            precision=precision,
+        )
+
+    def _array(self, x: Any) -> Any:
+        name = type(self).__name__
+        engine = backend_for(name, self.how.backend, x=x, kernel=self.kernel)
+        return engine.asarray(name, "x", x)
+
+    def _is_matrix(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether an array is a matrix of flat vectors: if it can be nothing else."""
+        return len(shape) == 2 and shape != self.input_shape and not self._is_batch(shape)
+
+    def _is_batch(self, shape: tuple[int, ...]) -> bool:
+        axis = self._sides.batch_axis
+        one = shape[:axis] + shape[axis + 1 :]
+        return len(shape) == len(self.input_shape) + 1 and one == self.input_shape
+
+    def _wrong_shape(self, argument: str, got: tuple[int, ...]) -> str:
+        return message(
+            type(self).__name__,
+            argument,
+            f"must have shape {self.input_shape}, alone or behind a batch axis, or be flat "
+            f"with {self.shape[1]} elements",
+            f"shape {got}",
+        )
+
+
+def _same_kernel(one: Any, other: Any) -> bool:
+    """Compare two kernels element by element, unless they are one (as tracers are)."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one.dtype != other.dtype:
+        return False
+    return bool(np.array_equal(one, other))
+
+
+def _restore(cls: type[Operator], kernel: Any, spec: ConvSpec, how: How) -> Operator:
+    return cls._make(kernel, spec, how)

@@ -1,0 +1,95 @@
+"""The largest singular value of an operator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.functional import apply_spec
+from mtconv.matrix.formats import canonical_kernel
+from mtconv.spec import ConvSpec
+
+__all__ = ["operator_norm"]
+
+Array = NDArray[Any]
+
+# Elements of all symbols together; larger operators iterate.
+_SYMBOL_ELEMENTS = 2**26
+
+# A matrix with as few rows or columns as this is decomposed as it is.
+_FEW = 8
+
+
+def operator_norm(spec: ConvSpec, kernel: Array, tol: float) -> float:
+    """Largest singular value of the matrix, the same for both operators of a spec."""
+    dtype = np.complex128 if kernel.dtype.kind == "c" else np.float64
+    w = canonical_kernel(spec, kernel).astype(dtype)
+    if spec.small_channels is None:
+        spec = replace(spec, small_channels=1, big_channels=1)
+    spec = replace(spec, layout=None, kernel_layout=None)
+    small, share = spec.kernel_shape[:2]
+    if w.size == 0:
+        return 0.0
+    if _is_block_circulant(spec) and small * share * prod(spec.big) <= _SYMBOL_ELEMENTS:
+        return _block_circulant_norm(spec, w)
+    return _iterated_norm(spec, w, tol)
+
+
+def _is_block_circulant(spec: ConvSpec) -> bool:
+    """Tell whether moving x by a cell moves y by a stride, all the way round."""
+    return spec.padding_mode == "circular" and all(
+        axis.big == axis.stride * axis.small for axis in spec.axes
+    )
+
+
+def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
+    """Take the largest norm of the symbol over all frequencies.
+
+    A cell of x meets ``prod(stride)`` residues of y in each of its channels; along the
+    coarse grid the matrix is circulant, so a Fourier transform decouples it into one
+    matrix (small channels) x (big channels * residues) per group and frequency.
+    """
+    groups, (small, share) = spec.groups, spec.kernel_shape[:2]
+    impulses = np.zeros((small // groups, small, *spec.small), w.dtype)
+    corner = impulses.reshape(*impulses.shape[:2], -1)[..., 0]
+    for s in range(small // groups):
+        corner[s, s :: small // groups] = 1
+    response = apply_spec("conv_transpose", spec, impulses, w, algorithm="exact")
+    residues = [size for axis in spec.axes for size in (axis.small, axis.stride)]
+    response = response.reshape(small // groups, groups, share, *residues)
+    grid = tuple(range(3, 3 + 2 * spec.rank, 2))
+    strides = tuple(axis + 1 for axis in grid)
+    symbol = np.fft.fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
+    matrices = symbol.reshape(
+        -1, small // groups, share * prod(a.stride for a in spec.axes)
+    )
+    return float(np.linalg.norm(matrices, 2, axis=(1, 2)).max())
+
+
+def _iterated_norm(spec: ConvSpec, w: Array, tol: float) -> float:
+    """Iterate on the smaller Gram matrix; tiny ones are decomposed as they are."""
+    small, big = (spec.small_channels or 1), (spec.big_channels or 1)
+    shapes = {"conv_transpose": (small, *spec.small), "conv": (big, *spec.big)}
+    inner, outer = sorted(shapes, key=lambda form: prod(shapes[form]))
+    size, shape = prod(shapes[inner]), shapes[inner]
+    there = partial(apply_spec, inner, spec, algorithm="auto")
+    back = partial(apply_spec, outer, spec, algorithm="auto")
+
+    def gram(v: Array) -> Array:
+        return back(there(v.reshape(-1, *shape), w), w.conj()).reshape(v.shape)  # type: ignore[no-any-return]
+
+    if size <= _FEW:
+        return sqrt(
+            max(float(np.linalg.eigvalsh(gram(np.eye(size, dtype=w.dtype)))[-1]), 0)
+        )
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    operator = LinearOperator((size, size), matvec=gram, dtype=w.dtype)
+    start = np.random.default_rng(0).standard_normal(size).astype(w.dtype)
+    largest = eigsh(operator, k=1, which="LA", v0=start, tol=tol, return_eigenvectors=False)
+    return sqrt(max(float(largest[0]), 0))
