@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from mtconv.compat import (
@@ -87,10 +88,16 @@ CONVENTIONS = {
     "mtconv": Convention(torch.KERNEL, _read_mtconv, _write_mtconv),
     "torch": Convention(torch.KERNEL, torch.geometry, torch.options),
     "jax": Convention(jax.KERNEL, jax.geometry, jax.options),
-    "jax_transpose_kernel": Convention(jax.KERNEL_TRANSPOSED, jax.geometry, jax.options),
+    "jax_transpose_kernel": Convention(
+        jax.KERNEL_TRANSPOSED,
+        jax.geometry,
+        lambda found: jax.options(found) | {"transpose_kernel": True},
+    ),
     "flax": Convention(flax.KERNEL, flax.geometry, flax.options),
     "flax_transpose_kernel": Convention(
-        flax.KERNEL_TRANSPOSED, flax.geometry, flax.options
+        flax.KERNEL_TRANSPOSED,
+        partial(flax.geometry, transpose_kernel=True),
+        partial(flax.options, transpose_kernel=True),
     ),
     "haiku": Convention(haiku.KERNEL, haiku.geometry, haiku.options),
     "equinox": Convention(equinox.KERNEL, equinox.geometry, equinox.options),

@@ -129,7 +129,7 @@ def geometry(
     )
 
 
-def options(found: Geometry) -> dict[str, Any]:
+def options(found: Geometry, *, transpose_kernel: bool = False) -> dict[str, Any]:
     """Write a geometry in flax's options, or refuse."""
     if found.groups != 1 or found.padding_mode not in ("zeros", "circular"):
         refuse("flax", found, "it has no groups")
@@ -137,6 +137,7 @@ def options(found: Geometry) -> dict[str, Any]:
         "strides": tuple(axis.stride for axis in found.axes),
         "kernel_dilation": tuple(axis.dilation for axis in found.axes),
         "padding": "CIRCULAR",
+        "transpose_kernel": transpose_kernel,
     }
     if found.padding_mode == "zeros":
         said["padding"] = lax.options(found)["padding"]

@@ -1,0 +1,38 @@
+"""Reads the pinned results, and runs a drawn call through `mtconv.compat`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtconv import compat
+from tests.compat.draws import Drawn
+
+PINS = Path(__file__).parent / "pinned"
+
+
+def pinned(name: str) -> Iterator[tuple[Drawn, np.ndarray]]:
+    """Yield each pinned call of a framework with the framework's result."""
+    for call in json.loads((PINS / f"{name}.json").read_text())["calls"]:
+        arrays = {key: _array(value) for key, value in call["arrays"].items()}
+        yield Drawn(call["function"], arrays, call["options"]), _array(call["result"])
+
+
+def _array(stored: dict[str, Any]) -> np.ndarray:
+    return np.array(stored["values"], dtype=np.float64).reshape(stored["shape"])
+
+
+def ours(drawn: Drawn, backend: str | None = None, **how: Any) -> np.ndarray:
+    """Run a call through mtconv; on JAX, compiled as a whole."""
+    module, function = drawn.function.split(".")
+    call = partial(getattr(getattr(compat, module), function), **drawn.options, **how)
+    if backend != "jax":
+        return np.asarray(call(**drawn.arrays, backend=backend))
+    import jax
+
+    return np.asarray(jax.jit(lambda arrays: call(**arrays))(drawn.arrays))
