@@ -17,6 +17,7 @@ from typing import NamedTuple
 __all__ = [
     "Axis",
     "Phase",
+    "Run",
     "Window",
     "big_sizes",
     "fold_index",
@@ -24,6 +25,7 @@ __all__ = [
     "padded_axis",
     "phases",
     "restrict",
+    "runs",
     "same_lo",
     "small_size",
     "touched_big",
@@ -149,6 +151,46 @@ def phases(axis: Axis) -> tuple[Phase, ...]:
             taps = max(0, -((tap - axis.kernel) // tap_step))
             shift = (start + axis.lo - axis.dilation * tap) // axis.stride
         found.append(Phase(start, cells, tap, tap_step, taps, shift, shift_step))
+    return tuple(found)
+
+
+class Run(NamedTuple):
+    """Taps ``tap .. tap + taps`` that land side by side within one stride.
+
+    Small cell ``i`` meets big cell ``stride*(i + shift) + residue + t`` through tap
+    ``tap + t``, and ``residue + taps`` is at most the stride.
+    """
+
+    tap: int
+    taps: int
+    residue: int
+    shift: int
+
+
+@lru_cache(maxsize=4096)
+def runs(axis: Axis) -> tuple[Run, ...]:
+    """Split all taps of an axis into runs: few where the stride is large.
+
+    With a dilation, neighbouring taps are not neighbours on the big side, and every run
+    is a single tap.
+
+    Examples
+    --------
+    >>> for run in runs(Axis(small=5, big=10, kernel=4, stride=2, lo=1)):
+    ...     print(*run)
+    0 1 1 -1
+    1 2 0 0
+    3 1 0 1
+    """
+    found = []
+    tap = 0
+    while tap < axis.kernel:
+        shift, residue = divmod(axis.dilation * tap - axis.lo, axis.stride)
+        taps = 1
+        if axis.dilation == 1:
+            taps = min(axis.kernel - tap, axis.stride - residue)
+        found.append(Run(tap, taps, residue, shift))
+        tap += taps
     return tuple(found)
 
 

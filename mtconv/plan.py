@@ -45,6 +45,9 @@ class Plan:
         Name of the algorithm, settled.
     backend : str
         Name of the backend that the algorithm was chosen for.
+    requested : str
+        What the caller wrote: "auto", "exact" or the name; a backend that compiles for
+        several platforms chooses for each of them unless a name was written.
     """
 
     form: str
@@ -53,6 +56,7 @@ class Plan:
     kernel: Arrangement
     algorithm: str
     backend: str
+    requested: str = "auto"
 
     def __hash__(self) -> int:
         # Equal specs in two arrangements are rare; the spec keeps its hash.
@@ -91,7 +95,7 @@ def make_plan(
     spec = found.spec
     _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
-    return Plan(form, spec, found.data, found.kernel, best.algorithm, backend)
+    return Plan(form, spec, found.data, found.kernel, best.algorithm, backend, algorithm)
 
 
 @lru_cache(maxsize=4096)

@@ -1,21 +1,62 @@
-"""The ladder of the JAX backend."""
+"""The ladders of the JAX backend: one for the CPU, one for GPUs and TPUs.
+
+The CPU's is what `explain` shows. The other is asked when a program is lowered for
+another platform.
+"""
 
 from __future__ import annotations
+
+from math import prod
 
 from mtconv.ladders.candidate import Candidate
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "rank"]
+__all__ = ["ALGORITHMS", "on_accelerator", "rank"]
 
-ALGORITHMS = ("gemm",)
+ALGORITHMS = ("gemm", "polyphase", "direct", "native")
+
+# Products per tap and small cell below which a matrix product does not pay.
+_THIN = 4
 
 
 def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
-    """Rank the algorithms of JAX on the CPU; every one is exact."""
-    del spec, form, batch, dtype, exact
-    return tuple(
-        Candidate(name, None, "first in the order of preference" if n == 0 else "later")
-        for n, name in enumerate(ALGORITHMS)
-    )
+    """Rank the algorithms of JAX on the CPU; every one is exact.
+
+    1. A few channels per group in and out leave a matrix product nothing to do: tap by
+       tap, element by element.
+    2. Everything else is one matrix product with all taps and a transpose of the big
+       side: XLA runs both at the speed of the machine, in every dtype and for any
+       stride, dilation and number of groups.
+    """
+    del form, batch, dtype, exact
+    small, share = spec.kernel_shape[:2]
+    inner = small // max(spec.groups, 1) * share
+    reasons = dict.fromkeys(ALGORITHMS, "slower on the CPU where measured")
+    best = "gemm"
+    if inner <= _THIN and prod(spec.kernel_size) > 1:
+        best = "direct"
+        reasons[best] = f"{inner} products per tap: too few for a matrix product"
+    else:
+        reasons[best] = "one matrix product, and a transpose of the big side"
+    order = (best, *(name for name in ALGORITHMS if name != best))
+    return tuple(Candidate(name, None, reasons[name]) for name in order)
+
+
+def on_accelerator(spec: ConvSpec, form: str, dtype: str) -> str:
+    """Choose the algorithm on a GPU or TPU.
+
+    1. Integers and complex numbers have no convolutions there: "gemm".
+    2. `conv` and `kernel_grad` are ordinary convolutions: "native".
+    3. So is `conv_transpose` of stride 1. With a stride "native" reaches the kernels for
+       backward data, but only without groups and dilation; otherwise the inserted zeros
+       would be multiplied, and "polyphase" has none.
+    """
+    if not dtype.startswith(("float", "bfloat")):
+        return "gemm"
+    strided = any(axis.stride > 1 for axis in spec.axes)
+    dilated = any(axis.dilation > 1 for axis in spec.axes)
+    if form == "conv_transpose" and strided and (spec.groups > 1 or dilated):
+        return "polyphase"
+    return "native"

@@ -1,26 +1,26 @@
 """JAX: the three maps under every transformation of JAX.
 
-The algorithms see canonical arrays only: x (batch, channels, *small), y (batch,
-channels, *big), w (small channels, big channels / groups, *k), all of one dtype.
+`run` arranges axes and dtypes and applies one of three primitives. Eager calls are
+compiled as a whole, once per plan. Primitives and algorithms see canonical arrays only:
+x (batch, channels, *small), y (batch, channels, *big), w (small channels, big channels /
+groups, *k), all of one dtype.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mtconv.backends._jax import gemm
-from mtconv.backends._jax.arrays import (
-    arranged,
-    asarray,
-    canonical,
-    fold,
-    pad,
-    settle,
-)
+from mtconv.backends._jax.arrays import asarray, fold, pad, settle
+from mtconv.backends._jax.lowering import How
+from mtconv.backends._jax.primitives import apply
+from mtconv.backends.arrange import arranged, canonical
 from mtconv.plan import Plan
+from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "result_dtype", "run"]
 
@@ -40,26 +40,47 @@ def run(
     precision: Any = None,
 ) -> Array:
     """Execute a plan."""
+    precision = settle(precision)
+    if any(isinstance(array, jax.core.Tracer) for array in (first, second, bias)):
+        return _execute(plan, precision, first, second, bias)
+    return _compiled(plan, precision)(first, second, bias)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=512)
+def _compiled(plan: Plan, precision: Any) -> Any:
+    """Compile one plan for eager calls; what the cache drops is compiled again."""
+    return jax.jit(partial(_execute, plan, precision))
+
+
+def _execute(
+    plan: Plan, precision: Any, first: Array, second: Array, bias: Array | None
+) -> Array:
     spec = plan.spec
     dtype = jnp.result_type(*(a for a in (first, second, bias) if a is not None))
-    precision = settle(precision)
     inner = spec if spec.padding_mode == "zeros" else spec.padded
+    how = How(_without_layout(inner), plan.requested, precision)
     first = canonical(first.astype(dtype), plan.data)
     if plan.form == "kernel_grad":
         second = canonical(second.astype(dtype), plan.data)
         if inner is not spec:
             second = pad(spec, second)
-        w = gemm.kernel_grad(inner, first, second, precision)
-        return arranged(w.astype(dtype), plan.kernel, kernel=True)
-    w = canonical(second.astype(dtype), plan.kernel, kernel=True)
+        w = apply("kernel_grad", how, first, second)
+        return arranged(w[None] if plan.kernel.channels else w[:, 0], plan.kernel)  # type: ignore[no-any-return]
+    w = canonical(second.astype(dtype), plan.kernel)[0]
     if plan.form == "conv_transpose":
-        result = gemm.conv_transpose(inner, first, w, precision)
+        result = apply("conv_transpose", how, first, w)
         if inner is not spec:
             result = fold(spec, result)
     else:
         if inner is not spec:
             first = pad(spec, first)
-        result = gemm.conv(inner, first, w, precision)
+        result = apply("conv", how, first, w)
     if bias is not None:
-        result += bias.reshape((-1,) + (1,) * spec.rank).astype(result.dtype)
-    return arranged(result.astype(dtype), plan.data)
+        result += bias.reshape((-1,) + (1,) * spec.rank).astype(dtype)
+    return arranged(result, plan.data)  # type: ignore[no-any-return]
+
+
+def _without_layout(spec: ConvSpec) -> ConvSpec:
+    """Drop what canonical arrays no longer have, so that equal work is compiled once."""
+    small, share = spec.kernel_shape[:2]
+    return ConvSpec(spec.axes, spec.groups, small, share * spec.groups)

@@ -1,4 +1,4 @@
-"""Arrays on their way in and out: dtypes, order of axes, padding modes, precision."""
+"""Arrays on their way in and out: dtypes, padding modes, precision."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from jax import Array, lax
 
 from mtconv.errors import BackendError, message
 from mtconv.geometry import fold_index
-from mtconv.layout import Arrangement
 from mtconv.spec import ConvSpec
 
-__all__ = ["accumulator", "arranged", "asarray", "canonical", "fold", "pad", "settle"]
+__all__ = ["accumulator", "asarray", "fold", "pad", "settle"]
 
 _HALF = frozenset({"float16", "bfloat16"})
 _FLOATING = _HALF | {"float32", "float64", "complex64", "complex128"}
@@ -53,29 +52,6 @@ def settle(precision: Any) -> Any:
         return precision
     user = jax.config.jax_default_matmul_precision
     return lax.Precision.HIGHEST if user is None else None
-
-
-def canonical(array: Array, arrangement: Arrangement, *, kernel: bool = False) -> Array:
-    """Arrange as batch, channels, space, or as both channels, taps."""
-    if arrangement.order is not None:
-        array = array.transpose(arrangement.order)
-    missing = _missing(arrangement, kernel)
-    return lax.expand_dims(array, missing) if missing else array
-
-
-def arranged(array: Array, arrangement: Arrangement, *, kernel: bool = False) -> Array:
-    """Undo `canonical`."""
-    extra = _missing(arrangement, kernel)
-    if extra:
-        array = lax.squeeze(array, extra)
-    return array if arrangement.inverse is None else array.transpose(arrangement.inverse)
-
-
-def _missing(arrangement: Arrangement, kernel: bool) -> tuple[int, ...]:
-    """Name the canonical axes that the user's array does not have."""
-    if kernel:
-        return () if arrangement.channels else (0, 1)
-    return (0, 1)[arrangement.batch : 2 - arrangement.channels]
 
 
 def pad(spec: ConvSpec, y: Array) -> Array:

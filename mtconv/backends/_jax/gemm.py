@@ -1,11 +1,13 @@
 """`gemm`: one matrix product with all taps, then overlap-add (or its adjoint, gather).
 
-Columns are spread and gathered along one axis at a time, so that a kernel of ``k`` by
-``k`` taps takes ``2*k`` array operations and not ``k**2``.
+The columns of all channels at once can be many times larger than the result. Where they
+are, a loop over groups or over channels of the big side makes and uses up a part of them
+at a time, in buffers that stay in the cache.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -13,54 +15,121 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.backends._jax.arrays import accumulator
-from mtconv.geometry import Axis, windows
+from mtconv.backends._jax.columns import gather, interleave, overlap_add, split
 from mtconv.spec import ConvSpec
 
-__all__ = ["conv", "conv_transpose", "kernel_grad"]
+__all__ = ["conv", "conv_transpose", "kernel_grad", "parts_for"]
+
+# Bytes of columns that are made at a time.
+COLUMNS = 2**23
 
 
-def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
+def conv_transpose(
+    spec: ConvSpec, x: Array, w: Array, precision: Any, parts: int = 1
+) -> Array:
     """Add the columns ``w.T @ x`` of every tap where they land."""
-    x, w = _grouped(spec, x), _grouped_kernel(spec, w)
-    groups, _, share, *taps = w.shape
-    rows = share * prod(taps)
-    columns = _dot(w.reshape(groups, -1, rows), x, ((1,), (2,)), ((0,), (1,)), precision)
-    columns = columns.reshape(groups, share, *taps, x.shape[0], *spec.small)
-    for axis in spec.axes:
-        columns = _spread(axis, columns, 2, 2 + spec.rank)
-    y = jnp.moveaxis(columns, 2, 0)
-    return y.reshape(y.shape[0], groups * share, *spec.big)
+    x, w = _split_channels(spec, x, 1), _split_channels(spec, w, 0)
+
+    def blocks(w: Array, x: Array) -> Array:
+        columns = _dot(w, x, ((1,), (2,)), ((0,), (1,)), precision)
+        return overlap_add(spec.axes, _merged(columns))
+
+    if spec.groups > 1:
+        found = _loop(blocks, parts, (w, 0), (x, 1))
+    else:
+        found = _loop(lambda w: blocks(w, x), parts, (w, 2))
+    return interleave(spec.axes, _merged(found))
 
 
-def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
+def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, parts: int = 1) -> Array:
     """Multiply the gathered columns of y by the kernel."""
-    columns, w = _columns(spec, y), _grouped_kernel(spec, w)
-    every = tuple(range(1, 2 + spec.rank))
-    contract = (tuple(axis + 1 for axis in every), every)
-    x = _dot(w, columns, contract, ((0,), (0,)), precision)
-    x = jnp.moveaxis(x, 2, 0)
-    return x.reshape(x.shape[0], -1, *spec.small)
+    w = _split_channels(spec, w, 0)
+    rows = tuple(range(1, 2 + spec.rank))  # channels and taps of the columns
+    contract = tuple(axis + 1 for axis in rows), rows
+
+    def product(w: Array, blocks: Array) -> Array:
+        return _dot(w, _columns(spec, blocks), contract, ((0,), (0,)), precision)
+
+    blocks = _split_channels(spec, split(spec.axes, y), 0)
+    if spec.groups > 1:
+        x = _loop(product, parts, (w, 0), (blocks, 0))
+    else:
+        x = _loop(product, parts, (w, 2), (blocks, 1), add=True)
+    return x.reshape(spec.kernel_shape[0], *x.shape[3:]).swapaxes(0, 1)
 
 
-def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
+def kernel_grad(
+    spec: ConvSpec, x: Array, y: Array, precision: Any, parts: int = 1
+) -> Array:
     """Multiply x by the gathered columns of y, summed over the batch."""
-    x, columns = _grouped(spec, x), _columns(spec, y)
-    rank = spec.rank
-    left = (0, *range(3, 3 + rank))
-    right = tuple(range(2 + rank, 3 + 2 * rank))
-    w = _dot(x, columns, (left, right), ((1,), (0,)), precision)
-    return w.reshape(-1, *w.shape[2:])
+    x = _split_channels(spec, x, 1)
+    cells = (0, *range(3, 3 + spec.rank)), tuple(range(2 + spec.rank, 3 + 2 * spec.rank))
+
+    def product(x: Array, blocks: Array) -> Array:
+        return _dot(x, _columns(spec, blocks), cells, ((1,), (0,)), precision)
+
+    blocks = _split_channels(spec, split(spec.axes, y), 0)
+    if spec.groups > 1:
+        w = _loop(product, parts, (x, 1), (blocks, 0))
+    else:
+        w = _loop(lambda blocks: product(x, blocks), parts, (blocks, 1))
+        w = jnp.moveaxis(w, 0, 2)
+    return w.reshape(spec.kernel_shape)
 
 
-def _grouped(spec: ConvSpec, array: Array) -> Array:
-    """Split channels: (batch, groups, channels of one group, *space)."""
-    batch, channels, *space = array.shape
-    return array.reshape(batch, spec.groups, channels // spec.groups, *space)
+def parts_for(spec: ConvSpec, batch: Any, itemsize: int) -> int:
+    """In how many parts columns of at most `COLUMNS` bytes are made."""
+    if not isinstance(batch, int):
+        return 1
+    _, share, *taps = spec.kernel_shape
+    size = spec.groups * share * prod(taps) * batch * prod(spec.small) * itemsize
+    looped = spec.groups if spec.groups > 1 else share
+    wanted = min(-(-size // COLUMNS), looped)
+    return next(n for n in range(wanted, looped + 1) if looped % n == 0) if size else 1
 
 
-def _grouped_kernel(spec: ConvSpec, w: Array) -> Array:
-    """Split channels: (groups, small channels, big channels, *taps)."""
-    return w.reshape(spec.groups, w.shape[0] // spec.groups, *w.shape[1:])
+def _loop(
+    function: Callable[..., Array],
+    parts: int,
+    *arrays: tuple[Array, int],
+    add: bool = False,
+) -> Array:
+    """Apply a function part by part along an axis of each array.
+
+    Returns the results stacked along a new first axis, of length 1 where they are added.
+    """
+    if parts == 1:
+        return function(*(array for array, _ in arrays))[None]
+
+    def divided(array: Array, axis: int) -> Array:
+        size = array.shape[axis] // parts
+        shape = (*array.shape[:axis], parts, size, *array.shape[axis + 1 :])
+        return jnp.moveaxis(array.reshape(shape), axis, 0)
+
+    given = tuple(divided(array, axis) for array, axis in arrays)
+    if not add:
+        return lax.map(lambda part: function(*part), given)
+    start = jnp.zeros_like(function(*(array[0] for array in given)))
+    total, _ = lax.scan(lambda sum_, part: (sum_ + function(*part), None), start, given)
+    return total[None]
+
+
+def _columns(spec: ConvSpec, blocks: Array) -> Array:
+    """Gather blocks (groups, channels, ...) as columns (groups, channels, ...)."""
+    columns = gather(spec.axes, _merged(blocks))
+    return columns.reshape(*blocks.shape[:2], *columns.shape[1:])
+
+
+def _merged(array: Array) -> Array:
+    """Make the first two axes one; nothing is left to be inferred where sizes are zero."""
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])
+
+
+def _split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:
+    """Split the axis of channels into groups and the channels of one group."""
+    size = array.shape[axis] // spec.groups
+    shape = (*array.shape[:axis], spec.groups, size, *array.shape[axis + 1 :])
+    return array.reshape(shape)
 
 
 def _dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:
@@ -71,53 +140,3 @@ def _dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array
         precision=precision,
         preferred_element_type=accumulator(a.dtype),
     )
-
-
-def _columns(spec: ConvSpec, y: Array) -> Array:
-    """Gather y as (groups, channels, *taps, batch, *small)."""
-    columns = jnp.moveaxis(_grouped(spec, y), 0, 2)
-    for number, axis in enumerate(spec.axes):
-        columns = _gather(axis, columns, 2 + number, 3 + 2 * number)
-    return columns
-
-
-def _spread(axis: Axis, columns: Array, taps: int, cells: int) -> Array:
-    """Overlap-add along one axis: dimension ``taps`` goes, then ``cells`` becomes big."""
-    total = None
-    for window in windows(axis):
-        part = lax.index_in_dim(columns, window.tap, taps, keepdims=False)
-        part = lax.slice_in_dim(part, window.small_start, window.small_stop, axis=cells)
-        reach = axis.stride * (window.cells - 1) + 1
-        edges = (
-            window.big_start,
-            axis.big - window.big_start - reach,
-            axis.stride - 1,
-        )
-        config = [edges if d == cells else (0, 0, 0) for d in range(part.ndim)]
-        part = lax.pad(part, jnp.zeros((), part.dtype), config)
-        total = part if total is None else total + part
-    if total is None:
-        shape = list(columns.shape)
-        del shape[taps]
-        shape[cells] = axis.big
-        return jnp.zeros(shape, columns.dtype)
-    return total
-
-
-def _gather(axis: Axis, y: Array, taps: int, cells: int) -> Array:
-    """Adjoint of `_spread`: ``cells`` becomes small, then ``taps`` is inserted."""
-    found = {window.tap: window for window in windows(axis)}
-    parts = []
-    for tap in range(axis.kernel):
-        if tap not in found:
-            shape = list(y.shape)
-            shape[cells] = axis.small
-            parts.append(jnp.zeros(shape, y.dtype))
-            continue
-        window = found[tap]
-        stop = window.big_start + axis.stride * (window.cells - 1) + 1
-        part = lax.slice_in_dim(y, window.big_start, stop, axis.stride, cells)
-        edges = (window.small_start, axis.small - window.small_stop, 0)
-        config = [edges if d == cells else (0, 0, 0) for d in range(part.ndim)]
-        parts.append(lax.pad(part, jnp.zeros((), part.dtype), config))
-    return jnp.stack(parts, axis=taps)

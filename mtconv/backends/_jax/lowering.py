@@ -1,0 +1,53 @@
+"""What is compiled for each platform: the algorithm is chosen when a program is lowered."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from jax import Array
+
+from mtconv.backends._jax import direct, gemm, native, polyphase
+from mtconv.ladders import choose_algorithm
+from mtconv.ladders.jax import on_accelerator
+from mtconv.spec import ConvSpec
+
+__all__ = ["How", "lower", "plain"]
+
+_MODULES = {"gemm": gemm, "polyphase": polyphase, "direct": direct, "native": native}
+
+
+class How(NamedTuple):
+    """The static part of a call: what all three maps of one problem share."""
+
+    spec: ConvSpec
+    requested: str  # an algorithm by name, "auto" or "exact"
+    precision: Any
+
+
+def lower(
+    form: str, first: Array, second: Array, *, how: How, platform: str | None
+) -> Array:
+    """Write one map in operations of JAX, by the algorithm that suits the platform."""
+    spec, batch, dtype = how.spec, first.shape[0], first.dtype
+    on_cpu = platform == "cpu"
+    algorithm = how.requested
+    if algorithm in ("auto", "exact"):
+        if on_cpu:
+            size = batch if isinstance(batch, int) else 1
+            ranked = choose_algorithm(spec, form, size, dtype.name, "jax", algorithm)
+            algorithm = ranked[0].algorithm
+        else:
+            algorithm = on_accelerator(spec, form, dtype.name)
+    options: dict[str, Any] = {"precision": how.precision}
+    if algorithm == "gemm" and on_cpu:
+        options["parts"] = gemm.parts_for(spec, batch, dtype.itemsize)
+    elif algorithm in ("native", "polyphase"):
+        options["on_cpu"] = on_cpu
+    result = getattr(_MODULES[algorithm], form)(spec, first, second, **options)
+    return result.astype(dtype)  # type: ignore[no-any-return]
+
+
+def plain(form: str, first: Array, second: Array, *, how: How) -> Array:
+    """Write one map so that it stays right on any mesh: dots, pads and transposes."""
+    result = getattr(gemm, form)(how.spec, first, second, precision=how.precision)
+    return result.astype(first.dtype)  # type: ignore[no-any-return]

@@ -1,0 +1,117 @@
+"""`native`: one `lax.conv_general_dilated` each.
+
+With a stride, the transposed convolution dilates its input and reverses its kernel, and
+the kernel gradient dilates the small side as a kernel would be: the forms that XLA
+matches to the backward-data and backward-filter kernels of GPU libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mtconv.backends._jax.arrays import accumulator
+from mtconv.spec import ConvSpec
+
+__all__ = ["conv", "conv_transpose", "kernel_grad"]
+
+
+def conv_transpose(
+    spec: ConvSpec, x: Array, w: Array, precision: Any, *, on_cpu: bool
+) -> Array:
+    """Convolve the dilated x with the reversed kernel."""
+    axes, groups, rank = spec.axes, spec.groups, spec.rank
+    w = lax.rev(w, tuple(range(2, 2 + rank)))
+    if groups > 1:  # (small, share) becomes (small of one group, big)
+        small, share, *taps = w.shape
+        w = jnp.moveaxis(w.reshape(groups, small // groups, share, *taps), 0, 1)
+        w = w.reshape(small // groups, groups * share, *taps)
+    padding = [(axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in axes]
+    return _convolve(
+        x,
+        w,
+        (0, 1, 1, 0),
+        padding,
+        precision,
+        on_cpu,
+        window_strides=(1,) * rank,
+        lhs_dilation=[axis.stride for axis in axes],
+        rhs_dilation=[axis.dilation for axis in axes],
+        feature_group_count=groups,
+    )
+
+
+def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, *, on_cpu: bool) -> Array:
+    """Convolve y with the kernel, with strides."""
+    return _convolve(
+        y,
+        w,
+        (0, 1, 0, 1),
+        [(axis.lo, axis.hi) for axis in spec.axes],
+        precision,
+        on_cpu,
+        window_strides=[axis.stride for axis in spec.axes],
+        rhs_dilation=[axis.dilation for axis in spec.axes],
+        feature_group_count=spec.groups,
+    )
+
+
+def kernel_grad(
+    spec: ConvSpec, x: Array, y: Array, precision: Any, *, on_cpu: bool
+) -> Array:
+    """Convolve y with x as the kernel, channels in the place of the batch."""
+    w = _convolve(
+        y,
+        x,
+        (1, 0, 1, 0),
+        [(axis.lo, axis.hi) for axis in spec.axes],
+        precision,
+        on_cpu,
+        window_strides=[axis.dilation for axis in spec.axes],
+        rhs_dilation=[axis.stride for axis in spec.axes],
+        batch_group_count=spec.groups,
+    )
+    return w.swapaxes(0, 1)
+
+
+def _convolve(
+    data: Array,
+    kernel: Array,
+    leading: tuple[int, int, int, int],
+    padding: Sequence[tuple[int, int]],
+    precision: Any,
+    on_cpu: bool,
+    **options: Any,
+) -> Array:
+    """Convolve channels first; ``leading``: data's batch, features, kernel's O and I.
+
+    XLA's fast convolutions on the CPU want channels last; on other platforms it finds
+    the layout itself.
+    """
+    batch, feature, out, into = leading
+    rank = data.ndim - 2
+    space = tuple(range(2, 2 + rank))
+    result = (0, 1, *space)
+    if on_cpu:
+        data = data.transpose(batch, *space, feature)
+        kernel = kernel.transpose(*space, into, out)
+        inner = tuple(range(1, 1 + rank))
+        last = (0, 1 + rank, *inner)
+        numbers = lax.ConvDimensionNumbers(last, (1 + rank, rank, *range(rank)), last)
+    else:
+        numbers = lax.ConvDimensionNumbers(
+            (batch, feature, *space), (out, into, *space), result
+        )
+    found = lax.conv_general_dilated(
+        data,
+        kernel,
+        padding=padding,
+        dimension_numbers=numbers,
+        precision=precision,
+        preferred_element_type=accumulator(data.dtype) if on_cpu else None,
+        **options,
+    )
+    return jnp.moveaxis(found, -1, 1) if on_cpu else found

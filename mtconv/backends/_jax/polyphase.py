@@ -1,0 +1,106 @@
+"""`polyphase`: one dense convolution of stride 1 per phase of the big side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from mtconv.backends._jax import native
+from mtconv.backends._jax.columns import cells, every_phase, interleave, split
+from mtconv.geometry import Axis
+from mtconv.spec import ConvSpec
+
+__all__ = ["conv", "conv_transpose", "kernel_grad"]
+
+
+class _Part(NamedTuple):
+    """One phase: its own relation, its taps, and where its block is."""
+
+    spec: ConvSpec
+    taps: tuple[slice, ...]
+    block: tuple[int, ...]
+    live: bool
+
+
+def conv_transpose(
+    spec: ConvSpec, x: Array, w: Array, precision: Any, *, on_cpu: bool
+) -> Array:
+    """Compute every phase from the taps that feed it, then interleave."""
+    parts = []
+    channels = spec.groups * w.shape[1]
+    for part in _parts(spec):
+        if part.live:
+            y = native.conv_transpose(
+                part.spec, x, w[(..., *part.taps)], precision, on_cpu=on_cpu
+            )
+            parts.append(jnp.moveaxis(y, 1, 0))
+        else:
+            size = part.spec.big
+            parts.append(jnp.zeros((channels, x.shape[0], *size), x.dtype))
+    blocks = jnp.stack(parts, axis=1)
+    strides = (axis.stride for axis in spec.axes)
+    return interleave(spec.axes, blocks.reshape(channels, *strides, *blocks.shape[2:]))
+
+
+def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, *, on_cpu: bool) -> Array:
+    """Add up what every phase of y gives."""
+    blocks = split(spec.axes, y)
+    total = None
+    for part in _parts(spec):
+        if part.live:
+            x = native.conv(
+                part.spec,
+                _phase(blocks, part),
+                w[(..., *part.taps)],
+                precision,
+                on_cpu=on_cpu,
+            )
+            total = x if total is None else total + x
+    assert total is not None
+    return total
+
+
+def kernel_grad(
+    spec: ConvSpec, x: Array, y: Array, precision: Any, *, on_cpu: bool
+) -> Array:
+    """Put together what every phase of y gives for its taps."""
+    blocks = split(spec.axes, y)
+    w = None
+    for part in _parts(spec):
+        if part.live:
+            taps = native.kernel_grad(
+                part.spec, x, _phase(blocks, part), precision, on_cpu=on_cpu
+            )
+            if w is None:
+                w = jnp.zeros(spec.kernel_shape, taps.dtype)
+            w = w.at[(..., *part.taps)].set(taps)
+    assert w is not None
+    return w
+
+
+def _phase(blocks: Array, part: _Part) -> Array:
+    """Take one phase of the blocks as (batch, channels, *cells)."""
+    return blocks[(slice(None), *part.block)].swapaxes(0, 1)
+
+
+def _parts(spec: ConvSpec) -> Iterator[_Part]:
+    """List the phases in the order of the blocks."""
+    for found in product(*(every_phase(axis) for axis in spec.axes)):
+        axes = (
+            Axis(axis.small, cells(axis), phase.taps, 1, phase.shift_step, phase.shift)
+            for axis, phase in zip(spec.axes, found, strict=True)
+        )
+        yield _Part(
+            replace(spec, axes=tuple(axes)),
+            tuple(
+                slice(phase.tap, phase.tap + phase.taps * phase.tap_step, phase.tap_step)
+                for phase in found
+            ),
+            tuple(phase.start for phase in found),
+            all(phase.taps for phase in found),
+        )
