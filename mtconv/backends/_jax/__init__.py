@@ -43,7 +43,7 @@ def run(
     precision = settle(precision)
     if any(isinstance(array, jax.core.Tracer) for array in (first, second, bias)):
         return _execute(plan, precision, first, second, bias)
-    return _compiled(plan, precision)(first, second, bias)  # type: ignore[no-any-return]
+    return _compiled(plan, precision)(first, second, bias)
 
 
 @lru_cache(maxsize=512)
@@ -65,7 +65,7 @@ def _execute(
         if inner is not spec:
             second = pad(spec, second)
         w = apply("kernel_grad", how, first, second)
-        return arranged(w[None] if plan.kernel.channels else w[:, 0], plan.kernel)  # type: ignore[no-any-return]
+        return arranged(w[None] if plan.kernel.channels else w[:, 0], plan.kernel)
     w = canonical(second.astype(dtype), plan.kernel)[0]
     if plan.form == "conv_transpose":
         result = apply("conv_transpose", how, first, w)
@@ -77,7 +77,7 @@ def _execute(
         result = apply("conv", how, first, w)
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * spec.rank).astype(dtype)
-    return arranged(result, plan.data)  # type: ignore[no-any-return]
+    return arranged(result, plan.data)
 
 
 def _without_layout(spec: ConvSpec) -> ConvSpec:

@@ -173,7 +173,7 @@ def _product(w: Array, window: Array, precision: Any) -> Array:
         factor = w[:, :, number].astype(dtype)
         factor = lax.expand_dims(factor, range(2, window.ndim))
         total = total + factor * window[:, None, number].astype(dtype)
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 def _tap(w: Array, index: Index) -> Array:

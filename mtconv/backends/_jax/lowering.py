@@ -44,10 +44,10 @@ def lower(
     elif algorithm in ("native", "polyphase"):
         options["on_cpu"] = on_cpu
     result = getattr(_MODULES[algorithm], form)(spec, first, second, **options)
-    return result.astype(dtype)  # type: ignore[no-any-return]
+    return result.astype(dtype)
 
 
 def plain(form: str, first: Array, second: Array, *, how: How) -> Array:
     """Write one map so that it stays right on any mesh: dots, pads and transposes."""
     result = getattr(gemm, form)(how.spec, first, second, precision=how.precision)
-    return result.astype(first.dtype)  # type: ignore[no-any-return]
+    return result.astype(first.dtype)

@@ -30,7 +30,7 @@ def apply(form: str, how: How, first: Array, second: Array) -> Array:
         # Abstract values made outside JAX carry no mesh axes, so JAX's own operations
         # have to; every gradient of them is right, if not always the fastest.
         return plain(form, first, second, how=how)
-    return _PRIMITIVES[form].bind(first, second, how=how)  # type: ignore[no-any-return]
+    return _PRIMITIVES[form].bind(first, second, how=how)
 
 
 def _on_a_mesh(array: Array) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mtconv.backends._jax.lowering import How, plain
+from mtconv.spec import ConvSpec
 
 __all__ = ["fold"]
 
@@ -76,8 +76,11 @@ def fold(
     spec = how.spec
     if rule.grows:
         small, share = spec.kernel_shape[:2]
-        now = {"groups": groups, "small_channels": small, "big_channels": share * groups}
-        spec = replace(spec, **{**now, **{name: now[name] * size for name in rule.grows}})
+        grown = (size if name in rule.grows else 1 for name in _GROUPS)
+        per_groups, per_small, per_big = grown
+        spec = ConvSpec(
+            spec.axes, groups * per_groups, small * per_small, share * groups * per_big
+        )
     requested = how.requested
     if "groups" in rule.grows and requested in ("auto", "exact"):
         # One kernel per example: batched matrix products, no grouped convolution.
