@@ -8,6 +8,7 @@ from mtconv.functional import conv_transpose as conv_transpose
 from mtconv.functional import kernel_grad as kernel_grad
 from mtconv.operators import Conv as Conv
 from mtconv.operators import ConvTranspose as ConvTranspose
+from mtconv.overlap import overlap_count as overlap_count
 from mtconv.shapes import conv_shape as conv_shape
 from mtconv.shapes import conv_transpose_shape as conv_transpose_shape
 from mtconv.shapes import input_sizes as input_sizes
@@ -28,4 +29,5 @@ __all__ = [
     "explain",
     "input_sizes",
     "kernel_grad",
+    "overlap_count",
 ]

@@ -58,6 +58,12 @@ class Plan:
     backend: str
     requested: str = "auto"
 
+    def _repr_html_(self) -> str:
+        from mtconv.sketch import html
+
+        caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
+        return html(caption, self.spec.axes, self.spec.padding_mode)
+
     def __hash__(self) -> int:
         # Equal specs in two arrangements are rare; the spec keeps its hash.
         return hash((self.spec, self.form, self.algorithm))

@@ -88,6 +88,11 @@ class ConvSpec:
         # Hashes of strings differ from process to process.
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
+    def _repr_html_(self) -> str:
+        from mtconv.sketch import html
+
+        return html(repr(self), self.axes, self.padding_mode)
+
     @property
     def rank(self) -> int:
         """Number of spatial axes."""

@@ -1,0 +1,43 @@
+"""Configuration of the documentation site; build it with `nox -s docs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "_extensions"), str(HERE.parent)]
+
+import mtconv  # noqa: E402
+
+project = "mtconv"
+author = "The mtconv developers"
+version = release = mtconv.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "mathml",
+    "pictures",
+]
+exclude_patterns = ["_build", "_extensions"]
+nitpicky = False
+
+myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"mtconv {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+html_show_sphinx = False
+html_copy_source = False
+pygments_style = "tango"
+pygments_dark_style = "github-dark"
