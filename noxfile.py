@@ -93,6 +93,16 @@ def torch(session: nox.Session) -> None:
 
 
 @nox.session
+def distributed(session: nox.Session) -> None:
+    """Run Dask on worker processes, kill one, and enlarge an image of 6.4 GB."""
+    session.install("-e", ".[dask]", "distributed>=2024.8", *group("test"))
+    session.run("pytest", "tests/scale/test_distributed.py", *session.posargs)
+    script = "tests/scale/large_dask.py"
+    session.run("python", script)
+    session.run("python", script, "--workers", "2")
+
+
+@nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"))

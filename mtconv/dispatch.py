@@ -53,6 +53,7 @@ BACKENDS = {
     "sparse": Row("", "", "mtconv.backends._sparse", ("scipy",), "sparse"),
     "torch": Row("torch", "Tensor", "mtconv.backends._torch", ("torch",), "torch"),
     "cupy": Row("cupy", "ndarray", "mtconv.backends._cupy", ("cupy",), "cupy"),
+    "dask": Row("dask.array", "Array", "mtconv.backends._dask", ("dask",), "dask"),
     "array_api": Row("", "", "mtconv.backends._array_api", (), ""),
 }
 

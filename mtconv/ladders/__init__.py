@@ -14,11 +14,12 @@ AVAILABLE = {
     "jax": jax.ALGORITHMS,
     "sparse": ("native",),
     "torch": torch.ALGORITHMS,
+    "dask": numpy.ALGORITHMS,  # of its blocks
     "cupy": ("polyphase",),
     "array_api": ("polyphase",),
 }
 
-_LADDERS = {"numpy": numpy.rank, "jax": jax.rank, "torch": torch.rank}
+_LADDERS = {"numpy": numpy.rank, "jax": jax.rank, "torch": torch.rank, "dask": numpy.rank}
 
 
 def choose_algorithm(

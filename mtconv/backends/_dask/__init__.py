@@ -1,0 +1,219 @@
+"""Dask: one task per block of the result, each reading its chunk and the halo around it.
+
+Arrays may be chunked in any way along batch, channels and space. Spatial axes of the
+result are cut where those of the input are; channels of the result are in one chunk.
+The kernel is one chunk too. Chunks hold NumPy arrays, or those of any other backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
+from math import isnan
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from mtconv.backends import _numpy
+from mtconv.backends._dask.blocks import Fold, Run
+from mtconv.backends._dask.chunks import (
+    Block,
+    Need,
+    big_bounds,
+    bounds,
+    forward_blocks,
+    locate,
+    padded_bounds,
+    sizes,
+    small_bounds,
+    transposed_blocks,
+    within,
+)
+from mtconv.backends._dask.layer import Layer
+from mtconv.backends.arrange import arranged, canonical
+from mtconv.errors import BackendError, message
+from mtconv.geometry import fold_index
+from mtconv.plan import Plan
+from mtconv.spec import ConvSpec
+
+__all__ = ["NAME", "asarray", "result_dtype", "run"]
+
+NAME = "dask"
+
+_HALF = frozenset({"float16", "bfloat16"})
+
+
+def asarray(function: str, argument: str, array: Any) -> Any:
+    """Take Dask arrays of known chunks; neutral arrays stay with NumPy."""
+    if not isinstance(array, da.Array):
+        return _numpy.asarray(function, argument, array)
+    if any(isnan(size) for size in array.shape):
+        msg = message(
+            function,
+            argument,
+            "must have chunks of known sizes",
+            f"chunks {array.chunks}",
+            fix="Call .compute_chunk_sizes() first.",
+        )
+        raise BackendError(msg)
+    _numpy.asarray(function, argument, np.empty(0, array.dtype))
+    return array
+
+
+def result_dtype(*arrays: Any) -> str:
+    """Name the dtype that NumPy promotes these arrays to."""
+    return _promoted(arrays).name
+
+
+def _promoted(arrays: tuple[Any, ...]) -> np.dtype[Any]:
+    return np.result_type(*(array.dtype for array in arrays if array is not None))
+
+
+def run(
+    plan: Plan, first: Any, second: Any, bias: Any = None, precision: Any = None
+) -> da.Array:
+    """Build the graph of a plan; `precision` is for the blocks' library to know."""
+    del precision
+    dtype = _promoted((first, second, bias)).newbyteorder("=")
+    compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
+    given = canonical(_lazy(first, "auto"), plan.data).astype(compute)
+    if plan.form == "kernel_grad":
+        y = canonical(_lazy(second, "auto"), plan.data).astype(compute)
+        w = _kernel_grad(plan, given, y).astype(dtype)
+        w = w[None] if plan.kernel.channels else w[0][None]
+        return arranged(w, plan.kernel)
+    spec = plan.spec
+    kernel = canonical(_lazy(second, -1), plan.kernel)[0].astype(compute)
+    kernel = kernel.reshape(spec.kernel_shape).rechunk(-1)
+    if bias is not None:
+        bias = _lazy(bias, -1).astype(compute).rechunk(-1)
+    if plan.form == "conv":
+        result = _conv(plan, given, kernel, bias)
+    elif spec.padding_mode == "zeros":
+        result = _conv_transpose(plan, given, kernel, bias)
+    else:
+        result = _folded(spec, _conv_transpose(plan, given, kernel, None))
+        if bias is not None:
+            result = result + bias.reshape(-1, *(1,) * spec.rank)
+    return arranged(result.astype(dtype), plan.data)
+
+
+def _lazy(array: Any, chunks: Any) -> da.Array:
+    return array if isinstance(array, da.Array) else da.from_array(array, chunks=chunks)
+
+
+def _conv_transpose(plan: Plan, x: da.Array, w: da.Array, bias: Any) -> da.Array:
+    """Transpose the zero-padded convolution inside the plan's spec."""
+    outer = plan.spec
+    inner = outer if outer.padding_mode == "zeros" else outer.padded
+    edges = [bounds(chunks) for chunks in x.chunks[2:]]
+    cuts = [big_bounds(a, edge) for a, edge in zip(outer.axes, edges, strict=True)]
+    if inner is not outer:
+        cuts = [padded_bounds(a, cut) for a, cut in zip(outer.axes, cuts, strict=True)]
+    axes = list(map(transposed_blocks, inner.axes, edges, cuts))
+    channels = w.shape[1] * outer.groups
+    return _mapped(plan, x, w, bias, axes, ((channels,), *map(sizes, cuts)))
+
+
+def _conv(plan: Plan, y: da.Array, w: da.Array, bias: Any) -> da.Array:
+    spec = plan.spec
+    edges = [bounds(chunks) for chunks in y.chunks[2:]]
+    cuts = [small_bounds(a, edge) for a, edge in zip(spec.axes, edges, strict=True)]
+    axes = [
+        forward_blocks(axis, spec.padding_mode, edge, cut)
+        for axis, edge, cut in zip(spec.axes, edges, cuts, strict=True)
+    ]
+    return _mapped(plan, y, w, bias, axes, ((w.shape[0],), *map(sizes, cuts)))
+
+
+def _mapped(
+    plan: Plan,
+    first: da.Array,
+    w: da.Array,
+    bias: da.Array | None,
+    axes: list[tuple[Block, ...]],
+    chunks: tuple[Any, ...],
+) -> da.Array:
+    """Make every block of the result of a map by one task."""
+    others = [w] if bias is None else [w, bias]
+    layer = Layer(plan.form, plan, first, *others)
+    keys = [(array.name, *(0,) * array.ndim) for array in others]
+    for (n, *index), (lead, *blocks) in _each([_lead(first), *axes]):
+        needs = [*lead, *(block.need for block in blocks)]
+        orders = tuple(need.order for need in needs)
+        task = Run(plan.form, _block_spec(plan.spec, blocks), plan.algorithm, (orders,))
+        layer.add((n, 0, *index), task, layer.region(first, needs), *keys)
+    return layer.array(first.chunks[0], *chunks)
+
+
+def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
+    """Sum the gradients of all blocks of x."""
+    spec = plan.spec
+    y = y.rechunk({0: x.chunks[0]})
+    axes = []
+    for axis, mine, other in zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True):
+        edges = bounds(mine)
+        cuts = sorted(set(edges))
+        blocks = forward_blocks(axis, spec.padding_mode, bounds(other), cuts)
+        own = [locate(edges, range(*pair)) for pair in pairwise(cuts)]
+        axes.append(list(zip(own, blocks, strict=True)))
+    layer = Layer(plan.form, plan, x, y)
+    leads = list(zip(_lead(x), _lead(y), strict=True))
+    number = 0
+    for _, ((x_lead, y_lead), *found) in _each([leads, *axes]):
+        of_x = [*x_lead, *(own for own, _ in found)]
+        of_y = [*y_lead, *(block.need for _, block in found)]
+        orders = tuple(tuple(need.order for need in needs) for needs in (of_x, of_y))
+        block_spec = _block_spec(spec, [block for _, block in found])
+        task = Run(plan.form, block_spec, plan.algorithm, orders)
+        index = (number, *(0,) * (spec.rank + 2))
+        layer.add(index, task, layer.region(x, of_x), layer.region(y, of_y))
+        number += 1
+    partial = layer.array((1,) * number, *((size,) for size in spec.kernel_shape))
+    return partial.sum(axis=0, dtype=x.dtype)
+
+
+def _folded(spec: ConvSpec, padded: da.Array) -> da.Array:
+    """Add the padding's elements to the cells they were read from."""
+    layer = Layer("fold", spec, padded)
+    axes, chunks = [], []
+    for axis, mine in zip(spec.axes, padded.chunks[2:], strict=True):
+        edges = bounds(mine)
+        source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
+        cuts = within((edge - axis.lo for edge in edges), axis.big)
+        found = []
+        for start, stop in pairwise(cuts):
+            cells = tuple(p for p, o in enumerate(source) if start <= o < stop)
+            targets = tuple(source[p] - start for p in cells)
+            plain = targets == tuple(range(stop - start))
+            found.append((locate(edges, cells), None if plain else targets, stop - start))
+        axes.append(found)
+        chunks.append(sizes(cuts))
+    for (n, *index), (lead, *found) in _each([_lead(padded), *axes]):
+        needs = [*lead, *(need for need, _, _ in found)]
+        task = Fold(tuple(t for _, t, _ in found), tuple(size for _, _, size in found))
+        layer.add((n, 0, *index), task, layer.region(padded, needs))
+    return layer.array(padded.chunks[0], padded.chunks[1], *chunks)
+
+
+def _lead(array: da.Array) -> list[tuple[Need, Need]]:
+    """Return what a block needs of batch and channels, for each chunk of the batch."""
+    channels = locate(bounds(array.chunks[1]), range(array.shape[1]))
+    return [
+        (Need(((n, 0, size),), None), channels) for n, size in enumerate(array.chunks[0])
+    ]
+
+
+def _each(axes: list[Any]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
+    """Yield index and items of every combination of the axes' items."""
+    for found in product(*map(enumerate, axes)):
+        index, items = zip(*found, strict=True)
+        yield index, items
+
+
+def _block_spec(spec: ConvSpec, blocks: Sequence[Block]) -> ConvSpec:
+    """Return the zero-padded relation of one block, in canonical order."""
+    small, share = spec.kernel_shape[:2]
+    axes = tuple(block.axis for block in blocks)
+    return ConvSpec(axes, spec.groups, small, share * spec.groups)

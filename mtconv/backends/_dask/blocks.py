@@ -1,0 +1,100 @@
+"""What one task does: join the parts that it was given and run one map on the block.
+
+Blocks are arrays of NumPy, or of whatever library the chunks hold; its backend runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtconv.dispatch import backend_for
+from mtconv.plan import plan_for_spec
+from mtconv.spec import ConvSpec
+
+__all__ = ["Fold", "Run", "cut"]
+
+
+def cut(block: Any, part: tuple[slice, ...]) -> Any:
+    """Take a part of a chunk; small ones are copied, so that the chunk can be freed."""
+    taken = block[part]
+    return taken.copy() if 2 * taken.size < block.size else taken
+
+
+def joined(parts: Any, ndim: int, orders: tuple[tuple[int, ...] | None, ...]) -> Any:
+    """Join nested lists of parts, one level an axis, and reorder the cells."""
+    region = _concatenated(parts, 0, ndim)
+    for axis, order in enumerate(orders):
+        if order is not None:
+            region = region.take(np.asarray(order), axis=axis)
+    return region
+
+
+def _concatenated(parts: Any, axis: int, ndim: int) -> Any:
+    if axis == ndim:
+        return parts
+    inner = [_concatenated(part, axis + 1, ndim) for part in parts]
+    return inner[0] if len(inner) == 1 else np.concatenate(inner, axis=axis)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One map on one block.
+
+    ``spec`` is the block's relation; ``orders`` has one entry per axis of the first
+    region and, for the kernel gradient, of the second.
+    """
+
+    form: str
+    spec: ConvSpec
+    algorithm: str
+    orders: tuple[tuple[tuple[int, ...] | None, ...], ...]
+
+    def __call__(self, parts: Any, other: Any, bias: Any = None) -> Any:
+        ndim = self.spec.rank + 2
+        first = joined(parts, ndim, self.orders[0])
+        second = other
+        if self.form == "kernel_grad":
+            second = joined(other, ndim, self.orders[1])
+        engine = backend_for(self.form, None, x=first, y=second)
+        algorithm = self.algorithm if engine.NAME == "numpy" else "auto"
+        plan = plan_for_spec(
+            self.form,
+            self.spec,
+            first.shape,
+            second.shape,
+            engine.result_dtype(first, second, bias),
+            algorithm,
+            engine.NAME,
+            None if bias is None else bias.shape,
+        )
+        result = engine.run(plan, first, second, bias, None)
+        return result[None] if self.form == "kernel_grad" else result
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Add up cells of a padded region in the cells that the padding read them from.
+
+    ``targets`` has, for each spatial axis, the cell of the block that each cell of the
+    region belongs to (None: its own), and ``shape`` the spatial sizes of the block.
+    """
+
+    targets: tuple[tuple[int, ...] | None, ...]
+    shape: tuple[int, ...]
+
+    def __call__(self, parts: Any) -> Any:
+        region = joined(parts, len(self.shape) + 2, ())
+        for axis, (target, size) in enumerate(
+            zip(self.targets, self.shape, strict=True), 2
+        ):
+            if target is None:
+                continue
+            source = np.moveaxis(region, axis, 0)
+            total = np.zeros_like(source, shape=(size, *source.shape[1:]))
+            for cell, values in zip(target, source, strict=True):
+                total[cell] += values
+            region = np.moveaxis(total, 0, axis)
+        return region

@@ -1,0 +1,166 @@
+"""Chunks of one axis: where results are cut, and which parts of which chunks they need.
+
+Integers only. What a block needs comes from `mtconv.geometry`; this module finds it in
+the chunks there are.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from mtconv.geometry import (
+    Axis,
+    fold_index,
+    padded_axis,
+    restrict,
+    touched_big,
+    touched_small,
+)
+
+__all__ = [
+    "Block",
+    "Need",
+    "big_bounds",
+    "bounds",
+    "forward_blocks",
+    "locate",
+    "padded_bounds",
+    "sizes",
+    "small_bounds",
+    "transposed_blocks",
+    "within",
+]
+
+Cells = range | tuple[int, ...]
+
+
+class Need(NamedTuple):
+    """Parts of chunks, one after the other, and how to reorder their cells.
+
+    ``parts`` has (chunk, start, stop) in the order of the axis; ``order`` is None where
+    the joined parts are already the wanted cells.
+    """
+
+    parts: tuple[tuple[int, int, int], ...]
+    order: tuple[int, ...] | None
+
+
+class Block(NamedTuple):
+    """One block of a result along one axis: what it needs, and its own relation."""
+
+    need: Need
+    axis: Axis
+
+
+def bounds(chunks: Sequence[int]) -> tuple[int, ...]:
+    """Return the cells where chunks start, and the end of the last one."""
+    return tuple(accumulate(chunks, initial=0))
+
+
+def sizes(edges: Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes of the chunks between edges."""
+    return tuple(b - a for a, b in pairwise(edges))
+
+
+def big_bounds(axis: Axis, small: Sequence[int]) -> tuple[int, ...]:
+    """Cut the big side where the small side is cut: ``stride`` times as far.
+
+    Regular chunks lead to regular chunks. Only where ``lo`` is outside of the kernel's
+    span are the cuts shifted, so that the halo is never wider than the span asks for.
+    """
+    cuts = (axis.stride * i + _shift(axis) for i in small[1:-1])
+    return within(cuts, axis.big)
+
+
+def small_bounds(axis: Axis, big: Sequence[int]) -> tuple[int, ...]:
+    """Cut the small side where the big side is cut, the inverse of `big_bounds`."""
+    cuts = (-((_shift(axis) - o) // axis.stride) for o in big[1:-1])
+    return within(cuts, axis.small)
+
+
+def _shift(axis: Axis) -> int:
+    return min(max(axis.lo, 0), axis.extent - 1) - axis.lo
+
+
+def within(cuts: Iterable[int], size: int) -> tuple[int, ...]:
+    """Keep the cuts strictly inside of an axis, in order, and add its ends."""
+    return (0, *sorted({cut for cut in cuts if 0 < cut < size}), size)
+
+
+def padded_bounds(axis: Axis, big: Sequence[int]) -> tuple[int, ...]:
+    """Cut the padded big side as the big side is cut, with the padding on its own."""
+    return within((axis.lo + o for o in big), padded_axis(axis).big)
+
+
+def transposed_blocks(
+    axis: Axis, small: Sequence[int], big: Sequence[int]
+) -> tuple[Block, ...]:
+    """Blocks of a transposed convolution: big cells between cuts, from chunks of x."""
+    found = []
+    for mine in pairwise(big):
+        halo = _some(touched_small(axis, *mine), axis.small)
+        found.append(Block(locate(small, range(*halo)), restrict(axis, halo, mine)))
+    return tuple(found)
+
+
+def forward_blocks(
+    axis: Axis, mode: str, big: Sequence[int], small: Sequence[int]
+) -> tuple[Block, ...]:
+    """Blocks of a convolution: small cells between cuts, from chunks of y."""
+    inner = axis if mode == "zeros" else padded_axis(axis)
+    found = []
+    for mine in pairwise(small):
+        halo = _some(touched_big(inner, *mine), inner.big)
+        cells: Cells = range(*halo)
+        if inner is not axis:
+            cells = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)[slice(*halo)]
+        found.append(Block(locate(big, cells), restrict(inner, mine, halo)))
+    return tuple(found)
+
+
+def _some(cells: tuple[int, int], size: int) -> tuple[int, int]:
+    """Take one cell where none is touched, so that no block is empty."""
+    start, stop = cells
+    if start < stop:
+        return cells
+    start = min(start, size - 1)
+    return start, start + 1
+
+
+def locate(edges: Sequence[int], cells: Cells) -> Need:
+    """Find cells of an axis in its chunks; each cell is read once.
+
+    ``cells`` may repeat and go in any order, as padding modes do. Where there are none,
+    the part of the first chunk is empty.
+    """
+    wanted = cells if isinstance(cells, range) else tuple(sorted(set(cells)))
+    parts: list[tuple[int, int, int]] = []
+    for start, stop in _runs(wanted):
+        chunk = bisect_right(edges, start) - 1
+        while start < stop:
+            end = min(stop, edges[chunk + 1])
+            if start < end:
+                parts.append((chunk, start - edges[chunk], end - edges[chunk]))
+            start, chunk = end, chunk + 1
+    if not parts:
+        parts.append((0, 0, 0))
+    if isinstance(cells, range) or cells == wanted:
+        return Need(tuple(parts), None)
+    place = {cell: number for number, cell in enumerate(wanted)}
+    return Need(tuple(parts), tuple(place[cell] for cell in cells))
+
+
+def _runs(cells: Cells) -> list[tuple[int, int]]:
+    """Join neighbouring cells, given in order, to (start, stop)."""
+    if isinstance(cells, range):
+        return [(cells.start, cells.stop)] if cells else []
+    runs: list[tuple[int, int]] = []
+    for cell in cells:
+        if runs and runs[-1][1] == cell:
+            runs[-1] = (runs[-1][0], cell + 1)
+        else:
+            runs.append((cell, cell + 1))
+    return runs

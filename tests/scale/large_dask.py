@@ -1,0 +1,121 @@
+"""Enlarge an image that memory cannot hold, block by block, and check what comes out.
+
+    python tests/scale/large_dask.py --size 40000 --chunk 2000
+    python tests/scale/large_dask.py --size 40000 --chunk 2000 --workers 2
+
+The image is a known function of its indices, so the sum of the whole result is known as
+an integer, and windows across chunk edges can be computed directly. Elements and sums
+are integers below 2**53: everything is compared by equality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+
+import mtconv
+
+KERNEL = np.arange(1.0, 17.0, dtype=np.float32).reshape(4, 4)
+OPTIONS = {"stride": 2, "padding": 1}
+PERIOD = 11
+
+
+def pixels(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the image at these rows and columns."""
+    return ((7 * rows[:, None] + 13 * columns) % PERIOD - 4).astype(np.float32)
+
+
+def image(size: int, chunk: int) -> da.Array:
+    """Return the lazy image."""
+
+    def block(block_info: Any = None) -> np.ndarray:
+        spans = block_info[None]["array-location"]
+        return pixels(*(np.arange(*span) for span in spans))
+
+    chunks = da.core.normalize_chunks((chunk, chunk), (size, size))
+    return da.map_blocks(block, chunks=chunks, dtype=np.float32, meta=KERNEL[:0])
+
+
+def expected_total(size: int) -> int:
+    """Sum the result: each tap with the sum of the pixels that it does not lose."""
+
+    def counts(tap: int) -> np.ndarray:
+        # Tap 0 falls off the low end for the first row, tap 3 off the high end.
+        rows = np.arange(tap == 0, size - (tap == 3))
+        return np.bincount(rows % PERIOD, minlength=PERIOD)
+
+    residues = np.arange(PERIOD)
+    values = pixels(residues, residues).astype(np.int64)
+    return sum(
+        int(KERNEL[i, j]) * int(counts(i) @ values @ counts(j))
+        for i in range(4)
+        for j in range(4)
+    )
+
+
+def direct(start: tuple[int, int], width: int) -> np.ndarray:
+    """Compute a window of the result from the pixels around it; even starts."""
+    around = [np.arange(at // 2 - 2, (at + width) // 2 + 2) for at in start]
+    enlarged = mtconv.conv_transpose(pixels(*around), KERNEL, algorithm="direct", **OPTIONS)
+    return enlarged[4 : 4 + width, 4 : 4 + width]
+
+
+def check(size: int, chunk: int) -> None:
+    """Enlarge, reduce to sums block by block, and compare sum and windows."""
+    y = mtconv.conv_transpose(image(size, chunk), KERNEL, **OPTIONS)
+    assert y.shape == (2 * size, 2 * size)
+    sums = y.map_blocks(
+        lambda block: block.sum(dtype=np.float64, keepdims=True), chunks=(1, 1)
+    )
+    width, edge = 16, 2 * chunk
+    corners = sorted({edge - 8, edge * (size // chunk // 2) - 8, 2 * size - edge - 8})
+    starts = [(a, b) for a in corners for b in corners]
+    windows = [y[a : a + width, b : b + width] for a, b in starts]
+    found_sums, *found = dask.compute(sums.sum(), *windows)
+    assert int(found_sums) == expected_total(size), (found_sums, expected_total(size))
+    for start, window in zip(starts, found, strict=True):
+        assert (window == direct(start, width)).all(), start
+
+
+def resident() -> int:
+    """Return the most MiB that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def main() -> None:
+    """Run on the threaded scheduler, or on a local cluster of worker processes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=40_000)
+    parser.add_argument("--chunk", type=int, default=2_000)
+    parser.add_argument("--workers", type=int, default=0)
+    given = parser.parse_args()
+    began = time.perf_counter()
+    if given.workers:
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(
+                n_workers=given.workers,
+                threads_per_worker=1,
+                memory_limit="2GiB",
+                dashboard_address=None,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            check(given.size, given.chunk)
+            held = max(client.run(resident).values())
+    else:
+        check(given.size, given.chunk)
+        held = resident()
+    print(f"right; at most {held} MiB in a process; {time.perf_counter() - began:.0f} s")
+    assert held <= 2048
+
+
+if __name__ == "__main__":
+    main()
