@@ -38,7 +38,7 @@ Floats = NDArray[np.float32]
 _CROP = np.s_[56:312, 136:392]
 _DETAIL = np.s_[106:138, 150:206]  # of the crop: an eye behind glasses
 _HEADERS = ("algorithm", "first call", "next calls", "difference", "adjoint error")
-_FORMAT = "{:<18}  {:<8}  {:<10}  {:>10}  {:>10}  {:>10}  {:>13}"
+_FORMAT = "{:<18}  {:<9}  {:<10}  {:>10}  {:>10}  {:>10}  {:>13}"
 _NOTES = """
 difference     the largest from NumPy's result
 adjoint error  |<conv(y), x> - <y, conv_transpose(x)>| / |<y, conv_transpose(x)>|
@@ -95,11 +95,11 @@ def demo(output: str | Path) -> Path:
     )
     results = _table(jobs(photograph), backends)
     print(_NOTES)
-    for name in BACKENDS:
-        if name not in backends:
-            extra = BACKENDS[name].extra
-            print(f"\nNot installed, so not shown: {name}. Install it with:")
-            print(f"  python -m pip install 'mtconv[{extra}]'")
+    missing = [name for name in BACKENDS if name not in backends]
+    if missing:
+        print("\nNot installed, so not shown; install them with:")
+        for name in missing:
+            print(f"  {name:<9}  python -m pip install 'mtconv[{BACKENDS[name].extra}]'")
     picture(photograph, results).savefig(path, dpi=150)
     print(f"\nThe picture: {path}")
     return path
@@ -111,7 +111,7 @@ def _table(work: list[Job], backends: list[str]) -> list[Floats]:
     results = []
     for job in work:
         for backend in backends:
-            print(f"{job.name:<18}  {backend:<8}", end="", flush=True)
+            print(f"{job.name:<18}  {backend:<9}", end="", flush=True)
             found = measure(job, backend)
             if backend == backends[0]:
                 results.append(found.result)
@@ -123,7 +123,7 @@ def _table(work: list[Job], backends: list[str]) -> list[Floats]:
                 f"{np.abs(found.result - results[-1]).max():g}",
                 f"{found.adjoint_error:g}",
             )
-            print(_FORMAT.format("", "", *line)[28:], flush=True)
+            print(_FORMAT.format("", "", *line)[29:], flush=True)
     return results
 
 
