@@ -8,6 +8,7 @@ with what they print. Blocks of `sh` are only shown: they install packages.
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import shlex
 import subprocess
 import sys
@@ -32,6 +33,13 @@ def run_console(example: Example) -> str | None:
             return f"$ {command}\nexpected:\n{wanted.strip()}\ngot:\n{got.strip()}"
     return None
 
+
+# The layers import their framework, which need not be installed.
+collect_ignore = [
+    f"mtconv/nn/{name}.py"
+    for name in ("flax", "equinox")
+    if importlib.util.find_spec(name) is None
+]
 
 pytest_collect_file = Sybil(
     parsers=[

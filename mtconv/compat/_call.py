@@ -43,6 +43,7 @@ class Call:
         Permutation that brings the kernel into the rule's order.
     """
 
+    groups_name = "groups"  # the framework's name of the argument
     bias_column = False  # whether the framework stores a bias as (C_out, 1, ..., 1)
 
     def __init__(
@@ -116,9 +117,10 @@ class Call:
         precision: Any = None,
     ) -> Any:
         """Run the transposed convolution; ``cropping`` names the argument that crops."""
-        kernel = self.rule.canonical(
-            self.function, self.kernel_name, self.kernel, geometry.groups
+        self.rule.check_groups(
+            self.function, self.groups_name, self.kernel_name, self.kernel, geometry.groups
         )
+        kernel = self.rule.canonical(self.kernel, geometry.groups)
         if kernel.shape[0] != self.channels:
             self._refuse_channels(kernel.shape[0])
         for name, axis in zip(axis_names(self.rank), geometry.axes, strict=True):

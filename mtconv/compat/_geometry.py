@@ -16,7 +16,16 @@ from mtconv.layout import axis_names
 from mtconv.options import freeze_sizes
 from mtconv.resolve import per_axis
 
-__all__ = ["Geometry", "cropped", "ints", "pairs", "refuse", "same_shape", "word"]
+__all__ = [
+    "Geometry",
+    "cropped",
+    "group_count",
+    "ints",
+    "pairs",
+    "refuse",
+    "same_shape",
+    "word",
+]
 
 
 class Geometry(NamedTuple):
@@ -31,6 +40,15 @@ def cropped(small: int, kernel: int, stride: int, dilation: int, lo: int, hi: in
     """Make the axis whose full result loses ``lo`` and ``hi`` cells at its ends."""
     axis = Axis(small, 0, kernel, stride, dilation, lo)
     return Axis(small, axis.full - lo - hi, kernel, stride, dilation, lo)
+
+
+def group_count(function: str, argument: str, value: Any) -> int:
+    """Read the number of groups."""
+    frozen = freeze_sizes(function, argument, value)
+    if isinstance(frozen, int) and frozen >= 1:
+        return frozen
+    rule = "must be an integer of at least 1"
+    raise GeometryError(message(function, argument, rule, repr(value)))
 
 
 def ints(

@@ -57,10 +57,30 @@ class KernelRule(NamedTuple):
             raise GeometryError(msg)
         return int(rank)
 
-    def canonical(self, function: str, argument: str, kernel: Any, groups: int) -> Any:
+    def check_groups(
+        self, function: str, argument: str, kernel_name: str, kernel: Any, groups: int
+    ) -> None:
+        """Check that a kernel of this rule can have so many groups."""
+        if groups == 1:
+            return
+        if not self.divided:
+            msg = message(function, argument, "must be 1: the kernel has no groups", groups)
+            raise GeometryError(msg)
+        whole = "I" if self.divided == "O" else "O"
+        rank = self.rank(function, kernel_name, kernel)
+        count = kernel.shape[self._axes(whole, rank)[0]]
+        if count % groups:
+            msg = message(
+                function,
+                argument,
+                f"must divide the {whole} axis of `{kernel_name}`, {self.shape}",
+                f"{argument}={groups} and {count} channels",
+            )
+            raise GeometryError(msg)
+
+    def canonical(self, kernel: Any, groups: int) -> Any:
         """Rearrange a kernel of this rule into mtconv's own order; views where possible."""
-        rank = self.rank(function, argument, kernel)
-        self._check_groups(function, argument, kernel, groups)
+        rank = kernel.ndim - (len(self.order) - 1)
         if self.flip:
             start = self.order.index("*")
             kernel = flip(kernel, range(start, start + rank))
@@ -96,35 +116,13 @@ class KernelRule(NamedTuple):
 
     def _axes(self, wanted: str, rank: int) -> tuple[int, ...]:
         """Positions of the axes of this rule in the wanted order."""
-        position, at = {}, 0
+        position: dict[str, tuple[int, ...]] = {}
+        at = 0
         for letter in self.order:
             width = rank if letter == "*" else 1
             position[letter] = tuple(range(at, at + width))
             at += width
         return sum((position[letter] for letter in wanted), ())
-
-    def _check_groups(self, function: str, argument: str, kernel: Any, groups: int) -> None:
-        if groups < 1:
-            msg = message(function, "groups", "must be at least 1", groups)
-            raise GeometryError(msg)
-        if groups == 1:
-            return
-        if not self.divided:
-            msg = message(
-                function, "groups", "must be 1: this kernel has no groups", groups
-            )
-            raise GeometryError(msg)
-        whole = "I" if self.divided == "O" else "O"
-        rank = self.rank(function, argument, kernel)
-        count = kernel.shape[self._axes(whole, rank)[0]]
-        if count % groups:
-            msg = message(
-                function,
-                "groups",
-                f"must divide the {whole} axis of `{argument}`, {self.shape}",
-                f"groups={groups} and {count} channels",
-            )
-            raise GeometryError(msg)
 
 
 def _regroup(kernel: Any, groups: int) -> Any:

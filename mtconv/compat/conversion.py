@@ -20,7 +20,7 @@ from mtconv.compat import (
     tinygrad,
     torch,
 )
-from mtconv.compat._geometry import Geometry, refuse
+from mtconv.compat._geometry import Geometry, group_count, refuse
 from mtconv.compat._kernel import KernelRule
 from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message
@@ -54,7 +54,6 @@ def _read_mtconv(
     padding_mode: str = "zeros",
 ) -> Geometry:
     """Read the options of `mtconv.conv_transpose`."""
-    del function
     spec = ConvSpec.from_shapes(
         (1, 1, *small),
         (1, 1, *taps),
@@ -65,7 +64,7 @@ def _read_mtconv(
         dilation=dilation,
         padding_mode=padding_mode,
     )
-    return Geometry(spec.axes, groups, padding_mode)
+    return Geometry(spec.axes, group_count(function, "groups", groups), padding_mode)
 
 
 def _write_mtconv(found: Geometry) -> dict[str, Any]:
@@ -156,7 +155,10 @@ def convert_kernel(kernel: Any, src: str, dst: str, groups: int = 1) -> Any:
             fix="Convert and run one group at a time.",
         )
         raise GeometryError(msg)
-    canonical = source.kernel.canonical(function, "kernel", kernel, groups)
+    groups = group_count(function, "groups", groups)
+    source.kernel.rank(function, "kernel", kernel)
+    source.kernel.check_groups(function, "groups", "kernel", kernel, groups)
+    canonical = source.kernel.canonical(kernel, groups)
     return target.kernel.from_canonical(function, canonical, groups)
 
 

@@ -23,6 +23,7 @@ from mtconv.compat._call import Call, channels_first
 from mtconv.compat._geometry import (
     Geometry,
     cropped,
+    group_count,
     ints,
     pairs,
     refuse,
@@ -141,7 +142,7 @@ def geometry(
         cropped(n, k, s, d, lo, hi)
         for n, k, s, d, (lo, hi) in zip(small, taps, steps, spread, crops, strict=True)
     ]
-    return Geometry(tuple(axes), groups, mode.lower())
+    return Geometry(tuple(axes), group_count(function, "groups", groups), mode.lower())
 
 
 def _crops(

@@ -117,8 +117,10 @@ def geometry(
     padding: str | Sequence[tuple[int, int]] = "SAME",
     rhs_dilation: Sequence[int] | None = None,
     use_consistent_padding: bool = False,
+    transpose_kernel: bool = False,
 ) -> Geometry:
     """Read jax's options."""
+    del transpose_kernel  # a matter of the kernel alone
     rank = len(taps)
     steps = ints(function, "strides", strides, rank, least=1)
     spread = (1,) * rank

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtconv.compat._call import Call, channels_last
-from mtconv.compat._geometry import Geometry, cropped, ints, refuse
+from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 
@@ -153,7 +153,7 @@ def geometry(
             strict=True,
         )
     ]
-    return Geometry(tuple(axes), groups)
+    return Geometry(tuple(axes), group_count(function, "groups", groups))
 
 
 def options(found: Geometry) -> dict[str, Any]:

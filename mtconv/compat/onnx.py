@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtconv.compat._call import Call, channels_first
-from mtconv.compat._geometry import Geometry, cropped, ints, refuse, word
+from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse, word
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
@@ -83,6 +83,7 @@ def ConvTranspose(
     array([[[ 10, 102,  20, 200]]])
     """
     call = Call(_FUNCTION, KERNEL, ("X", X), ("W", W), ("B", B), backend)
+    call.groups_name = "group"
     call.arrange(channels_first(call.rank))
     if kernel_shape is not None and tuple(kernel_shape) != call.taps:
         rule = f"must be W's own, {call.taps}"
@@ -145,7 +146,7 @@ def geometry(
         total = max((n - 1) * s + d * (k - 1) + 1 + q - sizes[a], 0)
         lo = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
         axes.append(Axis(n, sizes[a], k, s, d, lo))
-    return Geometry(tuple(axes), group)
+    return Geometry(tuple(axes), group_count(function, "group", group))
 
 
 def options(found: Geometry) -> dict[str, Any]:

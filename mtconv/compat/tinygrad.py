@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtconv.compat._call import Call, channels_first
-from mtconv.compat._geometry import Geometry, cropped, ints, refuse
+from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse
 from mtconv.compat._kernel import KernelRule
 
 __all__ = ["conv_transpose2d"]
@@ -111,7 +111,7 @@ def geometry(
             strict=True,
         )
     ]
-    return Geometry(tuple(axes), groups)
+    return Geometry(tuple(axes), group_count(function, "groups", groups))
 
 
 def options(found: Geometry) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from mtconv import geometry as relation
 from mtconv.compat._call import Call, channels_first
-from mtconv.compat._geometry import Geometry, cropped, ints, refuse, word
+from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse, word
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.functional import conv
@@ -336,7 +336,7 @@ def geometry(
             )
             raise GeometryError(msg)
         axes.append(cropped(n, k, s, d, p, p - q))
-    return Geometry(tuple(axes), groups)
+    return Geometry(tuple(axes), group_count(function, "groups", groups))
 
 
 def options(found: Geometry) -> dict[str, Any]:

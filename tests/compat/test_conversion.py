@@ -1,0 +1,194 @@
+"""Kernels and options rewritten for another framework give the same result there."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv import compat
+from mtconv.compat.conversion import CONVENTIONS
+
+CALLS = {
+    "mtconv": mtconv.conv_transpose,
+    "torch": compat.torch.conv_transpose2d,
+    "jax": compat.jax.conv_transpose,
+    "jax_transpose_kernel": compat.jax.conv_transpose,
+    "flax": compat.flax.conv_transpose,
+    "flax_transpose_kernel": compat.flax.conv_transpose,
+    "haiku": compat.haiku.conv_transpose,
+    "equinox": compat.equinox.conv_transpose,
+    "keras": compat.keras.conv_transpose,
+    "tensorflow": compat.tensorflow.conv_transpose,
+    "onnx": compat.onnx.ConvTranspose,
+    "tinygrad": compat.tinygrad.conv_transpose2d,
+    "mlx": compat.mlx.conv_transpose2d,
+}
+CHANNELS_LAST = {*CALLS} - {"mtconv", "torch", "equinox", "onnx", "tinygrad"}
+GROUPED = [name for name in CALLS if CONVENTIONS[name].kernel.divided]
+
+x = np.arange(1.0, 13).reshape(1, 2, 3, 2)
+
+
+def call(name, kernel, options):
+    """Run a framework's call on x, whatever its layout; the result is channels first."""
+    given = np.moveaxis(x, 1, -1) if name in CHANNELS_LAST else x
+    if name == "tensorflow":
+        size = [1, *options["output_shape"][1:-1], 3]
+        options = options | {"output_shape": size}
+    if name == "equinox":
+        return CALLS[name](given[0], kernel, **options)[None]
+    result = CALLS[name](given, kernel, **options)
+    return np.moveaxis(result, -1, 1) if name in CHANNELS_LAST else result
+
+
+@pytest.mark.parametrize(("src", "dst"), list(permutations(CALLS, 2)))
+def test_a_kernel_comes_back_from_every_other_convention(src, dst, same):
+    kernel = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)  # as torch has it
+    in_src = compat.convert_kernel(kernel, "torch", src)
+    there = compat.convert_kernel(in_src, src, dst)
+    same(there, compat.convert_kernel(kernel, "torch", dst))
+    same(compat.convert_kernel(there, dst, src), in_src)
+
+
+@pytest.mark.parametrize(("src", "dst"), list(permutations(GROUPED, 2)))
+@pytest.mark.parametrize("groups", [2, 3])
+def test_a_grouped_kernel_comes_back(src, dst, groups, same):
+    kernel = np.arange(groups * 2 * 4 * 3).reshape(groups * 2, 4, 3)
+    in_src = compat.convert_kernel(kernel, "torch", src, groups)
+    there = compat.convert_kernel(in_src, src, dst, groups)
+    same(there, compat.convert_kernel(kernel, "torch", dst, groups))
+    same(compat.convert_kernel(there, dst, src, groups), in_src)
+
+
+def test_a_grouped_kernel_of_equinox_is_regrouped(same):
+    # Groups of two inputs and one output: torch (4, 1, k), equinox (2, 2, k), flipped.
+    kernel = np.array([[[1, 2]], [[3, 4]], [[5, 6]], [[7, 8]]])
+    wanted = [[[2, 1], [4, 3]], [[6, 5], [8, 7]]]
+    same(compat.convert_kernel(kernel, "torch", "equinox", groups=2), wanted)
+
+
+@pytest.mark.parametrize("name", [name for name in CONVENTIONS if name != "matlab"])
+def test_a_kernel_without_channels_goes_to_matlab_and_back(name, same):
+    kernel = np.arange(6).reshape(2, 3)
+    there = compat.convert_kernel(kernel, "matlab", name)
+    same(compat.convert_kernel(there, name, "matlab"), kernel)
+
+
+@pytest.mark.parametrize(("src", "dst"), list(permutations(CALLS, 2)))
+def test_converted_calls_are_equal(src, dst, same):
+    """n -> 2n for an even kernel and a stride of 2, which every framework can say."""
+    kernel = np.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4) % 7
+    size = {"kernel_size": (4, 4), "input_size": (3, 2)}
+    options = compat.convert({"stride": 2, "padding": 1}, "torch", src, **size)
+    converted = compat.convert(options, src, dst, **size)
+    wanted = compat.torch.conv_transpose2d(x, kernel, stride=2, padding=1)
+    in_src = compat.convert_kernel(kernel, "torch", src)
+    same(call(src, in_src, options), wanted)
+    same(call(dst, compat.convert_kernel(in_src, src, dst), converted), wanted)
+
+
+@pytest.mark.parametrize("dst", CALLS)
+def test_a_converted_geometry_is_the_same_or_refused(dst):
+    """Random crops: what is not refused reads back as the very same relations."""
+    rng, said = np.random.default_rng(5), 0
+    for _ in range(200):
+        stride, spread, taps = (tuple(map(int, rng.integers(1, 5, 2))) for _ in range(3))
+        pads = tuple(tuple(map(int, pair)) for pair in rng.integers(-1, 3, (2, 2)))
+        options = {"stride": stride, "dilation": spread, "padding": pads}
+        size = {"kernel_size": taps, "input_size": (6, 7)}
+        try:
+            there = compat.convert(options, "mtconv", dst, **size)
+        except mtconv.GeometryError as error:
+            assert "Run " in str(error) or "leave at least one" in str(error)  # noqa: PT017
+            continue
+        said += 1
+        back = compat.convert(there, dst, "mtconv", **size)
+        spec = mtconv.ConvSpec.from_shapes((1, 1, 6, 7), (1, 1, *taps), **options)
+        assert mtconv.ConvSpec.from_shapes((1, 1, 6, 7), (1, 1, *taps), **back) == spec
+    assert said > (150 if dst in ("mtconv", "jax", "equinox", "tinygrad") else 5)
+
+
+def test_circular_padding_goes_between_flax_and_equinox():
+    options = {"strides": 2, "padding": "CIRCULAR"}
+    there = compat.convert(options, "flax", "equinox", kernel_size=(5,))
+    assert there["padding"] == "SAME"
+    assert there["padding_mode"] == "CIRCULAR"
+    back = compat.convert(there, "equinox", "flax", kernel_size=(5,))
+    assert back["padding"] == "CIRCULAR"
+
+
+def test_a_refusal_says_what_to_run_and_slice():
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        compat.convert({"padding": ((2, 0),)}, "mtconv", "torch", kernel_size=(5,))
+    text = str(refusal.value)
+    assert "cannot be said in torch" in text
+    assert "drop 2 at the low end" in text
+
+
+def test_the_slice_of_a_refusal_gives_the_result(same):
+    kernel = np.arange(5.0).reshape(1, 1, 5)
+    signal = np.arange(1.0, 4).reshape(1, 1, 3)
+    full = compat.torch.conv_transpose1d(signal, kernel, stride=2)
+    wanted = mtconv.conv_transpose(signal, kernel, stride=2, padding=((2, 0),))
+    same(full[:, :, 2:], wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("torch", "jaxx"), "convert_kernel: `dst` must be one of 'mtconv', 'torch'"),
+        (("torch", "keras", 2), "keras has no groups"),
+        (("jax", "torch", 2), "has no groups"),
+        (("torch", "mlx", 3), "`groups` must divide"),
+        (("torch", "matlab"), "one channel on each side"),
+    ],
+)
+def test_kernels_that_cannot_be_converted_are_refused(arguments, words):
+    with pytest.raises(mtconv.GeometryError, match=words):
+        compat.convert_kernel(np.zeros((4, 2, 3)), *arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "src", "dst", "words"),
+    [
+        ({"strides": 2}, "torch", "jax", "must be options of torch: stride, padding"),
+        ({"stride": 2}, "torch", "tensorflow", "`input_size` must be given"),
+        ({"output_size": 5}, "mtconv", "torch", "`input_size` must be given"),
+        ({"dilation": 2}, "torch", "haiku", "it has no dilation"),
+        ({"stride": 2}, "torch", "matlab", "`input_size` must be given"),
+    ],
+)
+def test_options_that_cannot_be_converted_are_refused(options, src, dst, words):
+    with pytest.raises(mtconv.GeometryError, match=words):
+        compat.convert(options, src, dst, kernel_size=(3,))
+
+
+def test_matlab_sizes():
+    sizes = {"m": 4, "n": 5}
+    there = compat.convert(sizes, "matlab", "torch", kernel_size=(2, 3), input_size=(4, 5))
+    assert there["stride"] == (1, 1)
+    back = compat.convert(there, "torch", "matlab", kernel_size=(2, 3), input_size=(4, 5))
+    assert back == sizes
+
+
+def test_convmtx2_is_conv2_of_columns(same):
+    """By the definition: T*X(:) is the full two-dimensional convolution, columns first."""
+    kernel = np.array([[1, 2, 3], [4, 5, 6]])
+    image = np.arange(20).reshape(4, 5) - 7
+    wanted = np.zeros((5, 7), int)
+    for (a, b), tap in np.ndenumerate(kernel):
+        wanted[a : a + 4, b : b + 5] += tap * image
+    matrix = compat.matlab.convmtx2(kernel, 4, 5)
+    assert matrix.shape == (35, 20)
+    same((matrix @ image.ravel(order="F")).reshape(5, 7, order="F"), wanted)
+    same(compat.matlab.convmtx2(kernel, (4, 5)).toarray(), matrix.toarray())
+
+
+def test_axes_of_any_number_of_dimensions(same):
+    signal = np.arange(16.0).reshape(1, 1, 2, 2, 2, 2)
+    kernel = np.arange(16.0).reshape(1, 1, 2, 2, 2, 2)
+    wanted = mtconv.conv_transpose(signal, kernel)
+    flipped = compat.convert_kernel(kernel, "torch", "equinox")
+    same(compat.equinox.conv_transpose(signal[0], flipped), wanted[0])
+    same(compat.tinygrad.conv_transpose2d(signal, kernel), wanted)

@@ -1,0 +1,177 @@
+"""Wrong calls are refused in the words of the framework whose call it is."""
+
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv import compat
+
+
+def zeros(*shape):
+    return np.zeros(shape)
+
+
+CASES = {
+    "torch: output padding": (
+        lambda: compat.torch.conv_transpose1d(
+            zeros(1, 2, 3), zeros(2, 2, 3), stride=2, output_padding=2
+        ),
+        "torch.conv_transpose1d: `output_padding` must be smaller than either stride or "
+        "dilation, here 2 on axis 'W'; got 2.",
+    ),
+    "torch: negative padding": (
+        lambda: compat.torch.conv_transpose2d(
+            zeros(2, 3, 3), zeros(2, 2, 3, 3), padding=-1
+        ),
+        "torch.conv_transpose2d: `padding` must be at least 0 on axis 'H'; got -1.",
+    ),
+    "torch: channels": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 3, 3), zeros(2, 2, 3)),
+        "torch.conv_transpose1d: `input` must have as many channels as `weight`, of shape "
+        "(C_in, C_out/groups, *k), takes: 2; got 3.",
+    ),
+    "torch: bias": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 2, 3), zeros(2, 5, 3), zeros(2)),
+        "torch.conv_transpose1d: `bias` must have one value per output channel, shape "
+        "(5,); got shape (2,).",
+    ),
+    "torch: groups": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 4, 3), zeros(4, 2, 3), groups=3),
+        "torch.conv_transpose1d: `groups` must divide the I axis of `weight`, (C_in, "
+        "C_out/groups, *k); got groups=3 and 4 channels.",
+    ),
+    "torch: dimensions": (
+        lambda: compat.torch.conv_transpose2d(zeros(2, 3, 3), zeros(2, 2, 3)),
+        "torch.conv_transpose2d: `weight` must have 4 dimensions; got 3 dimensions.",
+    ),
+    "torch: nothing left": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 1, 1), zeros(1, 1, 2), padding=1),
+        "torch.conv_transpose1d: `padding` must leave at least one element of the result "
+        "on axis 'W'; got a result of size 0.",
+    ),
+    "torch: same with a stride": (
+        lambda: compat.torch.conv1d(
+            zeros(1, 1, 5), zeros(1, 1, 2), stride=2, padding="same"
+        ),
+        "torch.conv1d: `padding` must not be 'same' with a stride; got (2,).",
+    ),
+    "jax: padding": (
+        lambda: compat.jax.conv_transpose(zeros(1, 3, 1), zeros(3, 1, 1), (2,), "FULL"),
+        "jax.lax.conv_transpose: `padding` must be one of 'SAME', 'VALID'; got 'FULL'.",
+    ),
+    "jax: pairs": (
+        lambda: compat.jax.conv_transpose(zeros(1, 3, 1), zeros(3, 1, 1), (2,), (1, 1)),
+        "jax.lax.conv_transpose: `padding` must have one (low, high) pair on axis 'W'; "
+        "got 1.",
+    ),
+    "jax: strides": (
+        lambda: compat.jax.conv_transpose(zeros(1, 3, 1), zeros(3, 1, 1), (2, 2), "SAME"),
+        "jax.lax.conv_transpose: `strides` must be one value or one per spatial axis "
+        "('W'); got 2 values, (2, 2).",
+    ),
+    "jax: dimension numbers": (
+        lambda: compat.jax.conv_transpose(
+            zeros(1, 3, 1),
+            zeros(3, 1, 1),
+            (2,),
+            "SAME",
+            dimension_numbers=("NWC", "HIO", "NHC"),
+        ),
+        "jax.lax.conv_transpose: `dimension_numbers` must name NC and the spatial axes of "
+        "rhs in its lhs part; got 'NWC'.",
+    ),
+    "flax: dilation": (
+        lambda: compat.flax.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), kernel_dilation=0
+        ),
+        "flax.ConvTranspose: `kernel_dilation` must be at least 1 on axis 'W'; got 0.",
+    ),
+    "haiku: output shape": (
+        lambda: compat.haiku.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), stride=2, output_shape=9
+        ),
+        "haiku.ConvNDTranspose: `output_shape` must be a size that the convolution maps "
+        "to inputs' 3 on axis 'W'; got 9, which gives 5.",
+    ),
+    "equinox: output padding": (
+        lambda: compat.equinox.conv_transpose(
+            zeros(1, 3), zeros(1, 1, 3), stride=2, output_padding=2
+        ),
+        "equinox.nn.ConvTranspose: `output_padding` must be less than the stride, 2 on "
+        "axis 'W'; got 2.",
+    ),
+    "equinox: batch": (
+        lambda: compat.equinox.conv_transpose(zeros(1, 1, 3), zeros(1, 1, 3)),
+        "equinox.nn.ConvTranspose: `x` must have 2 dimensions; got 3 dimensions.",
+    ),
+    "keras: data format": (
+        lambda: compat.keras.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), data_format="NHWC"
+        ),
+        "keras.ops.conv_transpose: `data_format` must be one of 'channels_last', "
+        "'channels_first'; got 'NHWC'.",
+    ),
+    "tensorflow: output shape": (
+        lambda: compat.tensorflow.conv1d_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), (1, 8, 1), 2
+        ),
+        "tf.nn.conv1d_transpose: `output_shape` must be a size that the convolution maps "
+        "to input's 3 on axis 'W'; got 8, which gives 4.",
+    ),
+    "tensorflow: batch": (
+        lambda: compat.tensorflow.conv1d_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), (2, 6, 1), 2
+        ),
+        "tf.nn.conv1d_transpose: `output_shape` must have input's batch and the channels "
+        "of filters, (*k, C_out, C_in); got (2, 6, 1) for 1 items and 1 channels.",
+    ),
+    "onnx: pads with auto_pad": (
+        lambda: compat.onnx.ConvTranspose(
+            zeros(1, 1, 3), zeros(1, 1, 3), auto_pad="SAME_UPPER", pads=[1, 1]
+        ),
+        "onnx.ConvTranspose: `pads` must be left out with auto_pad='SAME_UPPER'; got "
+        "(1, 1).",
+    ),
+    "onnx: kernel shape": (
+        lambda: compat.onnx.ConvTranspose(zeros(1, 1, 3), zeros(1, 1, 3), kernel_shape=[2]),
+        "onnx.ConvTranspose: `kernel_shape` must be W's own, (3,); got (2,).",
+    ),
+    "tinygrad: stride": (
+        lambda: compat.tinygrad.conv_transpose2d(
+            zeros(1, 1, 3), zeros(1, 1, 3), stride=2.0
+        ),
+        "tinygrad.conv_transpose2d: `stride` must be an integer; got 2.0 of type float. "
+        "Floats and bools are not taken for integers; write, for example, 2.",
+    ),
+    "mlx: rank": (
+        lambda: compat.mlx.conv_transpose2d(zeros(1, 3, 1), zeros(1, 3, 1)),
+        "mlx.conv_transpose2d: `weight` must have 4 dimensions; got 3.",
+    ),
+    "matlab: kernel": (
+        lambda: compat.matlab.convmtx2(zeros(3), 4, 4),
+        "matlab.convmtx2: `H` must have 2 dimensions; got 1.",
+    ),
+    "empty kernel": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 1, 3), zeros(1, 1, 0)),
+        "torch.conv_transpose1d: `weight` must have at least one element on axis 'W'; got "
+        "size 0. Only batch and channels may be empty.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_call_is_refused_in_its_own_words(case):
+    call, words = CASES[case]
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        call()
+    assert str(refusal.value) == words
+
+
+def test_an_unknown_array_is_refused_by_its_own_name():
+    with pytest.raises(mtconv.BackendError, match="conv_transpose1d: `weight` must"):
+        compat.torch.conv_transpose1d(zeros(1, 1, 3), {1, 2})
+
+
+def test_a_bool_is_no_number_of_groups():
+    with pytest.raises(mtconv.GeometryError, match="`groups` must be an integer"):
+        compat.torch.conv_transpose1d(zeros(1, 1, 3), zeros(1, 1, 3), groups=True)
