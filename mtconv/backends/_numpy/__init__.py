@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import tiles
-from mtconv.backends._numpy.padding import fold, pad
-from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends._numpy import engine, values
+from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
+from mtconv.layout import Arrangement
 from mtconv.plan import Plan
 
 NAME = "numpy"
@@ -73,27 +73,64 @@ def run(
     del precision
     arrays = [a for a in (first, second, bias) if a is not None]
     dtype = np.result_type(*arrays).newbyteorder("=")
-    compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
     spec = plan.spec
-    inner = spec if spec.padding_mode == "zeros" else spec.padded
+    compute, algorithm = _how(plan, first, second, bias, dtype)
     if plan.form == "kernel_grad":
+        taps = spec.kernel_shape if plan.kernel.channels else spec.kernel_size
+        result = _empty(taps, plan.kernel, dtype)
         x, y = canonical(first, plan.data), canonical(second, plan.data)
-        if inner is not spec:
-            y = pad(spec, y)
-        w = tiles.kernel_grad(plan.algorithm, inner, x, y, compute)
-        if not plan.kernel.channels:
-            w = w[:, 0]  # a kernel has two channel axes, `arranged` drops one
-        return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
-    w = canonical(second, plan.kernel)[0]
-    given = canonical(first, plan.data)
-    if plan.form == "conv_transpose":
-        result = tiles.conv_transpose(plan.algorithm, inner, given, w, compute)
-        if inner is not spec:
-            result = fold(spec, result)
-    else:
-        if inner is not spec:
-            given = pad(spec, given)
-        result = tiles.conv(plan.algorithm, inner, given, w, compute)
+        engine.kernel_grad(algorithm, spec, x, y, _kernel(result, plan.kernel), compute)
+        return result
+    w = _kernel(second, plan.kernel)
+    data = canonical(first, plan.data)
     if bias is not None:
-        result += bias.reshape((-1,) + (1,) * spec.rank).astype(compute)
-    return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))
+        bias = bias.astype(compute)
+    transposed = plan.form == "conv_transpose"
+    shape = spec.big if transposed else spec.small
+    if plan.data.channels:
+        shape = (w.shape[1] * spec.groups if transposed else w.shape[0], *shape)
+    if plan.data.batch:
+        shape = (data.shape[0], *shape)
+    result = _empty(shape, plan.data, dtype)
+    run_map = engine.conv_transpose if transposed else engine.conv
+    run_map(algorithm, spec, data, w, canonical(result, plan.data), bias, compute)
+    return result
+
+
+def _how(
+    plan: Plan,
+    first: NDArray[Any],
+    second: NDArray[Any],
+    bias: NDArray[Any] | None,
+    dtype: np.dtype[Any],
+) -> tuple[np.dtype[Any], str]:
+    """Settle what needs the values: the computing dtype, and whether padding is safe."""
+    if dtype.name in _HALF:
+        dtype = np.dtype(np.float32)
+    algorithm = plan.algorithm
+    if dtype.kind in "iu":
+        if algorithm != "direct" and values.fit_float64(
+            plan.form, plan.spec, first, second, bias
+        ):
+            dtype = np.dtype(np.float64)
+    elif algorithm in ("gemm", "polyphase"):
+        multiplied = first if plan.form == "kernel_grad" else second
+        if not values.all_finite(multiplied):
+            # A padded zero times infinity would be NaN where no tap reaches.
+            algorithm = "direct"
+    return dtype, algorithm
+
+
+def _empty(
+    shape: tuple[int, ...], arrangement: Arrangement, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Allocate an array, C-contiguous in the user's layout; all its axes are ``shape``."""
+    if arrangement.inverse is not None:
+        shape = tuple(shape[axis] for axis in arrangement.inverse)
+    return np.empty(shape, dtype)
+
+
+def _kernel(array: NDArray[Any], arrangement: Arrangement) -> NDArray[Any]:
+    """View a kernel with both channel axes, (small, big / groups, *k)."""
+    view = canonical(array, arrangement)
+    return view[0] if arrangement.channels else view  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, phases
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -22,11 +23,15 @@ Axes = tuple[Axis, ...]
 Array = NDArray[Any]
 
 
-def conv_transpose(axes: Axes, x: Array, w: Array) -> Array:
-    """Multiply the spectra of x and of each phase's taps."""
+def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Multiply the spectra of x and of each phase's taps.
+
+    x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
+    """
+    del space
+    x = _batch_first(x)
     lengths = _lengths(axes)
-    share = w.shape[2]
-    y = np.zeros((*x.shape[:2], share, *(axis.big for axis in axes)), x.dtype)
+    out[...] = 0
     spectrum = _transform(x, lengths)
     for found in _live(axes):
         taps = _place(w, [_tap_places(p) for p in found], lengths, sign=1)
@@ -36,12 +41,15 @@ def conv_transpose(axes: Axes, x: Array, w: Array) -> Array:
             zip(axes, found, lengths, strict=True)
         ):
             result = _read(result, number + 3, _reach(axis, phase), length, phase.cells)
-        y[(..., *_cells(axes, found))] = result
-    return y
+        out[(..., *_cells(axes, found))] = result
 
 
-def conv(axes: Axes, y: Array, w: Array) -> Array:
-    """Correlate each phase of y with the phase's taps."""
+def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Correlate each phase of y with the phase's taps.
+
+    y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
+    """
+    del space
     lengths = _lengths(axes)
     total: Array | None = None
     for found in _live(axes):
@@ -56,15 +64,19 @@ def conv(axes: Axes, y: Array, w: Array) -> Array:
     sizes = tuple(axis.small for axis in axes)
     cells: tuple[Any, ...] = tuple(slice(size) for size in sizes)
     if total is None:
-        return np.zeros((*y.shape[:2], w.shape[1], *sizes), y.dtype)
-    return _back(total, lengths, y.dtype)[(..., *cells)]
+        out[...] = 0
+    else:
+        out[...] = _back(total, lengths, y.dtype)[(..., *cells)]
 
 
-def kernel_grad(axes: Axes, x: Array, y: Array) -> Array:
-    """Correlate x with each phase of y and read the taps."""
+def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
+    """Correlate x with each phase of y and add up the taps.
+
+    x is (g, ci, b, *small), y (b, g, co, *big), out (g, ci, co, *taps).
+    """
+    del space
+    x = _batch_first(x)
     lengths = _lengths(axes)
-    taps = tuple(axis.kernel for axis in axes)
-    w = np.zeros((*x.shape[1:3], y.shape[2], *taps), x.dtype)
     cells = [[(u, u) for u in range(axis.small)] for axis in axes]
     spectrum = _transform(_place(x, cells, lengths, sign=-1), lengths)
     for found in _live(axes):
@@ -81,8 +93,11 @@ def kernel_grad(axes: Axes, x: Array, y: Array) -> Array:
             )
         )
         target: tuple[Any, ...] = tuple(slice(p.tap, None, p.tap_step) for p in found)
-        w[(..., *target)] = result[(..., *source)]
-    return w
+        out[(..., *target)] += result[(..., *source)]
+
+
+def _batch_first(x: Array) -> Array:
+    return x.transpose(2, 0, 1, *range(3, x.ndim))
 
 
 def _live(axes: Axes) -> list[tuple[Phase, ...]]:

@@ -1,79 +1,106 @@
-"""`gemm`: one matrix product with all taps, then overlap-add (or its adjoint, gather)."""
+"""`gemm`: one matrix product with all taps, then overlap-add (or its adjoint, gather).
+
+The kernel is never repacked: BLAS takes it transposed. Columns are made for so many
+channels at a time that they stay in the second-level cache between product and add.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.geometry import Axis, windows
+from mtconv.backends._numpy.overlap import gather, overlap_add
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
 
-__all__ = ["conv", "conv_transpose", "kernel_grad", "landings"]
+__all__ = ["COLUMN_BYTES", "conv", "conv_transpose", "kernel_grad"]
 
+Array = NDArray[Any]
 Axes = tuple[Axis, ...]
-Index = tuple[Any, ...]
+
+# Bytes of columns at a time: what a second-level cache holds.
+COLUMN_BYTES = 2**20
+
+# The gathered columns of a convolution are read once, by BLAS, which packs them.
+GATHER_BYTES = 2**22
 
 
-def conv_transpose(axes: Axes, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """Add the columns ``w.T @ x`` of every tap where they land."""
+def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Add the columns ``w.T @ x`` of every tap where they land.
+
+    x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
+    """
     groups, small, share, *taps = w.shape
-    columns = np.matmul(
-        w.reshape(groups, small, -1).swapaxes(1, 2),
-        x.reshape(*x.shape[:2], small, -1),
-    ).reshape(x.shape[0], groups, share, *taps, *x.shape[3:])
-    y = np.zeros((*x.shape[:2], share, *(axis.big for axis in axes)), x.dtype)
-    for tap, cells, landing in landings(axes):
-        y[(..., *landing)] += columns[(..., *tap, *cells)]
-    return y
+    cells = prod(x.shape[2:])
+    step = _channels_at_a_time(COLUMN_BYTES, groups * cells * prod(taps) * x.itemsize)
+    for start in range(0, share, step):
+        with space.frame():
+            part = w[:, :, start : start + step]
+            rows = part.reshape(groups, small, -1).swapaxes(1, 2)
+            columns = space.take((groups, rows.shape[1], cells), x.dtype)
+            if small == 1:  # an outer product is no work for BLAS
+                np.multiply(rows, x.reshape(groups, 1, cells), out=columns)
+            else:
+                np.matmul(rows, x.reshape(groups, small, cells), out=columns)
+            shape = (groups, part.shape[2], *taps, *x.shape[2:])
+            overlap_add(
+                axes, columns.reshape(shape), out[:, :, start : start + step], space
+            )
 
 
-def conv(axes: Axes, y: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """Multiply the gathered columns of y by the kernel."""
-    groups, small, _, *taps = w.shape
-    columns = _gather(axes, y, tuple(taps))
-    x = np.matmul(
-        w.reshape(groups, small, -1), columns.reshape(*y.shape[:2], w[0, 0].size, -1)
-    )
-    result: NDArray[Any] = x.reshape(*x.shape[:3], *(axis.small for axis in axes))
-    return result
+def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Multiply the gathered columns of y by the kernel.
+
+    y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
+    """
+    groups, small, share, *taps = w.shape
+    sizes = (out.shape[0], *out.shape[3:])
+    result = space.take((groups, small, prod(sizes)), out.dtype)
+    step = _channels_at_a_time(GATHER_BYTES, result[:, 0].nbytes * prod(taps))
+    for start in range(0, max(share, 1), step):
+        part = w[:, :, start : start + step]
+        with space.frame():
+            columns = _columns(axes, y[:, :, start : start + step], sizes, taps, space)
+            rows = part.reshape(groups, small, -1)
+            if start == 0:
+                np.matmul(rows, columns, out=result)
+            else:
+                more = space.take(result.shape, result.dtype)
+                result += np.matmul(rows, columns, out=more)
+    ordered = result.reshape(groups, small, *sizes)
+    out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
 
 
-def kernel_grad(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """Multiply x by the gathered columns of y, summed over the batch."""
-    taps = tuple(axis.kernel for axis in axes)
-    columns = _gather(axes, y, taps)
-    share = y.shape[2]
-    rows = int(np.prod(taps)) * share
-    w: NDArray[Any] = np.matmul(
-        x.reshape(*x.shape[:3], -1),
-        columns.reshape(*y.shape[:2], rows, -1).swapaxes(2, 3),
-    ).sum(axis=0, dtype=x.dtype)
-    return w.reshape(*x.shape[1:3], share, *taps)
+def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
+    """Add x times the gathered columns of y to ``out`` (g, ci, co, *taps).
+
+    x is (g, ci, b, *small), y (b, g, co, *big).
+    """
+    groups, small, share, *taps = out.shape
+    sizes = x.shape[2:]
+    rows = x.reshape(groups, small, prod(sizes))
+    step = _channels_at_a_time(GATHER_BYTES, rows[:, 0].nbytes * prod(taps))
+    for start in range(0, share, step):
+        with space.frame():
+            columns = _columns(axes, y[:, :, start : start + step], sizes, taps, space)
+            part = out[:, :, start : start + step]
+            more = space.take((groups, small, columns.shape[1]), out.dtype)
+            np.matmul(rows, columns.swapaxes(1, 2), out=more)
+            part += more.reshape(part.shape)
 
 
-def _gather(axes: Axes, y: NDArray[Any], taps: tuple[int, ...]) -> NDArray[Any]:
-    small = tuple(axis.small for axis in axes)
-    columns = np.zeros((*y.shape[:3], *taps, *small), y.dtype)
-    for tap, cells, landing in landings(axes):
-        columns[(..., *tap, *cells)] = y[(..., *landing)]
-    return columns
+def _columns(
+    axes: Axes, y: Array, sizes: tuple[int, ...], taps: list[int], space: Workspace
+) -> Array:
+    """Gather y as a matrix (g, co * taps, b * small cells)."""
+    groups, share = y.shape[1:3]
+    columns = space.take((groups, share, *taps, *sizes), y.dtype)
+    gather(axes, y, columns)
+    return columns.reshape(groups, share * prod(taps), prod(sizes))
 
 
-def landings(axes: Axes) -> Iterator[tuple[Index, Index, Index]]:
-    """Yield each tap with the small cells it reads and the big cells they meet."""
-    for found in product(*(windows(axis) for axis in axes)):
-        yield (
-            tuple(window.tap for window in found),
-            tuple(slice(window.small_start, window.small_stop) for window in found),
-            tuple(
-                slice(
-                    window.big_start,
-                    window.big_start + axis.stride * (window.cells - 1) + 1,
-                    axis.stride,
-                )
-                for window, axis in zip(found, axes, strict=True)
-            ),
-        )
+def _channels_at_a_time(limit: int, each: int) -> int:
+    return max(1, limit // max(each, 1))

@@ -1,112 +1,213 @@
 """`polyphase`: one dense convolution of stride 1 per output phase.
 
-Each phase's taps are gathered side by side, so that BLAS sums over channels and taps in
-one product; no inserted zero is multiplied and every result cell is written once.
+The shifted copies of x that feed a phase are put side by side, so that BLAS sums over
+channels and taps in one product; no inserted zero is multiplied and every result cell is
+written once. Phases with as many taps share their copies and one product.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy import wide
+from mtconv.backends._numpy.gemm import COLUMN_BYTES
+from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, phases
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
+Array = NDArray[Any]
 Axes = tuple[Axis, ...]
-Phases = tuple[Phase, ...]
 Index = tuple[Any, ...]
 
 
-def conv_transpose(axes: Axes, x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """Compute each phase from the shifted copies of x that feed it."""
-    groups, _, share = w.shape[:3]
-    y = np.zeros((*x.shape[:2], share, *(axis.big for axis in axes)), x.dtype)
-    for found in _live(axes):
-        taps, cells = _selection(axes, found)
-        counts = tuple(phase.taps for phase in found)
-        spots = tuple(phase.cells for phase in found)
-        shifted = np.zeros((*x.shape[:3], *counts, *spots), x.dtype)
-        for number, source, target in _shifts(axes, found):
-            shifted[(..., *number, *target)] = x[(..., *source)]
-        kernel = np.moveaxis(w[(..., *taps)], 2, -1).reshape(groups, -1, share)
-        product_ = np.matmul(
-            kernel.swapaxes(1, 2), shifted.reshape(*x.shape[:2], kernel.shape[1], -1)
-        )
-        y[(..., *cells)] = product_.reshape(*product_.shape[:3], *spots)
-    return y
+class PhaseClass(NamedTuple):
+    """Phases of one axis with as many taps: all read x from cell ``first`` on.
+
+    Cell ``t`` of a phase reads ``x[t + phase.shift - m*shift_step]``; counted from
+    ``first`` that is cell ``t + phase.shift - first`` of ``cells``.
+    """
+
+    taps: int
+    shift_step: int
+    first: int
+    cells: int
+    phases: tuple[Phase, ...]
 
 
-def conv(axes: Axes, y: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """Add up what each phase of y gives."""
+@lru_cache(maxsize=4096)
+def classes(axis: Axis) -> tuple[PhaseClass, ...]:
+    """Sort the phases of an axis by their number of taps."""
+    found = []
+    for taps in sorted({phase.taps for phase in phases(axis)}):
+        mine = tuple(phase for phase in phases(axis) if phase.taps == taps)
+        first = min(phase.shift for phase in mine)
+        last = max(phase.shift + phase.cells for phase in mine)
+        found.append(PhaseClass(taps, mine[0].shift_step, first, last - first, mine))
+    return tuple(found)
+
+
+def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Compute each class of phases from the shifted copies of x that feed it.
+
+    x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
+    """
+    if wide.pays(axes):
+        wide.conv_transpose(axes, x, w, out, space)
+        return
+    out = out.transpose(1, 2, 0, *range(3, out.ndim))
+    for found in product(*(classes(axis) for axis in axes)):
+        if all(one.taps for one in found):
+            with space.frame():
+                stack = _stack(axes, found, x, space)
+                _phases_of_class(axes, found, stack, w, out, space)
+        else:
+            for group in product(*(one.phases for one in found)):
+                out[(..., *_cells(axes, group))] = 0
+
+
+def _stack(axes: Axes, found: tuple[PhaseClass, ...], x: Array, space: Workspace) -> Array:
+    """Put the shifted copies of x side by side: (g, *taps, ci, b, *cells)."""
+    counts = tuple(one.taps for one in found)
+    cells = tuple(one.cells for one in found)
+    groups, small, batch = x.shape[:3]
+    stack = space.take((groups, *counts, small, batch, *cells), x.dtype)
+    for number in np.ndindex(*counts):
+        copy = stack[(slice(None), *number)]
+        source: list[Any] = []
+        target: list[Any] = []
+        whole = True
+        for m, one, axis in zip(number, found, axes, strict=True):
+            shift = one.first - m * one.shift_step
+            start = min(max(0, -shift), one.cells)
+            stop = max(start, min(one.cells, axis.small - shift))
+            target.append(slice(start, stop))
+            source.append(slice(start + shift, stop + shift))
+            whole = whole and stop - start == one.cells
+        if not whole:
+            copy[...] = 0
+        copy[(..., *target)] = x[(..., *source)]
+    return stack
+
+
+def _phases_of_class(
+    axes: Axes,
+    found: tuple[PhaseClass, ...],
+    stack: Array,
+    w: Array,
+    out: Array,
+    space: Workspace,
+) -> None:
+    """Multiply the stack by the taps of all phases of a class, and write the phases."""
+    groups, small, share = w.shape[:3]
+    rank = len(axes)
+    counts, cells = stack.shape[1 : 1 + rank], stack.shape[2 + rank :]
+    depth = prod(counts) * small
+    matrix = stack.reshape(groups, depth, prod(cells))
+    members = list(product(*(one.phases for one in found)))
+    each = groups * len(members) * prod(cells) * stack.itemsize
+    step = max(1, COLUMN_BYTES // max(each, 1))
+    for start in range(0, share, step):
+        part = w[:, :, start : start + step]
+        with space.frame():
+            rows = space.take((groups, len(members), part.shape[2], depth), w.dtype)
+            for number, group in enumerate(members):
+                taps = part[(..., *_taps(group))]
+                target = rows[:, number].reshape(groups, part.shape[2], *counts, small)
+                target[...] = np.moveaxis(taps, 1, -1)
+            result = space.take(
+                (groups, rows.shape[1] * rows.shape[2], prod(cells)), w.dtype
+            )
+            flat = rows.reshape(groups, -1, depth)
+            if depth == 1:
+                np.multiply(flat, matrix, out=result)
+            else:
+                np.matmul(flat, matrix, out=result)
+            planes = result.reshape(groups, len(members), part.shape[2], *cells)
+            for number, group in enumerate(members):
+                inner: Index = tuple(
+                    slice(phase.shift - one.first, phase.shift - one.first + phase.cells)
+                    for phase, one in zip(group, found, strict=True)
+                )
+                target = out[:, start : start + step]
+                target[(..., *_cells(axes, group))] = planes[
+                    (slice(None), number, ..., *inner)
+                ]
+
+
+def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Add up what each phase of y gives.
+
+    y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
+    """
     groups, small = w.shape[:2]
-    sizes = tuple(axis.small for axis in axes)
-    x = np.zeros((*y.shape[:2], small, *sizes), y.dtype)
+    sizes = (out.shape[0], *out.shape[3:])
+    result = space.take((groups, small, prod(sizes)), out.dtype)
+    result[...] = 0
     for found in _live(axes):
-        taps, _ = _selection(axes, found)
-        columns = _columns(axes, found, y)
-        kernel = w[(..., *taps)].reshape(groups, small, -1)
-        part = np.matmul(kernel, columns)
-        x += part.reshape(x.shape)
-    return x
+        with space.frame():
+            columns = _columns(axes, found, y, space)
+            kernel = w[(..., *_taps(found))].reshape(groups, small, -1)
+            more = space.take(result.shape, result.dtype)
+            result += np.matmul(kernel, columns, out=more)
+    ordered = result.reshape(groups, small, *sizes)
+    out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
 
 
-def kernel_grad(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """Join x with each phase of y; every tap belongs to one phase."""
-    share = y.shape[2]
-    taps = tuple(axis.kernel for axis in axes)
-    w = np.zeros((*x.shape[1:3], share, *taps), x.dtype)
-    rows = x.reshape(*x.shape[:3], -1)
+def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
+    """Join x with each phase of y; every tap belongs to one phase.
+
+    x is (g, ci, b, *small), y (b, g, co, *big), out (g, ci, co, *taps).
+    """
+    rows = x.reshape(*x.shape[:2], -1)
     for found in _live(axes):
-        selection, _ = _selection(axes, found)
-        part = np.matmul(rows, _columns(axes, found, y).swapaxes(2, 3))
-        target = w[(..., *selection)]
-        w[(..., *selection)] = part.sum(axis=0, dtype=w.dtype).reshape(target.shape)
-    return w
+        with space.frame():
+            columns = _columns(axes, found, y, space)
+            target = out[(..., *_taps(found))]
+            target += np.matmul(rows, columns.swapaxes(1, 2)).reshape(target.shape)
 
 
-def _live(axes: Axes) -> Iterator[Phases]:
+def _live(axes: Axes) -> Iterator[tuple[Phase, ...]]:
     """Yield the phases that have taps, as one phase per axis."""
     for found in product(*(phases(axis) for axis in axes)):
         if all(phase.taps for phase in found):
             yield found
 
 
-def _selection(axes: Axes, found: Phases) -> tuple[Index, Index]:
-    """Return the kernel taps and the big cells of one phase."""
-    taps = tuple(slice(phase.tap, None, phase.tap_step) for phase in found)
-    cells = tuple(
+def _taps(found: tuple[Phase, ...]) -> Index:
+    return tuple(slice(phase.tap, None, phase.tap_step) for phase in found)
+
+
+def _cells(axes: Axes, found: tuple[Phase, ...]) -> Index:
+    return tuple(
         slice(phase.start, None, axis.stride)
         for phase, axis in zip(found, axes, strict=True)
     )
-    return taps, cells
 
 
-def _columns(axes: Axes, found: Phases, y: NDArray[Any]) -> NDArray[Any]:
-    """Gather one phase of y as (batch, groups, channels * taps, small cells)."""
+def _columns(axes: Axes, found: tuple[Phase, ...], y: Array, space: Workspace) -> Array:
+    """Gather one phase of y as (g, co * taps, b * small cells)."""
+    phase_of_y = y[(..., *_cells(axes, found))].transpose(1, 2, 0, *range(3, y.ndim))
     counts = tuple(phase.taps for phase in found)
     sizes = tuple(axis.small for axis in axes)
-    _, cells = _selection(axes, found)
-    phase_of_y = y[(..., *cells)]
-    columns = np.zeros((*y.shape[:3], *counts, *sizes), y.dtype)
-    for number, source, target in _shifts(axes, found):
-        columns[(..., *number, *source)] = phase_of_y[(..., *target)]
-    rows = y.shape[2] * int(np.prod(counts))
-    return columns.reshape(*y.shape[:2], rows, int(np.prod(sizes)))
-
-
-def _shifts(axes: Axes, found: Phases) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield each tap of a phase, the small cells it reads, the phase's cells they feed."""
-    for number in np.ndindex(*(phase.taps for phase in found)):
-        source, target = [], []
+    columns = space.take((*phase_of_y.shape[:2], *counts, y.shape[0], *sizes), y.dtype)
+    columns[...] = 0
+    for number in np.ndindex(*counts):
+        source: list[Any] = []
+        target: list[Any] = []
         for m, phase, axis in zip(number, found, axes, strict=True):
             shift = phase.shift - m * phase.shift_step
-            start, stop = max(0, -shift), min(phase.cells, axis.small - shift)
-            stop = max(start, stop)
+            start = max(0, -shift)
+            stop = max(start, min(phase.cells, axis.small - shift))
             target.append(slice(start, stop))
             source.append(slice(start + shift, stop + shift))
-        yield number, tuple(source), tuple(target)
+        into = columns[(slice(None), slice(None), *number)]
+        into[(..., *source)] = phase_of_y[(..., *target)]
+    return columns.reshape(*phase_of_y.shape[:2][:1], -1, y.shape[0] * prod(sizes))

@@ -1,0 +1,212 @@
+"""Blocks of a problem whose workspace fits the caches: each is a relation of its own.
+
+The cut depends on the problem alone, never on the number of threads, so results do not
+depend on it either.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise, product
+from math import prod
+from typing import Any, NamedTuple
+
+from mtconv.backends._numpy.gemm import COLUMN_BYTES, GATHER_BYTES
+from mtconv.geometry import Axis, restrict, touched_big, touched_small
+from mtconv.spec import ConvSpec
+
+__all__ = ["Block", "cut", "is_small"]
+
+# Bytes that the arrays of one block may take together.
+BLOCK_BYTES = 24 * 2**20
+
+# Blocks that a large problem has at least, so that threads have something to share.
+LEAST_BLOCKS = 4
+
+# Multiply-adds and cells below which one block and one thread are faster.
+SMALL_WORK = 2**20
+SMALL_CELLS = 2**16
+
+# A block is at least so many times as long as the halo that its neighbours share.
+LEAST_HALOS = 8
+
+
+class Block(NamedTuple):
+    """Batch items, groups, channels of the result, cells on both sides, the relation.
+
+    ``channels`` are those of the big side, within a group, for a transposed convolution
+    and a kernel gradient, and those of the small side for a convolution.
+    """
+
+    batch: Any
+    groups: Any
+    channels: Any
+    small: tuple[Any, ...]
+    big: tuple[Any, ...]
+    axes: tuple[Axis, ...]
+
+
+class _Sizes(NamedTuple):
+    batch: int
+    groups: int
+    small_channels: int
+    big_channels: int
+    taps: int
+    cells: int
+    itemsize: int
+
+
+def is_small(spec: ConvSpec, batch: int) -> bool:
+    """Tell whether threads would cost more than they bring."""
+    sizes = _sizes(spec, batch, 1)
+    work = batch * sizes.cells * sizes.taps * prod(spec.kernel_shape[:2])
+    big = batch * sizes.groups * sizes.big_channels * prod(spec.big)
+    return work < SMALL_WORK and big < SMALL_CELLS
+
+
+@lru_cache(maxsize=1024)
+def cut(
+    spec: ConvSpec, form: str, algorithm: str, batch: int, itemsize: int
+) -> tuple[Block, ...]:
+    """Cut a problem into blocks with results of their own.
+
+    Blocks of a kernel gradient have no results of their own along batch and space.
+    """
+    sizes = _sizes(spec, batch, itemsize)
+    small = is_small(spec, batch)
+    transposed = form == "conv_transpose"
+    ratio = prod(axis.stride for axis in spec.axes) if transposed else 1
+    target, hard = _targets(spec, form, algorithm, sizes)
+    if not small and batch * sizes.groups * sizes.big_channels < LEAST_BLOCKS:
+        target = min(target, -(-batch * sizes.cells // LEAST_BLOCKS))
+    least = [
+        LEAST_HALOS * max(axis.extent - axis.stride, 0) + axis.stride
+        if transposed
+        else LEAST_HALOS * max(axis.extent // axis.stride, 1)
+        for axis in spec.axes
+    ]
+    whole = spec.big if transposed else spec.small
+    pieces = _halve(whole, target * ratio, hard * ratio, least)
+    block_cells = max(1, prod(pieces) // ratio)
+    items = max(1, min(batch, target // block_cells))
+    columns = sizes.taps * sizes.big_channels * block_cells * items * itemsize
+    groups = max(1, min(sizes.groups, COLUMN_BYTES // max(columns, 1)))
+    spaces = list(
+        product(
+            *(
+                _axis_blocks(a, p, transposed)
+                for a, p in zip(spec.axes, pieces, strict=True)
+            )
+        )
+    )
+    batches, group_slices = _slices(batch, items), _slices(sizes.groups, groups)
+    channels = sizes.small_channels if form == "conv" else sizes.big_channels
+    count = len(spaces) * len(batches) * len(group_slices)
+    if form == "kernel_grad":
+        count = len(group_slices)
+    share = channels
+    if not small and count < LEAST_BLOCKS:
+        share = max(1, -(-channels * count // LEAST_BLOCKS))
+    return tuple(
+        Block(
+            b,
+            g,
+            c,
+            tuple(one[0] for one in found),
+            tuple(one[1] for one in found),
+            tuple(one[2] for one in found),
+        )
+        for g in group_slices
+        for c in _slices(channels, share)
+        for b in batches
+        for found in spaces
+    )
+
+
+def _sizes(spec: ConvSpec, batch: int, itemsize: int) -> _Sizes:
+    small, share = spec.kernel_shape[:2]
+    return _Sizes(
+        batch,
+        spec.groups,
+        small // spec.groups,
+        share,
+        prod(spec.kernel_size),
+        prod(spec.small),
+        itemsize,
+    )
+
+
+def _slices(whole: int, size: int) -> list[slice]:
+    """Cut into equal slices of at most ``size``."""
+    count = -(-whole // size) if size else 0
+    return [slice(whole * n // count, whole * (n + 1) // count) for n in range(count)]
+
+
+def _halve(whole: tuple[int, ...], target: int, hard: int, least: list[int]) -> list[int]:
+    """Halve the outermost axis that may be, until a block has at most ``target`` cells.
+
+    An axis is not cut below its ``least`` size, where halos would cost too much, unless
+    a block had more than ``hard`` cells otherwise.
+    """
+    sizes = list(whole)
+    for limit, floors in ((target, least), (hard, [1] * len(sizes))):
+        while prod(sizes) > max(limit, 1):
+            at = next(
+                (n for n, s in enumerate(sizes) if s > max(1, 2 * floors[n] - 1)), None
+            )
+            if at is None:
+                break
+            sizes[at] = -(-sizes[at] // 2)
+    return sizes
+
+
+def _targets(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> tuple[int, int]:
+    """Small cells that a block should have, and may have at most."""
+    ci, co, taps, item = (
+        sizes.small_channels,
+        sizes.big_channels,
+        sizes.taps,
+        sizes.itemsize,
+    )
+    inputs = max(1, BLOCK_BYTES // (4 * item * max(ci, 1)))
+    columns = COLUMN_BYTES // item
+    hard = max(1, BLOCK_BYTES // (3 * item * max(taps, ci, 1)))
+    if algorithm == "fft":
+        strides = prod(axis.stride for axis in spec.axes)
+        planes = ci * (1 + co) + co * strides
+        hard = max(1, BLOCK_BYTES // (4 * item * max(planes, 1)))
+        return hard, hard
+    if algorithm == "direct":
+        strides = prod(axis.stride for axis in spec.axes)
+        return max(columns // max(co * strides, ci, 1), 2**12), hard
+    if form != "conv_transpose":
+        target = max(GATHER_BYTES // (item * max(taps * co, 1)), 256)
+        return min(target, inputs, hard), hard
+    if algorithm == "gemm":
+        return min(max(columns // max(taps * co, 1), 1024), inputs, hard), hard
+    strides = prod(axis.stride for axis in spec.axes)
+    copies = prod(-(-axis.kernel // axis.stride) for axis in spec.axes)
+    stack = GATHER_BYTES // (item * max(copies * ci, strides, 1))
+    return min(max(stack, 256), inputs, hard), hard
+
+
+def _axis_blocks(
+    axis: Axis, size: int, transposed: bool
+) -> list[tuple[slice, slice, Axis]]:
+    """Cut one axis into blocks of about ``size`` cells of the result's side."""
+    whole = axis.big if transposed else axis.small
+    count = -(-whole // size)
+    edges = [whole * n // count for n in range(count + 1)]
+    if transposed:  # cuts between phases leave no halo where kernel and stride are equal
+        shift = axis.lo % axis.stride
+        inner = {(e + shift) // axis.stride * axis.stride - shift for e in edges[1:-1]}
+        edges = [0, *sorted(e for e in inner if 0 < e < whole), whole]
+    found = []
+    for start, stop in pairwise(edges):
+        mine = (start, stop)
+        if transposed:
+            pair = (touched_small(axis, *mine), mine)
+        else:
+            pair = (mine, touched_big(axis, *mine))
+        found.append((slice(*pair[0]), slice(*pair[1]), restrict(axis, *pair)))
+    return found

@@ -1,0 +1,247 @@
+"""The three maps, block by block: load, multiply, add the bias, convert, store.
+
+The algorithms see blocks of one computing dtype: x (g, ci, b, *small), y (b, g, co,
+*big), w (g, ci, co, *taps). Every conversion of dtype or layout happens block by block.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.backends._numpy import direct, fft, gemm, polyphase
+from mtconv.backends._numpy.blocks import Block, cut, is_small
+from mtconv.backends._numpy.padding import fold_into, pad_block
+from mtconv.backends._numpy.threads import run_all
+from mtconv.backends._numpy.workspace import Workspace, workspace
+from mtconv.spec import ConvSpec
+
+__all__ = ["conv", "conv_transpose", "kernel_grad"]
+
+Array = NDArray[Any]
+
+ALGORITHMS: dict[str, ModuleType] = {
+    "gemm": gemm,
+    "polyphase": polyphase,
+    "direct": direct,
+    "fft": fft,
+}
+
+
+def conv_transpose(
+    algorithm: str,
+    spec: ConvSpec,
+    x: Array,
+    w: Array,
+    out: Array,
+    bias: Array | None,
+    dtype: np.dtype[Any],
+) -> None:
+    """Write the transposed convolution of x (N, C, *small) to out (N, C, *big)."""
+    module = ALGORITHMS[algorithm]
+    inner = spec if spec.padding_mode == "zeros" else spec.padded
+    xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
+    bg = None if bias is None else bias.reshape(spec.groups, -1)
+    folded = inner is not spec
+    if folded:
+        out[...] = 0
+
+    def run(block: Block) -> None:
+        space = workspace()
+        with space.frame():
+            block_x = _load_x(
+                xg[(block.batch, block.groups, ..., *block.small)], dtype, space
+            )
+            block_w = _load(wg[block.groups, :, block.channels], dtype, space)
+            place = yg[block.batch, block.groups, block.channels]
+            target = None if folded else place[(..., *block.big)]
+            result = _result(target, block, place.shape[:3], dtype, space)
+            module.conv_transpose(block.axes, block_x, block_w, result, space)
+            if folded:
+                fold_into(spec, block.big, result, place)
+            else:
+                assert target is not None
+                _finish(result, target, bg, block)
+
+    blocks = cut(inner, "conv_transpose", algorithm, x.shape[0], dtype.itemsize)
+    # Folded blocks add to cells that they share.
+    _run(run, blocks, serial=folded or is_small(inner, x.shape[0]))
+    if folded and bias is not None:
+        out += bias.reshape(-1, *(1,) * spec.rank).astype(out.dtype)
+
+
+def conv(
+    algorithm: str,
+    spec: ConvSpec,
+    y: Array,
+    w: Array,
+    out: Array,
+    bias: Array | None,
+    dtype: np.dtype[Any],
+) -> None:
+    """Write the convolution of y (N, C, *big) to out (N, C, *small)."""
+    module = ALGORITHMS[algorithm]
+    inner = spec if spec.padding_mode == "zeros" else spec.padded
+    yg, wg, xg = _grouped(y, spec), _grouped_kernel(w, spec), _grouped(out, spec)
+    bg = None if bias is None else bias.reshape(spec.groups, -1)
+
+    def run(block: Block) -> None:
+        space = workspace()
+        with space.frame():
+            block_y = _load_y(
+                spec, inner, yg[block.batch, block.groups], block, dtype, space
+            )
+            block_w = _load(wg[block.groups, block.channels], dtype, space)
+            target = xg[(block.batch, block.groups, block.channels, *block.small)]
+            result = _result(target, block, target.shape[:3], dtype, space)
+            module.conv(block.axes, block_y, block_w, result, space)
+            _finish(result, target, bg, block)
+
+    blocks = cut(inner, "conv", algorithm, y.shape[0], dtype.itemsize)
+    _run(run, blocks, serial=is_small(inner, y.shape[0]))
+
+
+def kernel_grad(
+    algorithm: str,
+    spec: ConvSpec,
+    x: Array,
+    y: Array,
+    out: Array,
+    dtype: np.dtype[Any],
+) -> None:
+    """Write the kernel gradient of x (N, C, *small) and y (N, C, *big) to out."""
+    module = ALGORITHMS[algorithm]
+    inner = spec if spec.padding_mode == "zeros" else spec.padded
+    xg, yg, wg = _grouped(x, spec), _grouped(y, spec), _grouped_kernel(out, spec)
+    sums: dict[tuple[int, int], list[Block]] = {}
+    for block in cut(inner, "kernel_grad", algorithm, x.shape[0], dtype.itemsize):
+        sums.setdefault((block.groups.start, block.channels.start), []).append(block)
+    out[...] = 0
+
+    def run(blocks: list[Block]) -> None:
+        space = workspace()
+        with space.frame():
+            target = wg[blocks[0].groups, :, blocks[0].channels]
+            total = space.take(target.shape, dtype)
+            total[...] = 0
+            for block in blocks:
+                with space.frame():
+                    block_x = _load_x(
+                        xg[(block.batch, block.groups, ..., *block.small)], dtype, space
+                    )
+                    mine = yg[block.batch, block.groups, block.channels]
+                    block_y = _load_y(spec, inner, mine, block, dtype, space)
+                    module.kernel_grad(block.axes, block_x, block_y, total, space)
+            store(total, target)
+
+    _run(run, list(sums.values()), serial=is_small(inner, x.shape[0]))
+
+
+def _run(function: Any, tasks: Any, *, serial: bool) -> None:
+    if serial:
+        for task in tasks:
+            function(task)
+    else:
+        run_all(function, tasks)
+
+
+def _grouped(array: Array, spec: ConvSpec) -> Array:
+    """View (batch, channels, *space) as (batch, groups, channels / groups, *space)."""
+    channels = array.shape[1] // spec.groups
+    split = (array.shape[0], spec.groups, channels, *array.shape[2:])
+    return _view(array, split)
+
+
+def _grouped_kernel(w: Array, spec: ConvSpec) -> Array:
+    return _view(w, (spec.groups, w.shape[0] // spec.groups, *w.shape[1:]))
+
+
+def _view(array: Array, shape: tuple[int, ...]) -> Array:
+    """Split an axis; that never copies."""
+    view = array.view()
+    view.shape = shape
+    return view
+
+
+def _load(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
+    """Return an array itself where BLAS can take it, or a contiguous copy."""
+    if array.dtype == dtype and _rows_contiguous(array):
+        return array
+    copy = space.take(array.shape, dtype)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
+
+
+def _rows_contiguous(array: Array) -> bool:
+    """Tell whether all axes after the third lie in C order without gaps."""
+    expected = array.itemsize
+    for size, stride in zip(array.shape[:2:-1], array.strides[:2:-1], strict=True):
+        if size > 1 and stride != expected:
+            return False
+        expected *= size
+    return array.flags.aligned and all(stride >= 0 for stride in array.strides)
+
+
+def _load_x(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
+    """Load a block of x as (g, ci, b, *small), contiguous after the channels."""
+    array = array.transpose(1, 2, 0, *range(3, array.ndim))
+    if array.shape[2] == 1 and array.dtype == dtype and _rows_contiguous(array):
+        return array
+    copy = space.take(array.shape, dtype)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
+
+
+def _load_y(
+    spec: ConvSpec,
+    inner: ConvSpec,
+    array: Array,
+    block: Block,
+    dtype: np.dtype[Any],
+    space: Workspace,
+) -> Array:
+    """Load a block of y (b, g, co, *big), padded as the padding mode says."""
+    if inner is not spec:
+        return pad_block(spec, array, block.big, dtype, space)
+    array = array[(..., *block.big)]
+    if array.dtype == dtype and array.strides[-1] == array.itemsize:
+        return array
+    copy = space.take(array.shape, dtype)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
+
+
+def _result(
+    target: Array | None,
+    block: Block,
+    lead: tuple[int, ...],
+    dtype: np.dtype[Any],
+    space: Workspace,
+) -> Array:
+    """Return the target itself where a block can be computed in place."""
+    if target is not None and target.dtype == dtype:
+        if target.strides[-1] == target.itemsize:
+            return target
+        return space.take(target.shape, dtype)
+    cells = target.shape[3:] if target is not None else tuple(a.big for a in block.axes)
+    return space.take((*lead, *cells), dtype)
+
+
+def _finish(result: Array, target: Array, bias: Array | None, block: Block) -> None:
+    """Add the bias and store a block where it was not computed in place."""
+    if bias is not None:
+        mine = bias[block.groups, block.channels]
+        result += mine.reshape(*mine.shape, *(1,) * (result.ndim - 3))
+    if result is not target:
+        store(result, target)
+
+
+def store(result: Array, target: Array) -> None:
+    """Convert a block to the dtype of the target; whole floats become integers exactly."""
+    if target.dtype.kind in "iu" and result.dtype.kind == "f":
+        # By way of int64, so that what does not fit wraps as integers do.
+        result = result.astype(np.int64)
+    np.copyto(target, result, casting="unsafe")

@@ -1,0 +1,56 @@
+"""The two questions that need the values of an array, each one pass over it."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.spec import ConvSpec
+
+__all__ = ["all_finite", "fit_float64"]
+
+Array = NDArray[Any]
+
+_AT_A_TIME = 2**20
+
+
+def all_finite(array: Array) -> bool:
+    """Tell whether no element is infinite or NaN."""
+    if array.flags.c_contiguous and array.dtype.char in "fd":
+        # One product by BLAS; where it overflows, the elements are asked.
+        flat = array.reshape(-1)
+        with np.errstate(all="ignore"):
+            if np.isfinite(np.dot(flat, flat)):
+                return True
+    if array.size <= _AT_A_TIME or array.shape[0] == 1:
+        return all(bool(np.isfinite(part).all()) for part in array)
+    half = array.shape[0] // 2
+    return all_finite(array[:half]) and all_finite(array[half:])
+
+
+def fit_float64(
+    form: str, spec: ConvSpec, first: Array, second: Array, bias: Array | None
+) -> bool:
+    """Tell whether every partial sum of integers is exact in float64.
+
+    Sums of products stay below 2**53 where the largest product times the number of terms
+    does; BLAS then multiplies integers exactly.
+    """
+    small, share = spec.kernel_shape[:2]
+    if form == "kernel_grad":
+        terms = first.size
+    else:
+        terms = max(small // max(spec.groups, 1), share) * prod(spec.kernel_size)
+    bound = _largest(first) * _largest(second) * terms
+    if bias is not None:
+        bound += _largest(bias)
+    return bound < 2**53
+
+
+def _largest(array: Array) -> int:
+    if not array.size:
+        return 0
+    return max(abs(int(array.max())), abs(int(array.min())))
