@@ -68,11 +68,11 @@ def _polyphase(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
     x, y, columns, taps = _sizes(spec, batch)
     inner = spec.kernel_shape[0] // max(spec.groups, 1)
     products = columns * inner
-    live = prod(
-        sum(phase.taps > 0 for phase in geometry.phases(axis)) for axis in spec.axes
-    )
+    live = prod(geometry.live_phases(axis) for axis in spec.axes)
+    phases = prod(min(axis.stride, axis.big) for axis in spec.axes)
     moved = itemsize * (x * -(-taps // max(live, 1)) * 2 * max(live, 1) + 2 * y)
-    operations = batch * spec.groups * live * 2 + taps
+    # Phases without taps cost a step too: strides far beyond the kernel have many.
+    operations = batch * spec.groups * live * 2 + taps + phases - live
     speed = rates.gemm * inner / (inner + 16)
     seconds = products / speed + moved / rates.copy + operations * rates.call
     return Cost(products, moved, operations, seconds)

@@ -61,7 +61,7 @@ _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
-    """Return the backend that owns these arrays; None stands for one left out.
+    """Return the backend that owns these arrays; only a bias may be None.
 
     Raises
     ------
@@ -72,7 +72,8 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
     owners = {
         name: owner
         for name, array in arrays.items()
-        if array is not None and (owner := _owner(function, name, array)) is not None
+        if (array is not None or name != "bias")
+        and (owner := _owner(function, name, array)) is not None
     }
     if len(set(owners.values())) > 1:
         got = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
@@ -122,6 +123,7 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
     if hasattr(array, "__array_namespace__"):
         return str(array.__array_namespace__().__name__)
     kind = f"{type(array).__module__}.{type(array).__qualname__}"
+    kind = kind.removeprefix("builtins.")
     msg = message(
         function,
         argument,

@@ -22,7 +22,7 @@ def message(
     axis: str | None = None,
     fix: str = "",
 ) -> str:
-    """Say what went wrong: function, argument, rule, axis, what was got, and the fix."""
+    """Say what went wrong: function, argument, rule, what was got, axis, and the fix."""
     where = f" on axis {axis}" if axis is not None else ""
-    text = f"{function}: `{argument}` {rule}{where}; got {got}."
+    text = f"{function}: `{argument}` {rule}; got {got}{where}."
     return f"{text} {fix}" if fix else text

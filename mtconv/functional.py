@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.dispatch import backend_for
-from mtconv.options import IntOrInts, Options, Padding, freeze, freeze_sizes
+from mtconv.options import (
+    ALGORITHMS,
+    IntOrInts,
+    Options,
+    Padding,
+    check_word,
+    freeze,
+    freeze_sizes,
+)
 from mtconv.plan import plan_for, plan_for_spec
 from mtconv.spec import ConvSpec
 
@@ -259,6 +267,7 @@ def kernel_grad(
         kernel_layout=kernel_layout,
     )
     size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
+    check_word("kernel_grad", "algorithm", algorithm, ALGORITHMS)
     engine = backend_for("kernel_grad", backend, x=x, y=y)
     x = engine.asarray("kernel_grad", "x", x)
     y = engine.asarray("kernel_grad", "y", y)
@@ -287,6 +296,7 @@ def _apply(
     precision: Any,
 ) -> Any:
     """Find backend and plan of one of the two maps, and execute."""
+    check_word(form, "algorithm", algorithm, ALGORITHMS)  # before it keys a cache
     engine = backend_for(form, backend, x=x, kernel=kernel, bias=bias)
     x = engine.asarray(form, "x", x)
     kernel = engine.asarray(form, "kernel", kernel)
@@ -320,6 +330,7 @@ def apply_spec(
 ) -> Any:
     """Apply one of the maps of a spec made before; ``second`` is y for "kernel_grad"."""
     name = "y" if form == "kernel_grad" else "kernel"
+    check_word(form, "algorithm", algorithm, ALGORITHMS)
     engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
     first = engine.asarray(form, "x", first)
     second = engine.asarray(form, name, second)

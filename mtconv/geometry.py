@@ -22,6 +22,7 @@ __all__ = [
     "big_sizes",
     "fold_index",
     "fold_margins",
+    "live_phases",
     "padded_axis",
     "phases",
     "restrict",
@@ -136,22 +137,30 @@ def phases(axis: Axis) -> tuple[Phase, ...]:
     With ``g = gcd(stride, dilation)`` a residue that ``g`` does not divide has no taps;
     otherwise its taps are ``stride // g`` apart.
     """
+    return tuple(_phase(axis, start) for start in range(min(axis.stride, axis.big)))
+
+
+def live_phases(axis: Axis) -> int:
+    """Count the phases that have taps, without listing the others."""
+    distinct = min(axis.kernel, axis.stride // _gcd(axis.stride, axis.dilation))
+    starts = ((axis.dilation * j - axis.lo) % axis.stride for j in range(distinct))
+    return sum(start < axis.big for start in starts)
+
+
+def _phase(axis: Axis, start: int) -> Phase:
     common = _gcd(axis.stride, axis.dilation)
     tap_step = axis.stride // common
     shift_step = axis.dilation // common
-    found = []
-    for start in range(min(axis.stride, axis.big)):
-        residue = (start + axis.lo) % axis.stride
-        cells = (axis.big - 1 - start) // axis.stride + 1
-        tap = taps = shift = 0
-        if residue % common == 0:
-            # The inverse of the dilation modulo tap_step picks the first tap.
-            inverse = pow(shift_step, -1, tap_step) if tap_step > 1 else 0
-            tap = (residue // common) * inverse % tap_step
-            taps = max(0, -((tap - axis.kernel) // tap_step))
-            shift = (start + axis.lo - axis.dilation * tap) // axis.stride
-        found.append(Phase(start, cells, tap, tap_step, taps, shift, shift_step))
-    return tuple(found)
+    residue = (start + axis.lo) % axis.stride
+    cells = (axis.big - 1 - start) // axis.stride + 1
+    tap = taps = shift = 0
+    if residue % common == 0:
+        # The inverse of the dilation modulo tap_step picks the first tap.
+        inverse = pow(shift_step, -1, tap_step) if tap_step > 1 else 0
+        tap = (residue // common) * inverse % tap_step
+        taps = max(0, -((tap - axis.kernel) // tap_step))
+        shift = (start + axis.lo - axis.dilation * tap) // axis.stride
+    return Phase(start, cells, tap, tap_step, taps, shift, shift_step)
 
 
 class Run(NamedTuple):

@@ -98,7 +98,8 @@ def _letters(function: str, argument: str, text: str | None, extra: str) -> str 
             argument,
             f"must be made of {', '.join(extra)} and the spatial letters L, HW or DHW",
             repr(text),
-            fix=f"Write, for example, {example}; leave it out for four or more axes.",
+            fix=f"Write, for example, {example}, in capitals; leave it out for four or "
+            "more spatial axes.",
         )
         raise GeometryError(msg)
     return text
@@ -171,15 +172,18 @@ def _kernel_arrangement(
 ) -> Arrangement:
     wanted = rank + 2 * channels
     if ndim != wanted:
-        text = f"{letters!r}" if letters else f"{rank} spatial axes"
-        what = "input and output channels and " if channels else ""
+        text = f"{_counted(rank, 'spatial axis', 'spatial axes')}"
+        if channels:
+            text = f"input and output channels and {text}"
+        if letters is not None:
+            text = f"kernel_layout={letters!r}"
         msg = message(
             function,
             "kernel",
-            f"must have {wanted} dimensions ({what}{text})",
-            f"{ndim} dimensions",
-            fix="Kernels of one or two dimensions have no channels; larger ones start "
-            "with both, or name their axes by `kernel_layout`.",
+            f"must have {_dimensions(wanted)} ({text}) with these layouts",
+            _dimensions(ndim),
+            fix="Give the kernel these axes, or name others by `layout` and "
+            "`kernel_layout`.",
         )
         raise GeometryError(msg)
     if letters is None:
@@ -206,23 +210,25 @@ def _data_arrangement(
     if letters is not None:
         batch = "N" in letters
         allowed = {len(letters)}
-        wanted = f"{len(letters)} dimensions, as layout {letters!r} names them"
+        wanted = f"{_dimensions(len(letters))}, as layout {letters!r} names them"
+        fix = "Change the layout, or add or drop an axis of x."
     elif channels:
         batch = ndim is None or ndim == rank + 2
         allowed = {rank + 1, rank + 2}
-        wanted = f"{rank + 2} dimensions (N, C, *space) or {rank + 1} (C, *space)"
+        wanted = f"{_dimensions(rank + 2)} (N, C, *space) or {rank + 1} (C, *space)"
+        fix = "The kernel has channels; a bare signal or image takes a kernel of its rank."
     else:
         batch = False
         allowed = {rank}
-        wanted = f"{rank} dimensions, as many as the kernel without channels"
+        wanted = f"{_dimensions(rank)}, as many as the kernel, which has no channels"
+        fix = "Give both channel axes, or name a batch axis by `layout`, as in 'NHW'."
     if ndim is not None and ndim not in allowed:
         msg = message(
             function,
             argument,
             f"must have {wanted}",
-            f"{ndim} dimensions",
-            fix="Kernels of one or two dimensions have no channels; name the axes by "
-            "`layout` and `kernel_layout` where that is not what is meant.",
+            _dimensions(ndim),
+            fix=fix,
         )
         raise GeometryError(msg)
     if letters is None:
@@ -230,6 +236,14 @@ def _data_arrangement(
     assert space is not None
     canonical = ("N" if batch else "") + ("C" if channels else "") + space
     return _arrangement(batch, channels, tuple(letters.index(c) for c in canonical))
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
+def _dimensions(number: int) -> str:
+    return _counted(number, "dimension", "dimensions")
 
 
 def _arrangement(batch: bool, channels: bool, order: tuple[int, ...]) -> Arrangement:

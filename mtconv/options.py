@@ -29,6 +29,10 @@ Padding: TypeAlias = (
 )
 
 PADDING_WORDS = ("valid", "same", "same_lower")
+_PADDING_RULE = (
+    "must be an integer, one integer or (lo, hi) pair per axis, or one of "
+    + ", ".join(repr(word) for word in PADDING_WORDS)
+)
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
 ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
 
@@ -107,11 +111,20 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
     if isinstance(value, str) and value in words:
         return value
     names = ", ".join(repr(word) for word in words)
-    msg = message(function, argument, f"must be one of {names}", repr(value))
+    fix = ""
+    if isinstance(value, str) and value.lower() in words:
+        fix = f"Write it in small letters, {value.lower()!r}."
+    msg = message(function, argument, f"must be one of {names}", repr(value), fix=fix)
     raise GeometryError(msg)
 
 
-def _int(function: str, argument: str, value: object, axis: str | None = None) -> int:
+def _int(
+    function: str,
+    argument: str,
+    value: object,
+    axis: str | None = None,
+    rule: str = "must be an integer",
+) -> int:
     if type(value) is int:
         return value
     if not isinstance(value, (bool, str)) and type(value).__name__ not in _BOOLS:
@@ -122,10 +135,10 @@ def _int(function: str, argument: str, value: object, axis: str | None = None) -
     msg = message(
         function,
         argument,
-        "must be an integer",
+        rule,
         f"{value!r} of type {type(value).__name__}",
         axis=axis,
-        fix="Floats and bools are not taken for integers; write, for example, 2.",
+        fix="Nothing is rounded or converted; write, for example, 2.",
     )
     raise GeometryError(msg)
 
@@ -146,7 +159,7 @@ def _items(value: object) -> list[object] | None:
 def _ints(function: str, argument: str, value: object) -> int | tuple[int, ...]:
     items = _items(value)
     if items is None:
-        return _int(function, argument, value)
+        return _int(function, argument, value, None, "must be an integer or one per axis")
     return tuple(
         _int(function, argument, item, f"number {number}")
         for number, item in enumerate(items)
@@ -158,7 +171,7 @@ def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int,
         return check_word(function, "padding", value, PADDING_WORDS)
     items = _items(value) if getattr(value, "ndim", 1) == 1 else _rows(value)
     if items is None:
-        return _int(function, "padding", value)
+        return _int(function, "padding", value, None, _PADDING_RULE)
     frozen: list[int | tuple[int, int]] = []
     for number, item in enumerate(items):
         pair = _items(item)
@@ -172,7 +185,7 @@ def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int,
             msg = message(
                 function,
                 "padding",
-                "must be an integer, one integer per axis or one (lo, hi) pair per axis",
+                _PADDING_RULE,
                 f"{item!r} of length {len(pair)}",
                 axis=name,
                 fix="Write, for example, padding=((1, 2), (0, 1)).",

@@ -65,7 +65,7 @@ def check_groups(function: str, groups: int, **channels: int) -> None:
                 function,
                 "groups",
                 f"must divide the channels of {argument}",
-                f"groups={groups} and {count} channels",
+                f"groups={groups} for {count} channels",
                 axis="'C'",
                 fix="Each group takes an equal share of the channels.",
             )
@@ -95,7 +95,8 @@ def check_kernel_channels(
         fix += " unless `kernel_layout` says otherwise."
         msg = message(function, "x", rule, got, axis="'C'", fix=fix)
         raise GeometryError(msg)
-    check_groups(function, groups, **{"the small side": small})
+    owner = "x" if function == "conv_transpose" else "the result"
+    check_groups(function, groups, **{owner: small})
     return small, big_share * groups
 
 
@@ -131,6 +132,7 @@ class AxisResolver:
     def forward(self, a: int, big: int, kernel: int) -> Axis:
         """Resolve an axis of `conv` from the size of its input."""
         lo, hi = self._amounts(a, big, kernel)
+        self._check_mode(a, big, lo, hi)
         stride, dilation = self.stride[a], self.dilation[a]
         small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
         if small < 1:
@@ -138,13 +140,14 @@ class AxisResolver:
             msg = message(
                 self.function,
                 "kernel",
-                f"must not span more than the padded input, here {big + lo + hi} cells",
-                f"a span of dilation*(k - 1) + 1 = {extent}",
+                "must not span more than the padded input",
+                f"a span of dilation*(k - 1) + 1 = {extent} and an input of "
+                f"{big} + {lo} + {hi} = {big + lo + hi}",
                 axis=self.names[a],
                 fix="Pad more or use a smaller kernel or dilation.",
             )
             raise GeometryError(msg)
-        return self._checked(a, Axis(small, big, kernel, stride, dilation, lo), lo, hi)
+        return Axis(small, big, kernel, stride, dilation, lo)
 
     def transposed(self, a: int, small: int, kernel: int) -> Axis:
         """Resolve an axis of `conv_transpose` from the size of its input."""
@@ -173,7 +176,7 @@ class AxisResolver:
                     f"must be less than the stride, {stride}",
                     extra,
                     axis=self.names[a],
-                    fix="More rows than that belong to a larger input.",
+                    fix="A result that much larger belongs to a larger x.",
                 )
                 raise GeometryError(msg)
             lo, hi = padding
@@ -199,7 +202,8 @@ class AxisResolver:
                 fix="Check stride, padding, dilation and kernel_size.",
             )
             raise GeometryError(msg)
-        return self._checked(a, Axis(small, big, kernel, stride, dilation, lo), lo, hi)
+        self._check_mode(a, big, lo, hi)
+        return Axis(small, big, kernel, stride, dilation, lo)
 
     def inputs(self, form: str, a: int, size: int, kernel: int) -> tuple[int, ...]:
         """Sizes on the other side of an axis that this map can take to ``size``."""
@@ -225,23 +229,25 @@ class AxisResolver:
         full = stride * (small - 1) + dilation * (kernel - 1) + 1
         return lo, max(full - big, 0) - lo
 
-    def _checked(self, a: int, axis: Axis, lo: int, hi: int) -> Axis:
+    def _check_mode(self, a: int, big: int, lo: int, hi: int) -> None:
         """Check the padding amounts of the modes that read y itself outside."""
         if self.mode == "zeros":
-            return axis
-        most = {"reflect": axis.big - 1, "symmetric": axis.big}.get(self.mode)
+            return
+        most = {"reflect": big - 1, "symmetric": big}.get(self.mode)
         if min(lo, hi) < 0 or (most is not None and max(lo, hi) > most):
             limit = "" if most is None else f" and at most {most}"
+            fix = "Only padding_mode='zeros' crops."
+            if min(lo, hi) >= 0:
+                fix = "padding_mode='circular' and 'replicate' take any amount."
             msg = message(
                 self.function,
                 "padding",
                 f"must be at least 0{limit} with padding_mode={self.mode!r}",
                 f"({lo}, {hi})",
                 axis=self.names[a],
-                fix="Only padding_mode='zeros' crops.",
+                fix=fix,
             )
             raise GeometryError(msg)
-        return axis
 
     def _illegal_size(self, a: int, big: int, legal: range, *, given: bool) -> None:
         sizes = ", ".join(map(str, legal[:8])) + (", ..." if len(legal) > 8 else "")
@@ -253,7 +259,9 @@ class AxisResolver:
             )
         else:
             rule = "must leave at least one element of the result"
-            fix = f"Legal output sizes here: {sizes or 'none'}."
+            fix = f"Pad less, or give `output_size`, one of {sizes}."
+            if not legal:
+                fix = "Pad less, or give a larger input."
             msg = message(
                 self.function,
                 "padding",
@@ -284,10 +292,14 @@ def _check_length(
 ) -> None:
     if len(values) != len(names):
         axes = ", ".join(names)
+        fix = f"Write one integer, or {len(names)} in a tuple."
+        if argument == "output_size":
+            fix += " Batch and channels are not part of it."
         msg = message(
             function,
             argument,
             f"must be one value or one per spatial axis ({axes})",
-            f"{len(values)} values, {values}",
+            f"{values}, of length {len(values)}",
+            fix=fix,
         )
         raise GeometryError(msg)

@@ -187,9 +187,11 @@ def _shape(
 
 def geometric(form: str, function: str, options: dict[str, Any]) -> Options:
     """Freeze the options; a convolution has no output_padding and no output_size."""
+    known = set(Options._fields)
     if form == "conv":
-        for name in ("output_padding", "output_size"):
-            if name in options:
-                msg = f"{function}() got an unexpected keyword argument {name!r}"
-                raise TypeError(msg)
+        known -= {"output_padding", "output_size"}
+    for name in options:
+        if name not in known:
+            msg = f"{function}() got an unexpected keyword argument {name!r}"
+            raise TypeError(msg)
     return freeze(function, **options)

@@ -84,7 +84,10 @@ def test_explain_as_json_is_the_same_in_numbers(capsys):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("shape 1,3,16,16 3,8,4,4 --stride 0", "`stride` must be at least 1 on axis 'H'"),
+        (
+            "shape 1,3,16,16 3,8,4,4 --stride 0",
+            "`stride` must be at least 1; got 0 on axis 'H'",
+        ),
         ("shape 1,2,4 3,8,4", "must have as many channels as the kernel's I axis"),
         ("shape 1,3,x 3,8,4", "argument X: must be integers with commas between"),
         ("shape 1,3,4 3,8,4 --padding a:b", "argument --padding: must be integers"),

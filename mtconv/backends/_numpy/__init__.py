@@ -39,7 +39,10 @@ def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
             array = np.asarray(array)
         except (ValueError, TypeError) as error:
             msg = message(
-                function, argument, "must be a regular nested sequence", str(error)
+                function,
+                argument,
+                "must be a regular nested sequence",
+                str(error).rstrip("."),
             )
             raise BackendError(msg) from None
     if array.dtype.kind not in "iufc" and array.dtype.name != "bfloat16":
