@@ -57,11 +57,14 @@ BACKENDS = {
     "array_api": Row("", "", "mtconv.backends._array_api", (), ""),
 }
 
+# The arrays of the three maps; others, such as a bias, may be None.
+_REQUIRED = ("x", "kernel", "y")
+
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
-    """Return the backend that owns these arrays; only a bias may be None.
+    """Return the backend that owns these arrays; a bias that is left out is None.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
     owners = {
         name: owner
         for name, array in arrays.items()
-        if (array is not None or name != "bias")
+        if (array is not None or name in _REQUIRED)
         and (owner := _owner(function, name, array)) is not None
     }
     if len(set(owners.values())) > 1:
