@@ -17,13 +17,13 @@ CASES = {
             zeros(1, 2, 3), zeros(2, 2, 3), stride=2, output_padding=2
         ),
         "torch.conv_transpose1d: `output_padding` must be smaller than either stride or "
-        "dilation, here 2 on axis 'W'; got 2.",
+        "dilation, here 2; got 2 on axis 'W'.",
     ),
     "torch: negative padding": (
         lambda: compat.torch.conv_transpose2d(
             zeros(2, 3, 3), zeros(2, 2, 3, 3), padding=-1
         ),
-        "torch.conv_transpose2d: `padding` must be at least 0 on axis 'H'; got -1.",
+        "torch.conv_transpose2d: `padding` must be at least 0; got -1 on axis 'H'.",
     ),
     "torch: channels": (
         lambda: compat.torch.conv_transpose1d(zeros(1, 3, 3), zeros(2, 2, 3)),
@@ -46,8 +46,8 @@ CASES = {
     ),
     "torch: nothing left": (
         lambda: compat.torch.conv_transpose1d(zeros(1, 1, 1), zeros(1, 1, 2), padding=1),
-        "torch.conv_transpose1d: `padding` must leave at least one element of the result "
-        "on axis 'W'; got a result of size 0.",
+        "torch.conv_transpose1d: `padding` must leave at least one element of the result;"
+        " got a result of size 0 on axis 'W'.",
     ),
     "torch: same with a stride": (
         lambda: compat.torch.conv1d(
@@ -61,13 +61,13 @@ CASES = {
     ),
     "jax: pairs": (
         lambda: compat.jax.conv_transpose(zeros(1, 3, 1), zeros(3, 1, 1), (2,), (1, 1)),
-        "jax.lax.conv_transpose: `padding` must have one (low, high) pair on axis 'W'; "
-        "got 1.",
+        "jax.lax.conv_transpose: `padding` must have one (low, high) pair; got 1 on axis "
+        "'W'.",
     ),
     "jax: strides": (
         lambda: compat.jax.conv_transpose(zeros(1, 3, 1), zeros(3, 1, 1), (2, 2), "SAME"),
         "jax.lax.conv_transpose: `strides` must be one value or one per spatial axis "
-        "('W'); got 2 values, (2, 2).",
+        "('W'); got (2, 2), of length 2. Write one integer, or 1 in a tuple.",
     ),
     "jax: dimension numbers": (
         lambda: compat.jax.conv_transpose(
@@ -84,21 +84,21 @@ CASES = {
         lambda: compat.flax.conv_transpose(
             zeros(1, 3, 1), zeros(3, 1, 1), kernel_dilation=0
         ),
-        "flax.ConvTranspose: `kernel_dilation` must be at least 1 on axis 'W'; got 0.",
+        "flax.ConvTranspose: `kernel_dilation` must be at least 1; got 0 on axis 'W'.",
     ),
     "haiku: output shape": (
         lambda: compat.haiku.conv_transpose(
             zeros(1, 3, 1), zeros(3, 1, 1), stride=2, output_shape=9
         ),
         "haiku.ConvNDTranspose: `output_shape` must be a size that the convolution maps "
-        "to inputs' 3 on axis 'W'; got 9, which gives 5.",
+        "to inputs' 3; got 9, which gives 5 on axis 'W'.",
     ),
     "equinox: output padding": (
         lambda: compat.equinox.conv_transpose(
             zeros(1, 3), zeros(1, 1, 3), stride=2, output_padding=2
         ),
-        "equinox.nn.ConvTranspose: `output_padding` must be less than the stride, 2 on "
-        "axis 'W'; got 2.",
+        "equinox.nn.ConvTranspose: `output_padding` must be less than the stride, 2; got "
+        "2 on axis 'W'.",
     ),
     "equinox: batch": (
         lambda: compat.equinox.conv_transpose(zeros(1, 1, 3), zeros(1, 1, 3)),
@@ -116,7 +116,7 @@ CASES = {
             zeros(1, 3, 1), zeros(3, 1, 1), (1, 8, 1), 2
         ),
         "tf.nn.conv1d_transpose: `output_shape` must be a size that the convolution maps "
-        "to input's 3 on axis 'W'; got 8, which gives 4.",
+        "to input's 3; got 8, which gives 4 on axis 'W'.",
     ),
     "tensorflow: batch": (
         lambda: compat.tensorflow.conv1d_transpose(
@@ -140,8 +140,8 @@ CASES = {
         lambda: compat.tinygrad.conv_transpose2d(
             zeros(1, 1, 3), zeros(1, 1, 3), stride=2.0
         ),
-        "tinygrad.conv_transpose2d: `stride` must be an integer; got 2.0 of type float. "
-        "Floats and bools are not taken for integers; write, for example, 2.",
+        "tinygrad.conv_transpose2d: `stride` must be an integer or one per axis; got 2.0 "
+        "of type float. Nothing is rounded or converted; write, for example, 2.",
     ),
     "mlx: rank": (
         lambda: compat.mlx.conv_transpose2d(zeros(1, 3, 1), zeros(1, 3, 1)),
@@ -153,8 +153,8 @@ CASES = {
     ),
     "empty kernel": (
         lambda: compat.torch.conv_transpose1d(zeros(1, 1, 3), zeros(1, 1, 0)),
-        "torch.conv_transpose1d: `weight` must have at least one element on axis 'W'; got "
-        "size 0. Only batch and channels may be empty.",
+        "torch.conv_transpose1d: `weight` must have at least one element; got size 0 on "
+        "axis 'W'. Only batch and channels may be empty.",
     ),
 }
 
