@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         what = f"{arguments.src} -> {arguments.dst}" if chosen else "copied"
         rows.append((name, array.shape, result.shape, what))
     _write(target, converted)
-    print(table(("array", "read", "written", ""), rows))
+    print(table(("array", "read", "written", ""), rows, left=3))
     return 0
 
 

@@ -8,38 +8,17 @@ import pytest
 import mtconv
 from mtconv import compat
 from mtconv.compat.conversion import CONVENTIONS
+from tests.compat.calls import CALLS, channels_first, drawn
+from tests.compat.pins import ours
 
-CALLS = {
-    "mtconv": mtconv.conv_transpose,
-    "torch": compat.torch.conv_transpose2d,
-    "jax": compat.jax.conv_transpose,
-    "jax_transpose_kernel": compat.jax.conv_transpose,
-    "flax": compat.flax.conv_transpose,
-    "flax_transpose_kernel": compat.flax.conv_transpose,
-    "haiku": compat.haiku.conv_transpose,
-    "equinox": compat.equinox.conv_transpose,
-    "keras": compat.keras.conv_transpose,
-    "tensorflow": compat.tensorflow.conv_transpose,
-    "onnx": compat.onnx.ConvTranspose,
-    "tinygrad": compat.tinygrad.conv_transpose2d,
-    "mlx": compat.mlx.conv_transpose2d,
-}
-CHANNELS_LAST = {*CALLS} - {"mtconv", "torch", "equinox", "onnx", "tinygrad"}
 GROUPED = [name for name in CALLS if CONVENTIONS[name].kernel.divided]
 
 x = np.arange(1.0, 13).reshape(1, 2, 3, 2)
 
 
 def call(name, kernel, options):
-    """Run a framework's call on x, whatever its layout; the result is channels first."""
-    given = np.moveaxis(x, 1, -1) if name in CHANNELS_LAST else x
-    if name == "tensorflow":
-        size = [1, *options["output_shape"][1:-1], 3]
-        options = options | {"output_shape": size}
-    if name == "equinox":
-        return CALLS[name](given[0], kernel, **options)[None]
-    result = CALLS[name](given, kernel, **options)
-    return np.moveaxis(result, -1, 1) if name in CHANNELS_LAST else result
+    """Run a framework's call on x; the result is channels first."""
+    return channels_first(name, ours(drawn(name, x, kernel, options)))
 
 
 @pytest.mark.parametrize(("src", "dst"), list(permutations(CALLS, 2)))
@@ -88,7 +67,7 @@ def test_converted_calls_are_equal(src, dst, same):
     same(call(dst, compat.convert_kernel(in_src, src, dst), converted), wanted)
 
 
-@pytest.mark.parametrize("dst", CALLS)
+@pytest.mark.parametrize("dst", ["mtconv", *CALLS])
 def test_a_converted_geometry_is_the_same_or_refused(dst):
     """Random crops: what is not refused reads back as the very same relations."""
     rng, said = np.random.default_rng(5), 0
