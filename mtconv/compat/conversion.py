@@ -190,7 +190,7 @@ def convert(
     -------
     dict
         Options of ``dst``'s call. TensorFlow's ``output_shape`` has None for batch and
-        channels.
+        channels; groups are not among its options, so from there they are always 1.
 
     Raises
     ------
