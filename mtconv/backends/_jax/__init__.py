@@ -65,8 +65,8 @@ def _execute(
         if inner is not spec:
             second = pad(spec, second)
         w = apply("kernel_grad", how, first, second)
-        return arranged(w[None] if plan.kernel.channels else w[:, 0], plan.kernel)
-    w = canonical(second.astype(dtype), plan.kernel)[0]
+        return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
+    w = canonical(second.astype(dtype), plan.kernel).reshape(spec.kernel_shape)
     if plan.form == "conv_transpose":
         result = apply("conv_transpose", how, first, w)
         if inner is not spec:
