@@ -13,7 +13,7 @@ import nox
 from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "tests", "bare", "doctest"]
+nox.options.sessions = ["lint", "tests", "bare", "doctest", "docs"]
 nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -105,8 +105,17 @@ def distributed(session: nox.Session) -> None:
 @nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
-    session.install("-e", BACKENDS, *group("test"))
-    session.run("pytest", "--doctest-modules", "mtconv", "README.md", "docs")
+    session.install("-e", BACKENDS, *group("test"), *group("examples"))
+    pages = map(str, sorted(Path("docs").glob("*.md")))
+    session.run("pytest", "--doctest-modules", "mtconv", "README.md", *pages)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html, warnings being errors, and check its pages."""
+    session.install("-e", BACKENDS, *group("docs"))
+    session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
+    session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
 
 
 @nox.session(reuse_venv=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -23,7 +24,6 @@ extensions = [
     "pictures",
 ]
 exclude_patterns = ["_build", "_extensions"]
-nitpicky = False
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
@@ -41,3 +41,18 @@ html_show_sphinx = False
 html_copy_source = False
 pygments_style = "tango"
 pygments_dark_style = "github-dark"
+
+
+def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001
+    """Keep the star of a shape such as (N, C, *k), which is no emphasis."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("``")  # every other part is literal
+            parts[::2] = [
+                re.sub(r"(?<=[(, ])\*(?=\w)", r"\\*", part) for part in parts[::2]
+            ]
+            lines[number] = "``".join(parts)
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_stars, priority=400)

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
-from mtconv import ConvSpec, explain
+from mtconv import Conv, ConvSpec, explain
 from mtconv.geometry import Axis
 from mtconv.sketch import svg
 
@@ -72,6 +73,13 @@ def test_a_plan_says_what_it_would_do():
     assert (
         "<code>conv_transpose by direct of the numpy backend</code>" in plan._repr_html_()
     )
+
+
+def test_an_operator_shows_itself_and_its_relation():
+    operator = Conv(np.arange(6.0).reshape(1, 2, 3), input_size=8, stride=2)
+    text = operator._repr_html_()
+    assert f"<code>{operator!r}</code>" in text
+    assert operator.spec._repr_html_().split("<svg")[1] == text.split("<svg")[1]
 
 
 def test_nothing_but_numpy_is_imported_for_it():

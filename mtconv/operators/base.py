@@ -70,6 +70,11 @@ class Operator:
             f"output_shape={self.output_shape}, dtype={self.dtype})"
         )
 
+    def _repr_html_(self) -> str:
+        from mtconv.sketch import html
+
+        return html(repr(self), self.spec.axes, self.spec.padding_mode)
+
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
