@@ -104,6 +104,25 @@ def distributed(session: nox.Session) -> None:
     session.run("python", script, "--workers", "2")
 
 
+# Frameworks that live in one environment, by the dependency group that installs them.
+CONFORMANCE = {
+    "torch": "torch,onnx",
+    "jax": "jax,flax,haiku,equinox",
+    "tensorflow": "tensorflow,keras",
+    "tinygrad": "tinygrad",
+    "mlx": "mlx",
+}
+
+
+@nox.session
+@nox.parametrize("frameworks", list(CONFORMANCE), ids=list(CONFORMANCE))
+def conformance(session: nox.Session, frameworks: str) -> None:
+    """Compare with other frameworks live; installs them, takes long."""
+    session.install("-e", BACKENDS, *group("test"), *group(f"conformance-{frameworks}"))
+    named = {"MTCONV_CONFORMANCE": CONFORMANCE[frameworks]}
+    session.run("pytest", "-s", "tests/conformance", *session.posargs, env=named)
+
+
 @nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
