@@ -19,6 +19,7 @@ from mtconv.resolve import per_axis
 __all__ = [
     "Geometry",
     "cropped",
+    "ends",
     "group_count",
     "ints",
     "pairs",
@@ -63,7 +64,7 @@ def pairs(
     function: str, argument: str, value: Any, rank: int
 ) -> tuple[tuple[int, int], ...]:
     """Read one (low, high) pair of integers per axis."""
-    rows = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    rows = _rows(value) or ()
     found = []
     for name, row in zip(axis_names(rank), rows, strict=False):
         pair = freeze_sizes(function, argument, row)
@@ -82,6 +83,26 @@ def pairs(
         )
         raise GeometryError(msg)
     return tuple(found)
+
+
+def ends(
+    function: str, argument: str, value: Any, rank: int
+) -> tuple[tuple[int, int], ...]:
+    """Read one integer, one per axis, or one (low, high) pair per axis."""
+    rows = _rows(value)
+    rows = (value,) * rank if rows is None else rows
+    both = tuple((row, row) if _rows(row) is None else row for row in rows)
+    return pairs(function, argument, both, rank)
+
+
+def _rows(value: Any) -> tuple[Any, ...] | None:
+    """Return what a sequence holds; None for strings and numbers."""
+    if isinstance(value, (str, bytes)):
+        return None
+    try:
+        return tuple(value)
+    except TypeError:
+        return None
 
 
 def word(function: str, argument: str, value: Any, words: tuple[str, ...]) -> str:

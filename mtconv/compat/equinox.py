@@ -23,9 +23,9 @@ from mtconv.compat._call import Call, channels_first
 from mtconv.compat._geometry import (
     Geometry,
     cropped,
+    ends,
     group_count,
     ints,
-    pairs,
     refuse,
     same_shape,
     word,
@@ -126,7 +126,8 @@ def geometry(
             rule = f"must be less than the stride, {s}"
             raise GeometryError(message(function, "output_padding", rule, q, axis=name))
     crops = _crops(function, padding, taps, steps, spread, extra)
-    mode = word(function, "padding_mode", padding_mode.upper(), ("ZEROS", "CIRCULAR"))
+    mode = padding_mode.upper() if isinstance(padding_mode, str) else padding_mode
+    word(function, "padding_mode", mode, ("ZEROS", "CIRCULAR"))
     if mode == "CIRCULAR" and (
         any(extra) or not isinstance(padding, str) or padding.upper() == "VALID"
     ):
@@ -164,13 +165,8 @@ def _crops(
             lo = (max(total, 0) + (kind == "SAME_LOWER")) // 2
             found.append((lo, total - lo))
         return tuple(found)
-    if isinstance(padding, int):
-        padding = (padding,) * rank
-    both = tuple((p, p) if isinstance(p, int) else p for p in padding)
-    return tuple(
-        (a, b - q)
-        for (a, b), q in zip(pairs(function, "padding", both, rank), extra, strict=True)
-    )
+    both = ends(function, "padding", padding, rank)
+    return tuple((a, b - q) for (a, b), q in zip(both, extra, strict=True))
 
 
 def options(found: Geometry) -> dict[str, Any]:

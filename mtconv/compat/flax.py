@@ -14,7 +14,7 @@ from typing import Any
 
 from mtconv.compat import jax as lax
 from mtconv.compat._call import Call, channels_last
-from mtconv.compat._geometry import Geometry, ints, pairs, refuse, same_shape
+from mtconv.compat._geometry import Geometry, ends, ints, refuse, same_shape
 from mtconv.compat._kernel import reshape
 from mtconv.geometry import Axis
 
@@ -119,11 +119,8 @@ def geometry(
             total = max(d * (k - 1) + 1 - s, 0)
             axes.append(Axis(n, n * s, k, s, d, (total + transpose_kernel) // 2))
         return Geometry(tuple(axes), padding_mode="circular")
-    if isinstance(padding, int):
-        padding = (padding,) * rank
     if not isinstance(padding, str):
-        padding = tuple((p, p) if isinstance(p, int) else p for p in padding)
-        padding = pairs(function, "padding", padding, rank)
+        padding = ends(function, "padding", padding, rank)
     return lax.geometry(
         function, small, taps, strides=steps, padding=padding, rhs_dilation=spread
     )

@@ -190,6 +190,10 @@ def _orders(
     """Return the orders of lhs, of rhs as the rule wants it, and of the result."""
     if dimension_numbers is None:
         return (), None, ()
+    if not isinstance(dimension_numbers, (tuple, list)) or len(dimension_numbers) != 3:
+        rule = "must be three strings for lhs, rhs and the result, or None"
+        got = repr(dimension_numbers)
+        raise GeometryError(message(_FUNCTION, "dimension_numbers", rule, got))
     if not isinstance(dimension_numbers[0], str):  # a ConvDimensionNumbers
         lhs, rhs, out = (tuple(spec) for spec in dimension_numbers)
     else:

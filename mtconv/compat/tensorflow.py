@@ -25,6 +25,7 @@ from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
+from mtconv.options import freeze_sizes
 
 __all__ = ["conv1d_transpose", "conv2d_transpose", "conv3d_transpose", "conv_transpose"]
 
@@ -150,24 +151,26 @@ def _run(
         raise GeometryError(message(function, "filters", rule, rank))
     first = _channels_first(function, data_format)
     call.arrange((channels_first if first else channels_last)(rank))
+    shape = freeze_sizes(function, "output_shape", output_shape)
+    shape = (shape,) if isinstance(shape, int) else shape
     found = geometry(
         function,
         call.small,
         call.taps,
-        output_shape=output_shape,
+        output_shape=shape,
         strides=strides,
         padding=padding,
         data_format=data_format,
         dilations=dilations,
     )
-    batch, channels = output_shape[0], output_shape[1 if first else -1]
+    batch, channels = shape[0], shape[1 if first else -1]
     share = call.kernel.shape[-2]
     if batch != call.x.shape[0] or channels % max(share, 1):
         msg = message(
             function,
             "output_shape",
             "must have input's batch and the channels of filters, (*k, C_out, C_in)",
-            f"{tuple(output_shape)} for {call.x.shape[0]} items and {share} channels",
+            f"{shape} for {call.x.shape[0]} items and {share} channels",
         )
         raise GeometryError(msg)
     found = found._replace(groups=max(channels // max(share, 1), 1))
@@ -260,15 +263,15 @@ def _steps(
     """Read strides or dilations of length 1, n, or n + 2 with ones for N and C."""
     if value is None:
         return (1,) * rank
-    if not isinstance(value, int):
-        if len(value) == 1:
-            value = value[0]
-        elif len(value) == rank + 2:
-            others = (value[0], value[1 if first else -1])
-            if others != (1, 1):
-                rule = "must be 1 for batch and channels"
-                raise GeometryError(message(function, argument, rule, tuple(value)))
-            value = value[2:] if first else value[1:-1]
+    frozen = freeze_sizes(function, argument, value)
+    if isinstance(frozen, tuple) and len(frozen) == 1:
+        value = frozen[0]
+    elif isinstance(frozen, tuple) and len(frozen) == rank + 2:
+        others = (frozen[0], frozen[1 if first else -1])
+        if others != (1, 1):
+            rule = "must be 1 for batch and channels"
+            raise GeometryError(message(function, argument, rule, frozen))
+        value = frozen[2:] if first else frozen[1:-1]
     return ints(function, argument, value, rank, least=1)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from mtconv.compat._call import Call, channels_first
 from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse
 from mtconv.compat._kernel import KernelRule
+from mtconv.options import freeze_sizes
 
 __all__ = ["conv_transpose2d"]
 
@@ -93,7 +94,8 @@ def geometry(
 ) -> Geometry:
     """Read tinygrad's options."""
     rank = len(taps)
-    if not isinstance(padding, int) and len(padding) == 2 * rank:
+    frozen = freeze_sizes(function, "padding", padding)
+    if isinstance(frozen, tuple) and len(frozen) == 2 * rank:
         both = ints(function, "padding", padding, 2 * rank, least=_ANY)
         crops = tuple(zip(both[-2::-2], both[::-2], strict=True))
     else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.compat.draws import Drawn
+from tests.compat.sizes import Drawn
 
 # Function, names of its input and kernel.
 CALLS = {

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.compat.draws import Drawn
+from tests.compat.sizes import Drawn
 
 
 class Deviation(NamedTuple):

@@ -8,95 +8,22 @@ refuses, and so must mtconv.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-Generator = np.random.Generator
-
-
-@dataclass
-class Drawn:
-    """One call: ``compat.<function>(**arrays, **options)``."""
-
-    function: str
-    arrays: dict[str, Any]
-    options: dict[str, Any]
-
-
-@dataclass
-class Sizes:
-    """Sizes of one call, small enough that whole results can be stored."""
-
-    rank: int
-    small: tuple[int, ...]
-    taps: tuple[int, ...]
-    stride: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int
-    channels_in: int
-    channels_out: int
-    batch: int
-
-    @property
-    def span(self) -> tuple[int, ...]:
-        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.taps, strict=True))
-
-
-def sizes(
-    rng: Generator,
-    *,
-    groups: bool = False,
-    dilation: bool = True,
-    ranks: tuple[int, ...] = (1, 1, 2, 2, 3),
-) -> Sizes:
-    rank = int(rng.choice(ranks))
-    most = {1: 6, 2: 4, 3: 3}[rank]
-    group = int(rng.choice([1, 1, 2, 3])) if groups else 1
-    stride = several(rng, rank, 1, 4)
-    spread = several(rng, rank, 1, 3) if dilation and rng.random() < 0.5 else (1,) * rank
-    return Sizes(
-        rank,
-        several(rng, rank, 1, most),
-        several(rng, rank, 1, most),
-        stride,
-        spread,
-        group,
-        group * one(rng, 1, 2),
-        group * one(rng, 1, 2),
-        one(rng, 1, 2),
-    )
-
-
-def one(rng: Generator, low: int, high: int) -> int:
-    return int(rng.integers(low, high + 1))
-
-
-def several(rng: Generator, rank: int, low: int, high: int) -> tuple[int, ...]:
-    return tuple(int(value) for value in rng.integers(low, high + 1, rank))
-
-
-def maybe(rng: Generator, options: dict[str, Any], name: str, value: Any) -> None:
-    """Say an option, most of the time."""
-    if rng.random() < 0.8:
-        options[name] = value
-
-
-def scalar_or(rng: Generator, values: tuple[int, ...]) -> int | list[int]:
-    """Write equal values as one integer half of the time."""
-    if len(set(values)) == 1 and rng.random() < 0.5:
-        return values[0]
-    return list(values)
-
-
-def array(rng: Generator, *shape: int) -> np.ndarray:
-    return rng.integers(-4, 5, shape).astype(np.float64)
-
-
-def bias(rng: Generator, arrays: dict[str, Any], name: str, *shape: int) -> None:
-    if rng.random() < 0.5:
-        arrays[name] = array(rng, *shape)
+from tests.compat.sizes import (
+    Drawn,
+    Generator,
+    array,
+    bias,
+    maybe,
+    one,
+    pairs,
+    scalar_or,
+    several,
+    sizes,
+    sizes_for,
+    up_to,
+)
 
 
 def torch(rng: Generator) -> Drawn:
@@ -118,7 +45,7 @@ def torch(rng: Generator) -> Drawn:
         "dilation": scalar_or(rng, z.dilation),
         "groups": z.groups,
     }
-    maybe(rng, options, "padding", scalar_or(rng, _up_to(rng, z.span)))
+    maybe(rng, options, "padding", scalar_or(rng, up_to(rng, z.span)))
     maybe(rng, options, "output_padding", scalar_or(rng, extra))
     return Drawn(f"torch.conv_transpose{z.rank}d", arrays, options)
 
@@ -136,19 +63,9 @@ def _torch_forward(rng: Generator) -> Drawn:
     if rng.random() < 0.3:
         options["padding"] = str(rng.choice(["same", "valid"]))
     else:
-        options["padding"] = scalar_or(rng, _up_to(rng, z.span))
+        options["padding"] = scalar_or(rng, up_to(rng, z.span))
         options["stride"] = scalar_or(rng, z.stride)
     return Drawn(f"torch.conv{z.rank}d", arrays, options)
-
-
-def _up_to(rng: Generator, spans: tuple[int, ...]) -> tuple[int, ...]:
-    """Paddings that leave something of most results."""
-    return tuple(one(rng, 0, max(span // 2, 1)) for span in spans)
-
-
-def _pairs(rng: Generator, spans: tuple[int, ...]) -> list[list[int]]:
-    """Input paddings as lax takes them, negative ones included."""
-    return [[one(rng, -1, span + 1), one(rng, -1, span + 1)] for span in spans]
 
 
 def jax(rng: Generator) -> Drawn:
@@ -164,7 +81,7 @@ def jax(rng: Generator) -> Drawn:
         options["padding"] = str(rng.choice(["SAME_LOWER", "same", "valid", "FULL"]))
         options["strides"] = [1] * z.rank
     else:
-        options["padding"] = _pairs(rng, z.span)
+        options["padding"] = pairs(rng, z.span)
     maybe(rng, options, "use_consistent_padding", bool(rng.random() < 0.4))
     transposed = bool(rng.random() < 0.5)
     options["transpose_kernel"] = transposed
@@ -210,7 +127,7 @@ def flax(rng: Generator) -> Drawn:
     elif kind < 0.8:
         options["padding"] = list(several(rng, z.rank, 0, max(z.span)))
     else:
-        options["padding"] = _pairs(rng, z.span)
+        options["padding"] = pairs(rng, z.span)
     return Drawn("flax.conv_transpose", arrays, options)
 
 
@@ -229,21 +146,12 @@ def haiku(rng: Generator) -> Drawn:
         options["data_format"] = str(rng.choice(["channels_first", "NC..."]))
     if rng.random() < 0.5:
         options["padding"] = str(rng.choice(["SAME", "VALID"]))
-        options["output_shape"] = _sizes_for(rng, z, options["padding"])
+        options["output_shape"] = sizes_for(rng, z, options["padding"])
     elif rng.random() < 0.6:
         options["padding"] = str(rng.choice(["SAME", "VALID"]))
     else:
-        options["padding"] = _pairs(rng, z.span)
+        options["padding"] = pairs(rng, z.span)
     return Drawn("haiku.conv_transpose", arrays, options)
-
-
-def _sizes_for(rng: Generator, z: Sizes, padding: str) -> list[int]:
-    """Output sizes that a convolution maps to the small side, rarely one too large."""
-    wrong = int(rng.random() < 0.03)
-    return [
-        (n - 1) * s + (1 if padding == "SAME" else span) + one(rng, 0, s - 1) + wrong * s
-        for n, s, span in zip(z.small, z.stride, z.span, strict=True)
-    ]
 
 
 def equinox(rng: Generator) -> Drawn:
@@ -269,7 +177,7 @@ def equinox(rng: Generator) -> Drawn:
         options["padding"] = str(rng.choice(["SAME", "SAME_LOWER", "VALID", "valid"]))
         options["output_padding"] = scalar_or(rng, extra)
     else:
-        pads = _up_to(rng, z.span)
+        pads = up_to(rng, z.span)
         both = [[p, one(rng, -1, p + 1)] for p in pads]
         options["padding"] = both if rng.random() < 0.6 else scalar_or(rng, pads)
         maybe(rng, options, "output_padding", scalar_or(rng, extra))
@@ -304,13 +212,13 @@ def tensorflow(rng: Generator) -> Drawn:
     z = sizes(rng, groups=rare, dilation=rare)
     first = bool(rare and rng.random() < 0.4)
     padding: Any = str(rng.choice(["SAME", "VALID"]))
-    size = _sizes_for(rng, z, padding)
+    size = sizes_for(rng, z, padding)
     explicit = z.rank == 2 and rng.random() < 0.4
     if explicit:
-        pads = [[one(rng, 0, p), one(rng, 0, p)] for p in _up_to(rng, z.span)]
+        pads = [[one(rng, 0, p), one(rng, 0, p)] for p in up_to(rng, z.span)]
         size = [
             max(N - lo - hi, 1)
-            for N, (lo, hi) in zip(_sizes_for(rng, z, "VALID"), pads, strict=True)
+            for N, (lo, hi) in zip(sizes_for(rng, z, "VALID"), pads, strict=True)
         ]
         none = [[0, 0]]
         padding = none * 2 + pads if first else [*none, *pads, *none]
@@ -354,7 +262,7 @@ def onnx(rng: Generator) -> Drawn:
     # SAME_* where less than nothing is to crop is a deviation, listed as such.
     room = (k >= s for k, s in zip(z.span, z.stride, strict=True))
     if kind < 0.35 or (kind < 0.65 and not all(room)):
-        pads = [*_up_to(rng, z.span), *_up_to(rng, z.span)]
+        pads = [*up_to(rng, z.span), *up_to(rng, z.span)]
         options["pads"] = pads
     elif kind < 0.65:
         options["auto_pad"] = str(rng.choice(["SAME_UPPER", "SAME_LOWER", "VALID"]))
@@ -381,7 +289,7 @@ def tinygrad(rng: Generator) -> Drawn:
         "stride": scalar_or(rng, z.stride),
         "dilation": scalar_or(rng, z.dilation),
     }
-    pads = _up_to(rng, z.span)
+    pads = up_to(rng, z.span)
     if rng.random() < 0.5:
         options["padding"] = [max(p + one(rng, -1, 1), 0) for p in pads for _ in "lr"]
     else:
@@ -397,7 +305,7 @@ def mlx(rng: Generator) -> Drawn:
     # Beyond the kernel, mlx crops the input before it is spread: a deviation.
     pads = tuple(
         p if s == 1 else min(p, span - 1)
-        for p, s, span in zip(_up_to(rng, z.span), z.stride, z.span, strict=True)
+        for p, s, span in zip(up_to(rng, z.span), z.stride, z.span, strict=True)
     )
     arrays = {
         "input": array(rng, z.batch, *z.small, z.channels_in),

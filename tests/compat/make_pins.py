@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.compat.draws import DRAWS, Drawn
+from tests.compat.draws import DRAWS
 from tests.compat.pins import PINS
 from tests.compat.real import run, versions
+from tests.compat.sizes import Drawn
 
 CALLS = 48
 LARGEST = 250  # elements of a result

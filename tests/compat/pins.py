@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mtconv import compat
-from tests.compat.draws import Drawn
+from tests.compat.sizes import Drawn
 
 PINS = Path(__file__).parent / "pinned"
 

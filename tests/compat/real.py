@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.compat.draws import Drawn
+from tests.compat.sizes import Drawn
 
 DISTRIBUTIONS = {
     "torch": ("torch",),
