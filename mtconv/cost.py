@@ -106,4 +106,10 @@ def _fft(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
     return Cost(butterflies + products, moved, operations, seconds)
 
 
-_MODELS = {"gemm": _gemm, "polyphase": _polyphase, "direct": _direct, "fft": _fft}
+_MODELS = {
+    "gemm": _gemm,
+    "polyphase": _polyphase,
+    "direct": _direct,
+    "fft": _fft,
+    "fastfir": _polyphase,
+}

@@ -34,7 +34,7 @@ _PADDING_RULE = (
     + ", ".join(repr(word) for word in PADDING_WORDS)
 )
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "fastfir", "native")
 
 
 class Options(NamedTuple):
@@ -157,6 +157,8 @@ def _items(value: object) -> list[object] | None:
 
 
 def _ints(function: str, argument: str, value: object) -> int | tuple[int, ...]:
+    if type(value) is tuple and set(map(type, value)) == {int}:
+        return value
     items = _items(value)
     if items is None:
         return _int(function, argument, value, None, "must be an integer or one per axis")
@@ -167,6 +169,8 @@ def _ints(function: str, argument: str, value: object) -> int | tuple[int, ...]:
 
 
 def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int, int], ...]:
+    if type(value) is tuple and set(map(type, value)) == {int}:
+        return value
     if isinstance(value, str):
         return check_word(function, "padding", value, PADDING_WORDS)
     items = _items(value) if getattr(value, "ndim", 1) == 1 else _rows(value)

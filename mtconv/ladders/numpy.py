@@ -13,7 +13,7 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["ALGORITHMS", "INEXACT_FROM", "rank"]
 
-ALGORITHMS = ("gemm", "polyphase", "direct", "fft")
+ALGORITHMS = ("gemm", "polyphase", "direct", "fft", "fastfir")
 
 # `auto` takes an inexact algorithm only from this many multiply-adds up.
 INEXACT_FROM = 2**22

@@ -7,6 +7,7 @@ groups, channels, *big), w (groups, small channels, big channels, *k), all of on
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,18 @@ def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
 
 def result_dtype(*arrays: NDArray[Any] | None) -> str:
     """Name the dtype that NumPy promotes these arrays to."""
+    return _name(_promoted(*arrays))
+
+
+@lru_cache(maxsize=64)
+def _name(dtype: np.dtype[Any]) -> str:
+    """Name a dtype; NumPy works the name out every time."""
+    return dtype.name
+
+
+def _promoted(*arrays: NDArray[Any] | None) -> np.dtype[Any]:
     dtypes = {array.dtype for array in arrays if array is not None}
-    if len(dtypes) == 1:
-        return dtypes.pop().name
-    return np.result_type(*dtypes).name
+    return dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes)
 
 
 def run(
@@ -74,8 +83,9 @@ def run(
 ) -> NDArray[Any]:
     """Execute a plan; every `precision` is what NumPy always does."""
     del precision
-    arrays = [a for a in (first, second, bias) if a is not None]
-    dtype = np.result_type(*arrays).newbyteorder("=")
+    dtype = _promoted(first, second, bias)
+    if not dtype.isnative:
+        dtype = dtype.newbyteorder("=")
     spec = plan.spec
     compute, algorithm = _how(plan, first, second, bias, dtype)
     if plan.form == "kernel_grad":
@@ -108,7 +118,7 @@ def _how(
     dtype: np.dtype[Any],
 ) -> tuple[np.dtype[Any], str]:
     """Settle what needs the values: the computing dtype, and whether padding is safe."""
-    if dtype.name in _HALF:
+    if _name(dtype) in _HALF:
         dtype = np.dtype(np.float32)
     algorithm = plan.algorithm
     if dtype.kind in "iu":

@@ -28,7 +28,7 @@ SMALL_WORK = 2**20
 SMALL_CELLS = 2**16
 
 # A block is at least so many times as long as the halo that its neighbours share.
-LEAST_HALOS = 8
+LEAST_HALOS = 4
 
 
 class Block(NamedTuple):
@@ -56,6 +56,7 @@ class _Sizes(NamedTuple):
     itemsize: int
 
 
+@lru_cache(maxsize=1024)
 def is_small(spec: ConvSpec, batch: int) -> bool:
     """Tell whether threads would cost more than they bring."""
     sizes = _sizes(spec, batch, 1)
@@ -145,15 +146,18 @@ def _slices(whole: int, size: int) -> list[slice]:
 def _halve(whole: tuple[int, ...], target: int, hard: int, least: list[int]) -> list[int]:
     """Halve the outermost axis that may be, until a block has at most ``target`` cells.
 
-    An axis is not cut below its ``least`` size, where halos would cost too much, unless
-    a block had more than ``hard`` cells otherwise.
+    The last axis of several stays whole, and no axis is cut below its ``least`` size,
+    where halos would cost too much, unless a block had more than ``hard`` cells.
     """
     sizes = list(whole)
-    for limit, floors in ((target, least), (hard, [1] * len(sizes))):
+    outer = max(len(sizes) - 1, 1)
+    for limit, floors, count in (
+        (target, least, outer),
+        (hard, [1] * len(sizes), len(sizes)),
+    ):
         while prod(sizes) > max(limit, 1):
-            at = next(
-                (n for n, s in enumerate(sizes) if s > max(1, 2 * floors[n] - 1)), None
-            )
+            cuttable = (n for n in range(count) if sizes[n] > max(1, 2 * floors[n] - 1))
+            at = next(cuttable, None)
             if at is None:
                 break
             sizes[at] = -(-sizes[at] // 2)

@@ -6,13 +6,15 @@ The algorithms see blocks of one computing dtype: x (g, ci, b, *small), y (b, g,
 
 from __future__ import annotations
 
+from math import prod
+from sys import maxsize
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import direct, fft, gemm, polyphase
+from mtconv.backends._numpy import direct, fastfir, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.padding import fold_into, pad_block
 from mtconv.backends._numpy.threads import run_all
@@ -23,11 +25,15 @@ __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Array = NDArray[Any]
 
+# Items of fewer cells are put side by side for one matrix product.
+FOLDED_CELLS = 512
+
 ALGORITHMS: dict[str, ModuleType] = {
     "gemm": gemm,
     "polyphase": polyphase,
     "direct": direct,
     "fft": fft,
+    "fastfir": fastfir,
 }
 
 
@@ -129,9 +135,8 @@ def kernel_grad(
             total[...] = 0
             for block in blocks:
                 with space.frame():
-                    block_x = _load_x(
-                        xg[(block.batch, block.groups, ..., *block.small)], dtype, space
-                    )
+                    mine = xg[(block.batch, block.groups, ..., *block.small)]
+                    block_x = _load_x(mine, dtype, space, maxsize)
                     mine = yg[block.batch, block.groups, block.channels]
                     block_y = _load_y(spec, inner, mine, block, dtype, space)
                     module.kernel_grad(block.axes, block_x, block_y, total, space)
@@ -185,10 +190,18 @@ def _rows_contiguous(array: Array) -> bool:
     return array.flags.aligned and all(stride >= 0 for stride in array.strides)
 
 
-def _load_x(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
-    """Load a block of x as (g, ci, b, *small), contiguous after the channels."""
+def _load_x(
+    array: Array, dtype: np.dtype[Any], space: Workspace, folded: int = FOLDED_CELLS
+) -> Array:
+    """Load a block of x as (g, ci, b, *small), contiguous after the batch.
+
+    Items of fewer than ``folded`` cells are copied side by side, so that BLAS multiplies
+    many at once.
+    """
+    cells = prod(array.shape[3:])
     array = array.transpose(1, 2, 0, *range(3, array.ndim))
-    if array.shape[2] == 1 and array.dtype == dtype and _rows_contiguous(array):
+    fold = array.shape[2] > 1 and cells < folded
+    if not fold and array.dtype == dtype and _rows_contiguous(array):
         return array
     copy = space.take(array.shape, dtype)
     np.copyto(copy, array, casting="unsafe")

@@ -34,21 +34,34 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
     """
     groups, small, share, *taps = w.shape
-    cells = prod(x.shape[2:])
-    step = _channels_at_a_time(COLUMN_BYTES, groups * cells * prod(taps) * x.itemsize)
+    batch, sizes = x.shape[2], x.shape[3:]
+    items = _items(x)
+    each = batch * groups * prod(taps) * prod(sizes) * x.itemsize
+    step = _channels_at_a_time(COLUMN_BYTES, each)
     for start in range(0, share, step):
         with space.frame():
             part = w[:, :, start : start + step]
             rows = part.reshape(groups, small, -1).swapaxes(1, 2)
-            columns = space.take((groups, rows.shape[1], cells), x.dtype)
+            flat = space.take((len(items), groups, rows.shape[1], items.shape[3]), x.dtype)
             if small == 1:  # an outer product is no work for BLAS
-                np.multiply(rows, x.reshape(groups, 1, cells), out=columns)
+                np.multiply(rows, items, out=flat)
             else:
-                np.matmul(rows, x.reshape(groups, small, cells), out=columns)
-            shape = (groups, part.shape[2], *taps, *x.shape[2:])
-            overlap_add(
-                axes, columns.reshape(shape), out[:, :, start : start + step], space
-            )
+                np.matmul(rows, items, out=flat)
+            if len(items) == 1:
+                columns = flat.reshape(groups, part.shape[2], *taps, batch, *sizes)
+            else:
+                columns = flat.reshape(batch, groups, part.shape[2], *taps, *sizes)
+                columns = np.moveaxis(columns, 0, 2 + len(taps))
+            overlap_add(axes, columns, out[:, :, start : start + step], space)
+
+
+def _items(x: Array) -> Array:
+    """View x as (b, g, ci, cells), or (1, g, ci, b * cells) where items lie so."""
+    groups, small, batch = x.shape[:3]
+    cells = prod(x.shape[3:])
+    if batch == 1 or x.flags.c_contiguous:
+        return x.reshape(1, groups, small, batch * cells)
+    return x.transpose(2, 0, 1, *range(3, x.ndim)).reshape(batch, groups, small, cells)
 
 
 def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:

@@ -8,13 +8,14 @@ it writes with a stride, straight into the result. Cells that no tap reaches bec
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.segments import Segment, segments
+from mtconv.backends._numpy.segments import segments
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, windows
 
@@ -25,6 +26,49 @@ Axes = tuple[Axis, ...]
 Index = tuple[Any, ...]
 
 
+class Step(NamedTuple):
+    """One phase of one axis, as indices: made once for a geometry, used in every call.
+
+    ``big`` picks the phase's cells of the result; each of ``sums`` has the index of a
+    stretch of them and those of the columns that it sums. ``alone`` is the index of the
+    one stretch of columns that is the whole phase, where there is one.
+    """
+
+    taps: int
+    cells: int
+    big: Index
+    sums: tuple[tuple[Index, tuple[Index, ...]], ...]
+    alone: Index | None
+
+
+@lru_cache(maxsize=4096)
+def _steps(axis: Axis, number: int, left: int) -> tuple[Step, ...]:
+    """Index tables of axis ``number`` with ``left`` axes to go, itself included.
+
+    Columns are (g, co, *taps left, b, *cells done, *small left) and the planes that
+    they are summed to have the same axes without this axis's taps.
+    """
+    every = slice(None)
+    lead, between = (every, every), (every,) * (left + number)
+    found = []
+    for phase, parts in segments(axis):
+        big = (*lead, *between[left - 1 :], slice(phase.start, None, axis.stride))
+        sums = tuple(
+            (
+                (*lead, *between, slice(start, stop)),
+                tuple(
+                    (*lead, tap, *between, slice(small, small + stop - start))
+                    for tap, small in sources
+                ),
+            )
+            for start, stop, sources in parts
+        )
+        whole = len(sums) == 1 and len(sums[0][1]) == 1
+        alone = sums[0][1][0] if whole else None
+        found.append(Step(phase.taps, phase.cells, big, sums, alone))
+    return tuple(found)
+
+
 def overlap_add(axes: Axes, columns: Array, out: Array, space: Workspace) -> None:
     """Write the sum of ``columns`` (g, co, *taps, b, *small) to out (b, g, co, *big)."""
     order = (1, 2, 0, *range(3, out.ndim))
@@ -32,58 +76,36 @@ def overlap_add(axes: Axes, columns: Array, out: Array, space: Workspace) -> Non
 
 
 def _fold(axes: Axes, number: int, columns: Array, out: Array, space: Workspace) -> None:
-    """Fold axis ``number``; columns are (g, co, *taps left, b, *cells done, *small left).
-
-    ``out`` is (g, co, b, *cells done, *big left).
-    """
+    """Fold axis ``number``; ``out`` is (g, co, b, *cells done, *big left)."""
     left = len(axes) - number
-    axis = axes[number]
-    before = (slice(None),) * (columns.ndim - 3 - left)  # axes between tap and this axis
-    for phase, found in segments(axis):
-        cells = (slice(None),) * (number + 3) + (slice(phase.start, None, axis.stride),)
-        target = out[cells]
-        if not phase.taps:
+    for step in _steps(axes[number], number, left):
+        target = out[step.big]
+        if not step.taps:
             target[...] = 0
         elif left == 1:
-            _sum_segments(found, columns, before, target)
+            _sum(step, columns, target)
+        elif step.alone is not None:
+            _fold(axes, number + 1, columns[step.alone], target, space)
         else:
             with space.frame():
-                planes = _planes(found, columns, before, phase.cells, space)
+                shape = list(columns.shape[:2] + columns.shape[3:])
+                shape[2 + left + number] = step.cells
+                planes = space.take(tuple(shape), columns.dtype)
+                _sum(step, columns, planes)
                 _fold(axes, number + 1, planes, target, space)
 
 
-def _planes(
-    found: tuple[Segment, ...], columns: Array, before: Index, cells: int, space: Workspace
-) -> Array:
-    """Sum the taps of one phase into planes of their own."""
-    if len(found) == 1 and len(found[0].sources) == 1:
-        tap, start = found[0].sources[0]
-        return columns[
-            (slice(None), slice(None), tap, *before, slice(start, start + cells))
-        ]
-    shape = list(columns.shape[:2] + columns.shape[3:])
-    shape[2 + len(before)] = cells
-    planes = space.take(tuple(shape), columns.dtype)
-    _sum_segments(found, columns, before, planes)
-    return planes
-
-
-def _sum_segments(
-    found: tuple[Segment, ...], columns: Array, before: Index, target: Array
-) -> None:
-    lead = (slice(None), slice(None))
-    for start, stop, sources in found:
-        part = target[(*lead, *before, slice(start, stop))]
-        size = stop - start
-        terms = [columns[(*lead, t, *before, slice(s, s + size))] for t, s in sources]
-        if not terms:
+def _sum(step: Step, columns: Array, target: Array) -> None:
+    for stretch, sources in step.sums:
+        part = target[stretch]
+        if not sources:
             part[...] = 0
-        elif len(terms) == 1:
-            part[...] = terms[0]
+        elif len(sources) == 1:
+            part[...] = columns[sources[0]]
         else:
-            np.add(terms[0], terms[1], out=part)
-            for term in terms[2:]:
-                part += term
+            np.add(columns[sources[0]], columns[sources[1]], out=part)
+            for source in sources[2:]:
+                part += columns[source]
 
 
 def gather(axes: Axes, y: Array, columns: Array) -> None:

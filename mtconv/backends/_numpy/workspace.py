@@ -7,8 +7,6 @@ it again and again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -23,37 +21,50 @@ KEPT_BYTES = 16 * 2**20
 _ALIGNMENT = 64
 
 
+class Frame:
+    """A stretch of work whose arrays are given back at its end."""
+
+    __slots__ = ("_mark", "_space")
+
+    def __init__(self, space: Workspace) -> None:
+        self._space = space
+
+    def __enter__(self) -> None:
+        self._mark = self._space.used
+
+    def __exit__(self, *_: object) -> None:
+        self._space.used = self._mark
+
+
 class Workspace:
     """A stack of arrays in one buffer; arrays that do not fit are allocated alone."""
 
     def __init__(self) -> None:
         self._buffer = np.empty(0, np.uint8)
-        self._used = 0
+        self.used = 0
 
-    @contextmanager
-    def frame(self) -> Iterator[None]:
-        """Give back, at the end, what was taken since the beginning."""
-        mark = self._used
-        try:
-            yield
-        finally:
-            self._used = mark
+    def frame(self) -> Frame:
+        """Give back, at the end of a ``with``, what was taken since its beginning."""
+        return Frame(self)
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return an array with undefined contents, valid until the frame ends."""
         size = prod(shape) * dtype.itemsize
         if not self._buffer.size:
-            self._buffer = np.empty(KEPT_BYTES, np.uint8)
-        start = self._used + (-self._used - self._offset) % _ALIGNMENT
+            self._buffer = _aligned(KEPT_BYTES)
+        start = -(-self.used // _ALIGNMENT) * _ALIGNMENT
         if start + size > KEPT_BYTES:
             return np.empty(shape, dtype)
-        self._used = start + size
+        self.used = start + size
         flat = self._buffer[start : start + size]
         return flat.view(dtype).reshape(shape)
 
-    @property
-    def _offset(self) -> int:
-        return int(self._buffer.ctypes.data) % _ALIGNMENT
+
+def _aligned(size: int) -> NDArray[Any]:
+    """Allocate bytes that start at a multiple of the alignment."""
+    whole = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -int(whole.ctypes.data) % _ALIGNMENT
+    return whole[start : start + size]
 
 
 _local = threading.local()
