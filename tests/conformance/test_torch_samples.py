@@ -18,7 +18,11 @@ OPS = [op for op in op_db if op.name.removeprefix("nn.functional.") in NAMES]
 
 def integers(value):
     """Round a tensor to integers, which both sides then compute exactly."""
-    return (value * 3).round().detach() if isinstance(value, torch.Tensor) else value
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.is_complex():
+        return torch.view_as_complex(torch.view_as_real(value.detach()).round())
+    return (value * 3).round().detach()
 
 
 def arrays(value):
