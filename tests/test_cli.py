@@ -81,6 +81,25 @@ def test_explain_as_json_is_the_same_in_numbers(capsys):
     assert (status, json.loads(out)) == (0, json.loads(json.dumps(expected.as_dict())))
 
 
+def test_explain_times_every_algorithm_and_marks_the_choice(capsys):
+    status, out, _ = run(capsys, "explain 2,2,8,8 2,3,3,3 --stride 2 --time")
+    before, _, times = out.partition("the choice of 'auto' marked:\n")
+    rows = [line.split() for line in times.splitlines()[1:]]
+    assert status == 0
+    assert before.startswith("conv_transpose of float32")
+    assert {row[0] for row in rows} == {"gemm", "polyphase", "direct", "fft"}
+    (chosen,) = (row[0] for row in rows if row[-1] == "*")
+    assert chosen == mtconv.explain((2, 2, 8, 8), (2, 3, 3, 3), stride=2).plan.algorithm
+
+
+def test_times_are_in_the_json_too(capsys):
+    status, out, _ = run(capsys, "explain 8,8 3,3 --time --json --backend sparse")
+    seconds = json.loads(out)["seconds"]
+    assert status == 0
+    assert list(seconds) == ["native"]
+    assert seconds["native"] > 0
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
