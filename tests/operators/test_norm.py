@@ -1,0 +1,83 @@
+"""The largest singular value, against the singular values of the dense matrix."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mtconv
+
+MODES = ("zeros", "reflect", "replicate", "symmetric", "circular")
+
+
+def dense_norm(A):
+    return np.linalg.norm(np.asarray(A.to_dense()).astype(complex), 2)
+
+
+def test_by_hand():
+    # Differences of neighbours on a ring of four: alternating signs double.
+    A = mtconv.Conv([1, -1], 4, padding=((0, 1),), padding_mode="circular")
+    assert A.norm() == 2.0
+
+
+@given(
+    size=st.integers(1, 6),
+    k=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    groups=st.integers(1, 2),
+    seed=st.integers(0, 2**32),
+)
+def test_circular_is_exact(size, k, stride, dilation, groups, seed):
+    rng = np.random.default_rng(seed)
+    kernel = rng.integers(-9, 10, (2, 2 // groups, k, 2)) * (1 + 1j) ** rng.integers(2)
+    extent = dilation * (k - 1) + 1
+    # As much padding as gives one output for each stride, some of it before.
+    total = max(extent - stride, 0)
+    lo = int(rng.integers(total + 1))
+    A = mtconv.Conv(
+        kernel,
+        (size * stride, 3),
+        stride=(stride, 1),
+        padding=((lo, total - lo), (1, 0)),
+        dilation=(dilation, 1),
+        groups=groups,
+        padding_mode="circular",
+    )
+    expected = dense_norm(A)
+    assert abs(A.norm() - expected) <= 1e-12 * max(expected, 1)
+    assert A.T.norm() == A.norm()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("factor", [1, 1j])
+def test_other_operators_iterate(mode, stride, factor, backend):
+    kernel = np.random.default_rng(5).standard_normal((2, 3, 3, 3)) * factor
+    A = mtconv.Conv(
+        kernel, (6, 7), stride=stride, padding=1, padding_mode=mode, backend=backend
+    )
+    expected = dense_norm(A)
+    assert abs(A.norm() - expected) <= 1e-7 * expected
+    assert abs(A.T.norm() - expected) <= 1e-7 * expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 40])
+def test_bare_signals(size):
+    A = mtconv.ConvTranspose([1.0, 2.0, -3.0], size, stride=2)
+    assert abs(A.norm() - dense_norm(A)) <= 1e-7 * dense_norm(A)
+
+
+def test_layouts_change_nothing():
+    kernel = np.random.default_rng(6).standard_normal((3, 3, 2, 4))
+    A = mtconv.Conv(kernel, (5, 5), layout="HWC", kernel_layout="HWIO")
+    assert abs(A.norm() - dense_norm(A)) <= 1e-7 * dense_norm(A)
+
+
+def test_integers_and_single_precision_are_computed_in_double():
+    A = mtconv.Conv(np.array([100, 100], np.int8), 4)
+    assert abs(A.norm() - dense_norm(mtconv.Conv([100.0, 100.0], 4))) < 1e-5
+
+
+def test_no_channels_no_norm():
+    assert mtconv.Conv(np.zeros((0, 2, 3)), 5).norm() == 0.0
