@@ -88,6 +88,13 @@ def property_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def interop(session: nox.Session) -> None:
+    """Run the tests with the packages that take the operators: pylops and lineax."""
+    session.install("-e", BACKENDS, *group("test"), *group("interop"))
+    session.run("pytest", "tests/interop", *session.posargs)
+
+
+@nox.session
 def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch."""
     session.install("-e", ".[torch]", *group("test"))

@@ -298,6 +298,7 @@ class Operator:
         )
 
     def _array(self, x: Any) -> Any:
+        register(type(self))  # JAX may have come after the operator
         name = type(self).__name__
         engine = backend_for(name, self.how.backend, x=x, kernel=self.kernel)
         return engine.asarray(name, "x", x)

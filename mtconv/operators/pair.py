@@ -30,9 +30,9 @@ class Conv(Operator):
 
     Notes
     -----
-    SciPy's iterative solvers, pylops and lineax take it; under JAX it is a pytree whose
-    leaf is the kernel. Sums, multiples and products are those of
-    `scipy.sparse.linalg.aslinearoperator`.
+    SciPy's iterative solvers, pylops and lineax take it. Under JAX it is a pytree whose
+    leaf is the kernel, as soon as an operator is made or applied with JAX imported. Sums,
+    multiples and products are those of `scipy.sparse.linalg.aslinearoperator`.
 
     Examples
     --------
