@@ -1,5 +1,9 @@
 """Every framework's calls give what the framework gave, without the framework."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.compat.draws import DRAWS
@@ -17,3 +21,26 @@ def test_a_call_gives_what_its_framework_gave(name, backend, same):
 def test_an_algorithm_can_be_named(same):
     for drawn, result in pinned("torch"):
         same(ours(drawn, "numpy", algorithm="direct"), result)
+
+
+def test_no_framework_is_imported():
+    """Calls of every framework, in a new process, load NumPy and nothing of theirs."""
+    code = """
+import sys
+from tests.compat.pins import ours, pinned
+from tests.compat.draws import DRAWS
+for name in DRAWS:
+    ours(next(pinned(name))[0])
+print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {*found.stdout.split()}
+    assert {"numpy", "mtconv"} <= loaded
+    assert not loaded & {"torch", "jax", "flax", "haiku", "equinox", "keras", "tensorflow"}
+    assert not loaded & {"onnx", "onnxruntime", "tinygrad", "mlx", "scipy"}
