@@ -7,12 +7,15 @@ with what they print. Blocks of `sh` are only shown: they install packages.
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib.util
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
@@ -41,6 +44,17 @@ collect_ignore = [
     if importlib.util.find_spec(name) is None
 ]
 
+def enter_folder(namespace: dict[str, Any]) -> None:
+    """Run a page in a folder of its own, where it may write files."""
+    namespace["_folder"] = folder = contextlib.ExitStack()
+    folder.enter_context(contextlib.chdir(folder.enter_context(TemporaryDirectory())))
+
+
+def leave_folder(namespace: dict[str, Any]) -> None:
+    """Go back and remove the page's folder."""
+    namespace["_folder"].close()
+
+
 pytest_collect_file = Sybil(
     parsers=[
         SkipParser(),
@@ -49,4 +63,6 @@ pytest_collect_file = Sybil(
     ],
     path=str(Path(__file__).parent),
     patterns=["README.md", "docs/*.md"],
+    setup=enter_folder,
+    teardown=leave_folder,
 ).pytest()

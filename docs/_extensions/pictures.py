@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import hashlib
 import re
 import shlex
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -70,10 +72,11 @@ def run_page(page: Path) -> dict[str, Any]:
     """Run the Python blocks of a page in one namespace, as the test suite does."""
     namespace: dict[str, Any] = {}
     text = page.read_text(encoding="utf-8")
-    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        examples = doctest.DocTestParser().get_examples(block)
-        for source in [example.source for example in examples] or [block]:
-            exec(compile(source, str(page), "exec"), namespace)
+    with TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            examples = doctest.DocTestParser().get_examples(block)
+            for source in [example.source for example in examples] or [block]:
+                exec(compile(source, str(page), "exec"), namespace)
     return namespace
 
 
