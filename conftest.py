@@ -44,6 +44,7 @@ collect_ignore = [
     if importlib.util.find_spec(name) is None
 ]
 
+
 def enter_folder(namespace: dict[str, Any]) -> None:
     """Run a page in a folder of its own, where it may write files."""
     namespace["_folder"] = folder = contextlib.ExitStack()
