@@ -13,7 +13,7 @@ import nox
 from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "tests", "bare", "doctest", "docs"]
+nox.options.sessions = ["lint", "tests", "bare", "doctest"]
 nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -144,6 +144,14 @@ def docs(session: nox.Session) -> None:
     session.install("-e", BACKENDS, *group("docs"))
     session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
     session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time mtconv beside torch, onnxruntime and lax; `-- --write` updates the pages."""
+    session.install("-e", BACKENDS, "torch", "onnxruntime", "threadpoolctl", *group("test"))
+    for script in sorted(Path("tests", "benchmarks").glob("bench_*.py")):
+        session.run("python", "-m", f"tests.benchmarks.{script.stem}", *session.posargs)
 
 
 @nox.session(reuse_venv=False)

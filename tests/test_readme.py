@@ -1,6 +1,12 @@
-"""The README's commands are the ones that the automatic check runs."""
+"""README and pages say of the project what is so."""
 
+import ast
+import re
 from pathlib import Path
+
+import pytest
+
+import mtconv
 
 ROOT = Path(__file__).parent.parent
 
@@ -9,3 +15,40 @@ def test_the_test_command_of_the_readme_is_what_ci_runs():
     command = "python -m pip install nox && python -m nox"
     assert f"\n{command}\n" in (ROOT / "README.md").read_text()
     assert f"{{ {command}; }}" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_design_page_names_every_part_of_the_package():
+    page = (ROOT / "docs" / "design.md").read_text()
+    folders = page.partition("## The folders")[2].partition("## Decisions")[0]
+    parts = {path.name for path in (ROOT / "mtconv").glob("[!_]*.py")}
+    parts |= {path.parent.name + "/" for path in (ROOT / "mtconv").glob("*/__init__.py")}
+    named = set(re.findall(r"[a-z_]+(?:\.py|/)", folders))
+    assert parts - named == set()
+    assert {name for name in named if not (ROOT / "mtconv" / name).exists()} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_to_files_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    assert all((ROOT / link).exists() for link in links), links
+
+
+def test_the_contributing_page_names_every_session():
+    noxfile = (ROOT / "noxfile.py").read_text()
+    sessions = {
+        # `property` would hide Python's own name, so that one is called by an argument.
+        function.name.removesuffix("_tests")
+        for function in ast.parse(noxfile).body
+        if isinstance(function, ast.FunctionDef)
+        and any("nox.session" in ast.unparse(mark) for mark in function.decorator_list)
+    }
+    (default,) = re.findall(r"^nox\.options\.sessions = (\[.*\])$", noxfile, re.MULTILINE)
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes )?\|$", page, re.MULTILINE))
+    assert set(rows) == sessions
+    assert {name for name, mark in rows.items() if mark} == set(ast.literal_eval(default))
+
+
+def test_the_changelog_has_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## {re.escape(mtconv.__version__)}\b", changelog, re.MULTILINE)
