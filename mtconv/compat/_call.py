@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mtconv.compat._geometry import Geometry
-from mtconv.compat._kernel import KernelRule, permute, reshape
+from mtconv.compat._kernel import KernelRule, cast, permute, reshape
 from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message
 from mtconv.layout import SPATIAL, axis_names
@@ -106,7 +106,7 @@ class Call:
 
     def convert(self, dtype: Any) -> None:
         """Convert input and kernel to a wider dtype before any product is taken."""
-        self.x, self.kernel = self.x.astype(dtype), self.kernel.astype(dtype)
+        self.x, self.kernel = cast(self.x, dtype), cast(self.kernel, dtype)
 
     def transposed(
         self,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mtconv.errors import GeometryError, message
 
-__all__ = ["KernelRule", "flip", "permute", "reshape"]
+__all__ = ["KernelRule", "cast", "flip", "permute", "reshape"]
 
 
 class KernelRule(NamedTuple):
@@ -151,6 +151,15 @@ def flip(array: Any, axes: range) -> Any:
     reverse = slice(None, None, -1)
     index = tuple(reverse if axis in axes else slice(None) for axis in range(array.ndim))
     return array[index]
+
+
+def cast(array: Any, dtype: Any) -> Any:
+    """Convert an array of any library to one of its dtypes."""
+    if hasattr(array, "astype"):
+        return array.astype(dtype)
+    if hasattr(array, "to"):  # torch
+        return array.to(dtype)
+    return array.__array_namespace__().astype(array, dtype)
 
 
 def reshape(array: Any, shape: tuple[int, ...]) -> Any:

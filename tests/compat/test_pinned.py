@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,16 @@ def test_a_call_gives_what_its_framework_gave(name, backend, same):
     # Each shape is compiled anew on JAX, so it takes its turn with every fourth call.
     for drawn, result in calls[:: 4 if backend == "jax" else 1]:
         same(ours(drawn, backend), result)
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_arrays_of_the_standard_and_nothing_more_will_do(name, same):
+    """array-api-strict has no methods but the standard's: no transpose, no reshape."""
+    strict = pytest.importorskip("array_api_strict")
+    for drawn, result in list(pinned(name))[::4]:
+        arrays = {key: strict.asarray(value) for key, value in drawn.arrays.items()}
+        given = ours(replace(drawn, arrays=arrays))
+        same(given, result)
 
 
 def test_an_algorithm_can_be_named(same):
