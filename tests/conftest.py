@@ -32,6 +32,7 @@ if "jax" in SELECTED and not missing_packages("jax"):
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_num_cpu_devices", 8)  # for the tests of meshes
 
 
 @dataclass(frozen=True)

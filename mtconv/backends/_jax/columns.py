@@ -30,7 +30,6 @@ __all__ = [
     "interleave",
     "margins",
     "overlap_add",
-    "places",
     "shifted",
     "split",
 ]
@@ -61,10 +60,11 @@ def split(axes: Axes, y: Array) -> Array:
     rank = len(axes)
     edges = [(0, cells(axis) * axis.stride - axis.big, 0) for axis in axes]
     y = shifted(y, [(0, 0, 0), (0, 0, 0), *edges])
-    shape = [size for axis in axes for size in (cells(axis), axis.stride)]
-    y = y.reshape(*y.shape[:2], *shape)
+    for number, axis in enumerate(axes):  # one axis at a time, as explicit meshes ask
+        at = 2 + 2 * number
+        y = y.reshape(*y.shape[:at], cells(axis), axis.stride, *y.shape[at + 1 :])
     strides = range(3, 3 + 2 * rank, 2)
-    return y.transpose(1, *strides, 0, *(axis - 1 for axis in strides))
+    return y.transpose(1, *strides, 0, *(at - 1 for at in strides))
 
 
 def interleave(axes: Axes, blocks: Array) -> Array:
@@ -74,10 +74,12 @@ def interleave(axes: Axes, blocks: Array) -> Array:
     for number in range(rank):
         order += [2 + rank + number, 1 + number]
     y = blocks.transpose(order)
-    full = [cells(axis) * axis.stride for axis in axes]
-    y = y.reshape(*y.shape[:2], *full)
-    edges = [(0, axis.big - size, 0) for axis, size in zip(axes, full, strict=True)]
-    return shifted(y, [(0, 0, 0), (0, 0, 0), *edges])
+    edges: Edges = [(0, 0, 0), (0, 0, 0)]
+    for at, axis in enumerate(axes, start=2):
+        full = cells(axis) * axis.stride
+        y = y.reshape(*y.shape[:at], full, *y.shape[at + 2 :])
+        edges.append((0, axis.big - full, 0))
+    return shifted(y, edges)
 
 
 def overlap_add(axes: Axes, columns: Array) -> Array:
@@ -169,17 +171,16 @@ def margins(axis: Axis) -> tuple[int, int]:
     return max(0, -min(shifts)), max(0, max(shifts) + axis.small - cells(axis))
 
 
-def places(axis: Axis) -> tuple[list[int], list[int]]:
+def _places(axis: Axis) -> tuple[Array, Array]:
     """Residue and first cell of every tap, counted from the margin before the blocks."""
     before, _ = margins(axis)
     found = [
         divmod(axis.dilation * tap - axis.lo, axis.stride) for tap in range(axis.kernel)
     ]
-    return [residue for _, residue in found], [shift + before for shift, _ in found]
-
-
-def _indices(axis: Axis) -> tuple[Array, ...]:
-    return tuple(jnp.asarray(place, jnp.int32) for place in places(axis))
+    residues, shifts = zip(
+        *((residue, shift + before) for shift, residue in found), strict=True
+    )
+    return jnp.asarray(residues, jnp.int32), jnp.asarray(shifts, jnp.int32)
 
 
 def _overlap_add_by_loop(axes: Axes, columns: Array, number: int) -> Array:
@@ -199,7 +200,7 @@ def _overlap_add_by_loop(axes: Axes, columns: Array, number: int) -> Array:
         old = lax.dynamic_slice(blocks, start, column.shape)
         return lax.dynamic_update_slice(blocks, old + column, start), None
 
-    tapwise = jnp.moveaxis(columns, taps, 0), *_indices(axis)
+    tapwise = jnp.moveaxis(columns, taps, 0), *_places(axis)
     # Made from the columns, so that inside shard_map it varies as they do.
     start = jnp.zeros_like(columns, shape=shape)
     blocks, _ = lax.scan(step, start, tapwise)
@@ -221,5 +222,5 @@ def _gather_by_loop(axes: Axes, blocks: Array, number: int) -> Array:
         start[taps], start[along] = place
         return None, lax.squeeze(lax.dynamic_slice(blocks, start, shape), (taps,))
 
-    _, columns = lax.scan(step, None, _indices(axis))
+    _, columns = lax.scan(step, None, _places(axis))
     return jnp.moveaxis(columns, 0, taps)

@@ -1,151 +1,206 @@
-"""`direct`: tap by tap, without columns; element by element where channels are few.
+"""`direct`: run by run of taps, without columns; elementwise where channels are few.
 
-Arrays are (groups, channels, batch, *cells), the big side in the blocks of
-`mtconv.backends._jax.columns`. Slices are static where taps are few, so that a compiler
-fuses all of them into one loop; otherwise a loop over the outer taps takes them in turn.
+Slices are static where there are few of them, so that the compiler fuses all into one
+loop; otherwise a loop over the outer axes' taps takes them in turn. Arrays are (groups,
+channels, *strides or taps, batch, *cells), as in `mtconv.backends._jax.columns`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
-from typing import Any
+from itertools import pairwise, product
+from math import prod
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from mtconv.backends._jax.arrays import accumulator
-from mtconv.backends._jax.columns import (
-    cells,
-    every_phase,
-    interleave,
-    margins,
-    places,
-    shifted,
-    split,
-)
-from mtconv.geometry import Phase, phases
+from mtconv.backends._jax.columns import cells, interleave, margins, shifted, split
+from mtconv.geometry import Axis, Run, runs
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
-# As many taps are unrolled; the products of as many channels are done element by element.
-_MOST_TAPS = 64
+# As many terms are unrolled; as many products summed elementwise.
+_MOST_TERMS = 64
 _THIN = 4
 
-Index = Sequence[Any]
-Term = Callable[[Index], Array]
+Starts = Sequence[Any]
+Lengths = tuple[int, ...]
+
+
+class _Segment(NamedTuple):
+    """Neighbouring residues that the same runs feed: (first tap, shift) of each."""
+
+    length: int
+    terms: tuple[tuple[int, int], ...]
 
 
 def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
-    """Sum, for every phase of the big side, the taps that feed it."""
+    """Sum, for every segment of the strides, the runs that feed it."""
+    rank, share = spec.rank, w.shape[1]
     x, w = _channels(spec, x.swapaxes(0, 1)), _channels(spec, w)
-    rank = spec.rank
-    # Phases read the small side as taps read the blocks: widen it once for all.
-    spread = [_reach(phases(axis), cells(axis), axis.small) for axis in spec.axes]
-    x = _barrier(shifted(x, [(0, 0, 0)] * 3 + [(*edges, 0) for edges in spread]))
+    # Seen from the blocks a run reads the small side at minus its shift.
+    edges = [_reach(axis) for axis in spec.axes]
+    x = lax.optimization_barrier(
+        shifted(x, [(0, 0, 0)] * 3 + [(*edge, 0) for edge in edges])
+    )
     size = (*x.shape[:3], *(cells(axis) for axis in spec.axes))
-    blocks = []
-    for found in product(*(every_phase(axis) for axis in spec.axes)):
+    contract = ((1,), (1,)), ((0,), (0,))
+
+    def blocks(found: tuple[_Segment, ...]) -> Array:
+        number = len(found)
+        if number < rank:
+            parts = [blocks((*found, s)) for s in _segments(spec.axes[number])]
+            return parts[0] if len(parts) == 1 else jnp.concatenate(parts, 2 + number)
+        lengths = tuple(segment.length for segment in found)
+
+        def term(row: Starts) -> Array:
+            window = _slice(x, (0, 0, 0, *row[rank:]), size)
+            return _product(_taps(w, row[:rank], lengths), window, contract, precision)
+
         rows = [
             [
-                phase.tap + m * phase.tap_step
-                for phase, m in zip(found, numbers, strict=True)
+                *(tap for tap, _ in row),
+                *(e[0] - s for (_, s), e in zip(row, edges, strict=True)),
             ]
-            + [
-                low + phase.shift - m * phase.shift_step
-                for phase, m, (low, _) in zip(found, numbers, spread, strict=True)
-            ]
-            for numbers in product(*(range(phase.taps) for phase in found))
+            for row in product(*(segment.terms for segment in found))
         ]
+        shape = (spec.groups, share, *lengths, *size[2:])
+        inner = max(len(found[-1].terms), 1)
+        return _sum(term, rows, inner, jnp.zeros(shape, accumulator(x.dtype)))
 
-        def term(row: Index) -> Array:
-            window = lax.dynamic_slice(x, (0, 0, 0, *row[rank:]), size)
-            return _product(_tap(w, row[:rank]).swapaxes(1, 2), window, precision)
-
-        shape = (spec.groups, w.shape[2], *size[2:])
-        blocks.append(_sum(term, rows, max(found[-1].taps, 1), shape, x.dtype))
-    stacked = jnp.stack(blocks, axis=2)
-    strides = (axis.stride for axis in spec.axes)
-    whole = stacked.reshape(spec.groups * w.shape[2], *strides, *stacked.shape[3:])
-    return interleave(spec.axes, whole)
+    whole = blocks(())
+    return interleave(spec.axes, whole.reshape(spec.groups * share, *whole.shape[2:]))
 
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
-    """Sum what every tap reads from the blocks of the big side."""
-    w, window = _channels(spec, w), _windows(spec, y)
+    """Sum what every run reads from the blocks of the big side."""
     rank = spec.rank
+    w, window = _channels(spec, w), _windows(spec, y)
+    both = tuple(range(2, 3 + rank)), tuple(range(1, 2 + rank))
+    total = jnp.zeros((*w.shape[:2], y.shape[0], *spec.small), accumulator(y.dtype))
+    found = _few_runs(spec)
+    for lengths in sorted({tuple(run.taps for run in row) for row in product(*found)}):
+        contract = both, ((0,), (0,))
 
-    def term(row: Index) -> Array:
-        return _product(_tap(w, row[:rank]), window(row), precision)
+        def term(
+            row: Starts, lengths: Lengths = lengths, contract: Any = contract
+        ) -> Array:
+            taps = _taps(w, row[:rank], lengths)
+            return _product(taps, window(row[rank:], lengths), contract, precision)
 
-    shape = (*w.shape[:2], y.shape[0], *spec.small)
-    x = _sum(term, _rows(spec), spec.kernel_size[-1], shape, y.dtype)
-    return x.reshape(spec.kernel_shape[0], *x.shape[2:]).swapaxes(0, 1)
+        rows = [
+            _places(spec.axes, row)
+            for row in product(*found)
+            if tuple(run.taps for run in row) == lengths
+        ]
+        total = _sum(term, rows, len(found[-1]), total)
+    return total.reshape(spec.kernel_shape[0], *total.shape[2:]).swapaxes(0, 1)
 
 
 def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
-    """Multiply x by what every tap reads."""
+    """Multiply x by what every run reads."""
+    rank = spec.rank
     x, window = _channels(spec, x.swapaxes(0, 1)), _windows(spec, y)
-    every = tuple(range(2, 3 + spec.rank))
+    here = tuple(range(2, 3 + rank))
+    contract = (here, tuple(axis + rank for axis in here)), ((0,), (0,))
 
-    def term(row: Index) -> Array:
-        return lax.dot_general(
-            x,
-            window(row),
-            ((every, every), ((0,), (0,))),
-            precision=precision,
-            preferred_element_type=accumulator(x.dtype),
+    def term(starts: Starts, lengths: Lengths) -> Array:
+        return _dot(x, window(starts, lengths), contract, precision)
+
+    found = _few_runs(spec)
+    if len(list(product(*found))) > _MOST_TERMS:  # single taps, all of one shape
+        rows = [_places(spec.axes, row)[rank:] for row in product(*found)]
+        taps = lax.map(
+            lambda row: term(list(row), (1,) * rank), jnp.asarray(rows, jnp.int32)
         )
+        return jnp.moveaxis(taps, 0, -1).reshape(spec.kernel_shape)
 
-    rows = _rows(spec)
-    if len(rows) <= _MOST_TAPS:
-        taps = jnp.stack([term(row) for row in rows])
-    else:
-        taps = lax.map(term, jnp.asarray(rows, jnp.int32))
-    return jnp.moveaxis(taps, 0, -1).reshape(spec.kernel_shape)
+    def taps_of(row: tuple[Run, ...]) -> Array:
+        number = len(row)
+        if number == rank:
+            starts = _places(spec.axes, row)[rank:]
+            return term(starts, tuple(run.taps for run in row))
+        parts = [taps_of((*row, run)) for run in found[number]]
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts, 3 + number)
+
+    return taps_of(()).reshape(spec.kernel_shape)
 
 
-def _rows(spec: ConvSpec) -> list[list[int]]:
-    """List the taps: their indices, then per axis their residue, then their first cell."""
-    found = [list(zip(*places(axis), strict=True)) for axis in spec.axes]
+def _few_runs(spec: ConvSpec) -> list[tuple[Run, ...]]:
+    """List the runs of each axis; where they are many, every tap alone, for a loop."""
+    found = [runs(axis) for axis in spec.axes]
+    if prod(len(row) for row in found) <= _MOST_TERMS:
+        return found
     return [
-        [*tap, *(residue for residue, _ in place), *(start for _, start in place)]
-        for tap, place in zip(
-            product(*(range(axis.kernel) for axis in spec.axes)),
-            product(*found),
-            strict=True,
+        tuple(
+            Run(run.tap + t, 1, run.residue + t, run.shift)
+            for run in row
+            for t in range(run.taps)
         )
+        for row in found
     ]
 
 
-def _windows(spec: ConvSpec, y: Array) -> Term:
-    """Return what reads the cells of one tap: (groups, channels, batch, *small)."""
+def _segments(axis: Axis) -> list[_Segment]:
+    """Split the residues of an axis where the runs that feed them change."""
+    found = runs(axis)
+    edges = {0, axis.stride}
+    edges |= {run.residue for run in found} | {run.residue + run.taps for run in found}
+    bounds = sorted(edges)
+    return [
+        _Segment(
+            stop - start,
+            tuple(
+                (run.tap + start - run.residue, run.shift)
+                for run in found
+                if run.residue <= start and stop <= run.residue + run.taps
+            ),
+        )
+        for start, stop in pairwise(bounds)
+    ]
+
+
+def _reach(axis: Axis) -> tuple[int, int]:
+    """Cells before and behind the small side that some run reads."""
+    shifts = [run.shift for run in runs(axis)]
+    return max(0, max(shifts)), max(0, cells(axis) - min(shifts) - axis.small)
+
+
+def _places(axes: Sequence[Axis], row: Sequence[Run]) -> list[int]:
+    """First taps, residues, and first cells counted from the margin before the blocks."""
+    first = [run.shift + margins(axis)[0] for axis, run in zip(axes, row, strict=True)]
+    return [*(run.tap for run in row), *(run.residue for run in row), *first]
+
+
+def _windows(spec: ConvSpec, y: Array) -> Callable[[Starts, Lengths], Array]:
+    """Return what reads the cells of a run: (groups, channels, *taps, batch, *small)."""
     rank = spec.rank
     edges = [(*margins(axis), 0) for axis in spec.axes]
     blocks = shifted(split(spec.axes, y), [(0, 0, 0)] * (2 + rank) + edges)
-    blocks = _barrier(blocks)
-    size = (blocks.shape[0], *(1,) * rank, y.shape[0], *spec.small)
+    blocks = lax.optimization_barrier(blocks)
 
-    def window(row: Index) -> Array:
-        residue, start = row[rank : 2 * rank], row[2 * rank :]
-        found = lax.dynamic_slice(blocks, (0, *residue, 0, *start), size)
-        return _channels(spec, lax.squeeze(found, range(1, 1 + rank)))
+    def window(starts: Starts, lengths: Lengths) -> Array:
+        size = (blocks.shape[0], *lengths, y.shape[0], *spec.small)
+        found = _slice(blocks, (0, *starts[:rank], 0, *starts[rank:]), size)
+        return _channels(spec, found)
 
     return window
 
 
 def _sum(
-    term: Term, rows: list[list[int]], inner: int, shape: tuple[Any, ...], dtype: Any
+    term: Callable[[Starts], Array], rows: list[list[int]], inner: int, total: Array
 ) -> Array:
-    """Sum the terms of all rows, ``inner`` of them unrolled where they are many."""
-    if len(rows) <= _MOST_TAPS:
-        total = None
+    """Add the terms of all rows, ``inner`` of them unrolled where they are many."""
+    if len(rows) <= _MOST_TERMS:
+        found = None
         for row in rows:
-            total = term(row) if total is None else total + term(row)
-        return jnp.zeros(shape, accumulator(dtype)) if total is None else total
-    inner = inner if inner <= _MOST_TAPS else 1
+            found = term(row) if found is None else found + term(row)
+        return total if found is None else total + found
+    inner = inner if inner <= _MOST_TERMS else 1
     table = np.asarray(rows, np.int32).reshape(-1, inner, len(rows[0]))
 
     def step(total: Array, part: Array) -> tuple[Array, None]:
@@ -153,50 +208,55 @@ def _sum(
             total = total + term(list(part[number]))
         return total, None
 
-    start = jnp.zeros(shape, accumulator(dtype))
-    return lax.scan(step, start, jnp.asarray(table))[0]
+    return lax.scan(step, total, jnp.asarray(table))[0]
 
 
-def _product(w: Array, window: Array, precision: Any) -> Array:
-    """Multiply w (groups, out, in) and (groups, in, batch, *cells), summed over in."""
-    if w.shape[1] * w.shape[2] > _THIN:
-        return lax.dot_general(
-            w,
-            window,
-            (((2,), (1,)), ((0,), (0,))),
-            precision=precision,
-            preferred_element_type=accumulator(window.dtype),
-        )
+def _product(w: Array, window: Array, contract: Any, precision: Any) -> Array:
+    """Multiply (groups, out, *taps) by a window; elementwise where little is summed."""
+    (left, right), _ = contract
+    summed = prod(w.shape[axis] for axis in left)
+    if not 0 < summed <= _THIN:
+        return _dot(w, window, contract, precision)
     dtype = accumulator(window.dtype)
-    total: Any = 0
-    for number in range(w.shape[2]):
-        factor = w[:, :, number].astype(dtype)
-        factor = lax.expand_dims(factor, range(2, window.ndim))
-        total = total + factor * window[:, None, number].astype(dtype)
+    w, window = w.astype(dtype), window.astype(dtype)
+    total = None
+    for index in product(*(range(w.shape[axis]) for axis in left)):
+        one, other = w, window
+        for position, a, b in zip(index, left, right, strict=True):
+            one = lax.slice_in_dim(one, position, position + 1, axis=a)
+            other = lax.slice_in_dim(other, position, position + 1, axis=b)
+        one, other = lax.squeeze(one, left), lax.squeeze(other, right)
+        one = lax.expand_dims(one, range(one.ndim, one.ndim + other.ndim - 1))
+        other = lax.expand_dims(other, range(1, 1 + one.ndim - other.ndim))
+        total = one * other if total is None else total + one * other
+    assert total is not None
     return total
 
 
-def _tap(w: Array, index: Index) -> Array:
-    """Take one tap of the kernel: (groups, small channels, big channels)."""
-    rank = len(index)
-    size = (*w.shape[:3], *(1,) * rank)
-    return lax.squeeze(lax.dynamic_slice(w, (0, 0, 0, *index), size), range(3, 3 + rank))
+def _dot(a: Array, b: Array, contract: Any, precision: Any) -> Array:
+    return lax.dot_general(
+        a,
+        b,
+        contract,
+        precision=precision,
+        preferred_element_type=accumulator(a.dtype),
+    )
+
+
+def _taps(w: Array, starts: Starts, lengths: Lengths) -> Array:
+    """Take a block of taps: (groups, small channels, big channels, *taps)."""
+    return _slice(w, (0, 0, 0, *starts), (*w.shape[:3], *lengths))
+
+
+def _slice(array: Array, starts: Starts, size: Sequence[Any]) -> Array:
+    """Slice, by constants where all starts are known."""
+    if all(isinstance(start, int) for start in starts):
+        stops = [start + length for start, length in zip(starts, size, strict=True)]
+        return lax.slice(array, starts, stops)
+    return lax.dynamic_slice(array, [jnp.asarray(s, jnp.int32) for s in starts], size)
 
 
 def _channels(spec: ConvSpec, array: Array) -> Array:
     """Split the first axis into groups and the channels of one group."""
     size = array.shape[0] // spec.groups
     return array.reshape(spec.groups, size, *array.shape[1:])
-
-
-def _barrier(array: Array) -> Array:
-    """Have the padded array in memory, where slices of it cost no comparison."""
-    return lax.optimization_barrier(array)
-
-
-def _reach(found: Sequence[Phase], big: int, small: int) -> tuple[int, int]:
-    """Cells before and behind the small side that some phase reads."""
-    live = [phase for phase in found if phase.taps]
-    first = [phase.shift - (phase.taps - 1) * phase.shift_step for phase in live]
-    last = [phase.shift + big for phase in live]
-    return max(0, -min(first, default=0)), max(0, max(last, default=0) - small)

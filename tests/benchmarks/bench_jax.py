@@ -1,0 +1,241 @@
+"""JAX on the CPU against lax, torch and onnxruntime: run by `nox -s bench`.
+
+Everybody takes and gives channels first. `lax` is timed in both layouts, its transposes
+included, and the faster counts. Forward plus both gradients is one compiled program for
+mtconv and for lax, and one pass of autograd for torch. Compile time is that of forward
+plus both gradients, from tracing to the end of the first call.
+
+``python -m tests.benchmarks.bench_jax [NAME ...] [--results FILE] [--write]`` measures
+the layers whose names contain one of the words, adds them to the results in FILE, and
+writes the tables of all results into the documentation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import torch
+from jax import lax
+
+import mtconv
+from tests.benchmarks import harness
+from tests.benchmarks.harness import Layer
+from tests.benchmarks.peers import THREADS, ort_transposed, torch_transposed
+
+Call = Callable[[], Any]
+
+# What takes longer is timed once: some of lax's loops take a minute.
+SLOW_S = 2.0
+# lax's gradients of this layer take many minutes.
+FORWARD_ONLY = ("fcn32_depthwise_k64s32",)
+
+
+def lax_transposed(layer: Layer, channels_last: bool) -> Callable[..., Any]:
+    """Transposed convolution of a layer by `lax` alone, channels first outside."""
+    rank = len(layer.input_size)
+    space = "DHW"[3 - rank :]
+    groups, small, share = layer.groups, layer.in_channels, layer.kernel_shape[1]
+    layout = f"N{space}C" if channels_last else f"NC{space}"
+
+    def function(x: Any, kernel: Any) -> Any:
+        kernel = jnp.flip(kernel, range(2, 2 + rank))
+        if groups > 1:
+            kernel = kernel.reshape(groups, small // groups, share, *layer.kernel_size)
+            kernel = jnp.moveaxis(kernel, 0, 1).reshape(
+                small // groups, groups * share, *layer.kernel_size
+            )
+        if channels_last:
+            x, kernel = jnp.moveaxis(x, 1, -1), jnp.moveaxis(kernel, (0, 1), (-2, -1))
+        y = lax.conv_general_dilated(
+            x,
+            kernel,
+            window_strides=(1,) * rank,
+            padding=[
+                (d * (k - 1) - p, d * (k - 1) - p + extra)
+                for k, d, p, extra in zip(
+                    layer.kernel_size,
+                    layer.dilation,
+                    layer.padding,
+                    layer.output_padding,
+                    strict=True,
+                )
+            ],
+            lhs_dilation=layer.stride,
+            rhs_dilation=layer.dilation,
+            dimension_numbers=(
+                layout,
+                f"{space}IO" if channels_last else f"IO{space}",
+                layout,
+            ),
+            feature_group_count=groups,
+        )
+        return jnp.moveaxis(y, -1, 1) if channels_last else y
+
+    return function
+
+
+def with_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the result together with both gradients."""
+
+    def both(x: Any, kernel: Any, cotangent: Any) -> Any:
+        y, backward = jax.vjp(function, x, kernel)
+        return y, backward(cotangent)
+
+    return both
+
+
+def compiled(function: Callable[..., Any], *arrays: Any) -> tuple[Call, float, float]:
+    """Compile; return the call, the seconds of the first call, and of the second."""
+    jitted = jax.jit(function)
+
+    def call() -> Any:
+        return jax.block_until_ready(jitted(*arrays))
+
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+        if seconds[0] > 10 * SLOW_S:
+            return call, seconds[0], seconds[0]
+    return call, seconds[0], seconds[1]
+
+
+def torch_with_gradients(layer: Layer, x: Any, kernel: Any, y: Any) -> Call:
+    """Return a call of torch's forward pass and both gradients."""
+    torch.set_num_threads(THREADS)
+    function = getattr(torch.nn.functional, f"conv_transpose{len(layer.input_size)}d")
+    leaves = [torch.from_numpy(array).requires_grad_() for array in (x, kernel)]
+    cotangent = torch.from_numpy(y)
+
+    def call() -> Any:
+        result = function(*leaves, **layer.transposed_options)
+        return result, torch.autograd.grad(result, leaves, cotangent)
+
+    return call
+
+
+def measure(layer: Layer, peers: bool = True) -> dict[str, float]:
+    """Time one layer on every engine: seconds by name, "grads" with the gradients."""
+    x, kernel, y = layer.arrays()
+    arrays = tuple(map(jnp.asarray, (x, kernel, y)))
+    candidates = {
+        "mtconv": lambda x, w: mtconv.conv_transpose(x, w, **layer.transposed_options)
+    }
+    if peers:
+        candidates["lax last"] = lax_transposed(layer, channels_last=True)
+        candidates["lax first"] = lax_transposed(layer, channels_last=False)
+    calls: dict[str, Call] = {
+        "torch": torch_transposed(layer, x, kernel),
+        "torch grads": torch_with_gradients(layer, x, kernel, y),
+    }
+    found: dict[str, float] = {}
+    if peers and (ort := ort_transposed(layer, x, kernel)) is not None:
+        calls["onnxruntime"] = ort
+    for name, function in candidates.items():
+        call, _, second = compiled(function, *arrays[:2])
+        slow = second > SLOW_S
+        if slow:
+            found[name] = second
+        else:
+            calls[name] = call
+        if name.startswith("lax") and layer.name in FORWARD_ONLY:
+            continue
+        call, first, second = compiled(with_gradients(function), *arrays)
+        found[f"{name} compile"] = max(first - second, 0.0)
+        if second > SLOW_S:
+            found[f"{name} grads"] = second
+        else:
+            calls[f"{name} grads"] = call
+    found.update(harness.time_in_turn(calls, limit_s=12.0))
+    for suffix in ("", " grads", " compile"):
+        both = [found[n + suffix] for n in ("lax last", "lax first") if n + suffix in found]
+        if both:
+            found[f"lax{suffix}"] = min(both)
+    return found
+
+
+def tables(results: dict[str, dict[str, float]]) -> str:
+    """Lay out all results, with the geometric means of the ratios below."""
+
+    def cell(row: dict[str, float], name: str) -> str:
+        return f"{row[name] * 1e3:.3g}" if name in row else "-"
+
+    def ratio(row: dict[str, float], peer: str, suffix: str = "") -> str:
+        key = peer + suffix
+        return f"{row[key] / row['mtconv' + suffix]:.2f}" if key in row else "-"
+
+    lines = []
+    for title, suffix in (("Forward", ""), ("Forward and both gradients", " grads")):
+        peers = ("lax", "torch") if suffix else ("lax", "torch", "onnxruntime")
+        rows = [
+            [
+                name,
+                *(cell(row, engine + suffix) for engine in ("mtconv", *peers)),
+                *(ratio(row, peer, suffix) for peer in peers),
+            ]
+            for name, row in results.items()
+        ]
+        means: list[Any] = ["geometric mean", *[""] * (1 + len(peers))]
+        for peer in peers:
+            ratios = [
+                row[peer + suffix] / row["mtconv" + suffix]
+                for row in results.values()
+                if peer + suffix in row
+            ]
+            means.append(f"{harness.geometric_mean(ratios):.2f}")
+        header = ["layer", "mtconv, ms", *(f"{peer}, ms" for peer in peers)]
+        header += [f"x {peer}" for peer in peers]
+        lines += [f"{title}:", "", harness.markdown_table(header, [*rows, means]), ""]
+    rows = [
+        [
+            name,
+            f"{row['mtconv compile']:.2f}",
+            f"{row['lax compile']:.2f}" if "lax compile" in row else "-",
+        ]
+        for name, row in results.items()
+    ]
+    lines += ["Seconds to compile forward and both gradients:", ""]
+    lines.append(harness.markdown_table(["layer", "mtconv, s", "lax, s"], rows))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="parts of the layers' names; all without")
+    parser.add_argument("--results", type=Path, default=Path("build/bench_jax.json"))
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--quick", action="store_true", help="without lax, onnxruntime")
+    arguments = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    path: Path = arguments.results
+    known = json.loads(path.read_text()) if path.exists() else {}
+    for layer in harness.load_layers(*arguments.names):
+        row = measure(layer, peers=not arguments.quick)
+        known[layer.name] = {**known.get(layer.name, {}), **row}
+        shown = "  ".join(f"{name} {1e3 * s:.2f}" for name, s in row.items())
+        print(f"{layer.name}: {shown}", flush=True)
+        for key, seconds in row.items():
+            peer, _, suffix = key.partition(" ")
+            if peer in ("torch", "lax") and suffix in ("", "grads"):
+                ours = row[f"mtconv {suffix}".strip()]
+                print(f"   x {key}: {seconds / ours:.2f}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known, indent=1))
+    order = [layer.name for layer in harness.load_layers() if layer.name in known]
+    text = tables({name: known[name] for name in order})
+    if arguments.write:
+        harness.write_section("jax tables", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
