@@ -85,6 +85,10 @@ class Case:
         words += [f"{name}={value!r}" for name, value in self.options.items()]
         return f"conv_transpose({', '.join(words)})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Let Hypothesis print the call, not the fields."""
+        printer.text("..." if cycle else repr(self))
+
 
 def _written(array: NDArray[Any]) -> str:
     if array.size == 0:
