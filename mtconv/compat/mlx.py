@@ -161,6 +161,10 @@ def options(found: Geometry) -> dict[str, Any]:
     extra = tuple(axis.lo - axis.hi for axis in found.axes)
     if found.padding_mode != "zeros" or min(extra) < 0:
         refuse("mlx", found, "it crops `padding` at both ends, less output_padding")
+    if any(axis.stride > 1 and axis.lo >= axis.extent for axis in found.axes):
+        refuse("mlx", found, "with a stride it is wrong where padding exceeds the kernel")
+    if len(found.axes) == 3 and found.groups > 1:
+        refuse("mlx", found, "it has groups in one and two dimensions only")
     return {
         "stride": tuple(axis.stride for axis in found.axes),
         "padding": tuple(axis.lo for axis in found.axes),

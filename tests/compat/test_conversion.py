@@ -136,6 +136,7 @@ def test_kernels_that_cannot_be_converted_are_refused(arguments, words):
         ({"output_size": 5}, "mtconv", "torch", "`input_size` must be given"),
         ({"dilation": 2}, "torch", "haiku", "it has no dilation"),
         ({"stride": 2}, "torch", "matlab", "`input_size` must be given"),
+        ({"stride": 2, "padding": 3}, "torch", "mlx", "where padding exceeds the kernel"),
     ],
 )
 def test_options_that_cannot_be_converted_are_refused(options, src, dst, words):
@@ -171,3 +172,11 @@ def test_axes_of_any_number_of_dimensions(same):
     flipped = compat.convert_kernel(kernel, "torch", "equinox")
     same(compat.equinox.conv_transpose(signal[0], flipped), wanted[0])
     same(compat.tinygrad.conv_transpose2d(signal, kernel), wanted)
+
+
+def test_pairs_cannot_crop_more_than_the_spread_input():
+    options = {"padding": ((5, -6),)}
+    size = {"kernel_size": (3,), "input_size": (2,)}
+    for dst in ("jax", "flax", "haiku", "equinox"):
+        with pytest.raises(mtconv.GeometryError, match="more than the spread input"):
+            compat.convert(options, "mtconv", dst, **size)
