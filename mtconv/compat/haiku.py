@@ -70,9 +70,7 @@ def conv_transpose(
     array([10,  1, 20,  2])
     """
     call = Call(_FUNCTION, KERNEL, ("inputs", inputs), ("w", w), ("b", b), backend)
-    first = data_format is not None and (
-        data_format == "channels_first" or data_format.startswith("NC")
-    )
+    first = _channels_first(data_format)
     batched = call.batched("(N, *space, C_in), or (N, C_in, *space)")
     call.arrange((channels_first if first else channels_last)(call.rank, batched=batched))
     call.bias_column = first
@@ -118,6 +116,18 @@ def geometry(
         lo = max((n - 1) * s + k - big, 0) // 2 if kind == "SAME" else 0
         axes.append(Axis(n, big, k, s, 1, lo))
     return Geometry(tuple(axes))
+
+
+def _channels_first(data_format: str | None) -> bool:
+    if data_format is None or data_format == "channels_last":
+        return False
+    if isinstance(data_format, str):
+        if data_format == "channels_first" or data_format[:2] == "NC":
+            return True
+        if data_format[:1] == "N" and data_format[-1:] == "C":
+            return False
+    rule = "must be 'channels_first', 'channels_last', or like 'NC...' or 'N...C'"
+    raise GeometryError(message(_FUNCTION, "data_format", rule, repr(data_format)))
 
 
 def options(found: Geometry) -> dict[str, Any]:

@@ -25,6 +25,20 @@ def test_lists_are_as_good_as_tuples_with_consistent_padding(same):
     same(as_lists, last(10, 201, 20, 2))
 
 
+def test_dimension_numbers_may_be_positions(same):
+    """What lax makes of the strings, a ConvDimensionNumbers, is a tuple of positions."""
+    x, kernel = np.arange(24.0).reshape(2, 3, 4), np.arange(30.0).reshape(5, 2, 3)
+    strings = ("HCN", "OHI", "NHC")  # x: height 2, 3 channels; kernel: 5 out, 2 taps
+    positions = ((2, 1, 0), (0, 2, 1), (0, 2, 1))
+    calls = (
+        compat.jax.conv_transpose(x, kernel, (2,), "SAME", dimension_numbers=numbers)
+        for numbers in (strings, positions)
+    )
+    by_strings, by_positions = calls
+    assert by_strings.shape == (4, 4, 5)
+    same(by_positions, by_strings)
+
+
 def test_grouped_dilated_volumes_of_equinox(same):
     """XLA's CPU compiler aborts the process on some of these; the numbers are torch's."""
     rng = np.random.default_rng(0)

@@ -104,6 +104,13 @@ CASES = {
         "haiku.ConvNDTranspose: `output_shape` must be a size that the convolution maps "
         "to inputs' 3; got 9, which gives 5 on axis 'W'.",
     ),
+    "haiku: data format": (
+        lambda: compat.haiku.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), data_format="CNHW"
+        ),
+        "haiku.ConvNDTranspose: `data_format` must be 'channels_first', 'channels_last', "
+        "or like 'NC...' or 'N...C'; got 'CNHW'.",
+    ),
     "equinox: output padding": (
         lambda: compat.equinox.conv_transpose(
             zeros(1, 3), zeros(1, 1, 3), stride=2, output_padding=2
