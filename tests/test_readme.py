@@ -49,6 +49,8 @@ def test_the_contributing_page_names_every_session():
     assert {name for name, mark in rows.items() if mark} == set(ast.literal_eval(default))
 
 
-def test_the_changelog_has_this_version():
-    changelog = (ROOT / "CHANGELOG.md").read_text()
-    assert re.search(rf"^## {re.escape(mtconv.__version__)}\b", changelog, re.MULTILINE)
+def test_changelog_and_citation_have_this_version():
+    version = re.escape(mtconv.__version__)
+    changelog, citation = (ROOT / "CHANGELOG.md", ROOT / "CITATION.cff")
+    assert re.search(rf"^## {version}\b", changelog.read_text(), re.MULTILINE)
+    assert re.search(rf"^version: {version}$", citation.read_text(), re.MULTILINE)
