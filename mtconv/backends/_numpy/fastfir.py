@@ -33,6 +33,13 @@ Sum = tuple[tuple[int, float], ...]
 # Bytes of products that stay in the second-level cache until they are joined.
 PRODUCT_BYTES = 2**21
 
+# Bytes of the kernel whose taps are summed at a time.
+TAP_BYTES = 2**19
+
+# Phases of fewer cells do not share sums of x with phases that begin elsewhere: the cells
+# that only some of them use would cost more than sums of their own.
+SHORT = 20
+
 
 class Fir(NamedTuple):
     """A way to compute ``outputs`` neighbouring cells, ``y[q] = sum w[m] x[q - m*step]``.
@@ -75,29 +82,45 @@ def form_of(taps: int, step: int) -> Fir:
 
 
 class Kin(NamedTuple):
-    """Phases of one axis that read the same cells of x, and how they are computed."""
+    """Phases of one axis that share their sums of x.
+
+    They are computed on cells ``first`` to ``first + outputs*steps``, counted as small
+    cells; the phases may use fewer.
+    """
 
     form: Fir
-    shift: int
-    cells: int
+    first: int
+    steps: int
     members: tuple[Phase, ...]
 
     @property
-    def steps(self) -> int:
-        """How many times ``outputs`` cells there are, the last ones perhaps not used."""
-        return -(-self.cells // self.form.outputs)
+    def lowest(self) -> int:
+        """First place that a sum reads, relative to ``first``."""
+        return min(place for terms in self.form.data for place, _ in terms)
+
+    @property
+    def reach(self) -> int:
+        """How many steps the places of a sum span."""
+        highest = max(place for terms in self.form.data for place, _ in terms)
+        return (highest - self.lowest) // self.form.outputs
 
 
 @lru_cache(maxsize=4096)
 def _kin(axis: Axis) -> tuple[Kin, ...]:
-    found: dict[tuple[int, int, int, int], list[Phase]] = {}
+    """Group the phases of an axis: by taps, and by shift too where they are short."""
+    found: dict[tuple[int, ...], list[Phase]] = {}
     for phase in phases(axis):
-        key = (phase.taps, phase.shift_step, phase.shift, phase.cells)
+        key: tuple[int, ...] = (phase.taps, phase.shift_step)
+        if phase.cells < SHORT:
+            key = (*key, phase.shift, phase.cells)
         found.setdefault(key, []).append(phase)
-    return tuple(
-        Kin(form_of(taps, step), shift, cells, tuple(members))
-        for (taps, step, shift, cells), members in found.items()
-    )
+    kin = []
+    for members in found.values():
+        form = form_of(members[0].taps, members[0].shift_step)
+        first = min(phase.shift for phase in members)
+        cells = max(phase.shift + phase.cells for phase in members) - first
+        kin.append(Kin(form, first, -(-cells // form.outputs), tuple(members)))
+    return tuple(kin)
 
 
 def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
@@ -105,27 +128,23 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
 
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
     """
-    groups, small, share = w.shape[:3]
     out = out.transpose(1, 2, 0, *range(3, out.ndim))
     for kin in product(*(_kin(axis) for axis in axes)):
         members = list(product(*(one.members for one in kin)))
-        if not all(phase.taps for phase in members[0]):
+        if all(phase.taps for phase in members[0]):
+            with space.frame():
+                data = _data(axes, kin, x, space)
+                _multiply(axes, kin, members, data, w, out, space)
+        else:
             for group in members:
-                out[(..., *_cells(axes, group))] = 0
-            continue
-        with space.frame():
-            data = _data(axes, kin, x, space)
-            matrix = data.reshape(-1, groups, small, prod(data.shape[len(axes) + 2 :]))
-            each = matrix.shape[0] * groups * len(members) * matrix.shape[3] * x.itemsize
-            step = max(1, PRODUCT_BYTES // max(each, 1))
-            for start in range(0, share, step):
-                with space.frame():
-                    part = w[:, :, start : start + step]
-                    target = out[:, start : start + step]
-                    _channels(axes, kin, members, matrix, part, target, space)
+                cells: Index = tuple(
+                    slice(phase.start, None, axis.stride)
+                    for phase, axis in zip(group, axes, strict=True)
+                )
+                out[(..., *cells)] = 0
 
 
-def _channels(
+def _multiply(
     axes: Axes,
     kin: tuple[Kin, ...],
     members: list[tuple[Phase, ...]],
@@ -134,96 +153,116 @@ def _channels(
     out: Array,
     space: Workspace,
 ) -> None:
-    """Compute some channels of the result: products, then joins, member by member."""
-    taps = _taps(kin, members, w, space)
+    """Compute all phases of a kin from the sums of x, some channels at a time."""
     groups, small, share = w.shape[:3]
-    kernel = taps.reshape(-1, groups, small, len(members) * share)
-    count, batch = kernel.shape[0], out.shape[2]
-    products = space.take((count, groups, kernel.shape[3], data.shape[3]), w.dtype)
-    np.matmul(kernel.swapaxes(2, 3), data, out=products)
-    steps = tuple(one.steps for one in kin)
-    products = products.reshape(
-        *(len(one.form.data) for one in kin), groups, len(members), share, batch, *steps
-    )
-    for number, group in enumerate(members):
-        rank = len(axes)
-        mine = products[(slice(None),) * (rank + 1) + (number,)]
-        _join(axes, kin, group, 0, mine, out, space)
+    count, batch = data.shape[0], data.shape[3]
+    matrix = data.reshape(count, groups, small, -1)
+    each = count * groups * len(members) * matrix.shape[3] * w.itemsize
+    step = max(1, PRODUCT_BYTES // max(each, 1))
+    for start in range(0, share, step):
+        with space.frame():
+            part = w[:, :, start : start + step]
+            taps = _taps(kin, members, part, space)
+            kernel = taps.reshape(count, groups, small, -1).swapaxes(2, 3)
+            flat = space.take((count, groups, kernel.shape[2], matrix.shape[3]), w.dtype)
+            np.matmul(kernel, matrix, out=flat)
+            products = flat.reshape(
+                *(len(one.form.data) for one in kin),
+                groups,
+                len(members),
+                part.shape[2],
+                batch,
+                -1,
+            )
+            for number, group in enumerate(members):
+                mine = products[(slice(None),) * (len(axes) + 1) + (number,)]
+                _join(axes, kin, group, mine, out[:, start : start + step], space)
 
 
 def _data(axes: Axes, kin: tuple[Kin, ...], x: Array, space: Workspace) -> Array:
-    """Sum x: (*products, g, ci, b, *steps)."""
-    padded = _padded(axes, kin, x, space)
-    rank = len(axes)
-    for number, one in enumerate(kin):
-        at = number + 3 + number  # products so far, g, ci, b, axes done
-        lowest = min(place for terms in one.form.data for place, _ in terms)
-        shape = list(padded.shape)
-        shape[at] = one.steps
-        sums = space.take((*shape[:number], len(one.form.data), *shape[number:]), x.dtype)
-        for p, terms in enumerate(one.form.data):
-            target = sums[(slice(None),) * number + (p,)]
-            _combine(
-                [
-                    (
-                        padded[
-                            (slice(None),) * at
-                            + (
-                                slice(
-                                    place - lowest,
-                                    place - lowest + one.form.outputs * one.steps,
-                                    one.form.outputs,
-                                ),
-                            )
-                        ],
-                        factor,
-                    )
-                    for place, factor in terms
-                ],
-                target,
-            )
-        padded = sums
-    assert padded.ndim == 2 * rank + 3
-    return padded
+    """Sum x: (product, g, ci, b, cells).
+
+    Rows are as long as their padded planes, so that a shift by any place is one offset
+    and every sum one long run; what the last cells of a row hold is never used.
+    """
+    planes, strides = _planes(axes, kin, x, space)
+    cells = kin[0].steps * strides[0]
+    counts = tuple(len(one.form.data) for one in kin)
+    sums = space.take((prod(counts), *x.shape[:3], cells), x.dtype)
+    for p, place in enumerate(np.ndindex(*counts)):
+        terms = []
+        for chosen in product(
+            *(one.form.data[n] for one, n in zip(kin, place, strict=True))
+        ):
+            parity, offset = [], 0
+            for (at, _), one, stride in zip(chosen, kin, strides, strict=True):
+                shift, odd = divmod(at - one.lowest, one.form.outputs)
+                parity.append(odd)
+                offset += shift * stride
+            plane = planes[tuple(parity)]
+            terms.append((plane[..., offset : offset + cells], prod(f for _, f in chosen)))
+        _combine(terms, sums[p])
+    return sums
 
 
-def _padded(axes: Axes, kin: tuple[Kin, ...], x: Array, space: Workspace) -> Array:
-    """Copy the cells of x that the sums read; cells outside are zero."""
-    sizes: list[int] = []
-    source: list[Any] = []
-    target: list[Any] = []
-    for axis, one in zip(axes, kin, strict=True):
-        places = [place for terms in one.form.data for place, _ in terms]
-        first = one.shift + min(places)
-        size = one.form.outputs * (one.steps - 1) + 1 + max(places) - min(places)
-        start = min(max(0, -first), size)
-        stop = max(start, min(size, axis.small - first))
-        sizes.append(size)
-        target.append(slice(start, stop))
-        source.append(slice(start + first, stop + first))
-    padded = space.take((*x.shape[:3], *sizes), x.dtype)
-    padded[...] = 0
-    padded[(..., *target)] = x[(..., *source)]
-    return padded
+def _planes(
+    axes: Axes, kin: tuple[Kin, ...], x: Array, space: Workspace
+) -> tuple[Array, list[int]]:
+    """Copy x to planes (*parities, g, ci, b, cells), and return the strides of a plane.
+
+    A parity holds every ``outputs``-th cell of an axis; cells outside x are zero.
+    """
+    lengths = [one.steps + one.reach for one in kin]
+    strides = [prod(lengths[number + 1 :]) for number in range(len(kin))]
+    parities = tuple(one.form.outputs for one in kin)
+    # Offsets on the inner axes reach past the last row.
+    size = prod(lengths) + sum(
+        one.reach * stride for one, stride in zip(kin[1:], strides[1:], strict=True)
+    )
+    planes = space.take((*parities, *x.shape[:3], size), x.dtype)
+    planes[...] = 0
+    for parity in np.ndindex(*parities):
+        source: list[Any] = []
+        target: list[Any] = []
+        for axis, one, odd, length in zip(axes, kin, parity, lengths, strict=True):
+            outputs = one.form.outputs
+            first = one.first + one.lowest + odd
+            start = max(0, -(first // outputs))
+            stop = max(start, min(length, (axis.small - 1 - first) // outputs + 1))
+            begin = first + outputs * start
+            target.append(slice(start, stop))
+            source.append(slice(begin, begin + outputs * (stop - start), outputs))
+        rows = planes[parity][..., : prod(lengths)].reshape(*x.shape[:3], *lengths)
+        rows[(..., *target)] = x[(..., *source)]
+    return planes, strides
 
 
 def _taps(
     kin: tuple[Kin, ...], members: list[tuple[Phase, ...]], w: Array, space: Workspace
 ) -> Array:
-    """Sum taps: (*products, g, ci, member, co)."""
-    groups, small, share = w.shape[:3]
+    """Sum taps: (product, g, ci, member, co)."""
+    groups, small, share, *sizes = w.shape
     counts = tuple(len(one.form.taps) for one in kin)
-    taps = space.take((*counts, groups, small, len(members), share), w.dtype)
-    for number, group in enumerate(members):
-        chosen_taps: Index = tuple(slice(p.tap, None, p.tap_step) for p in group)
-        kernel = w[(..., *chosen_taps)]
-        for place in np.ndindex(*counts):
-            sums = [one.form.taps[p] for one, p in zip(kin, place, strict=True)]
-            terms = [
-                (kernel[(..., *(m for m, _ in chosen))], prod(f for _, f in chosen))
-                for chosen in product(*sums)
-            ]
-            _combine(terms, taps[(*place, slice(None), slice(None), number)])
+    taps = space.take((prod(counts), groups, small, len(members), share), w.dtype)
+    # Some channels at a time, so that the kernel comes from memory once and not once
+    # for every tap.
+    step = max(1, TAP_BYTES // max(1, groups * share * prod(sizes) * w.itemsize))
+    for start in range(0, small, step):
+        part = w[:, start : start + step]
+        with space.frame():
+            ordered = space.take((*sizes, *part.shape[:3]), w.dtype)
+            np.copyto(ordered, np.moveaxis(part, (0, 1, 2), (-3, -2, -1)))
+            for number, group in enumerate(members):
+                for p, place in enumerate(np.ndindex(*counts)):
+                    sums = [one.form.taps[n] for one, n in zip(kin, place, strict=True)]
+                    terms = []
+                    for chosen in product(*sums):
+                        at = tuple(
+                            phase.tap + m * phase.tap_step
+                            for (m, _), phase in zip(chosen, group, strict=True)
+                        )
+                        terms.append((ordered[at], prod(f for _, f in chosen)))
+                    _combine(terms, taps[p, :, start : start + step, number])
     return taps
 
 
@@ -231,33 +270,44 @@ def _join(
     axes: Axes,
     kin: tuple[Kin, ...],
     group: tuple[Phase, ...],
-    number: int,
     products: Array,
     out: Array,
     space: Workspace,
 ) -> None:
-    """Join products (*left, g, co, b, *cells done, *steps left) along axis ``number``."""
-    one, axis, phase = kin[number], axes[number], group[number]
-    left = len(axes) - number
-    at = 3 + number  # in out, and among the axes of the products but for those left
-    for e, terms in enumerate(one.form.joins):
-        cells = len(range(e, phase.cells, one.form.outputs))
-        if not cells:
-            continue
-        start = phase.start + e * axis.stride
-        target = out[
-            (slice(None),) * at + (slice(start, None, axis.stride * one.form.outputs),)
+    """Sum products (*products, g, co, b, cells) to the cells of one phase."""
+    lengths = tuple(one.steps + one.reach for one in kin[1:])
+    rows = (kin[0].steps, *lengths)
+    for place in np.ndindex(*(one.form.outputs for one in kin)):
+        cells: list[Any] = []
+        target: list[Any] = []
+        for e, axis, one, phase in zip(place, axes, kin, group, strict=True):
+            outputs = one.form.outputs
+            # Cell ``outputs*step + e`` of the kin is cell ``t`` of the phase.
+            skipped = phase.shift - one.first
+            start = max(0, -((e - skipped) // outputs))
+            stop = (phase.cells - 1 + skipped - e) // outputs + 1
+            first = phase.start + axis.stride * (outputs * start + e - skipped)
+            cells.append(slice(start, stop))
+            target.append(slice(first, None, axis.stride * outputs))
+        joins = (one.form.joins[e] for one, e in zip(kin, place, strict=True))
+        terms = [
+            (products[tuple(p for p, _ in chosen)], prod(f for _, f in chosen))
+            for chosen in product(*joins)
         ]
-        chosen = [(products[p], factor) for p, factor in terms]
-        if left == 1:
-            _combine([(a[..., :cells], f) for a, f in chosen], target)
-        else:
-            cut = (slice(None),) * (left - 1 + at) + (slice(0, cells),)
-            with space.frame():
-                shape = chosen[0][0][cut].shape
-                joined = space.take(shape, products.dtype)
-                _combine([(a[cut], f) for a, f in chosen], joined)
-                _join(axes, kin, group, number + 1, joined, target, space)
+        with space.frame():
+            *most, (last, sign) = terms
+            shape = (*last.shape[:-1], *rows)
+            place_out = out[(..., *target)]
+            last = last.reshape(shape)[(..., *cells)]
+            if not most:
+                place_out[...] = last
+                continue
+            total = most[0][0]
+            if len(most) > 1:
+                total = space.take(products.shape[len(kin) :], products.dtype)
+                _combine(most, total)
+            total = total.reshape(shape)[(..., *cells)]
+            (np.add if sign > 0 else np.subtract)(total, last, out=place_out)
 
 
 def _combine(terms: list[tuple[Array, float]], out: Array) -> None:
@@ -278,10 +328,3 @@ def _combine(terms: list[tuple[Array, float]], out: Array) -> None:
             np.multiply(out, factor, out=out)
         return
     raise AssertionError(terms)
-
-
-def _cells(axes: Axes, group: tuple[Phase, ...]) -> Index:
-    return tuple(
-        slice(phase.start, None, axis.stride)
-        for phase, axis in zip(group, axes, strict=True)
-    )
