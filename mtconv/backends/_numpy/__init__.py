@@ -126,7 +126,7 @@ def _how(
             plan.form, plan.spec, first, second, bias
         ):
             dtype = np.dtype(np.float64)
-    elif algorithm in ("gemm", "polyphase"):
+    elif values.pads(plan.form, plan.spec, algorithm):
         multiplied = first if plan.form == "kernel_grad" else second
         if not values.all_finite(multiplied):
             # A padded zero times infinity would be NaN where no tap reaches.

@@ -38,7 +38,7 @@ TAP_BYTES = 2**19
 
 # Phases of fewer cells do not share sums of x with phases that begin elsewhere: the cells
 # that only some of them use would cost more than sums of their own.
-SHORT = 20
+SHORT = 12
 
 
 class Fir(NamedTuple):

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 Axes = tuple[Axis, ...]
 
 # Bytes of columns at a time: what a second-level cache holds.
-COLUMN_BYTES = 2**20
+COLUMN_BYTES = 2**21
 
 # The gathered columns of a convolution are read once, by BLAS, which packs them.
 GATHER_BYTES = 2**22

@@ -1,13 +1,15 @@
-"""The two questions that need the values of an array, each one pass over it."""
+"""What depends on the values of the arrays, each question one pass over them."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.geometry import windows
 from mtconv.spec import ConvSpec
 
 __all__ = ["all_finite", "fit_float64"]
@@ -15,6 +17,20 @@ __all__ = ["all_finite", "fit_float64"]
 Array = NDArray[Any]
 
 _AT_A_TIME = 2**20
+
+
+@lru_cache(maxsize=1024)
+def pads(form: str, spec: ConvSpec, algorithm: str) -> bool:
+    """Tell whether an exact algorithm multiplies zeros that stand for clipped taps."""
+    if algorithm == "polyphase":
+        return True
+    if algorithm != "gemm" or form == "conv_transpose":
+        return False  # an overlap-add drops what is clipped
+    return any(
+        axis.kernel != len(windows(axis))
+        or any(window.cells != axis.small for window in windows(axis))
+        for axis in (spec if spec.padding_mode == "zeros" else spec.padded).axes
+    )
 
 
 def all_finite(array: Array) -> bool:
