@@ -102,14 +102,7 @@ def _kernel_grad_problem(
     )
     x, y = _canonical(x_shape, data), _canonical(y_shape, y_data)
     if x[: data.batch] != y[: y_data.batch]:
-        msg = message(
-            form,
-            "y",
-            "must be batched as x is, with as many items",
-            f"x of shape {x_shape} and y of shape {y_shape}",
-            fix="Add a batch axis of length 1 where one is missing.",
-        )
-        raise GeometryError(msg)
+        raise _unequal_batches(x_shape, y_shape)
     channels: tuple[int | None, int | None] = (None, None)
     if data.channels:
         channels = (x[data.batch], y[data.batch])
@@ -150,6 +143,18 @@ def _kernel_grad_rank(
         )
         raise GeometryError(msg)
     return len(x_shape) - 2, True
+
+
+def _unequal_batches(x: tuple[int, ...], y: tuple[int, ...]) -> GeometryError:
+    return GeometryError(
+        message(
+            "kernel_grad",
+            "y",
+            "must be batched as x is, with as many items",
+            f"x of shape {x} and y of shape {y}",
+            fix="Add a batch axis of length 1 where one is missing.",
+        )
+    )
 
 
 def _check_no_groups(form: str, groups: int) -> None:
@@ -223,4 +228,8 @@ def match(
                 rule += " in the order channels, space"
             msg = message(form, argument, rule, f"shape {shape}")
             raise GeometryError(msg)
+    if form == "kernel_grad" and (
+        _canonical(first, data)[: data.batch] != _canonical(second, data)[: data.batch]
+    ):
+        raise _unequal_batches(first, second)
     return Problem(spec, data, kernel)

@@ -1,0 +1,186 @@
+"""Each function of the geometry against its definition, on every small axis."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from mtconv import geometry
+from mtconv.geometry import Axis
+
+
+def small_axes():
+    for n, k, stride, dilation in product((1, 3), (1, 2, 4), (1, 2, 3), (1, 2, 3)):
+        extent = dilation * (k - 1) + 1
+        for lo in (-2, 0, 1, extent):
+            for big in range(1, stride * (n - 1) + extent + stride, 2):
+                yield Axis(n, big, k, stride, dilation, lo)
+
+
+AXES = list(small_axes())
+
+
+def taps(axis):
+    """The relation itself: which i and j meet in which o."""
+    return {
+        (i, j, axis.stride * i + axis.dilation * j - axis.lo)
+        for i in range(axis.small)
+        for j in range(axis.kernel)
+        if 0 <= axis.stride * i + axis.dilation * j - axis.lo < axis.big
+    }
+
+
+def test_windows_are_the_taps_grouped_by_j():
+    for axis in AXES:
+        listed = [
+            (i, w.tap, w.big_start + axis.stride * t)
+            for w in geometry.windows(axis)
+            for t, i in enumerate(range(w.small_start, w.small_stop))
+        ]
+        assert len(listed) == len(set(listed))
+        assert set(listed) == taps(axis)
+        assert all(
+            w.cells == w.small_stop - w.small_start > 0 for w in geometry.windows(axis)
+        )
+
+
+def test_phases_are_the_taps_grouped_by_residue():
+    for axis in AXES:
+        listed = []
+        for phase in geometry.phases(axis):
+            for t, m in product(range(phase.cells), range(phase.taps)):
+                i = t + phase.shift - m * phase.shift_step
+                j = phase.tap + m * phase.tap_step
+                assert 0 <= j < axis.kernel
+                if 0 <= i < axis.small:
+                    listed.append((i, j, phase.start + axis.stride * t))
+        assert len(listed) == len(set(listed))
+        assert set(listed) == taps(axis)
+
+
+def test_phases_cover_every_big_cell_once():
+    for axis in AXES:
+        cells = [
+            phase.start + axis.stride * t
+            for phase in geometry.phases(axis)
+            for t in range(phase.cells)
+        ]
+        assert sorted(cells) == list(range(axis.big))
+
+
+def test_live_phases_are_those_with_taps():
+    for axis in AXES:
+        live = sum(phase.taps > 0 for phase in geometry.phases(axis))
+        assert geometry.live_phases(axis) == live
+
+
+def test_a_stride_far_beyond_the_kernel_costs_nothing_to_count():
+    axis = Axis(small=3, big=3 * 10**12, kernel=3, stride=10**12)
+    assert geometry.live_phases(axis) == 3
+
+
+def test_touched_cells_are_the_smallest_range_with_all_taps():
+    for axis in AXES:
+        for start in range(axis.big):
+            stop = min(start + 2, axis.big)
+            first, last = geometry.touched_small(axis, start, stop)
+            reached = {i for i, _, o in taps(axis) if start <= o < stop}
+            assert reached <= set(range(first, last))
+            assert 0 <= first <= last <= axis.small
+        for start in range(axis.small):
+            stop = min(start + 2, axis.small)
+            first, last = geometry.touched_big(axis, start, stop)
+            reached = {o for i, _, o in taps(axis) if start <= i < stop}
+            assert reached <= set(range(first, last))
+            assert 0 <= first <= last <= axis.big
+
+
+def test_halos_are_tight_where_no_tap_is_missing():
+    axis = Axis(small=10, big=21, kernel=3, stride=2)
+    assert geometry.touched_small(axis, 8, 12) == (3, 6)
+    assert geometry.touched_big(axis, 2, 4) == (4, 9)
+
+
+def test_a_block_of_a_relation_is_the_relation_of_the_block():
+    for axis in AXES:
+        for small in ((0, axis.small), (axis.small // 2, axis.small)):
+            for big in ((0, axis.big), (axis.big // 3, axis.big)):
+                block = geometry.restrict(axis, small, big)
+                inside = {
+                    (i - small[0], j, o - big[0])
+                    for i, j, o in taps(axis)
+                    if small[0] <= i < small[1] and big[0] <= o < big[1]
+                }
+                assert taps(block) == inside
+
+
+def test_runs_are_the_taps_in_order():
+    for axis in AXES:
+        listed = [
+            (run.tap + t, axis.stride * run.shift + run.residue + axis.dilation * t)
+            for run in geometry.runs(axis)
+            for t in range(run.taps)
+        ]
+        # Where each tap would put small cell 0.
+        assert listed == [(j, axis.dilation * j - axis.lo) for j in range(axis.kernel)]
+        assert all(run.residue + run.taps <= axis.stride for run in geometry.runs(axis))
+
+
+def test_sizes_of_a_convolution_by_counting():
+    for big, k, stride, dilation, lo, hi in product(
+        (1, 4, 7), (1, 3), (1, 2, 3), (1, 2), (-1, 0, 2), (-1, 0, 2)
+    ):
+        extent = dilation * (k - 1) + 1
+        places = range(-lo, big + hi - extent + 1, stride)  # where the kernel fits
+        found = geometry.small_size(big, k, stride, dilation, lo, hi)
+        assert max(found, 0) == len(places)
+
+
+def test_big_sizes_are_those_that_map_back():
+    for n, k, stride, dilation, lo, hi in product(
+        (1, 3), (1, 3), (1, 2, 3), (1, 2), (-1, 0, 2), (-1, 0, 2)
+    ):
+        wanted = [
+            big
+            for big in range(1, 40)
+            if geometry.small_size(big, k, stride, dilation, lo, hi) == n
+        ]
+        assert list(geometry.big_sizes(n, k, stride, dilation, lo, hi)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("mode", "numpy_mode"),
+    [
+        ("circular", "wrap"),
+        ("replicate", "edge"),
+        ("reflect", "reflect"),
+        ("symmetric", "symmetric"),
+    ],
+)
+def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
+    for size, lo, hi in product((1, 2, 5), range(5), range(5)):
+        limit = {"reflect": size - 1, "symmetric": size}.get(mode, 4)
+        if max(lo, hi) <= limit:
+            expected = np.pad(np.arange(size), (lo, hi), numpy_mode).tolist()
+            assert list(geometry.fold_index(size, lo, hi, mode)) == expected
+
+
+def test_an_axis_with_its_padding_taken_in_has_the_same_taps():
+    for axis in AXES:
+        if axis.lo >= 0:
+            padded = geometry.padded_axis(axis)
+            assert padded.lo == 0
+            assert padded.hi <= 0
+            shifted = {(i, j, o + axis.lo) for i, j, o in taps(axis)}
+            assert shifted <= taps(padded)
+            assert len(taps(padded)) == axis.small * axis.kernel
+
+
+def test_same_splits_the_padding_in_half():
+    # A convolution of 5 cells by a kernel of 4: total padding 3.
+    assert geometry.same_lo(5, 4, 1, 1, lower=False) == 1
+    assert geometry.same_lo(5, 4, 1, 1, lower=True) == 2
+    # Stride 2 makes 3 cells of 5: the last starts at 4, so 4 + 4 - 5 = 3.
+    assert geometry.same_lo(5, 4, 2, 1, lower=False) == 1
+    # A kernel of one tap needs none.
+    assert geometry.same_lo(5, 1, 3, 2, lower=True) == 0
