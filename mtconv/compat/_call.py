@@ -43,9 +43,6 @@ class Call:
         Permutation that brings the kernel into the rule's order.
     """
 
-    groups_name = "groups"  # the framework's name of the argument
-    bias_column = False  # whether the framework stores a bias as (C_out, 1, ..., 1)
-
     def __init__(
         self,
         function: str,
@@ -113,12 +110,18 @@ class Call:
         geometry: Geometry,
         *,
         cropping: str = "padding",
+        grouping: str = "groups",
+        bias_column: bool = False,
         algorithm: str = "auto",
         precision: Any = None,
     ) -> Any:
-        """Run the transposed convolution; ``cropping`` names the argument that crops."""
+        """Run the transposed convolution.
+
+        ``cropping`` and ``grouping`` are the framework's names of the arguments that crop
+        and that count groups; ``bias_column`` is for biases of shape (C_out, 1, ..., 1).
+        """
         self.rule.check_groups(
-            self.function, self.groups_name, self.kernel_name, self.kernel, geometry.groups
+            self.function, grouping, self.kernel_name, self.kernel, geometry.groups
         )
         kernel = self.rule.canonical(self.kernel, geometry.groups)
         if kernel.shape[0] != self.channels:
@@ -142,7 +145,7 @@ class Call:
             geometry.padding_mode,
             self.layout,
         )
-        bias = self._bias(big_channels)
+        bias = self._bias((big_channels,) + (1,) * self.rank * bias_column)
         result = spec.conv_transpose(
             self.x,
             kernel,
@@ -156,10 +159,9 @@ class Call:
         inverse = tuple(self.out_order.index(axis) for axis in range(len(self.out_order)))
         return permute(result, inverse)
 
-    def _bias(self, channels: int) -> Any:
+    def _bias(self, wanted: tuple[int, ...]) -> Any:
         if self.bias is None:
             return None
-        wanted = (channels,) + (1,) * self.rank * self.bias_column
         if tuple(self.bias.shape) != wanted:
             msg = message(
                 self.function,
@@ -168,7 +170,7 @@ class Call:
                 f"shape {tuple(self.bias.shape)}",
             )
             raise GeometryError(msg)
-        return reshape(self.bias, (channels,))
+        return reshape(self.bias, wanted[:1])
 
     def _refuse_channels(self, wanted: int) -> None:
         msg = message(

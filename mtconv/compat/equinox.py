@@ -90,7 +90,6 @@ def conv_transpose(
     """
     call = Call(_FUNCTION, KERNEL, ("x", x), ("weight", weight), ("bias", bias), backend)
     call.arrange(channels_first(call.rank, batched=False))
-    call.bias_column = True
     found = geometry(
         _FUNCTION,
         call.small,
@@ -102,7 +101,7 @@ def conv_transpose(
         groups=groups,
         padding_mode=padding_mode,
     )
-    return call.transposed(found, algorithm=algorithm)
+    return call.transposed(found, bias_column=True, algorithm=algorithm)
 
 
 def geometry(

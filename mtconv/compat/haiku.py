@@ -73,7 +73,6 @@ def conv_transpose(
     first = _channels_first(data_format)
     batched = call.batched("(N, *space, C_in), or (N, C_in, *space)")
     call.arrange((channels_first if first else channels_last)(call.rank, batched=batched))
-    call.bias_column = first
     found = geometry(
         _FUNCTION,
         call.small,
@@ -82,7 +81,9 @@ def conv_transpose(
         output_shape=output_shape,
         padding=padding,
     )
-    return call.transposed(found, algorithm=algorithm, precision=precision)
+    return call.transposed(
+        found, bias_column=first, algorithm=algorithm, precision=precision
+    )
 
 
 def geometry(

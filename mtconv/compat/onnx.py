@@ -83,7 +83,6 @@ def ConvTranspose(
     array([[[ 10, 102,  20, 200]]])
     """
     call = Call(_FUNCTION, KERNEL, ("X", X), ("W", W), ("B", B), backend)
-    call.groups_name = "group"
     call.arrange(channels_first(call.rank))
     if kernel_shape is not None and tuple(kernel_shape) != call.taps:
         rule = f"must be W's own, {call.taps}"
@@ -100,7 +99,7 @@ def ConvTranspose(
         pads=pads,
         strides=strides,
     )
-    return call.transposed(found, cropping="pads", algorithm=algorithm)
+    return call.transposed(found, cropping="pads", grouping="group", algorithm=algorithm)
 
 
 def geometry(
