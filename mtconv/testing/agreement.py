@@ -34,6 +34,15 @@ _REFERENCES: dict[str, Callable[..., NDArray[Any]]] = {
 def implementations(backends: Collection[str] | None = None) -> Iterator[tuple[str, str]]:
     """List (backend, algorithm) of every backend that is installed.
 
+    Parameters
+    ----------
+    backends : collection of str, optional
+        Names of backends to list instead, installed or not.
+
+    Returns
+    -------
+    iterator of (str, str)
+
     Examples
     --------
     >>> ("numpy", "gemm") in list(implementations(["numpy"]))

@@ -120,7 +120,8 @@ def _how(
     """Settle what needs the values: the computing dtype, and whether padding is safe."""
     if _name(dtype) in _HALF:
         dtype = np.dtype(np.float32)
-    algorithm = plan.algorithm
+    # Sums without terms: the others multiply matrices that would have no columns.
+    algorithm = plan.algorithm if first.size and second.size else "direct"
     if dtype.kind in "iu":
         if algorithm != "direct" and values.fit_float64(
             plan.form, plan.spec, first, second, bias
