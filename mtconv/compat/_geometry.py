@@ -19,7 +19,6 @@ from mtconv.resolve import per_axis
 __all__ = [
     "Geometry",
     "cropped",
-    "crops_whole_input",
     "ends",
     "group_count",
     "ints",
@@ -118,11 +117,6 @@ def word(function: str, argument: str, value: Any, words: tuple[str, ...]) -> st
 def same_shape(found: Sequence[Axis], wanted: Sequence[Axis]) -> bool:
     """Say whether two lists of axes are the same relations."""
     return tuple(found) == tuple(wanted)
-
-
-def crops_whole_input(axis: Axis) -> bool:
-    """Say whether an end loses more than the spread input: lax has no such padding."""
-    return max(axis.lo, axis.hi) > axis.full
 
 
 def refuse(target: str, geometry: Geometry, reason: str) -> NoReturn:

@@ -23,7 +23,6 @@ from mtconv.compat._call import Call, channels_first
 from mtconv.compat._geometry import (
     Geometry,
     cropped,
-    crops_whole_input,
     ends,
     group_count,
     ints,
@@ -179,8 +178,6 @@ def options(found: Geometry) -> dict[str, Any]:
         "groups": found.groups,
         "padding_mode": found.padding_mode.upper(),
     }
-    if any(map(crops_whole_input, found.axes)):
-        refuse("equinox", found, "its pairs cannot crop more than the spread input")
     if found.padding_mode == "zeros":
         return said
     small = tuple(axis.small for axis in found.axes)

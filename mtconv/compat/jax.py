@@ -25,7 +25,6 @@ from mtconv.compat._call import Call, channels_last
 from mtconv.compat._geometry import (
     Geometry,
     cropped,
-    crops_whole_input,
     ints,
     pairs,
     refuse,
@@ -156,8 +155,6 @@ def options(found: Geometry) -> dict[str, Any]:
     """Write a geometry in jax's options, or refuse."""
     if found.padding_mode != "zeros" or found.groups != 1:
         refuse("jax", found, "it has no groups and pads with zeros only")
-    if any(map(crops_whole_input, found.axes)):
-        refuse("jax", found, "its pairs cannot crop more than the spread input")
     return {
         "strides": tuple(axis.stride for axis in found.axes),
         "padding": tuple(

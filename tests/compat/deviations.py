@@ -91,17 +91,6 @@ DEVIATIONS = [
     ),
     Deviation(
         "jax",
-        "pairs may crop more than the spread input",
-        Drawn(
-            "jax.conv_transpose",
-            {"lhs": last(1), "rhs": taps(1, 2, 3, 4)},
-            {"strides": [1], "padding": [[-2, 6]]},
-        ),
-        None,
-        last(0, 0),
-    ),
-    Deviation(
-        "jax",
         "a result without an element is refused",
         Drawn(
             "jax.conv_transpose",
