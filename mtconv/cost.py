@@ -5,6 +5,7 @@ The estimates only rank algorithms; their constants change speed, never a result
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log2, prod
 from typing import NamedTuple
 
@@ -18,9 +19,13 @@ class Rates(NamedTuple):
     """Measured speeds of one engine for one kind of element."""
 
     gemm: float  # multiply-adds per second in a large matrix product
-    elementwise: float  # multiply-adds per second, array operation by array operation
-    copy: float  # bytes per second through a strided copy or add
+    element: float  # seconds per element of an array operation on long runs
+    strided: float  # the same where one side has a stride
     call: float  # seconds that one array operation costs at least
+    block: float  # bytes of columns that are computed at a time
+
+    # An array operation on short runs costs as much as on so many elements more.
+    run: int = 24
 
 
 class Cost(NamedTuple):
@@ -32,84 +37,171 @@ class Cost(NamedTuple):
     seconds: float
 
 
+class _Work(NamedTuple):
+    """Counts that the models share; elements are those of the whole batch."""
+
+    small: int  # channels per group
+    share: int
+    taps: int
+    cells: int  # small cells
+    x: int
+    y: int
+    kernel: int
+    columns: int  # one per small cell, tap and big channel
+    row: int  # small cells in a row
+    live: int  # output phases that have taps
+    transposed: bool
+
+
 def estimate(
-    algorithm: str, spec: ConvSpec, batch: int, itemsize: int, rates: Rates
+    algorithm: str,
+    spec: ConvSpec,
+    batch: int,
+    itemsize: int,
+    rates: Rates,
+    form: str = "conv_transpose",
 ) -> Cost:
     """Estimate the cost of an algorithm; ``batch`` items of ``itemsize`` bytes each."""
-    return _MODELS[algorithm](spec, batch, itemsize, rates)
-
-
-def _sizes(spec: ConvSpec, batch: int) -> tuple[int, int, int, int]:
-    """Return elements of x, of y, of the columns (one per x, tap) and the taps."""
     small, share = spec.kernel_shape[:2]
-    taps = prod(spec.kernel_size)
     cells = batch * prod(spec.small)
-    return (
+    taps = prod(spec.kernel_size)
+    work = _Work(
+        small // max(spec.groups, 1),
+        share,
+        taps,
+        cells,
         cells * small,
         batch * prod(spec.big) * share * spec.groups,
+        prod(spec.kernel_shape),
         cells * taps * share * spec.groups,
-        taps,
+        max(spec.small[-1], 1),
+        prod(sum(p.taps > 0 for p in geometry.phases(axis)) for axis in spec.axes),
+        form == "conv_transpose",
+    )
+    return _MODELS[algorithm](spec, work, itemsize, rates)
+
+
+def _product(multiply_adds: float, depth: int, rates: Rates) -> float:
+    """Seconds of a matrix product; a thin one waits for its result's memory."""
+    return multiply_adds / rates.gemm * (1 + 6 / max(depth, 1))
+
+
+def _short(row: int, rates: Rates) -> float:
+    """Return how much longer an operation on rows takes than on one long run."""
+    return 1 + rates.run / max(row, 1)
+
+
+def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    products = work.columns * work.small
+    chunks = 1 + work.columns * itemsize / rates.block
+    short = _short(work.row, rates)
+    if work.transposed:
+        operations = 0
+        phases = 1
+        for axis in spec.axes:
+            phases *= min(axis.stride, axis.kernel)
+            operations += 3 * phases
+        first = rates.element if spec.rank > 1 else rates.strided
+        moving = work.columns * first + work.y * rates.strided * short
+        if work.small == 1:
+            moving += work.columns * rates.element
+    else:
+        operations = work.taps
+        moving = work.columns * rates.strided * short
+    seconds = _product(products, work.small, rates) + moving
+    seconds += operations * chunks * rates.call
+    moved = itemsize * (work.x + work.y + 2 * work.columns)
+    return Cost(products, moved, int(operations * chunks), seconds)
+
+
+def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    products = work.columns * work.small
+    copies = prod(-(-axis.kernel // axis.stride) for axis in spec.axes)
+    wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
+    short = _short(work.row, rates)
+    if not work.transposed:
+        blocks = 1 + work.columns * itemsize / (2 * rates.block)
+        moving = (
+            work.columns * rates.strided * short + 2 * work.x * work.live * rates.element
+        )
+        moving += work.kernel * rates.strided * blocks
+        operations = (work.taps + 2 * work.live) * blocks
+    else:
+        blocks = 1 + copies * work.x * itemsize / (2 * rates.block)
+        if wide:
+            moving = work.kernel * rates.element * blocks
+            moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
+            operations = 8 * copies * blocks
+        else:
+            moving = copies * work.x * 2 * rates.element * short
+            moving += work.kernel * 4 * rates.strided * blocks
+            moving += work.y * (rates.element + rates.strided) * short
+            operations = (3 * work.live + copies) * (1 + work.y * itemsize / rates.block)
+    seconds = _product(products, work.small * copies, rates) + moving
+    seconds += operations * rates.call
+    moved = itemsize * (work.x * 2 * copies + 2 * work.y)
+    return Cost(products, moved, int(operations), seconds)
+
+
+def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    if not work.transposed:
+        # The other two maps have no fast form: they run as gemm.
+        cost = _gemm(spec, work, itemsize, rates)
+        return cost._replace(seconds=cost.seconds * 1.01)
+    share, sums = 1.0, 1.0
+    for axis in spec.axes:
+        fast = {2: (3 / 4, 3 / 2), 3: (2 / 3, 2.0)}
+        found = [p for p in geometry.phases(axis) if p.taps]
+        taps = sum(phase.taps for phase in found)
+        kept = [
+            (phase.taps, *fast.get(phase.taps if phase.shift_step == 1 else 0, (1.0, 1.0)))
+            for phase in found
+        ]
+        share *= sum(count * part for count, part, _ in kept) / max(taps, 1)
+        sums *= max((growth for *_, growth in kept), default=1.0)
+    products = int(work.columns * work.small * share)
+    blocks = 1 + 2 * work.x * sums * itemsize / rates.block
+    moving = (
+        (work.x * 3 * sums + work.y * 4) * rates.strided * _short(work.row // 2, rates) / 2
+    )
+    moving += work.kernel * 8 * rates.strided * blocks
+    operations = 12 * 3**spec.rank * (blocks + work.y * itemsize * sums / rates.block)
+    seconds = _product(products, work.small, rates) + moving + operations * rates.call
+    moved = int(itemsize * (work.x * (1 + sums) + work.y * (1 + sums)))
+    return Cost(products, moved, int(operations), seconds)
+
+
+def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    del spec
+    products = work.columns * work.small
+    inner = work.small if work.transposed else work.share
+    operations = 2 * work.taps * inner * (1 + work.y * itemsize / rates.block)
+    moving = products * (rates.element + rates.strided) * _short(work.row, rates)
+    seconds = moving + operations * rates.call
+    return Cost(
+        products, itemsize * (work.x + work.y + 2 * products), int(operations), seconds
     )
 
 
-def _gemm(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
-    x, y, columns, taps = _sizes(spec, batch)
-    inner = spec.kernel_shape[0] // max(spec.groups, 1)
-    products = columns * inner
-    moved = itemsize * (x + y + 2 * columns)
-    operations = batch * (spec.groups + taps)
-    # A thin inner dimension leaves the matrix product waiting for its result's memory.
-    speed = rates.gemm * inner / (inner + 16)
-    seconds = products / speed + moved / rates.copy + operations * rates.call
-    return Cost(products, moved, operations, seconds)
-
-
-def _polyphase(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
-    x, y, columns, taps = _sizes(spec, batch)
-    inner = spec.kernel_shape[0] // max(spec.groups, 1)
-    products = columns * inner
-    live = prod(geometry.live_phases(axis) for axis in spec.axes)
-    phases = prod(min(axis.stride, axis.big) for axis in spec.axes)
-    moved = itemsize * (x * -(-taps // max(live, 1)) * 2 * max(live, 1) + 2 * y)
-    # Phases without taps cost a step too: strides far beyond the kernel have many.
-    operations = batch * spec.groups * live * 2 + taps + phases - live
-    speed = rates.gemm * inner / (inner + 16)
-    seconds = products / speed + moved / rates.copy + operations * rates.call
-    return Cost(products, moved, operations, seconds)
-
-
-def _direct(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
-    x, y, columns, taps = _sizes(spec, batch)
-    inner = spec.kernel_shape[0] // max(spec.groups, 1)
-    products = columns * inner
-    moved = itemsize * (x + y + 2 * products)
-    operations = taps * inner * spec.kernel_shape[1]
-    seconds = products / rates.elementwise + operations * rates.call
-    return Cost(products, moved, operations, seconds)
-
-
-def _fft(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
-    x, y, _, _ = _sizes(spec, batch)
-    small, share = spec.kernel_shape[:2]
-    phases = prod(min(axis.stride, axis.big) for axis in spec.axes)
+def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     length = prod(axis.small + -(-axis.extent // axis.stride) for axis in spec.axes)
-    transforms = batch * small + phases * share * (small + batch * spec.groups)
-    butterflies = int(5 * length * log2(max(length, 2)) * transforms)
-    products = 4 * length * phases * batch * small * share
-    moved = itemsize * 2 * (length * transforms + x + y)
-    operations = 10 + 2 * phases
-    seconds = (
-        (butterflies + products) / (2 * rates.elementwise)
-        + moved / rates.copy
-        + operations * rates.call
+    items = work.cells // max(prod(spec.small), 1)
+    groups = spec.groups
+    transforms = items * work.small * groups + work.live * work.share * groups * (
+        work.small + items
     )
-    return Cost(butterflies + products, moved, operations, seconds)
+    butterflies = int(2.5 * length * log2(max(length, 2)) * transforms)
+    joined = length * work.live * items * work.small * work.share * groups
+    moved = 2 * itemsize * (length * transforms + work.x + work.y)
+    operations = 20 * (1 + work.live)
+    seconds = (butterflies + 8 * joined) * 1.5 * rates.element + operations * 5 * rates.call
+    return Cost(butterflies + 4 * joined, moved, operations, seconds)
 
 
-_MODELS = {
+_MODELS: dict[str, Callable[[ConvSpec, _Work, int, Rates], Cost]] = {
     "gemm": _gemm,
     "polyphase": _polyphase,
     "direct": _direct,
     "fft": _fft,
-    "fastfir": _polyphase,
+    "fastfir": _fastfir,
 }

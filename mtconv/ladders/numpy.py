@@ -18,22 +18,20 @@ ALGORITHMS = ("gemm", "polyphase", "direct", "fft", "fastfir")
 # `auto` takes an inexact algorithm only from this many multiply-adds up.
 INEXACT_FROM = 2**22
 
-# Speeds per element of float32; only their ratios matter.
-_RATES = Rates(gemm=4e10, elementwise=1e9, copy=4e9, call=2e-6)
-_INTEGER_RATES = Rates(gemm=5e8, elementwise=1e9, copy=4e9, call=2e-6)
+# One core with AVX-512, float32; only the ratios matter.
+_FLOAT32 = Rates(gemm=4.5e10, element=1.2e-10, strided=4.5e-10, call=1.5e-6, block=2**21)
 
 
 def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of NumPy by estimated time; refused ones come last."""
-    del form
     itemsize = FLOATING.get(dtype)
-    rates = _RATES if itemsize else _INTEGER_RATES
+    rates = _rates(itemsize or 8)
     ranked: list[Candidate] = []
     refused: list[Candidate] = []
     for name in ALGORITHMS:
-        cost = estimate(name, spec, batch, itemsize or 8, rates)
+        cost = estimate(name, spec, batch, itemsize or 8, rates, form)
         reason = ""
         if name in INEXACT:
             reason = _why_not_inexact(spec, batch, itemsize is not None, exact)
@@ -44,6 +42,16 @@ def rank(
     ranked.sort(key=lambda candidate: candidate.cost.seconds if candidate.cost else 0.0)
     ranked[0] = ranked[0]._replace(reason="the smallest estimated time")
     return (*ranked, *refused)
+
+
+def _rates(itemsize: int) -> Rates:
+    """Wider elements are slower in proportion; integers are computed in float64."""
+    wider = itemsize / 4
+    return _FLOAT32._replace(
+        gemm=_FLOAT32.gemm / wider,
+        element=_FLOAT32.element * wider,
+        strided=_FLOAT32.strided * max(1.0, wider / 1.5),
+    )
 
 
 def _why_not_inexact(spec: ConvSpec, batch: int, floating: bool, exact: bool) -> str:
