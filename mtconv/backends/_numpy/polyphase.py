@@ -147,6 +147,9 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
 
     y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
     """
+    if wide.pays(axes):
+        wide.conv(axes, y, w, out, space)
+        return
     groups, small = w.shape[:2]
     sizes = (out.shape[0], *out.shape[3:])
     result = space.take((groups, small, prod(sizes)), out.dtype)
@@ -166,6 +169,9 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
 
     x is (g, ci, b, *small), y (b, g, co, *big), out (g, ci, co, *taps).
     """
+    if wide.pays(axes):
+        wide.kernel_grad(axes, x, y, out, space)
+        return
     rows = x.reshape(*x.shape[:2], -1)
     for found in _live(axes):
         with space.frame():

@@ -7,6 +7,7 @@ cells per axis, and copies move runs of up to ``stride`` elements.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -14,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy.strided import window_view
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
-__all__ = ["conv_transpose", "pays"]
+__all__ = ["conv", "conv_transpose", "kernel_grad", "pays"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
@@ -63,6 +65,70 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
         with space.frame():
             stack = _stack(axes, found, cells, x, space)
             _multiply(axes, found, stack, w, out, parts, space)
+
+
+def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Run the convolution; shapes as in `polyphase.conv`."""
+    groups, small, share = w.shape[:3]
+    rank = len(axes)
+    cells = out.shape[0] * prod(out.shape[3:])
+    result = space.take((groups, cells, small), out.dtype)
+    result[...] = 0
+    for channels in _channels(axes, share, groups * cells * y.itemsize):
+        with space.frame():
+            rows = w[:, :, channels].reshape(groups, small, -1)
+            columns = _columns(axes, y[:, :, channels], space)
+            more = space.take(result.shape, result.dtype)
+            result += np.matmul(columns, rows.swapaxes(1, 2), out=more)
+    ordered = result.reshape(groups, out.shape[0], *out.shape[3:], small)
+    out[...] = ordered.transpose(1, 0, 2 + rank, *range(2, 2 + rank))
+
+
+def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
+    """Add up the kernel gradient; shapes as in `polyphase.kernel_grad`."""
+    groups, small, share = out.shape[:3]
+    rows = x.reshape(groups, small, -1)
+    for channels in _channels(axes, share, groups * rows.shape[2] * y.itemsize):
+        with space.frame():
+            columns = _columns(axes, y[:, :, channels], space)
+            part = out[:, :, channels]
+            more = space.take((groups, small, columns.shape[2]), out.dtype)
+            np.matmul(rows, columns, out=more)
+            part += more.reshape(part.shape)
+
+
+def _channels(axes: Axes, share: int, each: int) -> list[slice]:
+    """Cut the channels of the big side so that columns stay small."""
+    step = max(1, 2 * RESULT_BYTES // max(1, each * prod(axis.kernel for axis in axes)))
+    return [slice(start, start + step) for start in range(0, share, step)]
+
+
+def _columns(axes: Axes, y: Array, space: Workspace) -> Array:
+    """Gather y (b, g, co, *big) as (g, b * small cells, co * taps)."""
+    rank = len(axes)
+    if any(axis.lo > 0 or axis.hi > 0 for axis in axes):
+        padded = space.take((*y.shape[:3], *(axis.full for axis in axes)), y.dtype)
+        padded[...] = 0
+        first = [min(max(-axis.lo, 0), axis.big) for axis in axes]
+        last = [
+            max(start, min(axis.big, axis.full - axis.lo))
+            for start, axis in zip(first, axes, strict=True)
+        ]
+        cells: Index = tuple(map(slice, first, last))
+        inner: Index = tuple(
+            slice(start + axis.lo, stop + axis.lo)
+            for start, stop, axis in zip(first, last, axes, strict=True)
+        )
+        padded[(..., *inner)] = y[(..., *cells)]
+        axes = tuple(replace(a, big=a.full, lo=0) for a in axes)
+        y = padded
+    view = window_view(y, axes)  # (b, g, co, *small, *taps)
+    order = (1, 0, *range(3, 3 + rank), 2, *range(3 + rank, 3 + 2 * rank))
+    ordered = view.transpose(order)
+    columns = space.take(ordered.shape, y.dtype)
+    columns[...] = ordered
+    taps = prod(axis.kernel for axis in axes)
+    return columns.reshape(y.shape[1], -1, y.shape[2] * taps)
 
 
 def _multiply(
