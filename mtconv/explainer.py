@@ -23,7 +23,7 @@ from mtconv.spec import FORMS
 
 __all__ = ["explain"]
 
-# What the arrays of the NumPy backend may take beside the result, for each thread.
+# What the NumPy backend may take beside the result, for each thread, whatever the sizes.
 NUMPY_WORKSPACE = 64 * 2**20
 
 
@@ -165,8 +165,4 @@ def _workspace(plan: Plan, batch: int, itemsize: int) -> int | None:
         if plan.form == "kernel_grad":
             return csr_bytes("conv", gradient_spec(spec, batch), itemsize)
         return csr_bytes(plan.form, spec, itemsize)
-    if plan.backend == "numpy":
-        share = spec.kernel_shape[1] * spec.groups
-        columns = batch * prod(spec.small) * prod(spec.kernel_size) * share
-        return min(NUMPY_WORKSPACE, columns * max(itemsize, 4))
-    return None
+    return NUMPY_WORKSPACE if plan.backend == "numpy" else None
