@@ -13,7 +13,7 @@ from mtconv.errors import GeometryError
 __all__ = ["main"]
 
 # Modules of mtconv.commands, in the order that the help shows.
-COMMANDS = ("demo", "shape", "explain", "draw", "convert")
+COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

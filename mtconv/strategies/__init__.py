@@ -9,6 +9,6 @@ channels, and empty batches.
 
 from mtconv.strategies.build import problems as problems
 from mtconv.strategies.build import specs as specs
-from mtconv.strategies.case import Case as Case
+from mtconv.testing.case import Case as Case
 
 __all__ = ["Case", "problems", "specs"]

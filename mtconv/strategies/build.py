@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mtconv.spec import ConvSpec
-from mtconv.strategies.case import Case
 from mtconv.strategies.geometry import OPTIONS, PADDINGS, Limits, geometry
+from mtconv.testing.case import Case
 
 __all__ = ["problems", "specs"]
 

@@ -100,7 +100,7 @@ def assert_backends_agree(
     a, b = np.asarray(first), np.asarray(second)
     more = {} if bias is None else {"bias": bias}
     expected = _REFERENCES[form](first, second, **more, **options)
-    found = _problem(form, a, b, options)
+    found = problem_of(form, a, b, options)
     integers = expected.dtype.kind in "iu"
     for backend, algorithm in implementations(backends):
         inexact = algorithm in INEXACT
@@ -174,7 +174,7 @@ def assert_matches_reference(
     def check(case: Case) -> None:
         expected = reference_conv_transpose(case.x, case.kernel, case.bias, **case.options)
         got = fn(case.x, case.kernel, case.bias, **case.options)
-        found = _problem("conv_transpose", case.x, case.kernel, case.options)
+        found = problem_of("conv_transpose", case.x, case.kernel, case.options)
         compare(f"{case!r}", "conv_transpose", found, got, expected)
 
     check()
@@ -188,9 +188,10 @@ def tolerance(
     return 8 * epsilon(expected) * sqrt(terms) * norm(first) * norm(second)
 
 
-def _problem(
+def problem_of(
     form: str, first: NDArray[Any], second: NDArray[Any], options: dict[str, Any]
 ) -> Problem:
+    """Return the problem of a call of one of the three maps on these arrays."""
     options = dict(options)
     size = None
     if form == "kernel_grad":

@@ -1,0 +1,19 @@
+"""Verification on the user's own machine, and a conformance set for other languages."""
+
+from mtconv.verify.cases import random_cases as random_cases
+from mtconv.verify.conformance import Expected as Expected
+from mtconv.verify.conformance import export_conformance as export_conformance
+from mtconv.verify.conformance import read_conformance as read_conformance
+from mtconv.verify.run import Line as Line
+from mtconv.verify.run import Report as Report
+from mtconv.verify.run import verify as verify
+
+__all__ = [
+    "Expected",
+    "Line",
+    "Report",
+    "export_conformance",
+    "random_cases",
+    "read_conformance",
+    "verify",
+]

@@ -1,0 +1,156 @@
+"""`mtconv verify`: it passes here, it sees what is wrong, and its exports can be read."""
+
+import json
+from itertools import islice
+
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv.cli import main
+from mtconv.verify import export_conformance, random_cases, read_conformance, verify
+
+
+@pytest.fixture
+def wrong_polyphase(monkeypatch):
+    """One algorithm that is off by one in the last element of convolutions."""
+    right = mtconv.conv
+
+    def wrong(*arrays, **options):
+        got = right(*arrays, **options)
+        if options["algorithm"] == "polyphase":
+            got.flat[-1] += 1
+        return got
+
+    monkeypatch.setattr(mtconv, "conv", wrong)
+
+
+def test_all_is_well_with_numpy():
+    report = verify(seconds=0.5, backends=["numpy"])
+    assert report.passed
+    assert {line.algorithm for line in report.lines} >= {
+        "gemm",
+        "polyphase",
+        "direct",
+        "fft",
+    }
+    assert all(line.cases >= 3 for line in report.lines)
+
+
+def test_an_error_is_seen_and_described(wrong_polyphase):  # noqa: ARG001
+    report = verify(seconds=0.5, backends=["numpy"])
+    assert not report.passed
+    for line in report.lines:
+        assert line.passed is (line.algorithm != "polyphase")
+        if not line.passed:
+            assert not line.failures["conv_transpose"]
+            assert len(line.failures["conv"]) == line.cases
+            assert "1 of" in line.failures["conv"][0]
+            assert "o = " in line.failures["conv"][0]
+
+
+def test_an_exception_is_a_failure(monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("inside")  # noqa: EM101
+
+    monkeypatch.setattr(mtconv, "kernel_grad", broken)
+    report = verify(seconds=0.1, backends=["numpy"])
+    assert report.lines[0].failures["kernel_grad"][0] == "ZeroDivisionError: inside"
+
+
+def test_progress_goes_up_to_one():
+    shares = []
+    verify(seconds=0.2, backends=["sparse"], progress=lambda _, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_the_command_says_so_and_exits_with_0(capsys):
+    assert main(["verify", "--seconds", "0.2", "--backend", "numpy"]) == 0
+    out = capsys.readouterr().out
+    assert "all equal to the plain loops" in out
+    assert out.startswith("backend  algorithm  problems")
+
+
+def test_the_command_exits_with_1_where_anything_is_wrong(
+    capsys,
+    wrong_polyphase,  # noqa: ARG001
+):
+    assert main(["verify", "--seconds", "0.2", "--backend", "numpy", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["passed"] is False
+    assert [line["algorithm"] for line in found["lines"] if line["failures"]["conv"]] == [
+        "polyphase"
+    ]
+
+
+def test_cases_are_a_function_of_seed_and_number():
+    first, second = (list(islice(random_cases(), 20)) for _ in range(2))
+    assert list(map(repr, first)) == list(map(repr, second))
+    assert list(map(repr, first)) != list(map(repr, islice(random_cases(1), 20)))
+
+
+def test_cases_reach_what_goes_wrong_elsewhere():
+    cases = list(islice(random_cases(), 200))
+    axes = [axis for case in cases for axis in case.spec.axes]
+    assert any(axis.kernel < axis.stride for axis in axes)
+    assert any(axis.lo < 0 for axis in axes)
+    assert any(axis.lo >= axis.extent for axis in axes)
+    assert {case.spec.rank for case in cases} == {1, 2, 3}
+    assert any(
+        case.spec.groups > 1 and case.spec.small_channels != case.spec.big_channels
+        for case in cases
+    )
+
+
+def test_a_conformance_set_reads_back_what_was_written(tmp_path):
+    path = export_conformance(tmp_path / "new" / "folder", cases=30)
+    entries = list(read_conformance(path))
+    assert len(entries) == 30
+    for entry, case in zip(entries, random_cases(), strict=False):
+        assert repr(entry.case) == repr(case)
+        got = mtconv.conv_transpose(case.x, case.kernel, **case.options)
+        np.testing.assert_array_equal(entry.conv_transpose, got)
+        np.testing.assert_array_equal(
+            entry.conv, mtconv.conv(case.y, case.kernel, **case.conv_options)
+        )
+        np.testing.assert_array_equal(
+            entry.kernel_grad, mtconv.kernel_grad(case.x, case.y, **case.grad_options)
+        )
+
+
+def test_a_conformance_set_needs_nothing_but_its_own_numbers(tmp_path):
+    # What an implementer in another language does: axes, arrays and the relation.
+    whole = json.loads(export_conformance(tmp_path, cases=30).read_text())
+    assert (whole["format"], whole["version"]) == ("mtconv-conformance", 1)
+    for entry in whole["cases"]:
+        if len(entry["axes"]) > 1:
+            continue
+        (axis,) = entry["axes"]
+        x, w, wanted = (
+            np.reshape(entry[name]["data"], entry[name]["shape"])
+            for name in ("x", "kernel", "conv_transpose")
+        )
+        y = np.zeros_like(wanted)
+        each = x.shape[1] // entry["groups"]
+        for s in range(x.shape[1]):
+            for c in range(w.shape[1]):
+                for i in range(axis["small"]):
+                    for j in range(axis["kernel"]):
+                        o = axis["stride"] * i + axis["dilation"] * j - axis["lo"]
+                        if 0 <= o < axis["big"]:
+                            channel = s // each * w.shape[1] + c
+                            y[:, channel, o] += x[:, s, i] * w[s, c, j]
+        np.testing.assert_array_equal(y, wanted)
+
+
+def test_another_format_is_refused(tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text('{"format": "mtconv-conformance", "version": 99, "cases": []}')
+    with pytest.raises(ValueError, match="not a mtconv-conformance file of version 1"):
+        next(read_conformance(path))
+
+
+def test_the_command_exports(tmp_path, capsys):
+    assert main(["verify", "--export", str(tmp_path), "--cases", "2"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "conformance-v1.json")
