@@ -37,9 +37,10 @@ html_title = f"mtconv {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
+html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
-pygments_style = "tango"
+pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
 
