@@ -107,7 +107,9 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
             moving += work.columns * rates.element
     else:
         operations = work.taps
-        moving = work.columns * rates.strided * short
+        # With wide strides every element comes from a cache line of its own.
+        lines = 1 + min(spec.axes[-1].stride, 16) / 6
+        moving = work.columns * rates.strided * short * lines
     seconds = _product(products, work.small, rates) + moving
     seconds += operations * chunks * rates.call
     moved = itemsize * (work.x + work.y + 2 * work.columns)

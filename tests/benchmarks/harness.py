@@ -128,6 +128,7 @@ def time_in_turn(
     rounds: int = 9,
     sample_s: float = 0.02,
     limit_s: float = 20.0,
+    pause_s: float = PAUSE_S,
 ) -> dict[str, float]:
     """Median seconds of each callable, all timed in turn, round after round.
 
@@ -147,7 +148,7 @@ def time_in_turn(
         if number >= 3 and time.perf_counter() - began > limit_s:
             break
         for name, function in callables.items():
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
             function()
             start = time.perf_counter()
             for _ in range(calls[name]):

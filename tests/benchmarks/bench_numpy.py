@@ -1,0 +1,315 @@
+"""Measure the NumPy backend beside torch and onnxruntime, and write the tables.
+
+    python -m tests.benchmarks.bench_numpy [section ...]
+
+Sections: layers, conv, memory, accuracy, ladder, calls; all of them without arguments.
+torch, onnxruntime, onnx and threadpoolctl must be installed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+import mtconv
+from mtconv.ladders import choose_algorithm
+from mtconv.ladders.numpy import ALGORITHMS
+from tests.benchmarks.harness import (
+    Layer,
+    geometric_mean,
+    load_layers,
+    markdown_table,
+    time_in_turn,
+    write_section,
+)
+
+Problem = tuple[str, Any, dict[str, Any], mtconv.ConvSpec]
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Write a time, or a dash."""
+    return "-" if seconds is None else f"{seconds * 1e3:.3g}"
+
+
+def layers() -> str:
+    """Compare conv_transpose with the faster of torch and onnxruntime."""
+    from tests.benchmarks.peers import ort_transposed, torch_transposed
+
+    rows, ratios = [], []
+    for layer in load_layers():
+        x, kernel, _ = layer.arrays()
+        calls = {
+            "mtconv": lambda layer=layer, x=x, kernel=kernel: mtconv.conv_transpose(
+                x, kernel, **layer.transposed_options
+            ),
+            "torch": torch_transposed(layer, x, kernel),
+        }
+        ort = ort_transposed(layer, x, kernel)
+        if ort is not None:
+            calls["onnxruntime"] = ort
+        times = time_in_turn(calls, rounds=11, limit_s=4)
+        peer = min(times["torch"], times.get("onnxruntime", float("inf")))
+        ratios.append(peer / times["mtconv"])
+        rows.append(
+            (
+                layer.name,
+                chosen(layer, "conv_transpose"),
+                milliseconds(times["mtconv"]),
+                milliseconds(times["torch"]),
+                milliseconds(times.get("onnxruntime")),
+                f"{layer.multiply_adds / times['mtconv'] / 1e9:.1f}",
+                f"{ratios[-1]:.2f}",
+            )
+        )
+        print(*rows[-1], flush=True)
+    header = (
+        "layer",
+        "algorithm",
+        "mtconv ms",
+        "torch ms",
+        "onnxruntime ms",
+        "10^9 madd/s",
+        "ratio",
+    )
+    return markdown_table(header, rows) + "\n\n" + summary(ratios)
+
+
+def conv() -> str:
+    """Compare conv with torch on the big-to-small maps of the same layers."""
+    from tests.benchmarks.peers import torch_conv
+
+    rows, ratios = [], []
+    for layer in load_layers():
+        _, kernel, y = layer.arrays()
+        calls = {
+            "mtconv": lambda layer=layer, y=y, kernel=kernel: mtconv.conv(
+                y, kernel, **layer.options
+            ),
+            "torch": torch_conv(layer, y, kernel),
+        }
+        times = time_in_turn(calls, rounds=9, limit_s=3)
+        ratios.append(times["torch"] / times["mtconv"])
+        rows.append(
+            (
+                layer.name,
+                chosen(layer, "conv"),
+                milliseconds(times["mtconv"]),
+                milliseconds(times["torch"]),
+                f"{ratios[-1]:.2f}",
+            )
+        )
+        print(*rows[-1], flush=True)
+    header = ("layer", "algorithm", "mtconv ms", "torch ms", "ratio")
+    return markdown_table(header, rows) + "\n\n" + summary(ratios)
+
+
+def chosen(layer: Layer, form: str) -> str:
+    """Name the algorithm that `auto` takes."""
+    spec = mtconv.ConvSpec.from_shapes(
+        layer.x_shape, layer.kernel_shape, **layer.transposed_options
+    )
+    return choose_algorithm(spec, form, layer.batch, layer.dtype)[0].algorithm
+
+
+def summary(ratios: list[float]) -> str:
+    """Sum up ratios of peers' times to mtconv's."""
+    faster = sum(ratio >= 1 for ratio in ratios)
+    return (
+        f"Geometric mean of the ratios {geometric_mean(ratios):.2f}, smallest "
+        f"{min(ratios):.2f}; at least 1.00 on {faster} of {len(ratios)} layers."
+    )
+
+
+def memory() -> str:
+    """Peak memory of one call beyond the result, each in a process of its own."""
+    rows, most = [], 0.0
+    for layer in load_layers():
+        peaks = {
+            name: _peak(layer.name, name) for name in ("mtconv", "torch", "onnxruntime")
+        }
+        most = max(most, *(peaks["mtconv"] or (0.0,)))
+        cells = [
+            "-" if peak is None else " / ".join(f"{mib:.1f}" for mib in peak)
+            for peak in peaks.values()
+        ]
+        rows.append((layer.name, *cells))
+        print(*rows[-1], flush=True)
+    header = ("layer", "mtconv (traced / resident)", "torch", "onnxruntime")
+    text = markdown_table(header, rows)
+    return f"{text}\n\nMost extra memory of mtconv, two threads together: {most:.1f} MiB."
+
+
+def _peak(name: str, library: str) -> tuple[float, ...] | None:
+    code = f"from tests.benchmarks.memory import main; main({name!r}, {library!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return tuple(json.loads(done.stdout)) if done.returncode == 0 else None
+
+
+def accuracy() -> str:
+    """Largest error against float64, relative to the largest element, beside torch's."""
+    from tests.benchmarks.peers import torch_transposed
+
+    rows, worst = [], 0.0
+    for layer in load_layers():
+        if layer.dtype != "float32":
+            continue
+        x, kernel, _ = layer.arrays()
+        exact = mtconv.conv_transpose(
+            x.astype(float), kernel.astype(float), **layer.transposed_options
+        )
+        scale = abs(exact).max()
+        spec = mtconv.ConvSpec.from_shapes(
+            x.shape, kernel.shape, **layer.transposed_options
+        )
+        candidates = choose_algorithm(spec, "conv_transpose", layer.batch)
+        torch_error = (
+            abs(torch_transposed(layer, x, kernel)().numpy() - exact).max() / scale
+        )
+        cells = []
+        for algorithm in ALGORITHMS:
+            cost = next(c.cost for c in candidates if c.algorithm == algorithm)
+            if cost is None or cost.seconds > 1:
+                cells.append("-")
+                continue
+            got = mtconv.conv_transpose(
+                x, kernel, algorithm=algorithm, **layer.transposed_options
+            )
+            error = abs(got - exact).max() / scale
+            if algorithm == candidates[0].algorithm:
+                worst = max(worst, error / torch_error)
+            cells.append(f"{error:.1e}")
+        rows.append((layer.name, candidates[0].algorithm, f"{torch_error:.1e}", *cells))
+        print(*rows[-1], flush=True)
+    text = markdown_table(("layer", "chosen", "torch", *ALGORITHMS), rows)
+    return (
+        f"{text}\n\nLargest ratio of the chosen algorithm's error to torch's: {worst:.2f}."
+    )
+
+
+def random_problems(count: int, seed: int = 0) -> Iterator[Problem]:
+    """Draw geometries of all ranks, strides, dilations and channel numbers."""
+    rng = np.random.default_rng(seed)
+    made = 0
+    while made < count:
+        rank = int(rng.integers(1, 4))
+        most = {1: 4096, 2: 96, 3: 20}[rank]
+        size = tuple(int(n) for n in rng.integers(4, most, rank))
+        kernel = tuple(int(k) for k in rng.integers(1, 8 if rank < 3 else 5, rank))
+        options = {
+            "stride": int(rng.integers(1, 5)),
+            "dilation": int(rng.choice([1, 1, 1, 2])),
+            "groups": int(rng.choice([1, 1, 1, 2, 8])),
+        }
+        options["padding"] = int(rng.integers(0, min(kernel) // 2 + 1))
+        groups = options["groups"]
+        small, share = (int(c) for c in 2 ** rng.integers(0, 7, 2))
+        shapes = (
+            (int(rng.integers(1, 5)), groups * small, *size),
+            (groups * small, share, *kernel),
+        )
+        try:
+            spec = mtconv.ConvSpec.from_shapes(*shapes, **options)
+        except mtconv.GeometryError:
+            continue
+        work = shapes[0][0] * spec.multiply_adds
+        if 2**12 < work < 2**28 and prod(spec.big) * groups * share < 2**22:
+            made += 1
+            yield f"random {made}", shapes, options, spec
+
+
+def ladder() -> str:
+    """Time every algorithm and compare the ladder's choice with the fastest."""
+    problems: list[Problem] = [
+        (
+            layer.name,
+            (layer.x_shape, layer.kernel_shape),
+            layer.transposed_options,
+            mtconv.ConvSpec.from_shapes(
+                layer.x_shape, layer.kernel_shape, **layer.transposed_options
+            ),
+        )
+        for layer in load_layers()
+    ]
+    losses = []
+    for name, (x_shape, kernel_shape), options, spec in (*problems, *random_problems(200)):
+        rng = np.random.default_rng(1)
+        x = rng.standard_normal(x_shape, np.float32)
+        kernel = rng.standard_normal(kernel_shape, np.float32)
+        ranked = choose_algorithm(spec, "conv_transpose", x_shape[0])
+        best = ranked[0].cost
+        calls: dict[str, Callable[[], Any]] = {
+            c.algorithm: lambda a=c.algorithm, x=x, kernel=kernel, options=options: (
+                mtconv.conv_transpose(x, kernel, algorithm=a, **options)
+            )
+            for c in ranked
+            # What is thought so much slower could not be the fastest.
+            if c.cost is not None
+            and best is not None
+            and c.cost.seconds < 8 * best.seconds + 1e-3
+            and not c.reason.startswith("not exact")
+        }
+        times = time_in_turn(calls, rounds=5, sample_s=0.002, limit_s=1, pause_s=0)
+        losses.append(times[ranked[0].algorithm] / min(times.values()))
+        if losses[-1] > 1.25:
+            print(
+                name,
+                x_shape,
+                kernel_shape,
+                options,
+                {k: milliseconds(v) for k, v in times.items()},
+            )
+    within = sum(loss <= 1.25 for loss in losses) / len(losses)
+    return (
+        f"Over the layers and 200 random geometries ({len(losses)} problems) the choice "
+        f"costs {geometric_mean(losses):.3f} times the fastest algorithm in geometric mean, "
+        f"and at most 1.25 times on {within:.0%} of them; the worst is "
+        f"{max(losses):.2f} times."
+    )
+
+
+def calls() -> str:
+    """Time the smallest layer, and dispatch and plan look-up alone."""
+    from mtconv.backends import _numpy
+    from tests.benchmarks.peers import torch_transposed
+
+    layer = load_layers("d2l")[0]
+    x, kernel, _ = layer.arrays()
+
+    def call() -> Any:
+        return mtconv.conv_transpose(x, kernel, stride=3, padding=2)
+
+    times = time_in_turn({"mtconv": call, "torch": torch_transposed(layer, x, kernel)})
+    run = _numpy.run
+    try:
+        _numpy.run = lambda *_: None  # what is left is options, dispatch and plan
+        alone = time_in_turn({"call": call})["call"]
+    finally:
+        _numpy.run = run
+    return (
+        f"`{layer.name}`: mtconv {times['mtconv'] * 1e6:.1f} microseconds, torch "
+        f"{times['torch'] * 1e6:.1f}. Options, dispatch and plan look-up alone: "
+        f"{alone * 1e6:.1f} microseconds."
+    )
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "layers": layers,
+    "conv": conv,
+    "memory": memory,
+    "accuracy": accuracy,
+    "ladder": ladder,
+    "calls": calls,
+}
+
+
+if __name__ == "__main__":
+    for section in sys.argv[1:] or SECTIONS:
+        text = SECTIONS[section]()
+        write_section(f"numpy {section}", text)
+        print(text, flush=True)
