@@ -267,8 +267,8 @@ def ladder() -> str:
     within = sum(loss <= 1.25 for loss in losses) / len(losses)
     return (
         f"Over the layers and 200 random geometries ({len(losses)} problems) the choice "
-        f"costs {geometric_mean(losses):.3f} times the fastest algorithm in geometric mean, "
-        f"and at most 1.25 times on {within:.0%} of them; the worst is "
+        f"costs {geometric_mean(losses):.3f} times the fastest algorithm in geometric "
+        f"mean, and at most 1.25 times on {within:.0%} of them; the worst is "
         f"{max(losses):.2f} times."
     )
 

@@ -1,0 +1,57 @@
+"""The one function that makes strided views never reaches outside its buffer."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from mtconv.backends._numpy.strided import window_view
+from mtconv.geometry import Axis
+
+
+def guarded(size, guard=50):
+    """Cells 0, 1, 2, ... in the middle of a buffer whose other cells are -1."""
+    buffer = np.full(size + 2 * guard, -1)
+    buffer[guard : guard + size] = np.arange(size)
+    return buffer[guard : guard + size]
+
+
+def test_every_small_axis_sees_its_own_cells_or_is_refused():
+    seen = refused = 0
+    for n, big, k, stride, dilation, lo in product(
+        range(4), range(1, 9), range(1, 4), (1, 2, 3), (1, 2), range(-2, 3)
+    ):
+        axis = Axis(n, big, k, stride, dilation, lo)
+        cells = [[stride * i + dilation * j - lo for j in range(k)] for i in range(n)]
+        inside = n > 0 and all(0 <= o < big for row in cells for o in row)
+        if inside:
+            assert window_view(guarded(big), (axis,)).tolist() == cells
+            seen += 1
+        else:
+            with pytest.raises(ValueError, match="taps outside"):
+                window_view(guarded(big), (axis,))
+            refused += 1
+    assert seen > 500
+    assert refused > 500
+
+
+def test_axes_behind_others_and_arrays_with_negative_strides():
+    image = np.arange(40).reshape(2, 4, 5)[:, ::-1, ::-1]
+    axes = (Axis(2, 4, 2, 2), Axis(2, 5, 3, 2))
+    view = window_view(image, axes)
+    assert view.shape == (2, 2, 2, 2, 3)
+    for c, i, j, ki, kj in np.ndindex(view.shape):
+        assert view[c, i, j, ki, kj] == image[c, 2 * i + ki, 2 * j + kj]
+
+
+def test_the_view_cannot_be_written_through():
+    view = window_view(np.arange(4), (Axis(3, 4, 2),))
+    with pytest.raises(ValueError, match="read-only"):
+        view[0, 0] = 1
+
+
+def test_an_array_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="has not the big sizes"):
+        window_view(np.arange(5), (Axis(3, 4, 2),))

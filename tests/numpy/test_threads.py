@@ -1,0 +1,117 @@
+"""Threads change neither a value nor BLAS's settings, and never fight."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv.backends._numpy import threads
+
+ALGORITHMS = ("gemm", "polyphase", "direct", "fft", "fastfir")
+
+
+def layer(seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, 32, 48, 48), np.float32)
+    kernel = rng.standard_normal((32, 16, 4, 4), np.float32)
+    return x, kernel
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_results_are_identical_from_run_to_run_and_close_for_any_number_of_threads(
+    algorithm, monkeypatch
+):
+    x, kernel = layer()
+
+    def run(workers):
+        monkeypatch.setattr(threads, "default_workers", lambda: workers)
+        return mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm=algorithm)
+
+    alone, shared = run(1), run(3)
+    assert np.array_equal(alone, run(1))
+    assert np.array_equal(shared, run(3))
+    scale = abs(alone).max()
+    assert abs(alone - shared).max() <= 1e-5 * scale
+
+
+@pytest.mark.parametrize("form", ["conv", "kernel_grad"])
+def test_gradients_are_identical_from_run_to_run(form):
+    x, kernel = layer()
+    y = mtconv.conv_transpose(x, kernel, stride=2, padding=1)
+
+    def run():
+        if form == "conv":
+            return mtconv.conv(y, kernel, stride=2, padding=1)
+        return mtconv.kernel_grad(x, y, kernel_size=4, stride=2, padding=1)
+
+    assert np.array_equal(run(), run())
+
+
+def test_calls_from_many_threads_do_not_disturb_one_another(monkeypatch):
+    monkeypatch.setattr(threads, "default_workers", lambda: 2)
+    problems = [layer(seed) for seed in range(8)]
+
+    def run(problem):
+        return mtconv.conv_transpose(*problem, stride=2, padding=1)
+
+    expected = [run(problem) for problem in problems]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            found = list(pool.map(run, problems))
+            assert all(map(np.array_equal, found, expected))
+
+
+def test_blas_has_its_threads_back_after_a_call_and_after_an_error(monkeypatch):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    monkeypatch.setattr(threads, "default_workers", lambda: 2)
+
+    def settings():
+        return [
+            info["num_threads"]
+            for info in threadpoolctl.threadpool_info()
+            if info["user_api"] == "blas"
+        ]
+
+    def fail(task):
+        raise ArithmeticError(task)
+
+    before = settings()
+    mtconv.conv_transpose(*layer(), stride=2)
+    assert settings() == before
+    with pytest.raises(ArithmeticError):
+        threads.run_all(fail, [1, 2, 3])
+    assert settings() == before
+
+
+def test_every_task_runs_once_on_any_number_of_threads():
+    for workers in (1, 2, 5):
+        done = []
+        threads.run_all(done.append, range(20), workers)
+        assert sorted(done) == list(range(20))
+
+
+def test_a_task_inside_the_pool_may_call_the_pool_again():
+    done = []
+    threads.run_all(lambda n: threads.run_all(done.append, [n, -n], 2), range(1, 5), 2)
+    assert sorted(done) == [-4, -3, -2, -1, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("text", "right"), [("3", True), ("0", False), ("two", False)])
+def test_the_environment_variable_sets_the_number_of_workers(text, right):
+    code = "from mtconv.backends._numpy import threads; print(threads.default_workers())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"MTCONV_WORKERS": text, "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if right:
+        assert done.stdout.strip() == text
+    else:
+        assert f"MTCONV_WORKERS must be a positive integer, got '{text}'" in done.stderr
