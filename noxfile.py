@@ -28,11 +28,13 @@ def group(name: str) -> list[str]:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and types."""
-    session.install("numpy>=2", *group("lint"))
+    """Check style, formatting, types and public docstrings."""
+    session.install("numpy>=2", *EXTRAS["draw"], *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    docstrings = "tests/docs/test_docstrings.py"
+    session.run("python", "-m", "pytest", "--noconftest", docstrings)
 
 
 @nox.session

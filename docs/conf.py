@@ -55,5 +55,15 @@ def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001
             lines[number] = "``".join(parts)
 
 
+def list_pages(app, docname, source):  # noqa: ARG001
+    """List pages that index.md does not name before the last of its table of contents."""
+    if docname == "index":
+        named, end, rest = source[0].rpartition("changelog\n```")
+        found = sorted(path.stem for path in HERE.glob("*.md"))
+        new = [page for page in found if page != "index" and f"\n{page}\n" not in source[0]]
+        source[0] = named + "".join(f"{page}\n" for page in new) + end + rest
+
+
 def setup(app):
+    app.connect("source-read", list_pages)
     app.connect("autodoc-process-docstring", escape_stars, priority=400)

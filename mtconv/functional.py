@@ -56,8 +56,8 @@ def conv_transpose(
         The kernel; its array library is that of x.
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
-    stride, dilation : int or sequence of int
-        Steps on the result's side, of x's index and of the kernel's.
+    stride : int or sequence of int
+        Step on the result's side of one cell of x.
     padding : int, sequence of int, sequence of (lo, hi) pairs, or str
         Padding of the forward convolution, so this function crops by it; negative values
         extend with zeros. "valid" is 0. "same" makes the result ``stride`` times as
@@ -66,6 +66,8 @@ def conv_transpose(
         Further elements at the high end, fewer than the stride.
     output_size : int or sequence of int, optional
         Spatial size of the result, instead of `output_padding`.
+    dilation : int or sequence of int
+        Step on the result's side of one tap of the kernel.
     groups : int
         Number of groups that the channels are divided into.
     padding_mode : str
@@ -94,16 +96,16 @@ def conv_transpose(
     BackendError
         If arrays of two libraries are mixed or a dtype cannot be taken.
 
-    Notes
-    -----
-    Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
-    backend needs a workspace of at most 64 MiB per thread whatever the sizes.
-
     See Also
     --------
     conv : the adjoint.
     kernel_grad : the derivative by the kernel.
     conv_transpose_shape : the shape of the result without the work.
+
+    Notes
+    -----
+    Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
+    backend needs a workspace of at most 64 MiB per thread whatever the sizes.
 
     References
     ----------
@@ -163,8 +165,23 @@ def conv(
         The kernel; the same array serves `conv_transpose`.
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
-    stride, padding, dilation, groups, padding_mode, layout, kernel_layout, algorithm,
-    backend, precision
+    stride : int or sequence of int
+        As in `conv_transpose`.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        As in `conv_transpose`.
+    dilation : int or sequence of int
+        As in `conv_transpose`.
+    groups : int
+        As in `conv_transpose`.
+    padding_mode : str
+        As in `conv_transpose`.
+    layout, kernel_layout : str, optional
+        As in `conv_transpose`.
+    algorithm : str
+        As in `conv_transpose`.
+    backend : str, optional
+        As in `conv_transpose`.
+    precision : optional
         As in `conv_transpose`.
 
     Returns
@@ -232,10 +249,25 @@ def kernel_grad(
         On the big side: a cotangent of the result of `conv_transpose`.
     kernel_size : int or tuple of int
         Number of taps; an int where x has batch and channels, otherwise a tuple.
-    stride, padding, dilation, groups, padding_mode, layout, kernel_layout, algorithm,
-    backend, precision
+    stride : int or sequence of int
+        As in `conv_transpose`.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        As in `conv_transpose`.
+    dilation : int or sequence of int
+        As in `conv_transpose`.
+    groups : int
+        As in `conv_transpose`.
+    padding_mode : str
+        As in `conv_transpose`.
+    layout, kernel_layout : str, optional
         As in `conv_transpose`; the kernel layout is that of the result, I being the
         channels of x.
+    algorithm : str
+        As in `conv_transpose`.
+    backend : str, optional
+        As in `conv_transpose`.
+    precision : optional
+        As in `conv_transpose`.
 
     Returns
     -------

@@ -106,7 +106,11 @@ def input_sizes(
         Number of taps along each axis.
     form : str
         "conv_transpose" or "conv": the map whose input is asked for.
-    stride, padding, dilation
+    stride : int or sequence of int
+        As in `mtconv.conv_transpose`.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        As in `mtconv.conv_transpose`.
+    dilation : int or sequence of int
         As in `mtconv.conv_transpose`.
 
     Returns

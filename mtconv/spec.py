@@ -169,19 +169,62 @@ class ConvSpec:
         return spec_from_shapes(x_shape, kernel_shape, **options)
 
     def conv_transpose(self, x: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
-        """Apply the transposed convolution; ``how``: algorithm, backend, precision."""
+        """Apply the transposed convolution.
+
+        Parameters
+        ----------
+        x, kernel : array
+            As in `mtconv.conv_transpose`, with the sizes of the spec.
+        bias : array, shape (C_out,), optional
+            Added to every element of a channel.
+        **how
+            Any of ``algorithm``, ``backend`` and ``precision``.
+
+        Returns
+        -------
+        array
+            The big side, as `mtconv.conv_transpose` returns it.
+        """
         from mtconv.functional import apply_spec
 
         return apply_spec("conv_transpose", self, x, kernel, bias, **how)
 
     def conv(self, y: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
-        """Apply the convolution; ``how``: algorithm, backend, precision."""
+        """Apply the convolution, the adjoint with the same kernel.
+
+        Parameters
+        ----------
+        y, kernel : array
+            As the arguments of `mtconv.conv`, with the sizes of the spec.
+        bias : array, shape (C_out,), optional
+            Added to every element of a channel.
+        **how
+            Any of ``algorithm``, ``backend`` and ``precision``.
+
+        Returns
+        -------
+        array
+            The small side, as `mtconv.conv` returns it.
+        """
         from mtconv.functional import apply_spec
 
         return apply_spec("conv", self, y, kernel, bias, **how)
 
     def kernel_grad(self, x: Any, y: Any, **how: Any) -> Any:
-        """Differentiate the trilinear form by the kernel; ``how`` as above."""
+        """Differentiate the trilinear form by the kernel.
+
+        Parameters
+        ----------
+        x, y : array
+            As in `mtconv.kernel_grad`, with the sizes of the spec.
+        **how
+            Any of ``algorithm``, ``backend`` and ``precision``.
+
+        Returns
+        -------
+        array
+            The kernel's gradient, as `mtconv.kernel_grad` returns it.
+        """
         from mtconv.functional import apply_spec
 
         return apply_spec("kernel_grad", self, x, y, None, **how)

@@ -78,11 +78,17 @@ def animate(
 
     Parameters
     ----------
-    spec, form, theme, matrix
+    spec : ConvSpec
         As in `draw`.
     path : str or path
         A file that ends in ".gif" or ".svg". The SVG moves in every browser, and stands
         still where its reader asked for reduced motion.
+    form : str
+        As in `draw`.
+    theme : str
+        As in `draw`.
+    matrix : bool
+        As in `draw`.
     seconds : float
         How long each cell is marked.
 

@@ -180,7 +180,18 @@ class Operator:
         return self.T.matmat(y.T).T if self.T._is_matrix(y.shape) else self.T(y)
 
     def matvec(self, v: Any) -> Any:
-        """Multiply a flat vector, or a matrix of one column."""
+        """Multiply a flat vector, or a matrix of one column.
+
+        Parameters
+        ----------
+        v : array, shape (columns,) or (columns, 1)
+            The input in C order.
+
+        Returns
+        -------
+        array, shape (rows,) or (rows, 1)
+            The result in C order.
+        """
         v = self._array(v)
         if v.shape not in ((self.shape[1],), (self.shape[1], 1)):
             raise GeometryError(self._wrong_shape("v", v.shape))
@@ -189,7 +200,18 @@ class Operator:
         return product.reshape(-1, *v.shape[1:])
 
     def matmat(self, vs: Any) -> Any:
-        """Multiply every column of a matrix of shape (columns, count)."""
+        """Multiply every column of a matrix.
+
+        Parameters
+        ----------
+        vs : array, shape (columns, count)
+            One input per column.
+
+        Returns
+        -------
+        array, shape (rows, count)
+            One result per column.
+        """
         vs = self._array(vs)
         if vs.ndim != 2 or vs.shape[0] != self.shape[1]:
             raise GeometryError(self._wrong_shape("vs", vs.shape))
@@ -199,11 +221,33 @@ class Operator:
         return products.reshape(count, self.shape[0]).T
 
     def rmatvec(self, v: Any) -> Any:
-        """Multiply a flat vector by the conjugate transpose."""
+        """Multiply a flat vector by the conjugate transpose.
+
+        Parameters
+        ----------
+        v : array, shape (rows,) or (rows, 1)
+            A result in C order.
+
+        Returns
+        -------
+        array, shape (columns,) or (columns, 1)
+            The product with ``A.H``.
+        """
         return self.H.matvec(v)
 
     def rmatmat(self, vs: Any) -> Any:
-        """Multiply every column of a matrix by the conjugate transpose."""
+        """Multiply every column of a matrix by the conjugate transpose.
+
+        Parameters
+        ----------
+        vs : array, shape (rows, count)
+            One vector per column.
+
+        Returns
+        -------
+        array, shape (columns, count)
+            Their products with ``A.H``.
+        """
         return self.H.matmat(vs)
 
     # What pylops asks for.
@@ -224,6 +268,7 @@ class Operator:
         Returns
         -------
         float
+            The spectral norm of the matrix.
 
         Examples
         --------
@@ -270,6 +315,11 @@ class Operator:
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the kernel's library, zeros and all.
+
+        Returns
+        -------
+        array, shape `shape`
+            Row by row the cells of the result in C order, column by column the input's.
 
         Examples
         --------

@@ -19,10 +19,25 @@ class Conv(Operator):
         The kernel, as `mtconv.conv` takes it. A NumPy array is copied.
     input_size : int or sequence of int
         Spatial size of the input.
-    stride, padding, dilation, groups, padding_mode, layout, kernel_layout, algorithm, \
-    backend, precision
-        As in `mtconv.conv`. Without a backend, a NumPy kernel follows the arrays that
-        the operator is applied to.
+    stride : int or sequence of int
+        As in `mtconv.conv`.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        As in `mtconv.conv`.
+    dilation : int or sequence of int
+        As in `mtconv.conv`.
+    groups : int
+        As in `mtconv.conv`.
+    padding_mode : str
+        As in `mtconv.conv`.
+    layout, kernel_layout : str, optional
+        As in `mtconv.conv`.
+    algorithm : str
+        As in `mtconv.conv`.
+    backend : str, optional
+        As in `mtconv.conv`. Without one, a NumPy kernel follows the arrays that the
+        operator is applied to.
+    precision : optional
+        As in `mtconv.conv`.
 
     See Also
     --------
@@ -85,9 +100,28 @@ class ConvTranspose(Operator):
         The kernel, as `mtconv.conv_transpose` takes it. A NumPy array is copied.
     input_size : int or sequence of int
         Spatial size of the input, the small side.
-    stride, padding, output_padding, output_size, dilation, groups, padding_mode, layout, \
-    kernel_layout, algorithm, backend, precision
-        As in `mtconv.conv_transpose`; the backend as in `Conv`.
+    stride : int or sequence of int
+        As in `mtconv.conv_transpose`.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        As in `mtconv.conv_transpose`.
+    output_padding : int or sequence of int
+        As in `mtconv.conv_transpose`.
+    output_size : int or sequence of int, optional
+        As in `mtconv.conv_transpose`.
+    dilation : int or sequence of int
+        As in `mtconv.conv_transpose`.
+    groups : int
+        As in `mtconv.conv_transpose`.
+    padding_mode : str
+        As in `mtconv.conv_transpose`.
+    layout, kernel_layout : str, optional
+        As in `mtconv.conv_transpose`.
+    algorithm : str
+        As in `mtconv.conv_transpose`.
+    backend : str, optional
+        As in `Conv`.
+    precision : optional
+        As in `mtconv.conv_transpose`.
 
     See Also
     --------

@@ -66,6 +66,7 @@ def problems(
     Returns
     -------
     strategy of Case
+        Draws a call and its arrays.
 
     Notes
     -----
@@ -117,6 +118,7 @@ def specs(**limits: Any) -> st.SearchStrategy[ConvSpec]:
     Returns
     -------
     strategy of ConvSpec
+        Draws a geometry.
 
     Notes
     -----

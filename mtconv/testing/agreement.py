@@ -42,6 +42,7 @@ def implementations(backends: Collection[str] | None = None) -> Iterator[tuple[s
     Returns
     -------
     iterator of (str, str)
+        Names of a backend and of one of its algorithms.
 
     Examples
     --------
