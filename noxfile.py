@@ -90,6 +90,32 @@ def property_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Call the public functions a million times with raw arguments."""
+    session.install("-e", ".")
+    session.run("python", "tests/heavy/fuzz.py", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Call shared operators from eight threads, 10,000 times each."""
+    session.install("-e", ".")
+    session.run("python", "tests/heavy/soak.py", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate the core and see that the tests notice; takes hours."""
+    session.install("-e", ".", "cosmic-ray>=8.4", *group("test"))
+    script, quick = "tests/heavy/mutate.py", {"MTCONV_TEST_BACKENDS": "numpy"}
+    core = ("geometry", "spec", "functional", "operators")
+    backends = ("backends/_numpy", "backends/_sparse")
+    session.run("python", script, *(session.posargs or core), env=quick)
+    if not session.posargs:
+        session.run("python", script, "--sample", "200", *backends)
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """Run the tests with the packages that take the operators: pylops and lineax."""
     session.install("-e", BACKENDS, *group("test"), *group("interop"))
