@@ -72,7 +72,7 @@ def test_the_same_network_in_torch_reaches_it_too(page, stated):
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     train, test = (torch.tensor(np.asarray(page[name])) for name in ("train", "test"))
     for indices in page["batches"]():
-        images = train[np.asarray(indices)]
+        images = train[torch.tensor(np.asarray(indices))]
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(network(images), images).backward()
         optimizer.step()
