@@ -30,6 +30,7 @@ __all__ = [
     "interleave",
     "margins",
     "overlap_add",
+    "places",
     "shifted",
     "split",
 ]
@@ -171,16 +172,17 @@ def margins(axis: Axis) -> tuple[int, int]:
     return max(0, -min(shifts)), max(0, max(shifts) + axis.small - cells(axis))
 
 
-def _places(axis: Axis) -> tuple[Array, Array]:
+def places(axis: Axis) -> tuple[list[int], list[int]]:
     """Residue and first cell of every tap, counted from the margin before the blocks."""
     before, _ = margins(axis)
     found = [
         divmod(axis.dilation * tap - axis.lo, axis.stride) for tap in range(axis.kernel)
     ]
-    residues, shifts = zip(
-        *((residue, shift + before) for shift, residue in found), strict=True
-    )
-    return jnp.asarray(residues, jnp.int32), jnp.asarray(shifts, jnp.int32)
+    return [residue for _, residue in found], [shift + before for shift, _ in found]
+
+
+def _indices(axis: Axis) -> tuple[Array, ...]:
+    return tuple(jnp.asarray(found, jnp.int32) for found in places(axis))
 
 
 def _overlap_add_by_loop(axes: Axes, columns: Array, number: int) -> Array:
@@ -200,7 +202,7 @@ def _overlap_add_by_loop(axes: Axes, columns: Array, number: int) -> Array:
         old = lax.dynamic_slice(blocks, start, column.shape)
         return lax.dynamic_update_slice(blocks, old + column, start), None
 
-    tapwise = jnp.moveaxis(columns, taps, 0), *_places(axis)
+    tapwise = jnp.moveaxis(columns, taps, 0), *_indices(axis)
     # Made from the columns, so that inside shard_map it varies as they do.
     start = jnp.zeros_like(columns, shape=shape)
     blocks, _ = lax.scan(step, start, tapwise)
@@ -222,5 +224,5 @@ def _gather_by_loop(axes: Axes, blocks: Array, number: int) -> Array:
         start[taps], start[along] = place
         return None, lax.squeeze(lax.dynamic_slice(blocks, start, shape), (taps,))
 
-    _, columns = lax.scan(step, None, _places(axis))
+    _, columns = lax.scan(step, None, _indices(axis))
     return jnp.moveaxis(columns, 0, taps)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mtconv.backends._jax import diagonals
 from mtconv.backends._jax.arrays import accumulator
 from mtconv.backends._jax.columns import cells, interleave, margins, shifted, split
 from mtconv.geometry import Axis, Run, runs
@@ -104,6 +105,9 @@ def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
 def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     """Multiply x by what every run reads."""
     rank = spec.rank
+    small, share = spec.kernel_shape[:2]
+    if small // max(spec.groups, 1) * share <= _THIN and diagonals.piece(spec):
+        return diagonals.kernel_grad(spec, x, y, precision)
     x, window = _channels(spec, x.swapaxes(0, 1)), _windows(spec, y)
     here = tuple(range(2, 3 + rank))
     contract = (here, tuple(axis + rank for axis in here)), ((0,), (0,))
