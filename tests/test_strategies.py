@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 import mtconv
-from mtconv.strategies import Case, problems, specs
+from mtconv import compat
+from mtconv.strategies import Case, options_for, problems, specs
 
 FIND = settings(max_examples=3000, database=None, suppress_health_check=list(HealthCheck))
 MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
@@ -156,3 +157,31 @@ def test_cases_are_built_and_not_filtered():
     count()
     assert len(drawn) == 100
     assert all(drawn)
+
+
+SIZE, TAPS = (3, 4), (2, 3)
+LAST = (np.ones((1, *SIZE, 1)), np.ones((*TAPS, 1, 1)))
+FIRST = (np.ones((1, 1, *SIZE)), np.ones((1, 1, *TAPS)))
+CALLS = {
+    "torch": lambda o: compat.torch.conv_transpose2d(*FIRST, **o),
+    "jax": lambda o: compat.jax.conv_transpose(
+        *LAST, o.pop("strides"), o.pop("padding"), **o
+    ),
+    "flax": lambda o: compat.flax.conv_transpose(*LAST, **o),
+    "haiku": lambda o: compat.haiku.conv_transpose(*LAST, **o),
+    "equinox": lambda o: compat.equinox.conv_transpose(FIRST[0][0], FIRST[1], **o),
+    "keras": lambda o: compat.keras.conv_transpose(*LAST, **o),
+    "onnx": lambda o: compat.onnx.ConvTranspose(*FIRST, **o),
+}
+
+
+@pytest.mark.parametrize("framework", CALLS)
+@given(data=st.data())
+def test_options_of_frameworks_are_legal_for_their_calls(framework, data):
+    options = data.draw(options_for(framework, size=SIZE, kernel_size=TAPS))
+    assert CALLS[framework](dict(options)).size > 0
+
+
+def test_an_unknown_framework_is_refused():
+    with pytest.raises(ValueError, match="one of torch, jax"):
+        options_for("theano", size=SIZE, kernel_size=TAPS)

@@ -9,6 +9,7 @@ channels, and empty batches.
 
 from mtconv.strategies.build import problems as problems
 from mtconv.strategies.build import specs as specs
+from mtconv.strategies.frameworks import options_for as options_for
 from mtconv.testing.case import Case as Case
 
-__all__ = ["Case", "problems", "specs"]
+__all__ = ["Case", "options_for", "problems", "specs"]
