@@ -1,0 +1,176 @@
+"""The three maps on JAX arrays that are sharded by batch, channels and space.
+
+`jax.shard_map` runs each map on the shards: spatial shards exchange the halo that the
+index relation gives, by `ppermute`, and nothing else; sums over a sharded channel axis
+and the kernel gradient are reduced. Everything can be differentiated and compiled, and
+works over several processes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from mtconv.dispatch import backend_for
+from mtconv.errors import BackendError, message
+from mtconv.options import IntOrInts, freeze, freeze_sizes
+from mtconv.plan import batch_size, plan_for
+from mtconv.problem import Problem
+from mtconv.sharding.program import program
+from mtconv.sharding.traffic import Traffic, traffic
+
+__all__ = ["Traffic", "conv", "conv_transpose", "kernel_grad", "traffic"]
+
+
+def conv_transpose(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    mesh: Mesh | None = None,
+    partition: PartitionSpec | None = None,
+    algorithm: str = "auto",
+    precision: Any = None,
+    **options: Any,
+) -> Array:
+    """Transpose a convolution of an array that is sharded over a mesh.
+
+    Parameters
+    ----------
+    x, kernel, bias : array
+        As in `mtconv.conv_transpose`. Kernel and bias are needed everywhere and are
+        sharded by channels only where x is.
+    mesh : jax.sharding.Mesh, optional
+        The devices. Left out, mesh and partition are those of x, which is known outside
+        of `jit` only.
+    partition : jax.sharding.PartitionSpec, optional
+        Mesh axes of the axes of x.
+    algorithm, precision, **options
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    array
+        Sharded as x is. Where the channels of x are sharded and those of the result are
+        not divisible by the shards, the result has all channels on every device.
+
+    Raises
+    ------
+    GeometryError
+        As in `mtconv.conv_transpose`; also where an axis of x or of the result is not
+        divisible by its shards, or groups are cut by sharded channels.
+    BackendError
+        If mesh and partition are not known, or with a padding mode other than "zeros"
+        on sharded space.
+
+    Notes
+    -----
+    Each shard receives the cells of its neighbours that its part of the result reads
+    (see `mtconv.sharding.traffic`), over as many hops as shards narrower than that need.
+    """
+    arrays = {"x": x, "kernel": kernel, "bias": bias}
+    where = (mesh, partition)
+    return _apply("conv_transpose", arrays, where, (algorithm, precision), options)
+
+
+def conv(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    mesh: Mesh | None = None,
+    partition: PartitionSpec | None = None,
+    algorithm: str = "auto",
+    precision: Any = None,
+    **options: Any,
+) -> Array:
+    """Convolve an array that is sharded over a mesh.
+
+    Parameters, result, errors and costs are those of `mtconv.sharding.conv_transpose`,
+    with the options of `mtconv.conv`.
+    """
+    arrays = {"x": x, "kernel": kernel, "bias": bias}
+    return _apply("conv", arrays, (mesh, partition), (algorithm, precision), options)
+
+
+def kernel_grad(
+    x: Any,
+    y: Any,
+    *,
+    kernel_size: IntOrInts,
+    mesh: Mesh | None = None,
+    partition: PartitionSpec | None = None,
+    algorithm: str = "auto",
+    precision: Any = None,
+    **options: Any,
+) -> Array:
+    """Differentiate by the kernel; x and y are sharded in the same way.
+
+    Parameters and errors are those of `mtconv.sharding.conv_transpose`, with the options
+    of `mtconv.kernel_grad`. The result is on every device, reduced over batch and space;
+    its channels of x are sharded where x's are.
+    """
+    size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
+    where = (mesh, partition)
+    how = (algorithm, precision)
+    return _apply("kernel_grad", {"x": x, "y": y}, where, how, options, size)
+
+
+def _apply(
+    form: str,
+    arrays: dict[str, Any],
+    where: tuple[Mesh | None, PartitionSpec | None],
+    how: tuple[str, Any],
+    options: dict[str, Any],
+    kernel_size: int | tuple[int, ...] | None = None,
+) -> Array:
+    """Plan one map on whole arrays and run it on the shards."""
+    frozen = freeze(form, **options)
+    mesh, partition = _place(form, arrays["x"], *where)
+    engine = backend_for(form, "jax", **arrays)
+    given = {
+        name: engine.asarray(form, name, array)
+        for name, array in arrays.items()
+        if array is not None
+    }
+    dtype = engine.result_dtype(*given.values())
+    bias = given.get("bias")
+    first, second, *_ = given.values()
+    plan = plan_for(
+        form,
+        first.shape,
+        second.shape,
+        frozen,
+        dtype,
+        how[0],
+        "jax",
+        None if bias is None else bias.shape,
+        kernel_size,
+    )
+    batch = batch_size(Problem(plan.spec, plan.data, plan.kernel), first.shape)
+    run = program(plan, batch, mesh, partition, how[1], bias is not None)
+    return run(*(array.astype(dtype) for array in given.values()))
+
+
+def _place(
+    form: str, x: Any, mesh: Mesh | None, partition: PartitionSpec | None
+) -> tuple[Mesh, PartitionSpec]:
+    """Return mesh and partition, those of x where they are left out."""
+    if mesh is not None and partition is not None:
+        return mesh, partition
+    if not isinstance(x, jax.core.Tracer):
+        sharding = getattr(x, "sharding", None)
+        if isinstance(sharding, NamedSharding):
+            return mesh or sharding.mesh, partition or sharding.spec
+    msg = message(
+        form,
+        "mesh",
+        "and `partition` must be given inside of `jit` and for arrays without a "
+        "NamedSharding",
+        f"mesh={mesh} and partition={partition}",
+        fix="For example mesh=mesh, partition=PartitionSpec('batch', None, 'height').",
+    )
+    raise BackendError(msg)

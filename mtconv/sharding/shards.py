@@ -1,0 +1,91 @@
+"""How one axis is shared by shards: the halo, and the relation that all of them use.
+
+Integers only. A compiled program is the same on every shard, so the relation has to be
+one for all; where result and input do not grow in step, each shard takes its own window
+of a slightly larger block.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mtconv.errors import GeometryError, message
+from mtconv.geometry import Axis, touched_big, touched_small
+
+__all__ = ["Split", "forward", "hops", "shared", "transposed"]
+
+
+class Split(NamedTuple):
+    """One axis of a map on several shards of ``own`` input cells each.
+
+    A shard reads ``left`` and ``right`` further cells of its neighbours. ``axis`` is the
+    relation between what it then has and its part of the result. ``drift`` tells how
+    much further the result moves from shard to shard than ``stride`` times the input;
+    shard ``p`` has its window ``spare - p*drift`` (or ``-p*drift``) cells from the start.
+    """
+
+    shards: int
+    own: int
+    left: int
+    right: int
+    axis: Axis
+    drift: int
+
+    @property
+    def spare(self) -> int:
+        """Cells by which blocks are larger than windows."""
+        return abs(self.drift) * (self.shards - 1)
+
+
+def transposed(axis: Axis, count: int) -> Split:
+    """Share the axis of a transposed convolution: shards of x, halos of x."""
+    own, result = axis.small // count, axis.big // count
+    left = right = 0
+    for p in range(count):
+        start, stop = touched_small(axis, p * result, (p + 1) * result)
+        if start < stop:
+            left, right = max(left, p * own - start), max(right, stop - (p + 1) * own)
+    drift = result - axis.stride * own
+    spare = abs(drift) * (count - 1)
+    lo = axis.lo + axis.stride * left + min(0, drift * (count - 1))
+    local = Axis(
+        own + left + right, result + spare, axis.kernel, axis.stride, axis.dilation, lo
+    )
+    return Split(count, own, left, right, local, drift)
+
+
+def forward(axis: Axis, count: int) -> Split:
+    """Share the axis of a convolution or kernel gradient: shards of y, halos of y."""
+    own, result = axis.big // count, axis.small // count
+    left = right = 0
+    for p in range(count):
+        start, stop = touched_big(axis, p * result, (p + 1) * result)
+        if start < stop:
+            left, right = max(left, p * own - start), max(right, stop - (p + 1) * own)
+    drift = own - axis.stride * result
+    spare = abs(drift) * (count - 1)
+    lo = axis.lo - left + min(0, drift * (count - 1))
+    local = Axis(
+        result, own + left + right + spare, axis.kernel, axis.stride, axis.dilation, lo
+    )
+    return Split(count, own, left, right, local, drift)
+
+
+def hops(halo: int, own: int) -> list[int]:
+    """Cells that come from the neighbour, from its neighbour, and so on."""
+    return [min(own, halo - start) for start in range(0, halo, own)]
+
+
+def shared(function: str, argument: str, name: str, size: int, count: int) -> int:
+    """Return a shard's part of an axis; shards of different sizes are refused."""
+    if size % count:
+        msg = message(
+            function,
+            argument,
+            f"must be divisible by the {count} shards of the mesh",
+            f"size {size}",
+            axis=name,
+            fix="Choose padding or output_size so that all shards are of one size.",
+        )
+        raise GeometryError(msg)
+    return size // count

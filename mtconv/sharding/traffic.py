@@ -1,0 +1,110 @@
+"""How many bytes a layer on a mesh moves between devices, before there is an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from jax.sharding import Mesh, PartitionSpec
+
+from mtconv.options import freeze
+from mtconv.plan import plan_for
+from mtconv.sharding.program import lay_out
+from mtconv.sharding.shards import hops
+
+__all__ = ["Traffic", "traffic"]
+
+
+class Traffic(NamedTuple):
+    """Bytes that one device of a mesh sends.
+
+    Parameters
+    ----------
+    halos : tuple of int
+        One entry per `collective-permute` of the map: devices at the ends of the array
+        have fewer neighbours and send less. The gradient by x sends as much back.
+    kernel : int
+        Bytes of the kernel that the all-reduce of its gradient sums, if anything but
+        channels is sharded.
+    """
+
+    halos: tuple[int, ...]
+    kernel: int
+
+    @property
+    def halo(self) -> int:
+        """Bytes of all halos."""
+        return sum(self.halos)
+
+
+def traffic(
+    x_shape: Sequence[int],
+    kernel_shape: Sequence[int],
+    *,
+    mesh: Mesh,
+    partition: PartitionSpec,
+    itemsize: int = 4,
+    form: str = "conv_transpose",
+    **options: Any,
+) -> Traffic:
+    """Predict what one map of `mtconv.sharding` sends from device to device.
+
+    Parameters
+    ----------
+    x_shape, kernel_shape : sequence of int
+        Shapes of the whole arrays.
+    mesh, partition
+        As in `mtconv.sharding.conv_transpose`.
+    itemsize : int
+        Bytes of an element.
+    form : str
+        "conv_transpose" or "conv".
+    **options
+        The options of the map.
+
+    Returns
+    -------
+    Traffic
+
+    Examples
+    --------
+    Shards of 4 rows with 3 channels and 32 columns of float32; a kernel of 4 at stride 2
+    reads one row on either side, 3 * 32 * 4 bytes.
+
+    >>> from jax.sharding import AbstractMesh
+    >>> where = {"mesh": AbstractMesh((8,), ("h",)), "partition": (None, None, "h")}
+    >>> traffic((1, 3, 32, 32), (3, 2, 4, 4), **where, stride=2, padding=1)
+    Traffic(halos=(384, 384), kernel=384)
+    """
+    shape = tuple(x_shape)
+    plan = plan_for(
+        form,
+        shape,
+        tuple(kernel_shape),
+        freeze(form, **options),
+        "float32",
+        "auto",
+        "jax",
+    )
+    order = plan.data.order
+    canonical = shape if order is None else tuple(shape[axis] for axis in order)
+    batch = canonical[0] if plan.data.batch else 1
+    layout = lay_out(plan, batch, mesh, partition)
+    local = layout.spec
+    channels = local.kernel_shape[0]
+    sizes = list(plan.spec.small)
+    if form == "conv":
+        channels = local.kernel_shape[1] * local.groups
+        sizes = list(plan.spec.big)
+    for number, _, split in layout.space:
+        sizes[number] = split.own
+    batch //= prod(mesh.shape[name] for name in layout.batch)
+    sent = []
+    for number, _, split in layout.space:
+        section = prod((batch, channels, *sizes)) // sizes[number] * itemsize
+        widths = hops(split.left, split.own) + hops(split.right, split.own)
+        sent += [width * section for width in widths]
+        sizes[number] += split.left + split.right + (split.spare if form == "conv" else 0)
+    summed = bool(layout.batch or layout.space)
+    return Traffic(tuple(sent), prod(local.kernel_shape) * itemsize * summed)
