@@ -159,6 +159,14 @@ def conformance(session: nox.Session, frameworks: str) -> None:
 
 
 @nox.session
+def sharding(session: nox.Session) -> None:
+    """Run every stride, kernel size and dilation on three meshes of eight devices."""
+    session.install("-e", ".[jax]", *group("test"))
+    env = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    session.run("pytest", "tests/scale/eight_devices.py", *session.posargs, env=env)
+
+
+@nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"))

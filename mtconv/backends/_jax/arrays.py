@@ -64,6 +64,6 @@ def pad(spec: ConvSpec, y: Array) -> Array:
 
 def fold(spec: ConvSpec, padded: Array) -> Array:
     """Add the padding's elements to the cells they were read from: the adjoint of pad."""
-    shape = (*padded.shape[:2], *spec.big)
-    given = jax.ShapeDtypeStruct(shape, padded.dtype)
-    return jax.linear_transpose(lambda y: pad(spec, y), given)(padded)[0]
+    # Any y does for a linear map; this one varies over a mesh as the padded array does.
+    y = padded[(..., *(slice(size) for size in spec.big))]
+    return jax.vjp(lambda y: pad(spec, y), y)[1](padded)[0]
