@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy import engine, values
+from mtconv.backends._numpy.workspace import Packs
 from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
 from mtconv.layout import Arrangement
@@ -80,8 +81,12 @@ def run(
     second: NDArray[Any],
     bias: NDArray[Any] | None = None,
     precision: Any = None,
+    packs: Packs | None = None,
 ) -> NDArray[Any]:
-    """Execute a plan; every `precision` is what NumPy always does."""
+    """Execute a plan; every `precision` is what NumPy always does.
+
+    ``packs`` keeps what algorithms make of the kernel for the next call with it.
+    """
     del precision
     dtype = _promoted(first, second, bias)
     if not dtype.isnative:
@@ -105,8 +110,11 @@ def run(
     if plan.data.batch:
         shape = (data.shape[0], *shape)
     result = _empty(shape, plan.data, dtype)
-    run_map = engine.conv_transpose if transposed else engine.conv
-    run_map(algorithm, spec, data, w, canonical(result, plan.data), bias, compute)
+    out = canonical(result, plan.data)
+    if transposed:
+        engine.conv_transpose(algorithm, spec, data, w, out, bias, compute, packs)
+    else:
+        engine.conv(algorithm, spec, data, w, out, bias, compute)
     return result
 
 

@@ -18,12 +18,15 @@ from mtconv.backends._numpy import direct, fastfir, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.padding import fold_into, pad_block
 from mtconv.backends._numpy.threads import run_all
-from mtconv.backends._numpy.workspace import Workspace, workspace
+from mtconv.backends._numpy.workspace import Packs, Workspace, workspace
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Array = NDArray[Any]
+
+# Kernels up to this size are packed once for all blocks of a call.
+SHARED_BYTES = 2**22
 
 # Items of fewer cells are put side by side for one matrix product.
 FOLDED_CELLS = 512
@@ -45,6 +48,7 @@ def conv_transpose(
     out: Array,
     bias: Array | None,
     dtype: np.dtype[Any],
+    packs: Packs | None = None,
 ) -> None:
     """Write the transposed convolution of x (N, C, *small) to out (N, C, *big)."""
     module = ALGORITHMS[algorithm]
@@ -52,6 +56,8 @@ def conv_transpose(
     xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
     bg = None if bias is None else bias.reshape(spec.groups, -1)
     folded = inner is not spec
+    if packs is None and w.size * dtype.itemsize <= SHARED_BYTES and algorithm != "fft":
+        packs = {}  # blocks of one call pack the kernel once
     if folded:
         out[...] = 0
 
@@ -65,7 +71,10 @@ def conv_transpose(
             place = yg[block.batch, block.groups, block.channels]
             target = None if folded else place[(..., *block.big)]
             result = _result(target, block, place.shape[:3], dtype, space)
+            space.packs = packs
+            space.scope = (block.groups.start, block.channels.start)
             module.conv_transpose(block.axes, block_x, block_w, result, space)
+            space.packs = None
             if folded:
                 fold_into(spec, block.big, result, place)
             else:

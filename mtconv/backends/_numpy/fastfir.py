@@ -162,7 +162,7 @@ def _multiply(
     for start in range(0, share, step):
         with space.frame():
             part = w[:, :, start : start + step]
-            taps = _taps(kin, members, part, space)
+            taps = _taps(kin, members, part, start, space)
             kernel = taps.reshape(count, groups, small, -1).swapaxes(2, 3)
             flat = space.take((count, groups, kernel.shape[2], matrix.shape[3]), w.dtype)
             np.matmul(kernel, matrix, out=flat)
@@ -238,12 +238,32 @@ def _planes(
 
 
 def _taps(
-    kin: tuple[Kin, ...], members: list[tuple[Phase, ...]], w: Array, space: Workspace
+    kin: tuple[Kin, ...],
+    members: list[tuple[Phase, ...]],
+    w: Array,
+    start: int,
+    space: Workspace,
 ) -> Array:
     """Sum taps: (product, g, ci, member, co)."""
+    counts = tuple(len(one.form.taps) for one in kin)
+    shape = (prod(counts), *w.shape[:2], len(members), w.shape[2])
+    found = tuple((phase.tap, phase.taps) for group in members for phase in group)
+
+    def fill(taps: Array) -> None:
+        _sum_taps(kin, members, w, taps, space)
+
+    return space.packed((found, start), shape, w.dtype, fill)
+
+
+def _sum_taps(
+    kin: tuple[Kin, ...],
+    members: list[tuple[Phase, ...]],
+    w: Array,
+    taps: Array,
+    space: Workspace,
+) -> None:
     groups, small, share, *sizes = w.shape
     counts = tuple(len(one.form.taps) for one in kin)
-    taps = space.take((prod(counts), groups, small, len(members), share), w.dtype)
     # Some channels at a time, so that the kernel comes from memory once and not once
     # for every tap.
     step = max(1, TAP_BYTES // max(1, groups * share * prod(sizes) * w.itemsize))
@@ -263,7 +283,6 @@ def _taps(
                         )
                         terms.append((ordered[at], prod(f for _, f in chosen)))
                     _combine(terms, taps[p, :, start : start + step, number])
-    return taps
 
 
 def _join(

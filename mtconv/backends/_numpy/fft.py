@@ -28,20 +28,35 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
 
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
     """
-    del space
     x = _batch_first(x)
     lengths = _lengths(axes)
     out[...] = 0
     spectrum = _transform(x, lengths)
     for found in _live(axes):
-        taps = _place(w, [_tap_places(p) for p in found], lengths, sign=1)
-        joined = np.einsum("ngs...,gsb...->ngb...", spectrum, _transform(taps, lengths))
+        taps = _tap_spectrum(found, w, lengths, space)
+        joined = np.einsum("ngs...,gsb...->ngb...", spectrum, taps)
         result = _back(joined, lengths, x.dtype)
         for number, (axis, phase, length) in enumerate(
             zip(axes, found, lengths, strict=True)
         ):
             result = _read(result, number + 3, _reach(axis, phase), length, phase.cells)
         out[(..., *_cells(axes, found))] = result
+
+
+def _tap_spectrum(
+    found: tuple[Phase, ...], w: Array, lengths: tuple[int, ...], space: Workspace
+) -> Array:
+    """Transform the taps of one phase."""
+
+    def fill(spectrum: Array) -> None:
+        taps = _place(w, [_tap_places(p) for p in found], lengths, sign=1)
+        spectrum[...] = _transform(taps, lengths)
+
+    last = lengths[-1] if w.dtype.kind == "c" else lengths[-1] // 2 + 1
+    shape = (*w.shape[:3], *lengths[:-1], last)
+    key = tuple((phase.tap, phase.taps, phase.shift) for phase in found)
+    kind = np.result_type(w.dtype, np.complex64)
+    return space.packed((key, lengths), shape, kind, fill)
 
 
 def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:

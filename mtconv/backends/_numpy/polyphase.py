@@ -117,15 +117,8 @@ def _phases_of_class(
     for start in range(0, share, step):
         part = w[:, :, start : start + step]
         with space.frame():
-            rows = space.take((groups, len(members), part.shape[2], depth), w.dtype)
-            for number, group in enumerate(members):
-                taps = part[(..., *_taps(group))]
-                target = rows[:, number].reshape(groups, part.shape[2], *counts, small)
-                target[...] = np.moveaxis(taps, 1, -1)
-            result = space.take(
-                (groups, rows.shape[1] * rows.shape[2], prod(cells)), w.dtype
-            )
-            flat = rows.reshape(groups, -1, depth)
+            flat = _pack(members, counts, part, start, space)
+            result = space.take((groups, flat.shape[1], prod(cells)), w.dtype)
             if depth == 1:
                 np.multiply(flat, matrix, out=result)
             else:
@@ -140,6 +133,28 @@ def _phases_of_class(
                 target[(..., *_cells(axes, group))] = planes[
                     (slice(None), number, ..., *inner)
                 ]
+
+
+def _pack(
+    members: list[tuple[Phase, ...]],
+    counts: tuple[int, ...],
+    w: Array,
+    start: int,
+    space: Workspace,
+) -> Array:
+    """Order the taps of some phases as (g, phase * co, tap * ci)."""
+    groups, small, share = w.shape[:3]
+
+    def fill(rows: Array) -> None:
+        for number, group in enumerate(members):
+            taps = w[(..., *_taps(group))]
+            target = rows[:, number].reshape(groups, share, *counts, small)
+            target[...] = np.moveaxis(taps, 1, -1)
+
+    found = tuple((phase.tap, phase.taps) for group in members for phase in group)
+    shape = (groups, len(members), share, prod(counts) * small)
+    rows = space.packed((found, start), shape, w.dtype, fill)
+    return rows.reshape(groups, len(members) * share, -1)
 
 
 def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:

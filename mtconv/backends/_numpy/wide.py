@@ -150,7 +150,7 @@ def _multiply(
     step = max(1, RESULT_BYTES // max(each, 1))
     for start in range(0, share, step):
         with space.frame():
-            kernel = _kernel(axes, found, w[:, :, start : start + step], space)
+            kernel = _kernel(axes, found, w[:, :, start : start + step], start, space)
             count = kernel.shape[2 + rank]
             result = space.take((groups, prod(spots), count * prod(widths)), w.dtype)
             flat = kernel.reshape(groups, depth, -1)
@@ -251,15 +251,20 @@ def _stack(
     return stack
 
 
-def _kernel(axes: Axes, found: tuple[Rows, ...], w: Array, space: Workspace) -> Array:
+def _kernel(
+    axes: Axes, found: tuple[Rows, ...], w: Array, start: int, space: Workspace
+) -> Array:
     """Order the taps of these residues as (g, *taps, ci, co, *residues)."""
     counts = tuple(rows.taps for rows in found)
     widths = tuple(rows.last - rows.first for rows in found)
-    kernel = space.take((w.shape[0], *counts, w.shape[1], w.shape[2], *widths), w.dtype)
-    for number in np.ndindex(*counts):
-        taps: Index = tuple(
-            slice(m * axis.stride + rows.first, m * axis.stride + rows.last)
-            for m, axis, rows in zip(number, axes, found, strict=True)
-        )
-        kernel[(slice(None), *number)] = w[(..., *taps)]
-    return kernel
+
+    def fill(kernel: Array) -> None:
+        for number in np.ndindex(*counts):
+            taps: Index = tuple(
+                slice(m * axis.stride + rows.first, m * axis.stride + rows.last)
+                for m, axis, rows in zip(number, axes, found, strict=True)
+            )
+            kernel[(slice(None), *number)] = w[(..., *taps)]
+
+    shape = (w.shape[0], *counts, w.shape[1], w.shape[2], *widths)
+    return space.packed((found, start), shape, w.dtype, fill)

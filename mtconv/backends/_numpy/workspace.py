@@ -7,13 +7,17 @@ it again and again.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT_BYTES", "Workspace", "workspace"]
+__all__ = ["KEPT_BYTES", "Packs", "Workspace", "workspace"]
+
+# Kernels packed for an algorithm, by what they were packed for.
+Packs = dict[tuple[Any, ...], NDArray[Any]]
 
 # What a thread keeps between calls; larger arrays are allocated and given back.
 KEPT_BYTES = 16 * 2**20
@@ -40,6 +44,8 @@ class Workspace:
     """A stack of arrays in one buffer; arrays that do not fit are allocated alone."""
 
     def __init__(self) -> None:
+        self.packs: Packs | None = None
+        self.scope: tuple[int, ...] = ()
         self._buffer = np.empty(0, np.uint8)
         self.used = 0
 
@@ -58,6 +64,30 @@ class Workspace:
         self.used = start + size
         flat = self._buffer[start : start + size]
         return flat.view(dtype).reshape(shape)
+
+    def packed(
+        self,
+        key: tuple[Any, ...],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        fill: Callable[[NDArray[Any]], None],
+    ) -> NDArray[Any]:
+        """Return an array that depends on the kernel alone; `fill` makes its contents.
+
+        Where packs are kept, an array with the same key is filled once. Two threads may
+        both fill one; they would fill it alike.
+        """
+        if self.packs is None:
+            array = self.take(shape, dtype)
+            fill(array)
+            return array
+        place = (*self.scope, key, shape, dtype)
+        found = self.packs.get(place)
+        if found is None:
+            found = np.empty(shape, dtype)
+            fill(found)
+            self.packs[place] = found
+        return found
 
 
 def _aligned(size: int) -> NDArray[Any]:
