@@ -51,7 +51,8 @@ def conv_transpose(
     Parameters
     ----------
     x : array, shape (N, C_in, *n) or (C_in, *n), or (*n,) with a kernel without channels
-        The input. An array of NumPy or JAX, or nested sequences of numbers.
+        The input. An array of NumPy, JAX, torch, CuPy, Dask or another library of the Array
+        API standard, or nested sequences of numbers.
     kernel : array, shape (C_in, C_out / groups, *k), or (*k,) of one or two axes
         The kernel; its array library is that of x.
     bias : array, shape (C_out,), optional
