@@ -165,19 +165,12 @@ def _run(function: Any, tasks: Any, *, serial: bool) -> None:
 def _grouped(array: Array, spec: ConvSpec) -> Array:
     """View (batch, channels, *space) as (batch, groups, channels / groups, *space)."""
     channels = array.shape[1] // spec.groups
-    split = (array.shape[0], spec.groups, channels, *array.shape[2:])
-    return _view(array, split)
+    # To split an axis never copies.
+    return array.reshape(array.shape[0], spec.groups, channels, *array.shape[2:])
 
 
 def _grouped_kernel(w: Array, spec: ConvSpec) -> Array:
-    return _view(w, (spec.groups, w.shape[0] // spec.groups, *w.shape[1:]))
-
-
-def _view(array: Array, shape: tuple[int, ...]) -> Array:
-    """Split an axis; that never copies."""
-    view = array.view()
-    view.shape = shape
-    return view
+    return w.reshape(spec.groups, w.shape[0] // spec.groups, *w.shape[1:])
 
 
 def _load(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:

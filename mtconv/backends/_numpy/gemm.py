@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.overlap import gather, overlap_add
+from mtconv.backends._numpy.overlap import gather, overlap_add, sum_by_table
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -23,6 +23,10 @@ Axes = tuple[Axis, ...]
 
 # Bytes of columns at a time: what a second-level cache holds.
 COLUMN_BYTES = 2**21
+
+# A problem this small costs more calls than work: its overlap-add is one look-up.
+FEW_COLUMNS = 2**14
+FEW_CELLS = 2**12
 
 # The gathered columns of a convolution are read once, by BLAS, which packs them.
 GATHER_BYTES = 2**22
@@ -36,8 +40,16 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     groups, small, share, *taps = w.shape
     batch, sizes = x.shape[2], x.shape[3:]
     items = _items(x)
-    each = batch * groups * prod(taps) * prod(sizes) * x.itemsize
-    step = _channels_at_a_time(COLUMN_BYTES, each)
+    each = batch * groups * prod(taps) * prod(sizes)
+    if len(items) == 1 and 0 < each * share <= FEW_COLUMNS and 0 < out.size <= FEW_CELLS:
+        flat = space.take((each * share + 1,), x.dtype)
+        flat[-1] = 0
+        rows = w.reshape(groups, small, -1).swapaxes(1, 2)
+        columns = flat[:-1].reshape(groups, -1, items.shape[3])
+        np.matmul(rows, items[0], out=columns)
+        sum_by_table(axes, flat, out, space)
+        return
+    step = _channels_at_a_time(COLUMN_BYTES, each * x.itemsize)
     for start in range(0, share, step):
         with space.frame():
             part = w[:, :, start : start + step]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.segments import segments
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, windows
+from mtconv.geometry import Axis, phases, windows
 
-__all__ = ["gather", "landings", "overlap_add"]
+__all__ = ["gather", "landings", "overlap_add", "sum_by_table"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
@@ -106,6 +107,41 @@ def _sum(step: Step, columns: Array, target: Array) -> None:
             np.add(columns[sources[0]], columns[sources[1]], out=part)
             for source in sources[2:]:
                 part += columns[source]
+
+
+def sum_by_table(axes: Axes, columns: Array, out: Array, space: Workspace) -> None:
+    """Do the overlap-add of few columns by one look-up and one sum.
+
+    ``columns`` is flat, in the order of `overlap_add`, with one more element, 0, for the
+    taps that a cell does not have.
+    """
+    table = _table(axes, out.shape)
+    with space.frame():
+        terms = space.take(table.shape, columns.dtype)
+        columns.take(table, out=terms, mode="clip")
+        total = space.take(table.shape[1:], columns.dtype)
+        np.add.reduce(terms, axis=0, out=total)
+        out[...] = total.reshape(out.shape)
+
+
+@lru_cache(maxsize=128)
+def _table(axes: Axes, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """List the columns that each cell of out (b, g, co, *big) sums: (terms, cells)."""
+    batch, groups, share = shape[:3]
+    taps = tuple(axis.kernel for axis in axes)
+    small = tuple(axis.small for axis in axes)
+    columns = np.arange(prod((groups, share, *taps, batch, *small)))
+    ordered = columns.reshape(groups, share, *taps, batch, *small)
+    places = np.arange(prod(shape)).reshape(shape)
+    seen = np.zeros(places.size, np.intp)
+    terms = prod(max(phase.taps for phase in phases(axis)) for axis in axes)
+    table = np.full((max(terms, 1), places.size), columns.size)
+    for tap, cells, landing, _ in landings(axes):
+        mine = np.moveaxis(ordered[(slice(None), slice(None), *tap)], 2, 0)
+        place = places[(..., *landing)].reshape(-1)
+        table[seen[place], place] = mine[(..., *cells)].reshape(-1)
+        seen[place] += 1
+    return table
 
 
 def gather(axes: Axes, y: Array, columns: Array) -> None:
