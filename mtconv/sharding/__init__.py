@@ -22,6 +22,10 @@ from mtconv.problem import Problem
 from mtconv.sharding.program import program
 from mtconv.sharding.traffic import Traffic, traffic
 
+if not hasattr(jax, "shard_map"):
+    msg = f"mtconv.sharding needs jax.shard_map, which jax {jax.__version__} has not yet"
+    raise ImportError(msg)
+
 __all__ = ["Traffic", "conv", "conv_transpose", "kernel_grad", "traffic"]
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jax")
+jax = pytest.importorskip("jax")
+pytestmark = pytest.mark.skipif(
+    not hasattr(jax, "shard_map"), reason="needs a version of JAX with jax.shard_map"
+)
 
 FOLDER = Path(__file__).parent
 # What is compiled here runs once on a few elements.
