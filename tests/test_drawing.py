@@ -314,6 +314,12 @@ def test_the_command_writes_each_kind_of_picture(capsys, tmp_path, words, starts
     assert (b"@keyframes" in path.read_bytes()) == ("--move" in words)
 
 
+def test_the_command_says_how_to_install_what_it_draws_with(capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["draw", "3", "2"]) == 2
+    assert "pip install 'mtconv[draw]'" in capsys.readouterr().err
+
+
 def test_the_command_refuses_other_kinds(capsys, tmp_path):
     assert main(f"draw 3 2 -o {tmp_path}/a.bmp".split()) == 2
     assert "`output` must end in .gif, .svg, .png, .pdf" in capsys.readouterr().err

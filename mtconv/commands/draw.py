@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(spec: ConvSpec, arguments: argparse.Namespace) -> None:
+    if importlib.util.find_spec("matplotlib") is None:
+        msg = "pictures need matplotlib; install it with: pip install 'mtconv[draw]'"
+        raise ImportError(msg)
     from mtconv import drawing
 
     path: Path = arguments.output
