@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
+from mtconv.geometry import runs
 from mtconv.ladders.candidate import Candidate
 from mtconv.spec import ConvSpec
 
@@ -15,7 +16,7 @@ __all__ = ["ALGORITHMS", "on_accelerator", "rank"]
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "native")
 
-# Products per tap and small cell below which a matrix product does not pay.
+# Products for one element of the result, up to which a matrix product does not pay.
 _THIN = 4
 
 
@@ -25,19 +26,22 @@ def rank(
     """Rank the algorithms of JAX on the CPU; every one is exact.
 
     1. A few channels per group in and out leave a matrix product nothing to do: tap by
-       tap, element by element.
+       tap, element by element. `conv` and `kernel_grad` sum over neighbouring taps within
+       a large stride too, which makes a matrix product of them again.
     2. Everything else is one matrix product with all taps and a transpose of the big
        side: XLA runs both at the speed of the machine, in every dtype and for any
        stride, dilation and number of groups.
     """
-    del form, batch, dtype, exact
+    del batch, dtype, exact
     small, share = spec.kernel_shape[:2]
     inner = small // max(spec.groups, 1) * share
+    if form != "conv_transpose":
+        inner *= prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
     reasons = dict.fromkeys(ALGORITHMS, "slower on the CPU where measured")
     best = "gemm"
     if inner <= _THIN and prod(spec.kernel_size) > 1:
         best = "direct"
-        reasons[best] = f"{inner} products per tap: too few for a matrix product"
+        reasons[best] = f"{inner} products at a time: too few for a matrix product"
     else:
         reasons[best] = "one matrix product, and a transpose of the big side"
     order = (best, *(name for name in ALGORITHMS if name != best))

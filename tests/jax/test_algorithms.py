@@ -1,0 +1,108 @@
+"""The algorithms on the CPU: what is chosen, loops for large problems, and their values."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv.backends._jax import diagonals, gemm, lowering
+from mtconv.ladders import choose_algorithm
+
+FORMS = ("conv_transpose", "conv", "kernel_grad")
+
+
+def chosen(x_shape, kernel_shape, **options):
+    """Name the algorithm of each form."""
+    spec = mtconv.ConvSpec.from_shapes(x_shape, kernel_shape, **options)
+    return [choose_algorithm(spec, form, backend="jax")[0].algorithm for form in FORMS]
+
+
+def test_matrix_products_for_many_channels():
+    assert chosen((1, 64, 8, 8), (64, 32, 4, 4), stride=2) == ["gemm"] * 3
+
+
+def test_elementwise_for_depthwise_layers_and_images():
+    assert chosen((1, 64, 8, 8), (64, 1, 4, 4), stride=2, groups=64) == ["direct"] * 3
+    assert chosen((20, 20), (31, 31)) == ["direct"] * 3
+
+
+def test_large_strides_make_products_of_neighbouring_taps():
+    found = chosen((1, 21, 4, 4), (21, 1, 64, 64), stride=32, groups=21)
+    assert found == ["direct", "gemm", "gemm"]
+
+
+# Layers whose columns are many times the result; stride, groups, kernel.
+LARGE = {
+    "channels": ((2, 3, 4, 5), (3, 6, 5, 3), {"stride": 2, "padding": 1}),
+    "groups": ((2, 6, 4, 5), (6, 2, 5, 3), {"stride": 2, "padding": 1, "groups": 3}),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("limit", [1, 2000, 2**40])
+def test_columns_in_parts_give_the_same_values(make, monkeypatch, name, limit):
+    x_shape, kernel_shape, options = LARGE[name]
+    monkeypatch.setattr(gemm, "COLUMNS", limit)
+    x, kernel = make(x_shape, 0), make(kernel_shape, 1)
+    y = make(mtconv.conv_transpose_shape(x_shape, kernel_shape, **options), 2)
+    spec = mtconv.ConvSpec.from_shapes(x_shape, kernel_shape, **options)
+    parts = gemm.parts_for(spec, x_shape[0], 8)
+    assert (parts == 1) == (limit == 2**40)
+    how = lowering.How(spec, "gemm", None)
+    arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+    for form, (first, second) in arrays.items():
+        got = jax.jit(
+            lambda a, b, form=form: lowering.lower(form, a, b, how=how, platform="cpu")
+        )(first, second)
+        # The mesh form never loops.
+        assert (got == lowering.plain(form, first, second, how=how)).all()
+        extra = {"kernel_size": kernel_shape[2:]} if form == "kernel_grad" else {}
+        expected = getattr(mtconv, form)(
+            np.asarray(first), np.asarray(second), algorithm="direct", **options, **extra
+        )
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape", "options"),
+    [
+        ((2, 2, 6, 16), (2, 1, 3, 5), {"stride": 2, "padding": 2, "groups": 2}),
+        (
+            (1, 1, 4, 24),
+            (1, 2, 2, 4),
+            {"stride": (1, 3), "dilation": (2, 1), "padding": ((1, 0), (-1, 2))},
+        ),
+        ((1, 1, 3, 2, 8), (1, 1, 2, 3, 5), {"dilation": (1, 1, 2), "padding": 1}),
+        ((1, 1, 9, 8), (1, 1, 9, 9), {"padding": 4}),
+    ],
+)
+def test_kernel_gradients_from_diagonals(make, monkeypatch, x_shape, kernel_shape, options):
+    monkeypatch.setattr(diagonals, "_LEAST_CELLS", 1)
+    spec = mtconv.ConvSpec.from_shapes(x_shape, kernel_shape, **options)
+    assert diagonals.piece(spec) >= 8
+    x = make(x_shape, 0)
+    y = make(mtconv.conv_transpose_shape(x_shape, kernel_shape, **options), 1)
+    # The not-a-number meets a few taps only, if any; the others do not see it.
+    y = y.at[(0,) * y.ndim].set(jnp.nan)
+    options = {**options, "kernel_size": kernel_shape[2:], "algorithm": "direct"}
+    got = mtconv.kernel_grad(x, y, **options)
+    expected = mtconv.kernel_grad(np.asarray(x), np.asarray(y), **options)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_zero_channels_and_empty_batches():
+    for algorithm in ("gemm", "polyphase", "direct", "native"):
+        options = {"stride": 2, "algorithm": algorithm}
+        y = mtconv.conv_transpose(jnp.ones((2, 0, 3)), jnp.ones((0, 4, 3)), **options)
+        assert y.shape == (2, 4, 7)
+        assert (y == 0).all()
+        y = mtconv.conv_transpose(jnp.ones((0, 2, 3)), jnp.ones((2, 4, 3)), **options)
+        assert y.shape == (0, 4, 7)
+        grad = mtconv.kernel_grad(
+            jnp.ones((0, 2, 3)), jnp.ones((0, 4, 7)), kernel_size=3, **options
+        )
+        assert grad.shape == (2, 4, 3)
+        assert (grad == 0).all()
