@@ -30,8 +30,8 @@ Index = tuple[Any, ...]
 # A sum of places with factors.
 Sum = tuple[tuple[int, float], ...]
 
-# Bytes of products that stay in the second-level cache until they are joined.
-PRODUCT_BYTES = 2**21
+# Bytes of products at a time: few large matrix products, joined from the outer caches.
+PRODUCT_BYTES = 2**23
 
 # Bytes of the kernel whose taps are summed at a time.
 TAP_BYTES = 2**19
@@ -262,26 +262,25 @@ def _sum_taps(
     taps: Array,
     space: Workspace,
 ) -> None:
-    groups, small, share, *sizes = w.shape
+    """Fill ``taps``; some channels at a time, so that the kernel is read once."""
+    groups, small, share = w.shape[:3]
     counts = tuple(len(one.form.taps) for one in kin)
-    # Some channels at a time, so that the kernel comes from memory once and not once
-    # for every tap.
+    sizes = tuple(phase.taps for phase in members[0])
     step = max(1, TAP_BYTES // max(1, groups * share * prod(sizes) * w.itemsize))
-    for start in range(0, small, step):
-        part = w[:, start : start + step]
-        with space.frame():
-            ordered = space.take((*sizes, *part.shape[:3]), w.dtype)
-            np.copyto(ordered, np.moveaxis(part, (0, 1, 2), (-3, -2, -1)))
-            for number, group in enumerate(members):
+    for number, group in enumerate(members):
+        chosen_taps: Index = tuple(slice(p.tap, None, p.tap_step) for p in group)
+        kernel = np.moveaxis(w[(..., *chosen_taps)], (0, 1, 2), (-3, -2, -1))
+        for start in range(0, small, step):
+            with space.frame():
+                part = kernel[..., start : start + step, :]
+                ordered = space.take(part.shape, w.dtype)
+                np.copyto(ordered, part)
                 for p, place in enumerate(np.ndindex(*counts)):
-                    sums = [one.form.taps[n] for one, n in zip(kin, place, strict=True)]
-                    terms = []
-                    for chosen in product(*sums):
-                        at = tuple(
-                            phase.tap + m * phase.tap_step
-                            for (m, _), phase in zip(chosen, group, strict=True)
-                        )
-                        terms.append((ordered[at], prod(f for _, f in chosen)))
+                    sums = (one.form.taps[n] for one, n in zip(kin, place, strict=True))
+                    terms = [
+                        (ordered[tuple(m for m, _ in chosen)], prod(f for _, f in chosen))
+                        for chosen in product(*sums)
+                    ]
                     _combine(terms, taps[p, :, start : start + step, number])
 
 
