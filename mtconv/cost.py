@@ -14,6 +14,14 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate"]
 
+# What packing an element of the kernel for polyphase costs, in strided moves; for wide
+# strides, in moves on long runs.
+PACK = 4
+WIDE_PACK = 2
+# How much dearer than those of gemm the moves of polyphase are, where they were measured:
+# its copies leave the cache between being made and being read.
+PHASES = 1.75
+
 
 class Rates(NamedTuple):
     """Measured speeds of one engine for one kind of element."""
@@ -101,8 +109,7 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
         for axis in spec.axes:
             phases *= min(axis.stride, axis.kernel)
             operations += 3 * phases
-        first = rates.element if spec.rank > 1 else rates.strided
-        moving = work.columns * first + work.y * rates.strided * short
+        moving = work.columns * rates.element + work.y * rates.strided * short
         if work.small == 1:
             moving += work.columns * rates.element
     else:
@@ -118,28 +125,27 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
 
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
-    copies = prod(-(-axis.kernel // axis.stride) for axis in spec.axes)
+    copies = prod(max(p.taps for p in geometry.phases(axis)) for axis in spec.axes)
     wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
     short = _short(work.row, rates)
-    if not work.transposed:
-        blocks = 1 + work.columns * itemsize / (2 * rates.block)
-        moving = (
-            work.columns * rates.strided * short + 2 * work.x * work.live * rates.element
-        )
-        moving += work.kernel * rates.strided * blocks
-        operations = (work.taps + 2 * work.live) * blocks
+    chunks = 1 + work.y * itemsize / rates.block
+    if work.transposed and wide:
+        moving = work.kernel * rates.element * WIDE_PACK
+        moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
+        operations = 8 * copies * chunks
+    elif work.transposed:
+        moving = copies * work.x * 2 * rates.element * short
+        moving += work.kernel * PACK * rates.strided
+        moving += work.y * (rates.element + rates.strided) * short
+        operations = (4 * work.live + 2 * copies) * chunks
+    elif wide:
+        moving = work.columns * 2 * rates.element * _short(spec.axes[-1].kernel, rates)
+        operations = 8 * (1 + work.columns * itemsize / rates.block)
     else:
-        blocks = 1 + copies * work.x * itemsize / (2 * rates.block)
-        if wide:
-            moving = work.kernel * rates.element * blocks
-            moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
-            operations = 8 * copies * blocks
-        else:
-            moving = copies * work.x * 2 * rates.element * short
-            moving += work.kernel * 4 * rates.strided * blocks
-            moving += work.y * (rates.element + rates.strided) * short
-            operations = (3 * work.live + copies) * (1 + work.y * itemsize / rates.block)
-    seconds = _product(products, work.small * copies, rates) + moving
+        moving = work.columns * rates.strided * short
+        moving += 2 * work.x * work.live * rates.element + work.kernel * rates.strided
+        operations = 2 * (work.taps + 2 * work.live) * chunks
+    seconds = _product(products, work.small * copies, rates) + moving * PHASES
     seconds += operations * rates.call
     moved = itemsize * (work.x * 2 * copies + 2 * work.y)
     return Cost(products, moved, int(operations), seconds)
@@ -178,7 +184,7 @@ def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
     inner = work.small if work.transposed else work.share
     operations = 2 * work.taps * inner * (1 + work.y * itemsize / rates.block)
-    moving = products * (rates.element + rates.strided) * _short(work.row, rates)
+    moving = 2.5 * products * (rates.element + rates.strided) * _short(work.row, rates)
     seconds = moving + operations * rates.call
     return Cost(
         products, itemsize * (work.x + work.y + 2 * products), int(operations), seconds
