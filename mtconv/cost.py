@@ -20,7 +20,10 @@ PACK = 4
 WIDE_PACK = 2
 # How much dearer than those of gemm the moves of polyphase are, where they were measured:
 # its copies leave the cache between being made and being read.
-PHASES = 1.75
+PHASES = 1.5
+# A product with a thin inner dimension waits for its result: it costs as if it were so
+# much deeper.
+THIN = 12
 
 
 class Rates(NamedTuple):
@@ -91,7 +94,7 @@ def estimate(
 
 def _product(multiply_adds: float, depth: int, rates: Rates) -> float:
     """Seconds of a matrix product; a thin one waits for its result's memory."""
-    return multiply_adds / rates.gemm * (1 + 6 / max(depth, 1))
+    return multiply_adds / rates.gemm * (1 + THIN / max(depth, 1))
 
 
 def _short(row: int, rates: Rates) -> float:

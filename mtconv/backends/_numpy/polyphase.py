@@ -118,6 +118,10 @@ def _phases_of_class(
         part = w[:, :, start : start + step]
         with space.frame():
             flat = _pack(members, counts, part, start, space)
+            in_place = _as_matrix(axes, out[:, start : start + step], found)
+            if in_place is not None and depth > 1:
+                np.matmul(flat, matrix, out=in_place)
+                continue
             result = space.take((groups, flat.shape[1], prod(cells)), w.dtype)
             if depth == 1:
                 np.multiply(flat, matrix, out=result)
@@ -133,6 +137,20 @@ def _phases_of_class(
                 target[(..., *_cells(axes, group))] = planes[
                     (slice(None), number, ..., *inner)
                 ]
+
+
+def _as_matrix(axes: Axes, out: Array, found: tuple[PhaseClass, ...]) -> Array | None:
+    """View out (g, co, b, *big) as (g, co, cells) where one phase is all of it."""
+    if out.shape[2] != 1 or any(axis.stride != 1 for axis in axes):
+        return None
+    expected = out.itemsize
+    for size, stride in zip(out.shape[:2:-1], out.strides[:2:-1], strict=True):
+        if stride != expected:
+            return None
+        expected *= size
+    if any(len(one.phases) > 1 or one.cells != one.phases[0].cells for one in found):
+        return None
+    return out.reshape(*out.shape[:2], -1)
 
 
 def _pack(
