@@ -5,6 +5,9 @@ included, and the faster counts. Forward plus both gradients is one compiled pro
 mtconv and for lax, and one pass of autograd for torch. Compile time is that of forward
 plus both gradients, from tracing to the end of the first call.
 
+Two bounds are measured beside: the product of matrices of the layer's sizes by `jnp.dot`,
+and a pass that writes an array as large as the result from another.
+
 ``python -m tests.benchmarks.bench_jax [NAME ...] [--results FILE] [--write]`` measures
 the layers whose names contain one of the words, adds them to the results in FILE, and
 writes the tables of all results into the documentation.
@@ -16,6 +19,8 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -122,39 +127,58 @@ def torch_with_gradients(layer: Layer, x: Any, kernel: Any, y: Any) -> Call:
     return call
 
 
+def bounds(layer: Layer) -> dict[str, Call]:
+    """Return calls that take as long as one map has to: its product, and its result."""
+    taps = prod(layer.kernel_size)
+    inner = layer.in_channels // layer.groups
+    shape = (layer.groups, layer.out_channels // layer.groups * taps, inner)
+    cells = layer.batch * prod(layer.input_size)
+    left = jnp.ones(shape, layer.dtype)
+    right = jnp.ones((layer.groups, inner, cells), layer.dtype)
+    y = jnp.ones(layer.y_shape, layer.dtype)
+    product = jax.jit(lambda a, b: jnp.matmul(a, b, precision="highest"))
+    copy = jax.jit(lambda y: y + 1)
+    found: dict[str, Call] = {"copy": lambda: jax.block_until_ready(copy(y))}
+    if inner > 1:
+        found["product"] = lambda: jax.block_until_ready(product(left, right))
+    return found
+
+
 def measure(layer: Layer, peers: bool = True) -> dict[str, float]:
     """Time one layer on every engine: seconds by name, "grads" with the gradients."""
     x, kernel, y = layer.arrays()
     arrays = tuple(map(jnp.asarray, (x, kernel, y)))
-    candidates = {
-        "mtconv": lambda x, w: mtconv.conv_transpose(x, w, **layer.transposed_options)
-    }
-    if peers:
-        candidates["lax last"] = lax_transposed(layer, channels_last=True)
-        candidates["lax first"] = lax_transposed(layer, channels_last=False)
     calls: dict[str, Call] = {
         "torch": torch_transposed(layer, x, kernel),
         "torch grads": torch_with_gradients(layer, x, kernel, y),
+        **bounds(layer),
     }
     found: dict[str, float] = {}
     if peers and (ort := ort_transposed(layer, x, kernel)) is not None:
         calls["onnxruntime"] = ort
-    for name, function in candidates.items():
-        call, _, second = compiled(function, *arrays[:2])
-        slow = second > SLOW_S
-        if slow:
+
+    def add(name: str, function: Callable[..., Any], *operands: Any) -> float:
+        call, first, second = compiled(function, *operands)
+        if name.endswith("grads"):
+            found[name.replace("grads", "compile")] = max(first - second, 0.0)
+        if second > SLOW_S:
             found[name] = second
         else:
             calls[name] = call
-        if name.startswith("lax") and layer.name in FORWARD_ONLY:
-            continue
-        call, first, second = compiled(with_gradients(function), *arrays)
-        found[f"{name} compile"] = max(first - second, 0.0)
-        if second > SLOW_S:
-            found[f"{name} grads"] = second
-        else:
-            calls[f"{name} grads"] = call
-    found.update(harness.time_in_turn(calls, limit_s=12.0))
+        return second
+
+    function = partial(mtconv.conv_transpose, **layer.transposed_options)
+    add("mtconv", function, *arrays[:2])
+    add("mtconv grads", with_gradients(function), *arrays)
+    for channels_last in (True, False) if peers else ():
+        name = "lax last" if channels_last else "lax first"
+        function = lax_transposed(layer, channels_last)
+        slow = add(name, function, *arrays[:2]) > SLOW_S
+        if layer.name not in FORWARD_ONLY:
+            slow |= add(f"{name} grads", with_gradients(function), *arrays) > SLOW_S
+        if slow:  # its loops are as slow in the other layout
+            break
+    found.update(harness.time_in_turn(calls, rounds=7, limit_s=8.0))
     for suffix in ("", " grads", " compile"):
         both = [found[n + suffix] for n in ("lax last", "lax first") if n + suffix in found]
         if both:
@@ -164,47 +188,42 @@ def measure(layer: Layer, peers: bool = True) -> dict[str, float]:
 
 def tables(results: dict[str, dict[str, float]]) -> str:
     """Lay out all results, with the geometric means of the ratios below."""
-
-    def cell(row: dict[str, float], name: str) -> str:
-        return f"{row[name] * 1e3:.3g}" if name in row else "-"
-
-    def ratio(row: dict[str, float], peer: str, suffix: str = "") -> str:
-        key = peer + suffix
-        return f"{row[key] / row['mtconv' + suffix]:.2f}" if key in row else "-"
-
-    lines = []
+    blocks = []
     for title, suffix in (("Forward", ""), ("Forward and both gradients", " grads")):
         peers = ("lax", "torch") if suffix else ("lax", "torch", "onnxruntime")
-        rows = [
-            [
-                name,
-                *(cell(row, engine + suffix) for engine in ("mtconv", *peers)),
-                *(ratio(row, peer, suffix) for peer in peers),
-            ]
-            for name, row in results.items()
-        ]
-        means: list[Any] = ["geometric mean", *[""] * (1 + len(peers))]
-        for peer in peers:
-            ratios = [
-                row[peer + suffix] / row["mtconv" + suffix]
-                for row in results.values()
-                if peer + suffix in row
-            ]
-            means.append(f"{harness.geometric_mean(ratios):.2f}")
-        header = ["layer", "mtconv, ms", *(f"{peer}, ms" for peer in peers)]
-        header += [f"x {peer}" for peer in peers]
-        lines += [f"{title}:", "", harness.markdown_table(header, [*rows, means]), ""]
+        shown = ("mtconv", *peers) if suffix else ("mtconv", *peers, "product", "copy")
+        header = ["layer", *(f"{name}, ms" for name in shown), *(f"x {p}" for p in peers)]
+        rows = []
+        ratios: dict[str, list[float]] = {peer: [] for peer in peers}
+        for name, row in results.items():
+            cells = [name, *(_number(row.get(column + suffix), 1e3) for column in shown)]
+            for peer in peers:
+                ratio = None
+                if peer + suffix in row:
+                    ratio = row[peer + suffix] / row["mtconv" + suffix]
+                    ratios[peer].append(ratio)
+                cells.append(_number(ratio))
+            rows.append(cells)
+        means = (
+            f"{harness.geometric_mean(ratios[p]):.2f}" if ratios[p] else "-" for p in peers
+        )
+        rows.append(["geometric mean", *[""] * len(shown), *means])
+        blocks += [f"{title}:", harness.markdown_table(header, rows)]
     rows = [
-        [
-            name,
-            f"{row['mtconv compile']:.2f}",
-            f"{row['lax compile']:.2f}" if "lax compile" in row else "-",
-        ]
+        [name, *(_number(row.get(f"{engine} compile")) for engine in ("mtconv", "lax"))]
         for name, row in results.items()
     ]
-    lines += ["Seconds to compile forward and both gradients:", ""]
-    lines.append(harness.markdown_table(["layer", "mtconv, s", "lax, s"], rows))
-    return "\n".join(lines)
+    blocks.append("Seconds to compile forward and both gradients:")
+    blocks.append(harness.markdown_table(["layer", "mtconv, s", "lax, s"], rows))
+    return "\n\n".join(blocks)
+
+
+def _number(value: float | None, factor: float = 1.0) -> str:
+    """Write three digits, and no exponent."""
+    if value is None:
+        return "-"
+    value *= factor
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def main() -> None:
