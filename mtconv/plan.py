@@ -179,7 +179,8 @@ def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
         (batch, share * spec.groups, *spec.big),
         spec.kernel_shape,
     )
-    most = max(prod(shape) for shape in shapes)
+    # An empty batch is no reason to plan what no other batch could have.
+    most = max(prod(max(size, 1) for size in shape) for shape in shapes)
     if most > MAX_ELEMENTS:
         msg = message(
             form,

@@ -356,6 +356,12 @@ GEOMETRY = {
         "elements",
     ),
     "dilation of 10**15": (signal(SIGNAL, TAPS, dilation=10**15), "x", "2**47", "elements"),
+    "dilation of 10**15 in an empty batch": (
+        signal(SIGNAL[:0], TAPS, dilation=10**15),
+        "x",
+        "2**47",
+        "elements",
+    ),
     # Layouts
     "unknown letter": (
         transposed(layout="NCXY"),

@@ -127,6 +127,14 @@ def test_empty_batches_and_channels(engine, x, kernel, result):
     assert not dw.any() or x[0]
 
 
+@pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "direct", "fft"])
+def test_an_empty_result_is_not_worked_on(algorithm):
+    # A million million cells of nothing, at once.
+    x, kernel = np.ones((0, 1, 2)), np.ones((1, 1, 2))
+    got = mtconv.conv_transpose(x, kernel, stride=10**12, algorithm=algorithm)
+    assert got.shape == (0, 1, 10**12 + 2)
+
+
 def test_no_input_channels_leave_the_bias(engine):
     got = engine.conv_transpose(
         np.ones((1, 0, 2)), np.ones((0, 2, 1)), np.array([5.0, 6.0])

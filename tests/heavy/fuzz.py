@@ -114,7 +114,7 @@ class Fuzzer:
             grown = tuple(n + self.rng.randrange(3) for n in space)
             x, y = (batch, a, *space), (batch, share * groups, *grown)
             if self.rng.random() < 0.7:  # a size that fits, if the options are plain
-                y = (*y[:2], *(n + k - 1 for n, k in zip(space, taps, strict=True)))
+                y = (*y[:2], *(max(n + k - 1, 0) for n, k in zip(space, taps, strict=True)))
             options["kernel_size"] = taps if self.rng.random() < 0.9 else self.small()
             return form, [self.array(x), self.array(y)], options
         bare = rank < 3 and self.rng.random() < 0.2

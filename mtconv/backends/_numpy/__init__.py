@@ -110,6 +110,8 @@ def run(
     if plan.data.batch:
         shape = (data.shape[0], *shape)
     result = _empty(shape, plan.data, dtype)
+    if not result.size:
+        return result
     out = canonical(result, plan.data)
     if transposed:
         engine.conv_transpose(algorithm, spec, data, w, out, bias, compute, packs)
