@@ -127,7 +127,7 @@ def test_shard_map_over_input_channels(auto, arrays, expected):
     equal([jax.jit(summed)(x, kernel)], expected[:1])
 
 
-@pytest.mark.parametrize("axis", [0, 1], ids=["batch", "channels"])
+@pytest.mark.parametrize("axis", [0, 1], ids=["batch", "replicated"])
 def test_explicit_axes(explicit, arrays, expected, axis):
     x, kernel, y = arrays
     specs = (P("d"), P(), P("d")) if axis == 0 else (P(), P(None, None), P())
