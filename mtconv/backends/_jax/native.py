@@ -30,6 +30,15 @@ def conv_transpose(
         w = jnp.moveaxis(w.reshape(groups, small // groups, share, *taps), 0, 1)
         w = w.reshape(small // groups, groups * share, *taps)
     padding = [(axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in axes]
+    strides = [axis.stride for axis in axes]
+    if on_cpu and max(strides) > 1:
+        # XLA's CPU compiler aborts the process for some kernels that are larger than a
+        # dilated input: it exchanges the two, and forgets some of the dilation. Zeros
+        # behind a barrier are no dilation to it.
+        zero = jnp.zeros((), x.dtype)
+        x = lax.pad(x, zero, [(0, 0, 0)] * 2 + [(0, 0, s - 1) for s in strides])
+        x = lax.optimization_barrier(x)
+        strides = [1] * rank
     return _convolve(
         x,
         w,
@@ -38,7 +47,7 @@ def conv_transpose(
         precision,
         on_cpu,
         window_strides=(1,) * rank,
-        lhs_dilation=[axis.stride for axis in axes],
+        lhs_dilation=strides,
         rhs_dilation=[axis.dilation for axis in axes],
         feature_group_count=groups,
     )
