@@ -126,6 +126,16 @@ def test_runs_are_the_taps_in_order():
         assert all(run.residue + run.taps <= axis.stride for run in geometry.runs(axis))
 
 
+def test_runs_are_as_long_as_they_can_be():
+    found = geometry.runs(Axis(small=5, big=10, kernel=4, stride=2, lo=1))
+    assert [(run.tap, run.taps) for run in found] == [(0, 1), (1, 2), (3, 1)]
+
+
+def test_an_unknown_padding_mode_is_no_mode():
+    with pytest.raises(ValueError, match="edge"):
+        geometry.fold_index(3, 1, 1, "edge")
+
+
 def test_sizes_of_a_convolution_by_counting():
     for big, k, stride, dilation, lo, hi in product(
         (1, 4, 7), (1, 3), (1, 2, 3), (1, 2), (-1, 0, 2), (-1, 0, 2)

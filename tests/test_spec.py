@@ -48,6 +48,25 @@ def test_properties():
     assert SPEC.multiply_adds == 13 * 10 * 12
 
 
+def test_a_bare_kernel_counts_as_one_channel_on_each_side():
+    bare = ConvSpec(axes=(Axis(small=3, big=5, kernel=3),))
+    assert bare == ConvSpec.from_shapes((3,), (3,))
+    assert bare.groups == 1
+    assert bare.kernel_shape == (1, 1, 3)
+    assert bare.multiply_adds == 9
+    for half in (ConvSpec(bare.axes, 1, 2, None), ConvSpec(bare.axes, 1, None, 2)):
+        assert half.kernel_shape == (1, 1, 3)
+
+
+def test_the_relation_inside_a_padding_mode_has_the_padding_taken_in():
+    spec = ConvSpec.from_shapes(
+        (2, 4), (2, 3, 3), stride=2, padding=1, padding_mode="circular", layout="CL"
+    )
+    assert spec.big == (7,)
+    assert spec.padded == ConvSpec.from_shapes((2, 4), (2, 3, 3), stride=2, layout="CL")
+    assert spec.padded.big == (9,)
+
+
 @given(spec=specs(layouts=True, padding_modes=("zeros", "circular")))
 def test_round_trips(spec):
     again = eval(repr(spec), {"ConvSpec": ConvSpec, "Axis": Axis})
