@@ -10,7 +10,8 @@ and a pass that writes an array as large as the result from another.
 
 ``python -m tests.benchmarks.bench_jax [NAME ...] [--results FILE] [--write]`` measures
 the layers whose names contain one of the words, adds them to the results in FILE, and
-writes the tables of all results into the documentation.
+writes the tables of all results there into the documentation. Without a name it starts
+anew.
 """
 
 from __future__ import annotations
@@ -209,6 +210,7 @@ def tables(results: dict[str, dict[str, float]]) -> str:
         )
         rows.append(["geometric mean", *[""] * len(shown), *means])
         blocks += [f"{title}:", harness.markdown_table(header, rows)]
+    blocks += below_torch(results)
     rows = [
         [name, *(_number(row.get(f"{engine} compile")) for engine in ("mtconv", "lax"))]
         for name, row in results.items()
@@ -216,6 +218,36 @@ def tables(results: dict[str, dict[str, float]]) -> str:
     blocks.append("Seconds to compile forward and both gradients:")
     blocks.append(harness.markdown_table(["layer", "mtconv, s", "lax, s"], rows))
     return "\n\n".join(blocks)
+
+
+def below_torch(results: dict[str, dict[str, float]]) -> list[str]:
+    """Say for every layer that torch does faster what bounds it here."""
+    lines = []
+    for name, row in results.items():
+        for what, suffix, maps in (("forward", "", 1), ("with gradients", " grads", 3)):
+            ours, theirs = row["mtconv" + suffix], row["torch" + suffix]
+            if ours <= theirs:
+                continue
+            products, copies = maps * row.get("product", 0.0), maps * row["copy"]
+            rest = max(ours - products - copies, 0.0)
+            parts = {"products": products, "passes over the result": copies, "rest": rest}
+            most = max(parts, key=lambda part: parts[part])
+            shares = ", ".join(f"{k} {_number(v, 1e3)} ms" for k, v in parts.items())
+            why = {
+                "products": "XLA's matrix products",
+                "passes over the result": "memory bandwidth",
+                "rest": "columns: their overlap-add and gathering"
+                if products
+                else "elementwise loops over the taps",
+            }[most]
+            lines.append(
+                f"- `{name}`, {what}, {theirs / ours:.2f}x: {why} ({shares} of "
+                f"{_number(ours, 1e3)} ms)."
+            )
+    if not lines:
+        return []
+    head = "What bounds the layers that torch does faster; products and passes as measured:"
+    return [head, "\n".join(lines)]
 
 
 def _number(value: float | None, factor: float = 1.0) -> str:
@@ -236,7 +268,8 @@ def main() -> None:
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     path: Path = arguments.results
-    known = json.loads(path.read_text()) if path.exists() else {}
+    fresh = not (arguments.names and path.exists())
+    known = {} if fresh else json.loads(path.read_text())
     for layer in harness.load_layers(*arguments.names):
         row = measure(layer, peers=not arguments.quick)
         known[layer.name] = {**known.get(layer.name, {}), **row}
