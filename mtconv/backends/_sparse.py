@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,16 @@ from mtconv.matrix import Csr, build_csr, gradient_spec
 from mtconv.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "apply_matrix", "as_csr_array", "asarray", "result_dtype", "run"]
+__all__ = [
+    "NAME",
+    "apply_matrix",
+    "as_csr_array",
+    "asarray",
+    "prepare",
+    "result_dtype",
+    "run",
+    "run_prepared",
+]
 
 NAME = "sparse"
 
@@ -33,24 +42,55 @@ def run(
 ) -> NDArray[Any]:
     """Execute a plan; every `precision` is what SciPy always does."""
     del precision
-    arrays = [a for a in (first, second, bias) if a is not None]
-    dtype = np.result_type(*arrays).newbyteorder("=")
-    compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
-    spec = plan.spec
-    given = canonical(first, plan.data).astype(compute, copy=False)
-    if plan.form == "kernel_grad":
-        y = canonical(second, plan.data).astype(compute, copy=False)
-        w = _kernel_grad(spec, given, y)
-        w = w[None] if plan.kernel.channels else w
-        return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
-    w = canonical(second, plan.kernel).astype(compute, copy=False)
-    w = w.reshape(spec.kernel_shape)
-    matrix = as_csr_array(build_csr(plan.form, plan.form, spec, w))
+    if plan.form != "kernel_grad":
+        return run_prepared(prepare(plan, second), first, bias)
+    dtype, compute = _dtypes(first, second)
+    x = canonical(first, plan.data).astype(compute, copy=False)
+    y = canonical(second, plan.data).astype(compute, copy=False)
+    w = _kernel_grad(plan.spec, x, y)
+    w = w[None] if plan.kernel.channels else w
+    return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
+
+
+class Prepared(NamedTuple):
+    """A plan of "conv" or "conv_transpose", its kernel, and a matrix for each dtype."""
+
+    plan: Plan
+    kernel: NDArray[Any]
+    matrices: dict[np.dtype[Any], Any]
+
+
+def prepare(plan: Plan, kernel: NDArray[Any]) -> Prepared:
+    """Keep a kernel for `run_prepared`, whose first call builds the matrix."""
+    return Prepared(plan, kernel, {})
+
+
+def run_prepared(
+    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Multiply an array of the shape of the plan, of any batch size, by the matrix."""
+    plan, kernel, matrices = prepared
+    dtype, compute = _dtypes(data, kernel, bias)
+    if compute not in matrices:
+        # In the dtype of the result already: taps that share an entry are summed in it.
+        w = canonical(kernel, plan.kernel).astype(compute, copy=False)
+        built = build_csr(
+            plan.form, plan.form, plan.spec, w.reshape(plan.spec.kernel_shape)
+        )
+        matrices[compute] = as_csr_array(built)
+    matrix = matrices[compute]
+    given = canonical(data, plan.data).astype(compute, copy=False)
     result = apply_matrix(matrix, given.reshape(len(given), matrix.shape[1]))
     result = result.reshape(_result_shape(plan, len(given)))
     if bias is not None:
-        result += bias.reshape((-1,) + (1,) * spec.rank).astype(compute)
+        result += bias.reshape((-1,) + (1,) * plan.spec.rank).astype(compute)
     return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))
+
+
+def _dtypes(*arrays: NDArray[Any] | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """Return the dtype of the result and the one to compute in."""
+    dtype = np.result_type(*(a for a in arrays if a is not None)).newbyteorder("=")
+    return dtype, np.dtype(np.float32) if dtype.name in _HALF else dtype
 
 
 def as_csr_array(built: Csr) -> Any:

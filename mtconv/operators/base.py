@@ -11,6 +11,7 @@ import numpy as np
 from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
+from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.pytree import register
 from mtconv.operators.sides import Sides, operator_spec, sides
 from mtconv.options import IntOrInts, Options, freeze_sizes
@@ -160,11 +161,11 @@ class Operator:
         x = self._array(x)
         found = self._sides
         if x.shape == found.input_shape:
-            return self._apply(found.single, x)
+            return self._apply(x)
         if self._is_batch(x.shape):
-            return self._apply(found.batched, x)
+            return self._apply(x, found.batch_axis)
         if x.shape == (self.shape[1],):
-            return self._apply(found.single, x.reshape(found.input_shape)).reshape(-1)
+            return self._apply(x.reshape(found.input_shape)).reshape(-1)
         raise GeometryError(self._wrong_shape("x", x.shape))
 
     def __matmul__(self, x: Any) -> Any:
@@ -196,7 +197,7 @@ class Operator:
         if v.shape not in ((self.shape[1],), (self.shape[1], 1)):
             raise GeometryError(self._wrong_shape("v", v.shape))
         found = self._sides
-        product = self._apply(found.single, v.reshape(found.input_shape))
+        product = self._apply(v.reshape(found.input_shape))
         return product.reshape(-1, *v.shape[1:])
 
     def matmat(self, vs: Any) -> Any:
@@ -217,7 +218,7 @@ class Operator:
             raise GeometryError(self._wrong_shape("vs", vs.shape))
         found = self._sides
         count = vs.shape[1]
-        products = self._apply(found.front, vs.T.reshape(count, *found.input_shape))
+        products = self._apply(vs.T.reshape(count, *found.input_shape), 0)
         return products.reshape(count, self.shape[0]).T
 
     def rmatvec(self, v: Any) -> Any:
@@ -335,17 +336,31 @@ class Operator:
         engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
         return engine.asarray(type(self).__name__, "kernel", dense)
 
-    def _apply(self, spec: ConvSpec, x: Any) -> Any:
+    @cached_property
+    def _prepared(self) -> dict[Any, Any]:
+        return {}
+
+    def _apply(self, x: Any, axis: int | None = None) -> Any:
+        """Apply the map to one input, or to a batch along an axis."""
         backend, algorithm, precision = self.how
-        return apply_spec(
-            self.form,
-            spec,
-            x,
-            self.kernel,
-            algorithm=algorithm,
-            backend=backend,
-            precision=precision,
+        found = self._sides
+        engine = backend_for(type(self).__name__, backend, x=x, kernel=self.kernel)
+        if engine.NAME not in PREPARING:
+            batched = found.front if axis == 0 else found.batched
+            return apply_spec(
+                self.form,
+                found.single if axis is None else batched,
+                x,
+                self.kernel,
+                algorithm=algorithm,
+                backend=backend,
+                precision=precision,
+            )
+        batch = x[None] if axis is None else np.moveaxis(x, axis, 0)
+        result = apply_prepared(
+            self._prepared, engine, self.form, found.front, batch, self.kernel, algorithm
         )
+        return result[0] if axis is None else np.moveaxis(result, 0, axis)
 
     def _array(self, x: Any) -> Any:
         register(type(self))  # JAX may have come after the operator

@@ -216,6 +216,32 @@ class TestIdentity:
         with pytest.raises(ValueError, match="read-only"):
             A.kernel[0] = 5
 
+    def test_later_calls_reuse_what_the_first_one_made(self, monkeypatch, same):
+        from mtconv.backends import _sparse
+
+        built = []
+        build = _sparse.build_csr
+        monkeypatch.setattr(
+            _sparse, "build_csr", lambda *given: built.append(given) or build(*given)
+        )
+        A = mtconv.Conv([1, 10], 3, backend="sparse")
+        x = np.array([[1, 2, 3], [4, 5, 6]])
+        for _ in range(3):
+            same(A(x[0]), np.array([21, 32]))
+            same(A(x), np.array([[21, 32], [54, 65]]))
+            same(A.matmat(x.T), np.array([[21, 54], [32, 65]]))
+            same(A.rmatvec(np.array([1, 2])), np.array([1, 12, 20]))
+        assert len(built) == 2  # one for A, one for its transpose
+
+    def test_taps_are_summed_in_the_dtype_of_the_result(self, backend):
+        # 100 + 100 would wrap in the kernel's own dtype.
+        kernel = np.array([100, 100], np.int8)
+        options = {"padding": ((1, 0),), "padding_mode": "replicate", "backend": backend}
+        A = mtconv.Conv(kernel, 2, **options)
+        x = np.array([1, 2], np.int16)
+        assert np.asarray(A(x)).tolist() == [200, 300]
+        assert np.asarray(mtconv.conv(x, kernel, **options)).tolist() == [200, 300]
+
     def test_repr(self):
         A = mtconv.Conv([1.0, 2.0], 3)
         assert repr(A) == "Conv(input_shape=(3,), output_shape=(2,), dtype=float64)"
