@@ -128,6 +128,14 @@ def test_empty_batches_and_channels(engine, x, kernel, result):
 
 
 @pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "direct", "fft"])
+def test_a_step_that_is_never_taken_may_be_of_any_length(algorithm):
+    # One place for the kernel, whatever the stride; one tap, whatever the dilation.
+    x, kernel = np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6]])
+    options = {"stride": (2**70, 2**80), "dilation": (2**90, 1), "algorithm": algorithm}
+    np.testing.assert_allclose(mtconv.conv(x, kernel, **options), [[17]])
+
+
+@pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "direct", "fft"])
 def test_an_empty_result_is_not_worked_on(algorithm):
     # A million million cells of nothing, at once.
     x, kernel = np.ones((0, 1, 2)), np.ones((1, 1, 2))

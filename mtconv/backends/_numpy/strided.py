@@ -43,8 +43,13 @@ def window_view(y: NDArray[Any], axes: tuple[Axis, ...]) -> NDArray[Any]:
         ),
         (
             *y.strides[:lead],
-            *(axis.stride * s for axis, s in zip(axes, strides, strict=True)),
-            *(axis.dilation * s for axis, s in zip(axes, strides, strict=True)),
+            *(_step(a.small, a.stride, s) for a, s in zip(axes, strides, strict=True)),
+            *(_step(a.kernel, a.dilation, s) for a, s in zip(axes, strides, strict=True)),
         ),
         writeable=False,
     )
+
+
+def _step(count: int, cells: int, stride: int) -> int:
+    """Bytes from one entry to the next; a step never taken may be beyond any address."""
+    return cells * stride if count > 1 else 0
