@@ -12,6 +12,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import mtconv
+from mtconv.backends._jax import gemm
 
 DEVICES = 4
 OPTIONS = {"stride": 2, "padding": 1}
@@ -60,16 +61,20 @@ def equal(got, expected):
         assert (jax.device_get(one) == jax.device_get(other)).all()
 
 
+@pytest.mark.parametrize("columns", [gemm.COLUMNS, 1], ids=["whole", "loop"])
 @pytest.mark.parametrize("spec", [P("d"), P(None, None, "d")], ids=["batch", "space"])
-def test_sharded_inputs_are_never_gathered(auto, arrays, expected, spec):
+def test_sharded_inputs_are_never_gathered(
+    auto, arrays, expected, spec, columns, monkeypatch
+):
+    monkeypatch.setattr(gemm, "COLUMNS", columns)
     x, kernel, y = arrays
     whole = NamedSharding(auto, P())
     parts = NamedSharding(auto, spec)
     placed = jax.device_put((x, kernel, y), (parts, whole, parts))
-    compiled = (
-        jax.jit(all_three, out_shardings=(parts, parts, whole)).lower(*placed).compile()
-    )
+    program = jax.jit(lambda *a: all_three(*a), out_shardings=(parts, parts, whole))
+    compiled = program.lower(*placed).compile()
     text = compiled.as_text()
+    assert (" while(" in text) == (columns == 1)
     assert "all-gather" not in text
     assert "all-to-all" not in text
     equal(compiled(*placed), expected)
