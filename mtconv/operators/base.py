@@ -1,46 +1,34 @@
-"""What both operators share: shapes, calls, products with vectors, matrices."""
+"""What both operators share: shapes, calls, transposes, products with vectors."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from math import prod
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
 from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
+from mtconv.operators.explicit import Explicit, How
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.pytree import register
 from mtconv.operators.sides import Sides, operator_spec, sides
 from mtconv.options import IntOrInts, Options, freeze_sizes
 from mtconv.spec import ConvSpec
 
-__all__ = ["How", "Operator"]
+__all__ = ["Operator"]
 
 
-class How(NamedTuple):
-    """The way to compute: what calls take besides arrays and geometry."""
+class Operator(Explicit):
+    """What both operators share; `other` is the class of the transpose."""
 
-    backend: str | None
-    algorithm: str
-    precision: Any
-
-
-class Operator:
-    """What both operators share; `form` is the map, `other` the class of the transpose."""
-
-    form: str
     other: type[Operator]
 
     # NumPy's arrays and SciPy's matrices leave ``v @ A`` to the operator.
     __array_ufunc__ = None
     __array_priority__ = 1000.0
-
-    kernel: Any
-    spec: ConvSpec
-    how: How
 
     def _set(self, kernel: Any, input_size: IntOrInts, options: Options, how: How) -> None:
         name = type(self).__name__
@@ -253,88 +241,6 @@ class Operator:
 
     # What pylops asks for.
     _matvec, _rmatvec, _matmat, _rmatmat = matvec, rmatvec, matmat, rmatmat
-
-    def norm(self, *, tol: float = 1e-8) -> float:
-        """Largest singular value.
-
-        Exact for circular padding whose period the stride divides, where a Fourier
-        transform takes the matrix apart into one small matrix per frequency. Otherwise
-        by Lanczos iteration, which needs SciPy.
-
-        Parameters
-        ----------
-        tol : float
-            Relative tolerance of the iteration.
-
-        Returns
-        -------
-        float
-            The spectral norm of the matrix.
-
-        Examples
-        --------
-        >>> import mtconv
-        >>> options = {"padding": ((0, 1),), "padding_mode": "circular"}
-        >>> mtconv.Conv([1.0, -1.0], input_size=4, **options).norm()
-        2.0
-        """
-        from mtconv.operators.spectrum import operator_norm
-
-        return operator_norm(self.spec, np.asarray(self.kernel), tol)
-
-    def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
-        """Build the sparse matrix.
-
-        Parameters
-        ----------
-        format : str
-            "csr", "csc", "coo" or "bsr" of SciPy, or JAX's "bcoo".
-        order : str
-            "C", or "F" for arrays raveled column by column (MATLAB's ``x(:)``).
-
-        Returns
-        -------
-        sparse array, shape `shape`
-            With sorted indices and no entry twice; ``A.to_sparse() @ x.ravel()`` is
-            ``A(x).ravel()``. Half precision becomes float32, which SciPy has.
-
-        Raises
-        ------
-        BackendError
-            If it does not fit into the memory available.
-
-        Examples
-        --------
-        >>> import mtconv
-        >>> mtconv.Conv([1, 2], input_size=3).to_sparse().toarray()
-        array([[1, 2, 0],
-               [0, 1, 2]])
-        """
-        from mtconv.matrix.formats import sparse_matrix
-
-        return sparse_matrix(self.form, self.spec, np.asarray(self.kernel), format, order)
-
-    def to_dense(self) -> Any:
-        """Build the matrix as an array of the kernel's library, zeros and all.
-
-        Returns
-        -------
-        array, shape `shape`
-            Row by row the cells of the result in C order, column by column the input's.
-
-        Examples
-        --------
-        >>> import mtconv
-        >>> mtconv.ConvTranspose([1, 2], input_size=2).to_dense()
-        array([[1, 0],
-               [2, 1],
-               [0, 2]])
-        """
-        from mtconv.matrix.formats import dense_matrix
-
-        dense = dense_matrix(self.form, self.spec, np.asarray(self.kernel))
-        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
-        return engine.asarray(type(self).__name__, "kernel", dense)
 
     @cached_property
     def _prepared(self) -> dict[Any, Any]:

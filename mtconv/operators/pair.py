@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.operators.base import How, Operator
+from mtconv.operators.base import Operator
+from mtconv.operators.explicit import How
 from mtconv.options import IntOrInts, Padding, freeze
 
 __all__ = ["Conv", "ConvTranspose"]

@@ -1,0 +1,111 @@
+"""What is computed of an operator as a whole: its matrix and its norm."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtconv.dispatch import backend_for
+from mtconv.spec import ConvSpec
+
+__all__ = ["Explicit", "How"]
+
+
+class How(NamedTuple):
+    """The way to compute: what calls take besides arrays and geometry."""
+
+    backend: str | None
+    algorithm: str
+    precision: Any
+
+
+class Explicit:
+    """A kernel, a spec, the way to compute, and which of the two maps: `form`."""
+
+    form: str
+    kernel: Any
+    spec: ConvSpec
+    how: How
+
+    def norm(self, *, tol: float = 1e-8) -> float:
+        """Largest singular value.
+
+        Exact for circular padding whose period the stride divides, where a Fourier
+        transform takes the matrix apart into one small matrix per frequency. Otherwise
+        by Lanczos iteration, which needs SciPy.
+
+        Parameters
+        ----------
+        tol : float
+            Relative tolerance of the iteration.
+
+        Returns
+        -------
+        float
+            The spectral norm of the matrix.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> options = {"padding": ((0, 1),), "padding_mode": "circular"}
+        >>> mtconv.Conv([1.0, -1.0], input_size=4, **options).norm()
+        2.0
+        """
+        from mtconv.operators.spectrum import operator_norm
+
+        return operator_norm(self.spec, np.asarray(self.kernel), tol)
+
+    def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
+        """Build the sparse matrix.
+
+        Parameters
+        ----------
+        format : str
+            "csr", "csc", "coo" or "bsr" of SciPy, or JAX's "bcoo".
+        order : str
+            "C", or "F" for arrays raveled column by column (MATLAB's ``x(:)``).
+
+        Returns
+        -------
+        sparse array, shape `shape`
+            With sorted indices and no entry twice; ``A.to_sparse() @ x.ravel()`` is
+            ``A(x).ravel()``. Half precision becomes float32, which SciPy has.
+
+        Raises
+        ------
+        BackendError
+            If it does not fit into the memory available.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> mtconv.Conv([1, 2], input_size=3).to_sparse().toarray()
+        array([[1, 2, 0],
+               [0, 1, 2]])
+        """
+        from mtconv.matrix.formats import sparse_matrix
+
+        return sparse_matrix(self.form, self.spec, np.asarray(self.kernel), format, order)
+
+    def to_dense(self) -> Any:
+        """Build the matrix as an array of the kernel's library, zeros and all.
+
+        Returns
+        -------
+        array, shape `shape`
+            Row by row the cells of the result in C order, column by column the input's.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> mtconv.ConvTranspose([1, 2], input_size=2).to_dense()
+        array([[1, 0],
+               [2, 1],
+               [0, 2]])
+        """
+        from mtconv.matrix.formats import dense_matrix
+
+        dense = dense_matrix(self.form, self.spec, np.asarray(self.kernel))
+        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
+        return engine.asarray(type(self).__name__, "kernel", dense)
