@@ -59,7 +59,8 @@ def check_installed(session: nox.Session, artifact: Path) -> None:
     session.install("--force-reinstall", str(artifact))
     script = Path("tests", "bare_install.py").resolve()
     with session.chdir(session.create_tmp()):
-        session.run("python", script)
+        # -P: the script's own folder has folders named like libraries.
+        session.run("python", "-P", script)
 
 
 @nox.session
