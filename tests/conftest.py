@@ -58,11 +58,17 @@ class Engine:
         options = {**options, "backend": self.backend, "algorithm": self.algorithm}
         if not self.jit:
             return np.asarray(function(*arrays, **options))
-        arrays = tuple(None if a is None else np.asarray(a) for a in arrays)
+        arrays = tuple(None if a is None else _native(a) for a in arrays)
         return np.asarray(_jitted(function, tuple(options.items()))(*arrays))
 
     def __str__(self) -> str:
         return f"{self.backend}{':jit' if self.jit else ''}-{self.algorithm}"
+
+
+def _native(array: Any) -> Any:
+    """Convert to the machine's byte order: `jit` takes no other, whatever it calls."""
+    array = np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 @cache

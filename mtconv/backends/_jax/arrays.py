@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from mtconv.errors import BackendError, message
@@ -21,6 +22,8 @@ _FLOATING = _HALF | {"float32", "float64", "complex64", "complex128"}
 def asarray(function: str, argument: str, array: Any) -> Array:
     """Convert neutral arrays to JAX; refuse what cannot be added and multiplied."""
     if not isinstance(array, jax.Array):
+        if isinstance(array, np.ndarray) and not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))  # JAX has no other order
         try:
             array = jnp.asarray(array)
         except (ValueError, TypeError) as error:
