@@ -130,9 +130,7 @@ def memory() -> str:
     """Peak memory of one call beyond the result, each in a process of its own."""
     rows, most = [], 0.0
     for layer in load_layers():
-        peaks = {
-            name: _peak(layer.name, name) for name in ("mtconv", "torch", "onnxruntime")
-        }
+        peaks = {name: _peak(layer.name, name) for name in ("mtconv", "torch")}
         most = max(most, *(peaks["mtconv"] or (0.0,)))
         cells = [
             "-" if peak is None else " / ".join(f"{mib:.1f}" for mib in peak)
@@ -140,7 +138,7 @@ def memory() -> str:
         ]
         rows.append((layer.name, *cells))
         print(*rows[-1], flush=True)
-    header = ("layer", "mtconv (traced / resident)", "torch", "onnxruntime")
+    header = ("layer", "mtconv (traced / resident)", "torch")
     text = markdown_table(header, rows)
     return f"{text}\n\nMost extra memory of mtconv, two threads together: {most:.1f} MiB."
 
