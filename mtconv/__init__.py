@@ -1,18 +1,23 @@
 """Transposed convolution and its exact adjoint, with one API on many array libraries."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mtconv.errors import BackendError as BackendError
 from mtconv.errors import GeometryError as GeometryError
-from mtconv.explainer import explain as explain
 from mtconv.functional import conv as conv
 from mtconv.functional import conv_transpose as conv_transpose
 from mtconv.functional import kernel_grad as kernel_grad
-from mtconv.operators import Conv as Conv
-from mtconv.operators import ConvTranspose as ConvTranspose
-from mtconv.overlap import overlap_count as overlap_count
 from mtconv.shapes import conv_shape as conv_shape
 from mtconv.shapes import conv_transpose_shape as conv_transpose_shape
 from mtconv.shapes import input_sizes as input_sizes
 from mtconv.spec import ConvSpec as ConvSpec
+
+if TYPE_CHECKING:
+    from mtconv.explainer import explain as explain
+    from mtconv.operators import Conv as Conv
+    from mtconv.operators import ConvTranspose as ConvTranspose
+    from mtconv.overlap import overlap_count as overlap_count
 
 __version__ = "0.1.0"
 
@@ -31,3 +36,24 @@ __all__ = [
     "kernel_grad",
     "overlap_count",
 ]
+
+# What stands on the three maps is imported when it is first asked for.
+_LATER = {
+    "Conv": "mtconv.operators",
+    "ConvTranspose": "mtconv.operators",
+    "explain": "mtconv.explainer",
+    "overlap_count": "mtconv.overlap",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        msg = f"module 'mtconv' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
