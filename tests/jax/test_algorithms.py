@@ -38,6 +38,7 @@ def test_large_strides_make_products_of_neighbouring_taps():
 LARGE = {
     "channels": ((2, 3, 4, 5), (3, 6, 5, 3), {"stride": 2, "padding": 1}),
     "groups": ((2, 6, 4, 5), (6, 2, 5, 3), {"stride": 2, "padding": 1, "groups": 3}),
+    "few cells": ((2, 24, 2, 3), (24, 4, 5, 3), {"stride": 2, "padding": 1}),
 }
 
 

@@ -29,9 +29,16 @@ def conv_transpose(
 ) -> Array:
     """Add the columns ``w.T @ x`` of every tap where they land."""
     x, w = _split_channels(spec, x, 1), _split_channels(spec, w, 0)
+    batch, _, inner, *size = x.shape
+    few = isinstance(batch, int) and batch * prod(size) <= inner
 
     def blocks(w: Array, x: Array) -> Array:
-        columns = _dot(w, x, ((1,), (2,)), ((0,), (1,)), precision)
+        if few:  # cells: then it is cheaper to transpose the columns than the kernel
+            columns = _dot(x, w, ((2,), (1,)), ((1,), (0,)), precision)
+            cells, taps = range(1, 2 + spec.rank), range(2 + spec.rank, columns.ndim)
+            columns = lax.optimization_barrier(columns).transpose(0, *taps, *cells)
+        else:
+            columns = _dot(w, x, ((1,), (2,)), ((0,), (1,)), precision)
         return overlap_add(spec.axes, _merged(columns))
 
     if spec.groups > 1:
