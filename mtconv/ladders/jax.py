@@ -28,11 +28,13 @@ def rank(
     1. A few channels per group in and out leave a matrix product nothing to do: tap by
        tap, element by element. `conv` and `kernel_grad` sum over neighbouring taps within
        a large stride too, which makes a matrix product of them again.
-    2. Everything else is one matrix product with all taps and a transpose of the big
+    2. Of stride 1 without groups and dilation, images in float32 are what XLA's own
+       convolution is made for.
+    3. Everything else is one matrix product with all taps and a transpose of the big
        side: XLA runs both at the speed of the machine, in every dtype and for any
        stride, dilation and number of groups.
     """
-    del batch, dtype, exact
+    del batch, exact
     small, share = spec.kernel_shape[:2]
     inner = small // max(spec.groups, 1) * share
     if form != "conv_transpose":
@@ -42,10 +44,18 @@ def rank(
     if inner <= _THIN and prod(spec.kernel_size) > 1:
         best = "direct"
         reasons[best] = f"{inner} products at a time: too few for a matrix product"
+    elif spec.rank == 2 and spec.groups == 1 and dtype == "float32" and _plain(spec):
+        best = "native"
+        reasons[best] = "a plain convolution of images, which XLA has"
     else:
         reasons[best] = "one matrix product, and a transpose of the big side"
     order = (best, *(name for name in ALGORITHMS if name != best))
     return tuple(Candidate(name, None, reasons[name]) for name in order)
+
+
+def _plain(spec: ConvSpec) -> bool:
+    """Whether every axis has stride and dilation 1."""
+    return all(axis.stride == axis.dilation == 1 for axis in spec.axes)
 
 
 def on_accelerator(spec: ConvSpec, form: str, dtype: str) -> str:

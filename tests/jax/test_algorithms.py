@@ -24,6 +24,11 @@ def test_matrix_products_for_many_channels():
     assert chosen((1, 64, 8, 8), (64, 32, 4, 4), stride=2) == ["gemm"] * 3
 
 
+def test_the_convolution_of_the_library_for_stride_one():
+    assert chosen((4, 64, 9, 9), (64, 64, 3, 3), padding=1) == ["native"] * 3
+    assert chosen((4, 64, 9, 9), (64, 64, 3, 3), dilation=2) == ["gemm"] * 3
+
+
 def test_elementwise_for_depthwise_layers_and_images():
     assert chosen((1, 64, 8, 8), (64, 1, 4, 4), stride=2, groups=64) == ["direct"] * 3
     assert chosen((20, 20), (31, 31)) == ["direct"] * 3
