@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -69,4 +69,5 @@ def fold(spec: ConvSpec, padded: Array) -> Array:
     """Add the padding's elements to the cells they were read from: the adjoint of pad."""
     # Any y does for a linear map; this one varies over a mesh as the padded array does.
     y = padded[(..., *(slice(size) for size in spec.big))]
-    return jax.vjp(lambda y: pad(spec, y), y)[1](padded)[0]
+    (folded,) = jax.linear_transpose(lambda y: pad(spec, y), y)(padded)
+    return cast("Array", folded)
