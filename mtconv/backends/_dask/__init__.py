@@ -95,8 +95,20 @@ def run(
     else:
         result = _folded(spec, _conv_transpose(plan, given, kernel, None))
         if bias is not None:
-            result = result + bias.reshape(-1, *(1,) * spec.rank)
+            result = _with_bias(result, bias)
     return arranged(result.astype(dtype), plan.data)
+
+
+def _with_bias(result: da.Array, bias: da.Array) -> da.Array:
+    """Add one value per channel; plain addition stumbles over empty chunks of batches."""
+    index = tuple(range(result.ndim))
+    return da.blockwise(
+        _add_to_channels, index, result, index, bias, (1,), dtype=result.dtype
+    )
+
+
+def _add_to_channels(block: Any, bias: Any) -> Any:
+    return block + bias.reshape(-1, *(1,) * (block.ndim - 2))
 
 
 def _lazy(array: Any, chunks: Any) -> da.Array:
