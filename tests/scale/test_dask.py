@@ -175,3 +175,9 @@ def test_a_small_copy_of_the_large_run() -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     script.check(size=630, chunk=100)
+
+
+def test_bias_after_folding_where_a_chunk_of_the_batch_is_empty() -> None:
+    x = da.from_array(np.full((1, 1, 1), 2), chunks=((0, 1), (1,), (1,)))
+    got = mtconv.conv_transpose(x, [[[3]]], [4], padding_mode="circular")
+    same(got, np.array([[[10]]]))

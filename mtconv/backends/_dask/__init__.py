@@ -95,20 +95,16 @@ def run(
     else:
         result = _folded(spec, _conv_transpose(plan, given, kernel, None))
         if bias is not None:
-            result = _with_bias(result, bias)
+            result = _without_empty_chunks(result)
+            result = result + bias.reshape(-1, *(1,) * spec.rank)
     return arranged(result.astype(dtype), plan.data)
 
 
-def _with_bias(result: da.Array, bias: da.Array) -> da.Array:
-    """Add one value per channel; plain addition stumbles over empty chunks of batches."""
-    index = tuple(range(result.ndim))
-    return da.blockwise(
-        _add_to_channels, index, result, index, bias, (1,), dtype=result.dtype
+def _without_empty_chunks(array: da.Array) -> da.Array:
+    """Drop chunks of no element: dask takes an axis of chunks (0, 1) for a single one."""
+    return array.rechunk(
+        tuple(tuple(c for c in axis if c) or (0,) for axis in array.chunks)
     )
-
-
-def _add_to_channels(block: Any, bias: Any) -> Any:
-    return block + bias.reshape(-1, *(1,) * (block.ndim - 2))
 
 
 def _lazy(array: Any, chunks: Any) -> da.Array:
