@@ -181,14 +181,16 @@ def test_eager_calls_of_one_spec_compile_once(make, monkeypatch):
 
 
 def precisions(function, *arrays):
-    """List the precisions of the products in a program."""
+    """List the precisions of the products and convolutions in a program."""
     text = jax.jit(function).lower(*arrays).as_text()
-    return re.findall(r"precision = \[(\w+), \w+\]", text)
+    products = re.findall(r"precision = \[(\w+), \w+\]", text)
+    return products + re.findall(r"#stablehlo<precision (\w+)>", text)
 
 
-def test_precision_is_highest_unless_somebody_says_otherwise(strided):
+@pytest.mark.parametrize("algorithm", ["gemm", "native"])
+def test_precision_is_highest_unless_somebody_says_otherwise(strided, algorithm):
     x, kernel = (array.astype(jnp.float32) for array in strided[:2])
-    function = mtconv.conv_transpose
+    function = partial(mtconv.conv_transpose, algorithm=algorithm)
     assert set(precisions(function, x, kernel)) == {"HIGHEST"}
     with jax.default_matmul_precision("tensorfloat32"):
         assert set(precisions(lambda x, w: function(x, w), x, kernel)) == {"HIGH"}
