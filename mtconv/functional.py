@@ -300,54 +300,7 @@ def kernel_grad(
         kernel_layout=kernel_layout,
     )
     size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
-    check_word("kernel_grad", "algorithm", algorithm, ALGORITHMS)
-    engine = backend_for("kernel_grad", backend, x=x, y=y)
-    x = engine.asarray("kernel_grad", "x", x)
-    y = engine.asarray("kernel_grad", "y", y)
-    plan = plan_for(
-        "kernel_grad",
-        x.shape,
-        y.shape,
-        options,
-        engine.result_dtype(x, y),
-        algorithm,
-        engine.NAME,
-        None,
-        size,
-    )
-    return engine.run(plan, x, y, None, precision)
-
-
-def _apply(
-    form: str,
-    x: Any,
-    kernel: Any,
-    bias: Any,
-    options: Options,
-    algorithm: str,
-    backend: str | None,
-    precision: Any,
-) -> Any:
-    """Find backend and plan of one of the two maps, and execute."""
-    check_word(form, "algorithm", algorithm, ALGORITHMS)  # before it keys a cache
-    engine = backend_for(form, backend, x=x, kernel=kernel, bias=bias)
-    x = engine.asarray(form, "x", x)
-    kernel = engine.asarray(form, "kernel", kernel)
-    bias_shape = None
-    if bias is not None:
-        bias = engine.asarray(form, "bias", bias)
-        bias_shape = bias.shape
-    plan = plan_for(
-        form,
-        x.shape,
-        kernel.shape,
-        options,
-        engine.result_dtype(x, kernel, bias),
-        algorithm,
-        engine.NAME,
-        bias_shape,
-    )
-    return engine.run(plan, x, kernel, bias, precision)
+    return _apply("kernel_grad", x, y, None, options, algorithm, backend, precision, size)
 
 
 def apply_spec(
@@ -362,8 +315,23 @@ def apply_spec(
     precision: Any = None,
 ) -> Any:
     """Apply one of the maps of a spec made before; ``second`` is y for "kernel_grad"."""
+    return _apply(form, first, second, bias, spec, algorithm, backend, precision)
+
+
+def _apply(
+    form: str,
+    first: Any,
+    second: Any,
+    bias: Any,
+    geometry: Options | ConvSpec,
+    algorithm: str,
+    backend: str | None,
+    precision: Any,
+    kernel_size: int | tuple[int, ...] | None = None,
+) -> Any:
+    """Find the backend of the arrays and the plan of their shapes, and execute."""
     name = "y" if form == "kernel_grad" else "kernel"
-    check_word(form, "algorithm", algorithm, ALGORITHMS)
+    check_word(form, "algorithm", algorithm, ALGORITHMS)  # before it keys a cache
     engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
     first = engine.asarray(form, "x", first)
     second = engine.asarray(form, name, second)
@@ -371,14 +339,11 @@ def apply_spec(
     if bias is not None:
         bias = engine.asarray(form, "bias", bias)
         bias_shape = bias.shape
-    plan = plan_for_spec(
-        form,
-        spec,
-        first.shape,
-        second.shape,
-        engine.result_dtype(first, second, bias),
-        algorithm,
-        engine.NAME,
-        bias_shape,
-    )
+    dtype = engine.result_dtype(first, second, bias)
+    shapes = (first.shape, second.shape)
+    how = (dtype, algorithm, engine.NAME, bias_shape)
+    if isinstance(geometry, ConvSpec):
+        plan = plan_for_spec(form, geometry, *shapes, *how)
+    else:
+        plan = plan_for(form, *shapes, geometry, *how, kernel_size)
     return engine.run(plan, first, second, bias, precision)
