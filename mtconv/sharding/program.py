@@ -209,7 +209,7 @@ def _kernel_grad(plan: Plan, layout: Layout, precision: Any, x: Array, y: Array)
     )
     names = layout.batch + tuple(n for _, found, _ in layout.space for n in found)
     w = lax.psum(w, names) if names else w
-    return arranged(w[None] if plan.kernel.channels else w[:, 0], plan.kernel)
+    return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
 
 
 def _haloed(layout: Layout, block: Array, form: str) -> Array:

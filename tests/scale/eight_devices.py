@@ -205,6 +205,19 @@ def test_refusals() -> None:
         sharding.conv_transpose(x, w, mesh=mesh, partition=PartitionSpec("depth"))
 
 
+def test_a_bare_signal_without_batch_and_channels() -> None:
+    mesh = jax.make_mesh((8,), ("n",), axis_types=(AxisType.Auto,))
+    where = {"mesh": mesh, "partition": PartitionSpec("n")}
+    options = {"stride": 2, "padding": [(1, 2)]}
+    x, w, y = integers(1, (24,)), integers(2, (5,)), integers(3, (48,))
+    up = sharding.conv_transpose(x, w, **where, **options)
+    down = sharding.conv(y, w, **where, **options)
+    grad = sharding.kernel_grad(x, y, kernel_size=(5,), **where, **options)
+    assert (np.asarray(up) == mtconv.conv_transpose(x, w, **options)).all()
+    assert (np.asarray(down) == mtconv.conv(y, w, **options)).all()
+    assert (np.asarray(grad) == mtconv.kernel_grad(x, y, kernel_size=(5,), **options)).all()
+
+
 def test_plain_functions_keep_a_sharded_batch_where_it_is() -> None:
     mesh = jax.make_mesh((8,), ("b",), axis_types=(AxisType.Auto,))
     lay = NamedSharding(mesh, PartitionSpec("b"))
