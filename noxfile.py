@@ -29,7 +29,7 @@ def group(name: str) -> list[str]:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, types and public docstrings."""
-    session.install("numpy>=2", *EXTRAS["draw"], *group("lint"))
+    session.install("numpy>=2", *EXTRAS["draw"], *EXTRAS["jax"], *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
@@ -40,7 +40,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite on all backends: NumPy, JAX and SciPy sparse."""
-    session.install("-e", BACKENDS, *group("test"))
+    session.install("-e", BACKENDS, *group("test"), *group("layers"))
     session.run("pytest", "-n", "auto", "--maxprocesses=8", *session.posargs)
 
 
@@ -171,7 +171,7 @@ def sharding(session: nox.Session) -> None:
 @nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
-    session.install("-e", BACKENDS, *group("test"), *group("examples"))
+    session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
     absent = [f"--ignore=mtconv/backends/{name}.py" for name in ("_torch", "_cupy")]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)

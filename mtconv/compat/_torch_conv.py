@@ -47,8 +47,8 @@ def conv1d(
         The kernel.
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
-    stride, padding, dilation, groups
-        As in torch: padding is an integer, one per axis, "valid" or "same".
+    stride, padding, dilation, groups : int or sequence of int
+        As in torch; padding also "valid" or, with a stride of 1, "same".
     algorithm, backend : str, optional
         As in `mtconv.conv`.
 
@@ -60,7 +60,15 @@ def conv1d(
     Raises
     ------
     GeometryError, BackendError
-        Where torch refuses too.
+        Where torch refuses too; the message has torch's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv`.
+
+    References
+    ----------
+    .. [1] https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html
 
     Examples
     --------
@@ -83,7 +91,36 @@ def conv2d(
     algorithm: str = "auto",
     backend: str | None = None,
 ) -> Any:
-    """Call `torch.nn.functional.conv2d`; as `conv1d` in (H, W)."""
+    """Call `torch.nn.functional.conv2d` on arrays of any library.
+
+    Parameters
+    ----------
+    input : array, shape (N, C_in, H, W) or (C_in, H, W)
+        The input.
+    weight : array, shape (C_out, C_in / groups, kh, kw)
+        The kernel.
+    bias : array, shape (C_out,), optional
+        Added to every element of a channel.
+    stride, padding, dilation, groups : int or sequence of int
+        As in `conv1d`, for H, W.
+    algorithm, backend : str, optional
+        As in `mtconv.conv`.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *size), each size as in `conv1d`.
+
+    See Also
+    --------
+    conv1d : for dtypes, errors, costs and the source.
+
+    Examples
+    --------
+    >>> conv2d([[[[0, 1, 2], [3, 4, 5], [6, 7, 8]]]], [[[[0, 1], [2, 3]]]])
+    array([[[[19, 25],
+             [37, 43]]]])
+    """
     options = (stride, padding, dilation, groups)
     return _forward(2, input, weight, bias, options, algorithm, backend)
 
@@ -100,7 +137,35 @@ def conv3d(
     algorithm: str = "auto",
     backend: str | None = None,
 ) -> Any:
-    """Call `torch.nn.functional.conv3d`; as `conv1d` in (D, H, W)."""
+    """Call `torch.nn.functional.conv3d` on arrays of any library.
+
+    Parameters
+    ----------
+    input : array, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        The input.
+    weight : array, shape (C_out, C_in / groups, kd, kh, kw)
+        The kernel.
+    bias : array, shape (C_out,), optional
+        Added to every element of a channel.
+    stride, padding, dilation, groups : int or sequence of int
+        As in `conv1d`, for D, H, W.
+    algorithm, backend : str, optional
+        As in `mtconv.conv`.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *size), each size as in `conv1d`.
+
+    See Also
+    --------
+    conv1d : for dtypes, errors, costs and the source.
+
+    Examples
+    --------
+    >>> conv3d([[[[[1, 2]], [[3, 4]]]]], [[[[[1]], [[10]]]]])
+    array([[[[[31, 42]]]]])
+    """
     options = (stride, padding, dilation, groups)
     return _forward(3, input, weight, bias, options, algorithm, backend)
 

@@ -67,8 +67,18 @@ def conv_transpose(
         The field ``weight``.
     bias : array, shape (C_out, 1, ..., 1), optional
         The field ``bias``.
-    stride, padding, output_padding, dilation, groups, padding_mode
+    stride : int or sequence of int
         As in equinox.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        What the result is cropped by, or "SAME", "SAME_LOWER" or "VALID".
+    output_padding : int or sequence of int
+        Less than the stride; with a word it makes the result smaller, as in equinox.
+    dilation : int or sequence of int
+        As in equinox.
+    groups : int
+        Number of groups.
+    padding_mode : str
+        "ZEROS" or "CIRCULAR", in any case.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
@@ -81,6 +91,14 @@ def conv_transpose(
     ------
     GeometryError, BackendError
         Where equinox refuses too; the message has equinox's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://docs.kidger.site/equinox/api/nn/conv/
 
     Examples
     --------

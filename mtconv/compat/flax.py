@@ -50,8 +50,16 @@ def conv_transpose(
         The parameter ``kernel``.
     bias : array, shape (C_out,), optional
         The parameter ``bias``.
-    strides, padding, kernel_dilation, transpose_kernel, precision
+    strides : int or sequence of int, optional
         As in flax.
+    padding : int, sequence of int, sequence of (lo, hi) pairs, or str
+        What the spread input is padded by, or "SAME", "VALID" or "CIRCULAR".
+    kernel_dilation : int or sequence of int, optional
+        As in flax.
+    transpose_kernel : bool
+        Whether the kernel is (*k, C_out, C_in) and not flipped.
+    precision : optional
+        As in `mtconv.conv_transpose`.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
@@ -64,6 +72,14 @@ def conv_transpose(
     ------
     GeometryError, BackendError
         Where flax refuses too; the message has flax's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://flax.readthedocs.io/en/latest/api_reference/flax.nnx/nn/linear.html
 
     Examples
     --------

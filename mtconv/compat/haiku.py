@@ -47,22 +47,38 @@ def conv_transpose(
         The input; channels first by `data_format`.
     w : array, shape (*k, C_out, C_in)
         The parameter ``w``.
-    stride, output_shape, padding, data_format, precision
-        As in haiku; `output_shape` has the spatial sizes only.
+    stride : int or sequence of int
+        As in haiku.
+    output_shape : int or sequence of int, optional
+        Spatial sizes of the result.
+    padding : str or sequence of (lo, hi) pairs
+        "SAME" or "VALID", or without `output_shape` what the spread input is padded by.
+    data_format : str, optional
+        "channels_last", "channels_first", or as in "N...C" and "NC...".
     b : array, shape (C_out,), or (C_out, 1, ..., 1) where channels are first
         The parameter ``b``.
+    precision : optional
+        As in `mtconv.conv_transpose`.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
-        In the layout of `inputs`.
+        Shape (N, *size, C_out) or (*size, C_out); channels first by `data_format`.
 
     Raises
     ------
     GeometryError, BackendError
         Where haiku refuses too; the message has haiku's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://dm-haiku.readthedocs.io/en/latest/api.html#convndtranspose
 
     Examples
     --------

@@ -60,23 +60,46 @@ def conv_transpose(
 
     Parameters
     ----------
-    lhs, rhs : array of n + 2 dimensions
-        Input and kernel, by default (N, *space, C) and (*k, C_in, C_out).
-    strides, padding, rhs_dilation, dimension_numbers, transpose_kernel, precision,
-    preferred_element_type, use_consistent_padding
+    lhs : array, shape (N, *space, C_in)
+        The input.
+    rhs : array, shape (*k, C_in, C_out), or (*k, C_out, C_in) if transposed
+        The kernel.
+    strides : sequence of int
         As in jax.
+    padding : str or sequence of (lo, hi) pairs
+        "SAME", "VALID", or what the spread input is padded by.
+    rhs_dilation : sequence of int, optional
+        As in jax.
+    dimension_numbers : tuple of three str, or of three sequences of int, optional
+        Orders of the axes of `lhs`, of `rhs` and of the result.
+    transpose_kernel : bool
+        Whether the kernel is not flipped, and its channels are the other way round.
+    precision : optional
+        As in `mtconv.conv_transpose`.
+    preferred_element_type : dtype, optional
+        What input and kernel are converted to first.
+    use_consistent_padding : bool
+        Whether pairs are what the result is cropped by.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
-        As jax arranges it.
+        Shape (N, *size, C_out), or in the order that `dimension_numbers` says.
 
     Raises
     ------
     GeometryError, BackendError
         Where jax refuses too; the message has jax's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html
 
     Examples
     --------

@@ -52,20 +52,36 @@ def conv_transpose(
         The input.
     kernel : array, shape (*k, C_out, C_in)
         The kernel.
-    strides, padding, output_padding, data_format, dilation_rate
-        As in keras; a `data_format` of None is "channels_last".
+    strides : int or sequence of int
+        As in keras.
+    padding : str
+        "valid" or "same", in any case.
+    output_padding : int or sequence of int, optional
+        As in keras. None is not 0: "same" then gives ``n*strides``, "valid" no less.
+    data_format : str, optional
+        "channels_last", which is also what None means, or "channels_first".
+    dilation_rate : int or sequence of int
+        As in keras.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
-        In the layout of `inputs`.
+        Shape (N, *size, C_out), or (N, C_out, *size) with "channels_first".
 
     Raises
     ------
     GeometryError, BackendError
         Where keras refuses too; the message has keras's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://keras.io/api/ops/nn/
 
     Examples
     --------

@@ -49,6 +49,14 @@ def convmtx2(H: Any, m: int | Sequence[int], n: int | None = None) -> Any:
     ImportError
         If SciPy is not installed.
 
+    Notes
+    -----
+    Takes ``h * w * m * n`` entries, in the kernel's own dtype.
+
+    References
+    ----------
+    .. [1] https://www.mathworks.com/help/images/ref/convmtx2.html
+
     Examples
     --------
     >>> convmtx2([[1, 2]], 1, 2).toarray()

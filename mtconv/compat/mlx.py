@@ -42,7 +42,7 @@ def conv_transpose1d(
         The input.
     weight : array, shape (C_out, k, C_in / groups)
         The kernel.
-    stride, padding, dilation, output_padding, groups
+    stride, padding, dilation, output_padding, groups : int or sequence of int
         As in mlx.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
@@ -56,6 +56,14 @@ def conv_transpose1d(
     ------
     GeometryError, BackendError
         If shapes or options do not fit; the message has mlx's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.conv_transpose1d.html
 
     Examples
     --------
@@ -78,7 +86,36 @@ def conv_transpose2d(
     algorithm: str = "auto",
     backend: str | None = None,
 ) -> Any:
-    """Call `mlx.core.conv_transpose2d`; as `conv_transpose1d` in (H, W)."""
+    """Call `mlx.core.conv_transpose2d` on arrays of any library.
+
+    Parameters
+    ----------
+    input : array, shape (N, H, W, C_in)
+        The input.
+    weight : array, shape (C_out, kh, kw, C_in / groups)
+        The kernel.
+    stride, padding, dilation, output_padding, groups : int or sequence of int
+        As in `conv_transpose1d`, for H, W.
+    algorithm, backend : str, optional
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    array
+        Shape (N, *size, C_out), each size as in `conv_transpose1d`.
+
+    See Also
+    --------
+    conv_transpose1d : for dtypes, errors, costs and the source.
+
+    Examples
+    --------
+    >>> x, weight = [[[[0], [1]], [[2], [3]]]], [[[[0], [1]], [[2], [3]]]]
+    >>> conv_transpose2d(x, weight)[0, :, :, 0]
+    array([[ 0,  0,  1],
+           [ 0,  4,  6],
+           [ 4, 12,  9]])
+    """
     options = (stride, padding, dilation, output_padding, groups)
     return _run(2, input, weight, options, algorithm, backend)
 
@@ -95,7 +132,35 @@ def conv_transpose3d(
     algorithm: str = "auto",
     backend: str | None = None,
 ) -> Any:
-    """Call `mlx.core.conv_transpose3d`; as `conv_transpose1d` in (D, H, W)."""
+    """Call `mlx.core.conv_transpose3d` on arrays of any library.
+
+    Parameters
+    ----------
+    input : array, shape (N, D, H, W, C_in)
+        The input.
+    weight : array, shape (C_out, kd, kh, kw, C_in / groups)
+        The kernel.
+    stride, padding, dilation, output_padding, groups : int or sequence of int
+        As in `conv_transpose1d`, for D, H, W.
+    algorithm, backend : str, optional
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    array
+        Shape (N, *size, C_out), each size as in `conv_transpose1d`.
+
+    See Also
+    --------
+    conv_transpose1d : for dtypes, errors, costs and the source.
+
+    Examples
+    --------
+    >>> x, weight = [[[[[1], [2]]]]], [[[[[1]]], [[[3]]]]]
+    >>> conv_transpose3d(x, weight)[0, :, 0, :, 0]
+    array([[1, 2],
+           [3, 6]])
+    """
     options = (stride, padding, dilation, output_padding, groups)
     return _run(3, input, weight, options, algorithm, backend)
 

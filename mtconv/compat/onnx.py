@@ -61,9 +61,20 @@ def ConvTranspose(
         The kernel.
     B : array, shape (C_out,), optional
         Added to every element of a channel.
-    auto_pad, dilations, group, kernel_shape, output_padding, output_shape, pads, strides
-        The node's attributes; `pads` has all low ends and then all high ends, and
-        `output_shape` the spatial sizes, with or without batch and channels before them.
+    auto_pad : str
+        "NOTSET", "SAME_UPPER", "SAME_LOWER" or "VALID".
+    dilations : sequence of int, optional
+        One per spatial axis.
+    group : int
+        Number of groups.
+    kernel_shape, output_padding : sequence of int, optional
+        One per spatial axis; the shape has to be W's own.
+    output_shape : sequence of int, optional
+        The spatial sizes, with or without batch and channels before them.
+    pads : sequence of int, optional
+        What the result is cropped by: all low ends, then all high ends.
+    strides : sequence of int, optional
+        One per spatial axis.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
@@ -76,6 +87,14 @@ def ConvTranspose(
     ------
     GeometryError, BackendError
         Where the operator's text refuses; the message has ONNX's names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://onnx.ai/onnx/operators/onnx__ConvTranspose.html
 
     Examples
     --------

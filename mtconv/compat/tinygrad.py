@@ -46,8 +46,12 @@ def conv_transpose2d(
         The kernel.
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
-    groups, stride, dilation, padding, output_padding
-        As in tinygrad.
+    groups, stride, dilation : int or sequence of int
+        As in tinygrad; `groups` is one integer.
+    padding : int or sequence of int
+        What the result is cropped by: one, one per axis, or (left, right, top, bottom).
+    output_padding : int or sequence of int
+        As in tinygrad, of any size.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
@@ -60,6 +64,14 @@ def conv_transpose2d(
     ------
     GeometryError, BackendError
         If shapes or options do not fit; the message has tinygrad's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://docs.tinygrad.org/tensor/ops/
 
     Examples
     --------

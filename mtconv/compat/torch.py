@@ -57,8 +57,8 @@ def conv_transpose1d(
         The kernel.
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
-    stride, padding, output_padding, groups, dilation
-        As in torch.
+    stride, padding, output_padding, groups, dilation : int or sequence of int
+        As in torch; `output_padding` is less than `stride` or `dilation`.
     algorithm, backend : str, optional
         As in `mtconv.conv_transpose`.
 
@@ -71,6 +71,14 @@ def conv_transpose1d(
     ------
     GeometryError, BackendError
         Where torch refuses too; the message has torch's argument names.
+
+    Notes
+    -----
+    Dtypes and costs are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
 
     Examples
     --------
@@ -94,7 +102,35 @@ def conv_transpose2d(
     algorithm: str = "auto",
     backend: str | None = None,
 ) -> Any:
-    """Call `torch.nn.functional.conv_transpose2d`; as `conv_transpose1d` in (H, W)."""
+    """Call `torch.nn.functional.conv_transpose2d` on arrays of any library.
+
+    Parameters
+    ----------
+    input : array, shape (N, C_in, H, W) or (C_in, H, W)
+        The input.
+    weight : array, shape (C_in, C_out / groups, kh, kw)
+        The kernel.
+    bias : array, shape (C_out,), optional
+        Added to every element of a channel.
+    stride, padding, output_padding, groups, dilation : int or sequence of int
+        As in `conv_transpose1d`, for H, W.
+    algorithm, backend : str, optional
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *size), each size as in `conv_transpose1d`.
+
+    See Also
+    --------
+    conv_transpose1d : for dtypes, errors, costs and the source.
+
+    Examples
+    --------
+    >>> conv_transpose2d([[[[0, 1], [2, 3]]]], [[[[0, 1], [2, 3]]]], padding=1)
+    array([[[[4]]]])
+    """
     options = (stride, padding, output_padding, groups, dilation)
     return transposed(2, input, weight, bias, options, algorithm, backend)
 
@@ -112,7 +148,37 @@ def conv_transpose3d(
     algorithm: str = "auto",
     backend: str | None = None,
 ) -> Any:
-    """Call `torch.nn.functional.conv_transpose3d`; as `conv_transpose1d` in (D, H, W)."""
+    """Call `torch.nn.functional.conv_transpose3d` on arrays of any library.
+
+    Parameters
+    ----------
+    input : array, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        The input.
+    weight : array, shape (C_in, C_out / groups, kd, kh, kw)
+        The kernel.
+    bias : array, shape (C_out,), optional
+        Added to every element of a channel.
+    stride, padding, output_padding, groups, dilation : int or sequence of int
+        As in `conv_transpose1d`, for D, H, W.
+    algorithm, backend : str, optional
+        As in `mtconv.conv_transpose`.
+
+    Returns
+    -------
+    array
+        Shape (N, C_out, *size), each size as in `conv_transpose1d`.
+
+    See Also
+    --------
+    conv_transpose1d : for dtypes, errors, costs and the source.
+
+    Examples
+    --------
+    >>> conv_transpose3d([[[[[1, 2]]]]], [[[[[1]], [[3]]]]])[0, 0]
+    array([[[1, 2]],
+    <BLANKLINE>
+           [[3, 6]]])
+    """
     options = (stride, padding, output_padding, groups, dilation)
     return transposed(3, input, weight, bias, options, algorithm, backend)
 

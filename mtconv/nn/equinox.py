@@ -24,8 +24,14 @@ class ConvTranspose(equinox.Module):  # type: ignore[misc]
         Channels of input and result.
     kernel_size : sequence of int
         One size per spatial axis.
-    stride, padding, output_padding, groups, bias, dilation
-        As in torch; integers stand for every axis.
+    stride, padding, output_padding : int or sequence of int
+        As in torch; an integer stands for every axis.
+    groups : int
+        Number of groups.
+    bias : bool
+        Whether there is one.
+    dilation : int or sequence of int
+        As in torch.
     dtype : dtype
         Of the parameters.
     key : jax.Array
@@ -43,11 +49,21 @@ class ConvTranspose(equinox.Module):  # type: ignore[misc]
     GeometryError
         If the options do not fit one another; when called, if x does not fit.
 
+    Notes
+    -----
+    Dtypes and costs of a call are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html
+
     Examples
     --------
-    >>> layer = ConvTranspose(2, 3, (4, 4), stride=2, padding=1, key=jax.random.key(0))
-    >>> layer(jax.numpy.ones((2, 5, 5))).shape
-    (3, 10, 10)
+    >>> layer = ConvTranspose(1, 1, (3,), stride=2, padding=1, key=jax.random.key(0))
+    >>> values = jax.numpy.array([[[1, 10, 100]]]), jax.numpy.array([1000])
+    >>> layer = equinox.tree_at(lambda each: (each.weight, each.bias), layer, values)
+    >>> layer(jax.numpy.array([[1, 2]]))
+    Array([[1010, 1102, 1020]], dtype=int32)
     """
 
     options: TorchOptions = equinox.field(static=True)

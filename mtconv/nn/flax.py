@@ -24,8 +24,14 @@ class ConvTranspose(nnx.Module):  # type: ignore[misc]
         Channels of input and result.
     kernel_size : sequence of int
         One size per spatial axis.
-    stride, padding, output_padding, groups, bias, dilation
-        As in torch; integers stand for every axis.
+    stride, padding, output_padding : int or sequence of int
+        As in torch; an integer stands for every axis.
+    groups : int
+        Number of groups.
+    bias : bool
+        Whether there is one.
+    dilation : int or sequence of int
+        As in torch.
     dtype : dtype
         Of the parameters.
     rngs : flax.nnx.Rngs
@@ -43,12 +49,21 @@ class ConvTranspose(nnx.Module):  # type: ignore[misc]
     GeometryError
         If the options do not fit one another; when called, if x does not fit.
 
+    Notes
+    -----
+    Dtypes and costs of a call are those of `mtconv.conv_transpose`.
+
+    References
+    ----------
+    .. [1] https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html
+
     Examples
     --------
-    >>> from flax import nnx
-    >>> layer = ConvTranspose(2, 3, (4, 4), stride=2, padding=1, rngs=nnx.Rngs(0))
-    >>> layer(jax.numpy.ones((1, 2, 5, 5))).shape
-    (1, 3, 10, 10)
+    >>> layer = ConvTranspose(1, 1, (3,), stride=2, padding=1, rngs=nnx.Rngs(0))
+    >>> layer.weight[...] = jax.numpy.array([[[1, 10, 100]]])
+    >>> layer.bias[...] = jax.numpy.array([1000])
+    >>> layer(jax.numpy.array([[[1, 2]]]))
+    Array([[[1010., 1102., 1020.]]], dtype=float32)
     """
 
     def __init__(

@@ -44,22 +44,29 @@ def conv_transpose(
 
     Parameters
     ----------
-    x, kernel, bias : array
-        As in `mtconv.conv_transpose`. Kernel and bias are needed everywhere and are
-        sharded by channels only where x is.
+    x : array
+        As in `mtconv.conv_transpose`.
+    kernel, bias : array
+        As in `mtconv.conv_transpose`. They are needed everywhere and are sharded by
+        channels only where x is.
     mesh : jax.sharding.Mesh, optional
         The devices. Left out, mesh and partition are those of x, which is known outside
         of `jit` only.
     partition : jax.sharding.PartitionSpec, optional
         Mesh axes of the axes of x.
-    algorithm, precision, **options
+    algorithm : str
         As in `mtconv.conv_transpose`.
+    precision : optional
+        As in `mtconv.conv_transpose`.
+    **options : keyword arguments
+        The other options of `mtconv.conv_transpose`.
 
     Returns
     -------
     array
-        Sharded as x is. Where the channels of x are sharded and those of the result are
-        not divisible by the shards, the result has all channels on every device.
+        As from `mtconv.conv_transpose`, sharded as x is. Where the channels of x are
+        sharded and those of the result are not divisible by the shards, the result has
+        all channels on every device.
 
     Raises
     ------
@@ -72,8 +79,17 @@ def conv_transpose(
 
     Notes
     -----
-    Each shard receives the cells of its neighbours that its part of the result reads
-    (see `mtconv.sharding.traffic`), over as many hops as shards narrower than that need.
+    Dtypes and multiply-adds are those of `mtconv.conv_transpose`, shared out; what it costs
+    beside them is communication. Each shard receives the cells of its neighbours that its
+    part of the result reads (see `mtconv.sharding.traffic`), over as many hops as shards
+    narrower than that need.
+
+    Examples
+    --------
+    >>> mesh = jax.make_mesh((1,), ("devices",))
+    >>> where = {"mesh": mesh, "partition": PartitionSpec("devices")}
+    >>> conv_transpose([1, 2], [1, 10, 100], **where, stride=2)
+    Array([  1,  10, 102,  20, 200], dtype=int32)
     """
     arrays = {"x": x, "kernel": kernel, "bias": bias}
     where = (mesh, partition)
@@ -93,8 +109,36 @@ def conv(
 ) -> Array:
     """Convolve an array that is sharded over a mesh.
 
-    Parameters, result, errors and costs are those of `mtconv.sharding.conv_transpose`,
-    with the options of `mtconv.conv`.
+    Parameters
+    ----------
+    x, kernel, bias : array
+        As in `mtconv.conv`, sharded as those of `conv_transpose`.
+    mesh : jax.sharding.Mesh, optional
+        As in `conv_transpose`.
+    partition : jax.sharding.PartitionSpec, optional
+        Mesh axes of the axes of x.
+    algorithm : str
+        As in `mtconv.conv`.
+    precision : optional
+        As in `mtconv.conv`.
+    **options : keyword arguments
+        The other options of `mtconv.conv`.
+
+    Returns
+    -------
+    array
+        As from `mtconv.conv`, sharded as the result of `conv_transpose` is.
+
+    See Also
+    --------
+    conv_transpose : for dtypes, errors and costs, which are the same.
+
+    Examples
+    --------
+    >>> mesh = jax.make_mesh((1,), ("devices",))
+    >>> where = {"mesh": mesh, "partition": PartitionSpec("devices")}
+    >>> conv([1, 2, 3, 4], [1, 10], **where, stride=2)
+    Array([21, 43], dtype=int32)
     """
     arrays = {"x": x, "kernel": kernel, "bias": bias}
     return _apply("conv", arrays, (mesh, partition), (algorithm, precision), options)
@@ -113,9 +157,43 @@ def kernel_grad(
 ) -> Array:
     """Differentiate by the kernel; x and y are sharded in the same way.
 
-    Parameters and errors are those of `mtconv.sharding.conv_transpose`, with the options
-    of `mtconv.kernel_grad`. The result is on every device, reduced over batch and space;
-    its channels of x are sharded where x's are.
+    Parameters
+    ----------
+    x, y : array
+        As in `mtconv.kernel_grad`.
+    kernel_size : int or tuple of int
+        As in `mtconv.kernel_grad`.
+    mesh : jax.sharding.Mesh, optional
+        As in `conv_transpose`.
+    partition : jax.sharding.PartitionSpec, optional
+        Mesh axes of the axes of x and of y.
+    algorithm : str
+        As in `mtconv.kernel_grad`.
+    precision : optional
+        As in `mtconv.kernel_grad`.
+    **options : keyword arguments
+        The other options of `mtconv.kernel_grad`.
+
+    Returns
+    -------
+    array
+        As from `mtconv.kernel_grad`, on every device, reduced over batch and space; its
+        channels of x are sharded where x's are.
+
+    See Also
+    --------
+    conv_transpose : for dtypes and errors, which are the same.
+
+    Notes
+    -----
+    Costs the halos of the other two maps, and an all-reduce of the kernel's size.
+
+    Examples
+    --------
+    >>> mesh = jax.make_mesh((1,), ("devices",))
+    >>> where = {"mesh": mesh, "partition": PartitionSpec("devices")}
+    >>> kernel_grad([1, 10], [1, 2, 3, 4], kernel_size=(2,), **where, stride=2)
+    Array([31, 42], dtype=int32)
     """
     size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
     where = (mesh, partition)

@@ -54,18 +54,26 @@ def traffic(
     ----------
     x_shape, kernel_shape : sequence of int
         Shapes of the whole arrays.
-    mesh, partition
-        As in `mtconv.sharding.conv_transpose`.
+    mesh : jax.sharding.Mesh or AbstractMesh
+        The devices; none is needed.
+    partition : jax.sharding.PartitionSpec
+        Mesh axes of the axes of x.
     itemsize : int
         Bytes of an element.
     form : str
         "conv_transpose" or "conv".
-    **options
+    **options : keyword arguments
         The options of the map.
 
     Returns
     -------
     Traffic
+        Bytes that one device sends.
+
+    Raises
+    ------
+    GeometryError
+        As the map itself.
 
     Examples
     --------

@@ -101,11 +101,21 @@ def read_conformance(path: str | Path) -> Iterator[Expected]:
     Returns
     -------
     iterator of Expected
+        The problems with their results, read one by one.
 
     Raises
     ------
     ValueError
         If the file is of another format or of a version that this one cannot read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     first, *_ = read_conformance(export_conformance(folder, cases=2))
+    >>> small, big = first.conv * first.case.x, first.conv_transpose * first.case.y
+    >>> bool(small.sum() == big.sum())  # the results are those of an adjoint pair
+    True
     """
     whole = json.loads(Path(path).read_text())
     found = (whole.get("format"), whole.get("version"))

@@ -55,7 +55,15 @@ class Line:
 
 @dataclass
 class Report:
-    """Lines of all algorithms, and the backends that are not installed."""
+    """Lines of all algorithms, and the backends that are not installed.
+
+    Parameters
+    ----------
+    lines : list of Line
+        One for each algorithm of each backend.
+    missing : dict of str to tuple of str
+        Backends that were not tried, and the packages that they need.
+    """
 
     lines: list[Line]
     missing: dict[str, tuple[str, ...]]
@@ -90,6 +98,7 @@ def verify(
     Returns
     -------
     Report
+        What each algorithm did; ``passed`` says whether all is well.
 
     Examples
     --------

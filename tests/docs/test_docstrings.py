@@ -5,16 +5,24 @@ import inspect
 
 import pytest
 
-numpydoc = pytest.importorskip("numpydoc.validate")
-pytest.importorskip("matplotlib")
-pytest.importorskip("hypothesis")
+from mtconv import compat
 
+numpydoc = pytest.importorskip("numpydoc.validate")
+for package in ("matplotlib", "hypothesis", "jax", "flax", "equinox"):
+    pytest.importorskip(package)
+
+CALLS = [f"mtconv.compat.{name}" for name in compat.__all__ if "convert" not in name]
 MODULES = (
     "mtconv",
     "mtconv.testing",
     "mtconv.strategies",
+    "mtconv.verify",
     "mtconv.drawing",
+    "mtconv.sharding",
+    "mtconv.nn.flax",
+    "mtconv.nn.equinox",
     "mtconv.compat",
+    *CALLS,
 )
 
 # Matters of taste: where a summary starts, blank lines, an extended summary, a section
@@ -50,6 +58,21 @@ def faults(name):
 @pytest.mark.parametrize("name", list(public_names()))
 def test_docstring_is_complete(name):
     assert faults(name) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{module}.{name}"
+        for module in ("mtconv.functional", "mtconv.sharding", *CALLS)
+        for name in importlib.import_module(module).__all__
+        if name not in ("Traffic", "apply_spec")
+    ],
+)
+def test_whoever_calls_a_map_reads_of_dtypes_errors_and_costs(name):
+    module, _, function = name.rpartition(".")
+    text = getattr(importlib.import_module(module), function).__doc__.lower()
+    assert [word for word in ("dtype", "error", "cost") if word not in text] == []
 
 
 def incomplete(x, y):
