@@ -156,8 +156,6 @@ def haiku(rng: Generator) -> Drawn:
 
 def equinox(rng: Generator) -> Drawn:
     z = sizes(rng, groups=True)
-    if z.rank == 3 and z.groups > 1:  # with dilation, jax 0.10.2 aborts the process
-        z.dilation = (1, 1, 1)
     arrays = {
         "x": array(rng, z.channels_in, *z.small),
         "weight": array(rng, z.channels_out, z.channels_in // z.groups, *z.taps),
