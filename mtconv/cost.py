@@ -10,6 +10,7 @@ from math import log2, prod
 from typing import NamedTuple
 
 from mtconv import geometry
+from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate"]
@@ -86,7 +87,7 @@ def estimate(
         prod(spec.kernel_shape),
         cells * taps * share * spec.groups,
         max(spec.small[-1], 1),
-        prod(sum(p.taps > 0 for p in geometry.phases(axis)) for axis in spec.axes),
+        prod(len(geometry.live_phases(axis)) for axis in spec.axes),
         form == "conv_transpose",
     )
     return _MODELS[algorithm](spec, work, itemsize, rates)
@@ -128,7 +129,7 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
 
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
-    copies = prod(max(p.taps for p in geometry.phases(axis)) for axis in spec.axes)
+    copies = prod(_most_taps(axis) for axis in spec.axes)
     wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
     short = _short(work.row, rates)
     chunks = 1 + work.y * itemsize / rates.block
@@ -154,6 +155,11 @@ def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost
     return Cost(products, moved, int(operations), seconds)
 
 
+def _most_taps(axis: Axis) -> int:
+    """Taps of the phase that has most."""
+    return max((phase.taps for phase in geometry.live_phases(axis)), default=0)
+
+
 def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     if not work.transposed:
         # The other two maps have no fast form: they run as gemm.
@@ -162,7 +168,7 @@ def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     share, sums = 1.0, 1.0
     for axis in spec.axes:
         fast = {2: (3 / 4, 3 / 2), 3: (2 / 3, 2.0)}
-        found = [p for p in geometry.phases(axis) if p.taps]
+        found = geometry.live_phases(axis)
         taps = sum(phase.taps for phase in found)
         kept = [
             (phase.taps, *fast.get(phase.taps if phase.shift_step == 1 else 0, (1.0, 1.0)))

@@ -17,7 +17,7 @@ from mtconv.layout import axis_names
 from mtconv.options import Options, check_word
 from mtconv.plan import Plan, batch_size, make_plan, result_shape
 from mtconv.problem import Problem, problem
-from mtconv.resolve import AxisResolver
+from mtconv.resolve import MOST_LISTED, AxisResolver
 from mtconv.shapes import freeze_shape, geometric
 from mtconv.spec import FORMS
 
@@ -136,10 +136,18 @@ def _axes(options: Options, found: Problem, form: str) -> tuple[AxisFacts, ...]:
             axis.lo,
             axis.hi,
             resolver.inputs("conv", number, axis.small, axis.kernel),
-            tuple(phase.taps for phase in geometry.phases(axis)),
+            _taps_of_phases(axis),
         )
         for number, (name, axis) in enumerate(zip(names, spec.axes, strict=True))
     )
+
+
+def _taps_of_phases(axis: geometry.Axis) -> tuple[int, ...]:
+    """Count the taps of every phase, or where they are too many of those that have any."""
+    if min(axis.stride, axis.big) <= MOST_LISTED:
+        return tuple(phase.taps for phase in geometry.phases(axis))
+    live = geometry.live_phases(axis)
+    return (*(phase.taps for phase in live), *([0] if geometry.has_holes(axis) else []))
 
 
 def _candidates(

@@ -31,9 +31,11 @@ class AxisFacts:
     n, N, k, stride, dilation, lo, hi : int
         Small side, big side, kernel size, steps, and what is cropped at both ends.
     legal : tuple of int
-        Big sizes that the convolution maps to n: what `output_size` may be.
+        Big sizes that the convolution maps to n: what `output_size` may be; a range where
+        they are more than 1000.
     phases : tuple of int
-        Number of taps of each residue modulo the stride; 0 leaves a hole.
+        Number of taps of each residue modulo the stride; 0 leaves a hole. Where they are
+        more than 1000, the residues that have taps only, and one 0 for all others.
     """
 
     name: str
@@ -44,7 +46,7 @@ class AxisFacts:
     dilation: int
     lo: int
     hi: int
-    legal: tuple[int, ...]
+    legal: Sequence[int]
     phases: tuple[int, ...]
 
 
@@ -112,7 +114,7 @@ class Explanation:
                 axis.name,
                 *(getattr(axis, name) for name in names),
                 _span(axis.legal),
-                _phases_text(axis.phases),
+                _phases_text(axis.phases, min(axis.stride, axis.N)),
             )
             for axis in self.axes
         ]
@@ -151,7 +153,7 @@ class Explanation:
             "dtype": self.dtype,
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "axes": [
-                {name: getattr(axis, name) for name in AxisFacts.__dataclass_fields__}
+                {name: _plain(value) for name, value in vars(axis).items()}
                 for axis in self.axes
             ],
             "algorithm": self.plan.algorithm,
@@ -169,13 +171,19 @@ class Explanation:
         }
 
 
-def _phases_text(taps: Sequence[int]) -> str:
-    if len(taps) <= 4:
+def _plain(value: Any) -> Any:
+    """Write a range, which JSON has not, as its ends."""
+    return {"from": value[0], "to": value[-1]} if isinstance(value, range) else value
+
+
+def _phases_text(taps: Sequence[int], count: int) -> str:
+    if count <= 4:
         return ", ".join(map(str, taps))
-    return f"{_span(taps)} in {len(taps)} phases"
+    return f"{_span(taps)} in {count} phases"
 
 
 def _span(values: Sequence[int]) -> str:
     """Write the least and the largest of some integers, or the only one."""
-    least, most = min(values), max(values)
+    ends = (values[0], values[-1]) if isinstance(values, range) else values
+    least, most = min(ends), max(ends)
     return str(least) if least == most else f"{least} to {most}"

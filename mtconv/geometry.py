@@ -22,6 +22,7 @@ __all__ = [
     "big_sizes",
     "fold_index",
     "fold_margins",
+    "has_holes",
     "live_phases",
     "padded_axis",
     "phases",
@@ -135,16 +136,23 @@ def phases(axis: Axis) -> tuple[Phase, ...]:
     """Split the big side of an axis by residue modulo the stride.
 
     With ``g = gcd(stride, dilation)`` a residue that ``g`` does not divide has no taps;
-    otherwise its taps are ``stride // g`` apart.
+    otherwise its taps are ``stride // g`` apart. Costs as many steps as the stride, where
+    `live_phases` costs as many as the kernel has taps.
     """
     return tuple(_phase(axis, start) for start in range(min(axis.stride, axis.big)))
 
 
-def live_phases(axis: Axis) -> int:
-    """Count the phases that have taps, without listing the others."""
+@lru_cache(maxsize=4096)
+def live_phases(axis: Axis) -> tuple[Phase, ...]:
+    """List the phases that have taps, without going through the others."""
     distinct = min(axis.kernel, axis.stride // _gcd(axis.stride, axis.dilation))
     starts = ((axis.dilation * j - axis.lo) % axis.stride for j in range(distinct))
-    return sum(start < axis.big for start in starts)
+    return tuple(_phase(axis, start) for start in sorted(starts) if start < axis.big)
+
+
+def has_holes(axis: Axis) -> bool:
+    """Tell whether some phase has no taps, so that its cells are zero."""
+    return len(live_phases(axis)) < min(axis.stride, axis.big)
 
 
 def _phase(axis: Axis, start: int) -> Phase:

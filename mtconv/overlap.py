@@ -93,7 +93,8 @@ def overlap_advice(spec: ConvSpec) -> list[str]:
 
 
 def _advice(axis: Axis) -> str:
-    taps = [phase.taps for phase in geometry.phases(axis)]
+    taps = [phase.taps for phase in geometry.live_phases(axis)]
+    taps += [0] * geometry.has_holes(axis)
     common = gcd(axis.stride, axis.dilation)
     if common > 1:
         return (

@@ -6,18 +6,24 @@ each becomes the ``lo`` and the missing size of an :class:`~mtconv.geometry.Axis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mtconv import geometry
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
 from mtconv.options import Options
 
 __all__ = [
+    "MOST_LISTED",
     "AxisResolver",
     "check_groups",
     "check_kernel_channels",
     "check_sizes",
     "per_axis",
 ]
+
+# Sizes and phases of an axis are written down one by one up to this number.
+MOST_LISTED = 1000
 
 
 def per_axis(
@@ -205,8 +211,11 @@ class AxisResolver:
         self._check_mode(a, big, lo, hi)
         return Axis(small, big, kernel, stride, dilation, lo)
 
-    def inputs(self, form: str, a: int, size: int, kernel: int) -> tuple[int, ...]:
-        """Sizes on the other side of an axis that this map can take to ``size``."""
+    def inputs(self, form: str, a: int, size: int, kernel: int) -> Sequence[int]:
+        """Sizes on the other side of an axis that this map can take to ``size``.
+
+        A tuple, or a range where they are too many to write down.
+        """
         stride, dilation = self.stride[a], self.dilation[a]
         if form == "conv_transpose":
             lo, hi = self._amounts(a, size, kernel)
@@ -214,8 +223,11 @@ class AxisResolver:
             return (small,) if small >= 1 else ()
         padding = self.padding[a]
         if isinstance(padding, str):
-            return tuple(range(stride * (size - 1) + 1, stride * size + 1))
-        return tuple(geometry.big_sizes(size, kernel, stride, dilation, *padding))
+            sizes = range(stride * (size - 1) + 1, stride * size + 1)
+        else:
+            sizes = geometry.big_sizes(size, kernel, stride, dilation, *padding)
+        few = sizes[: MOST_LISTED + 1]
+        return tuple(few) if len(few) <= MOST_LISTED else sizes
 
     def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
         """Return the padding of the convolution of ``big`` cells at both ends."""
@@ -250,7 +262,7 @@ class AxisResolver:
             raise GeometryError(msg)
 
     def _illegal_size(self, a: int, big: int, legal: range, *, given: bool) -> None:
-        sizes = ", ".join(map(str, legal[:8])) + (", ..." if len(legal) > 8 else "")
+        sizes = ", ".join(map(str, legal[:8])) + (", ..." if legal[8:] else "")
         if given:
             rule = f"must be a size that the convolution maps to x's: {sizes or 'none'}"
             fix = "Choose one of these sizes, or another padding."

@@ -95,7 +95,7 @@ def input_sizes(
     stride: IntOrInts = 1,
     padding: Padding = 0,
     dilation: IntOrInts = 1,
-) -> tuple[tuple[int, ...], ...]:
+) -> tuple[Sequence[int], ...]:
     """List, axis by axis, the input sizes that can lead to a result of this size.
 
     Parameters
@@ -116,7 +116,8 @@ def input_sizes(
     Returns
     -------
     tuple of tuple of int
-        The legal sizes of each axis; none where no input leads there.
+        The legal sizes of each axis; none where no input leads there, and a range in
+        place of a tuple where they are more than 1000.
 
     Examples
     --------

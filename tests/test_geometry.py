@@ -70,13 +70,16 @@ def test_phases_cover_every_big_cell_once():
 
 def test_live_phases_are_those_with_taps():
     for axis in AXES:
-        live = sum(phase.taps > 0 for phase in geometry.phases(axis))
+        every = geometry.phases(axis)
+        live = tuple(phase for phase in every if phase.taps > 0)
         assert geometry.live_phases(axis) == live
+        assert geometry.has_holes(axis) == (len(live) < len(every))
 
 
 def test_a_stride_far_beyond_the_kernel_costs_nothing_to_count():
     axis = Axis(small=3, big=3 * 10**12, kernel=3, stride=10**12)
-    assert geometry.live_phases(axis) == 3
+    assert [phase.start for phase in geometry.live_phases(axis)] == [0, 1, 2]
+    assert geometry.has_holes(axis)
 
 
 def test_touched_cells_are_the_smallest_range_with_all_taps():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from mtconv.commands.geometry import add_geometry, geometric_options
 from mtconv.explainer import explain
@@ -29,8 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"shape": found.result, "axes": found.as_dict()["axes"]}))
         return 0
     print(found.result)
-    rows = [
-        (axis.name, axis.n, axis.N, ", ".join(map(str, axis.legal))) for axis in found.axes
-    ]
+    rows = [(axis.name, axis.n, axis.N, _sizes_text(axis.legal)) for axis in found.axes]
     print(table(("axis", "small side", "big side", "legal big sides"), rows))
     return 0
+
+
+def _sizes_text(sizes: Sequence[int]) -> str:
+    if isinstance(sizes, range):
+        return f"{sizes[0]} to {sizes[-1]}"
+    return ", ".join(map(str, sizes))

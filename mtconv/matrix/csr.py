@@ -198,6 +198,10 @@ class _Filler:
     ) -> tuple[int, int]:
         """Fill inside each row of a run of an axis that is not the last."""
         inner = number + 1
+        if run.columns.size == 0:
+            stop = row + len(run.columns) * self.rows[inner]
+            self.starts[0, row:stop] = start
+            return stop, start
         for own_columns, own_taps in zip(*run, strict=True):
             inner_columns = columns[:, None] + _scaled(own_columns, self.columns[inner])
             inner_taps = taps[:, None] + _scaled(own_taps, self.taps[inner])

@@ -8,12 +8,14 @@ one cell, they share an entry; such sums of taps are numbered after the kernel's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv import geometry
 from mtconv.geometry import Axis, fold_margins
 
 __all__ = ["AxisRows", "Block", "Rows", "axis_rows"]
@@ -92,12 +94,28 @@ def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
 
 def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ...]:
     """Write down some rows, those of equally many entries together."""
-    rows = [table.row(r) for r in range(start, stop)]
-    # A kernel as long as the axis has as many entries here as in the matrix: be brief.
-    return tuple(
-        Rows(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
-        for _, run in groupby(rows, key=lambda row: len(row[0]))
-    )
+    found: list[Rows] = []
+    live, done = table.live(start, stop), start
+    # Neighbours in the list that are none in the axis have empty rows between them.
+    for _, group in groupby(enumerate(live), key=lambda pair: pair[1] - pair[0]):
+        together = [r for _, r in group]
+        if done < together[0]:
+            found.append(_empty(together[0] - done))
+        done = together[-1] + 1
+        rows = [table.row(r) for r in together]
+        # A kernel as long as the axis has as many entries here as in the matrix: be brief.
+        found += [
+            Rows(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
+            for _, run in groupby(rows, key=lambda row: len(row[0]))
+        ]
+    if done < stop:
+        found.append(_empty(stop - done))
+    return tuple(found)
+
+
+def _empty(count: int) -> Rows:
+    """Rows without entries."""
+    return Rows(np.zeros((count, 0), np.int32), np.zeros((count, 0), np.int32))
 
 
 class _Table:
@@ -146,6 +164,10 @@ class _SmallRows(_Table):
         end = (axis.big - 1 - offset) // axis.stride + 1
         return _edges((begin, end), axis.small)
 
+    def live(self, start: int, stop: int) -> Sequence[int]:
+        """Rows among ``start..stop`` that may have entries."""
+        return range(start, stop)
+
     def repeats(self, i: int) -> bool:
         """Tell whether the row reads no padding, or the padding is zero."""
         axis = self.axis
@@ -187,6 +209,17 @@ class _BigRows(_Table):
         end = begin + axis.stride * (axis.small - 1) + 1
         copied = np.array(list(self.copies), np.intp)
         return _edges((begin, end, copied, copied + 1), axis.big)
+
+    def live(self, start: int, stop: int) -> Sequence[int]:
+        """Rows among ``start..stop`` that may have entries."""
+        axis = self.axis
+        if not geometry.has_holes(axis):
+            return range(start, stop)
+        found = {cell for cell in self.copies if start <= cell < stop}
+        for phase in geometry.live_phases(axis):
+            first = start + (phase.start - start) % axis.stride
+            found.update(range(first, stop, axis.stride))
+        return sorted(found)
 
     def repeats(self, o: int) -> bool:
         """Tell whether the row is that of no padding."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtconv.backends._array_api.library import Library
-from mtconv.geometry import Axis, fold_index, phases
+from mtconv.geometry import Axis, fold_index, live_phases
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
@@ -218,10 +218,9 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
     that differentiate still see a function of x and kernel.
     """
     found: dict[Table, list[Any]] = {}
-    for phase in phases(axis):
-        if phase.taps:
-            shifts = tuple(phase.shift - m * phase.shift_step for m in range(phase.taps))
-            found.setdefault(shifts, []).append(phase)
+    for phase in live_phases(axis):
+        shifts = tuple(phase.shift - m * phase.shift_step for m in range(phase.taps))
+        found.setdefault(shifts, []).append(phase)
     cells = -(-axis.big // axis.stride)
     if not found:
         return (Group(tuple(range(min(axis.stride, axis.big))), (), Reads((), 1, cells)),)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.fir import Kin, kin_of
 from mtconv.backends._numpy.gemm import conv, kernel_grad
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, Phase
+from mtconv.geometry import Axis, Phase, has_holes
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
@@ -40,19 +40,13 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
     """
     out = out.transpose(1, 2, 0, *range(3, out.ndim))
+    if any(has_holes(axis) for axis in axes):
+        out[...] = 0
     for kin in product(*(kin_of(axis) for axis in axes)):
         members = list(product(*(one.members for one in kin)))
-        if all(phase.taps for phase in members[0]):
-            with space.frame():
-                data = _data(axes, kin, x, space)
-                _multiply(axes, kin, members, data, w, out, space)
-        else:
-            for group in members:
-                cells: Index = tuple(
-                    slice(phase.start, None, axis.stride)
-                    for phase, axis in zip(group, axes, strict=True)
-                )
-                out[(..., *cells)] = 0
+        with space.frame():
+            data = _data(axes, kin, x, space)
+            _multiply(axes, kin, members, data, w, out, space)
 
 
 def _multiply(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, Phase, phases
+from mtconv.geometry import Axis, Phase, live_phases
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
@@ -116,11 +116,7 @@ def _batch_first(x: Array) -> Array:
 
 
 def _live(axes: Axes) -> list[tuple[Phase, ...]]:
-    return [
-        found
-        for found in product(*(phases(axis) for axis in axes))
-        if all(phase.taps for phase in found)
-    ]
+    return list(product(*(live_phases(axis) for axis in axes)))
 
 
 def _lengths(axes: Axes) -> tuple[int, ...]:
@@ -128,7 +124,7 @@ def _lengths(axes: Axes) -> tuple[int, ...]:
     return tuple(
         _fast_length(
             axis.small
-            + max(((p.taps - 1) * p.shift_step for p in phases(axis) if p.taps), default=0)
+            + max(((p.taps - 1) * p.shift_step for p in live_phases(axis)), default=0)
         )
         for axis in axes
     )

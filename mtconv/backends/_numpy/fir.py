@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from mtconv.geometry import Axis, Phase, phases
+from mtconv.geometry import Axis, Phase, live_phases
 
 __all__ = ["Kin", "kin_of"]
 
@@ -85,7 +85,7 @@ class Kin(NamedTuple):
 def kin_of(axis: Axis) -> tuple[Kin, ...]:
     """Group the phases of an axis: by taps, and by shift too where they are short."""
     found: dict[tuple[int, ...], list[Phase]] = {}
-    for phase in phases(axis):
+    for phase in live_phases(axis):
         key: tuple[int, ...] = (phase.taps, phase.shift_step)
         if phase.cells < SHORT:
             key = (*key, phase.shift, phase.cells)

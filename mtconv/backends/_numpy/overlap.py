@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.segments import segments
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, phases, windows
+from mtconv.geometry import Axis, has_holes, live_phases, windows
 
 __all__ = ["gather", "landings", "overlap_add", "sum_by_table"]
 
@@ -35,7 +35,6 @@ class Step(NamedTuple):
     one stretch of columns that is the whole phase, where there is one.
     """
 
-    taps: int
     cells: int
     big: Index
     sums: tuple[tuple[Index, tuple[Index, ...]], ...]
@@ -66,7 +65,7 @@ def _steps(axis: Axis, number: int, left: int) -> tuple[Step, ...]:
         )
         whole = len(sums) == 1 and len(sums[0][1]) == 1
         alone = sums[0][1][0] if whole else None
-        found.append(Step(phase.taps, phase.cells, big, sums, alone))
+        found.append(Step(phase.cells, big, sums, alone))
     return tuple(found)
 
 
@@ -79,11 +78,11 @@ def overlap_add(axes: Axes, columns: Array, out: Array, space: Workspace) -> Non
 def _fold(axes: Axes, number: int, columns: Array, out: Array, space: Workspace) -> None:
     """Fold axis ``number``; ``out`` is (g, co, b, *cells done, *big left)."""
     left = len(axes) - number
+    if has_holes(axes[number]):
+        out[...] = 0
     for step in _steps(axes[number], number, left):
         target = out[step.big]
-        if not step.taps:
-            target[...] = 0
-        elif left == 1:
+        if left == 1:
             _sum(step, columns, target)
         elif step.alone is not None:
             _fold(axes, number + 1, columns[step.alone], target, space)
@@ -134,8 +133,8 @@ def _table(axes: Axes, shape: tuple[int, ...]) -> NDArray[np.intp]:
     ordered = columns.reshape(groups, share, *taps, batch, *small)
     places = np.arange(prod(shape)).reshape(shape)
     seen = np.zeros(places.size, np.intp)
-    terms = prod(max(phase.taps for phase in phases(axis)) for axis in axes)
-    table = np.full((max(terms, 1), places.size), columns.size)
+    most = (max((phase.taps for phase in live_phases(axis)), default=0) for axis in axes)
+    table = np.full((max(prod(most), 1), places.size), columns.size)
     for tap, cells, landing, _ in landings(axes):
         mine = np.moveaxis(ordered[(slice(None), slice(None), *tap)], 2, 0)
         place = places[(..., *landing)].reshape(-1)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy import wide
 from mtconv.backends._numpy.gemm import COLUMN_BYTES
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, Phase, phases
+from mtconv.geometry import Axis, Phase, has_holes, live_phases
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
@@ -44,10 +44,10 @@ class PhaseClass(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def classes(axis: Axis) -> tuple[PhaseClass, ...]:
-    """Sort the phases of an axis by their number of taps."""
+    """Sort the phases of an axis that have taps by their number."""
     found = []
-    for taps in sorted({phase.taps for phase in phases(axis)}):
-        mine = tuple(phase for phase in phases(axis) if phase.taps == taps)
+    for taps in sorted({phase.taps for phase in live_phases(axis)}):
+        mine = tuple(phase for phase in live_phases(axis) if phase.taps == taps)
         first = min(phase.shift for phase in mine)
         last = max(phase.shift + phase.cells for phase in mine)
         found.append(PhaseClass(taps, mine[0].shift_step, first, last - first, mine))
@@ -63,14 +63,12 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
         wide.conv_transpose(axes, x, w, out, space)
         return
     out = out.transpose(1, 2, 0, *range(3, out.ndim))
+    if any(has_holes(axis) for axis in axes):
+        out[...] = 0
     for found in product(*(classes(axis) for axis in axes)):
-        if all(one.taps for one in found):
-            with space.frame():
-                stack = _stack(axes, found, x, space)
-                _phases_of_class(axes, found, stack, w, out, space)
-        else:
-            for group in product(*(one.phases for one in found)):
-                out[(..., *_cells(axes, group))] = 0
+        with space.frame():
+            stack = _stack(axes, found, x, space)
+            _phases_of_class(axes, found, stack, w, out, space)
 
 
 def _stack(axes: Axes, found: tuple[PhaseClass, ...], x: Array, space: Workspace) -> Array:
@@ -215,9 +213,7 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
 
 def _live(axes: Axes) -> Iterator[tuple[Phase, ...]]:
     """Yield the phases that have taps, as one phase per axis."""
-    for found in product(*(phases(axis) for axis in axes)):
-        if all(phase.taps for phase in found):
-            yield found
+    yield from product(*(live_phases(axis) for axis in axes))
 
 
 def _taps(found: tuple[Phase, ...]) -> Index:

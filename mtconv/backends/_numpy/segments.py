@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from mtconv.geometry import Axis, Phase, phases
+from mtconv.geometry import Axis, Phase, live_phases
 
 __all__ = ["Segment", "segments"]
 
@@ -25,8 +25,8 @@ class Segment(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def segments(axis: Axis) -> tuple[tuple[Phase, tuple[Segment, ...]], ...]:
-    """Cut every phase of an axis where the set of its taps changes."""
-    return tuple((phase, _cut(axis, phase)) for phase in phases(axis))
+    """Cut every phase of an axis that has taps where the set of them changes."""
+    return tuple((phase, _cut(axis, phase)) for phase in live_phases(axis))
 
 
 def _cut(axis: Axis, phase: Phase) -> tuple[Segment, ...]:
