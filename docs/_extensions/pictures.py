@@ -9,13 +9,16 @@ import re
 import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import CodeType
 from typing import Any, ClassVar
 
+import matplotlib as mpl
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from sphinx.application import Sphinx
 
 from mtconv import cli
+from mtconv.drawing.theme import THEMES
 
 FOLDER = "_pictures"
 
@@ -31,7 +34,7 @@ class Geometry(Directive):
         words = shlex.split(self.arguments[0])
         name = hashlib.sha256(self.arguments[0].encode()).hexdigest()[:12]
         images = []
-        for theme in ("light", "dark"):
+        for theme in THEMES:
             uri = f"{FOLDER}/{name}-{theme}.svg"
             target = folder(self) / Path(uri).name
             status = cli.main(["draw", *words, "--theme", theme, "-o", str(target)])
@@ -43,17 +46,42 @@ class Geometry(Directive):
 
 
 class Result(Directive):
-    """The matplotlib figure that the page's own code leaves in the variable named."""
+    """The matplotlib figure that the page's own code leaves in the variable named.
+
+    The last block of the page draws it, and is run once in the colours of each theme.
+    """
 
     required_arguments = 1
     option_spec: ClassVar = {"alt": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         page = Path(self.state.document["source"])
-        uri = f"{FOLDER}/{page.stem}.png"
-        namespace = run_page(page)
-        namespace[self.arguments[0]].savefig(folder(self) / Path(uri).name, dpi=200)
-        return [image(self, uri, "result")]
+        *blocks, last = python_blocks(page)
+        namespace: dict[str, Any] = {}
+        images = []
+        with TemporaryDirectory() as elsewhere, contextlib.chdir(elsewhere):
+            for code in blocks:
+                exec(code, namespace)
+            for theme in THEMES:
+                uri = f"{FOLDER}/{page.stem}-{theme}.png"
+                with mpl.rc_context(colours(theme)):
+                    exec(last, namespace)
+                    figure = namespace[self.arguments[0]]
+                    figure.savefig(folder(self) / Path(uri).name, dpi=200)
+                images.append(image(self, uri, f"only-{theme}"))
+        return images
+
+
+def colours(theme: str) -> dict[str, str]:
+    """Write a theme as matplotlib's settings."""
+    ground = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    ink = ("text.color", "axes.labelcolor", "axes.titlecolor")
+    edge = ("axes.edgecolor", "xtick.color", "ytick.color")
+    return {
+        **dict.fromkeys(ground, THEMES[theme].ground),
+        **dict.fromkeys(ink, THEMES[theme].ink),
+        **dict.fromkeys(edge, THEMES[theme].edge),
+    }
 
 
 def folder(directive: Directive) -> Path:
@@ -68,16 +96,15 @@ def image(directive: Directive, uri: str, css_class: str) -> nodes.image:
     return node
 
 
-def run_page(page: Path) -> dict[str, Any]:
-    """Run the Python blocks of a page in one namespace, as the test suite does."""
-    namespace: dict[str, Any] = {}
+def python_blocks(page: Path) -> list[CodeType]:
+    """Compile the Python blocks of a page, which the test suite runs too."""
+    found = []
     text = page.read_text(encoding="utf-8")
-    with TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            examples = doctest.DocTestParser().get_examples(block)
-            for source in [example.source for example in examples] or [block]:
-                exec(compile(source, str(page), "exec"), namespace)
-    return namespace
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        examples = doctest.DocTestParser().get_examples(block)
+        source = "".join(example.source for example in examples) or block
+        found.append(compile(source, str(page), "exec"))
+    return found
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

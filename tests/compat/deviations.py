@@ -100,4 +100,26 @@ DEVIATIONS = [
         np.empty((1, 0, 1)),
         None,
     ),
+    Deviation(
+        "flax",
+        "a result without an element is refused",
+        Drawn(
+            "flax.conv_transpose",
+            {"inputs": last(1, 2), "kernel": taps(1, 2)},
+            {"padding": [[-1, 0]], "transpose_kernel": False},
+        ),
+        np.empty((1, 0, 1)),
+        None,
+    ),
+    Deviation(
+        "haiku",
+        "a result without an element is refused",
+        Drawn(
+            "haiku.conv_transpose",
+            {"inputs": last(1, 2), "w": taps(1, 2)},
+            {"padding": [[-1, 0]]},
+        ),
+        np.empty((1, 0, 1)),
+        None,
+    ),
 ]

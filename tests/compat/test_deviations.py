@@ -5,7 +5,7 @@ import pytest
 
 import mtconv
 from mtconv import compat
-from tests.compat.deviations import DEVIATIONS, last, taps
+from tests.compat.deviations import DEVIATIONS, first, last, taps
 from tests.compat.pins import ours
 
 
@@ -39,7 +39,7 @@ def test_dimension_numbers_may_be_positions(same):
     same(by_positions, by_strings)
 
 
-def test_grouped_dilated_volumes_of_equinox(same):
+def test_grouped_volumes_of_equinox(same):
     """XLA's CPU compiler aborts the process on some of these; the numbers are torch's."""
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (4, 2, 3, 2)).astype(float)
@@ -65,6 +65,38 @@ def test_preferred_element_type_widens_before_the_products(same):
     )
     same(wide, [[[10_000]]])
     assert wide.dtype == np.int32
+
+
+def test_other_words_of_jax_are_those_of_the_plain_convolution(same):
+    call = (last(1, 2, 3), taps(1, 10, 100), (1,))
+    same(compat.jax.conv_transpose(*call, "VALID"), last(100, 210, 321, 32, 3))
+    same(compat.jax.conv_transpose(*call, "valid"), last(321))
+
+
+def test_same_lower_of_jax_is_not_an_adjoint_for_even_kernels(same):
+    """Convolved with one zero before, y gives y[i-1] + 10*y[i]; its adjoint is below."""
+    x, kernel = last(1, 2, 3), taps(1, 10)
+    theirs = compat.jax.conv_transpose(x, kernel, (1,), "SAME_LOWER", transpose_kernel=True)
+    same(theirs, last(1, 12, 23))
+    adjoint = mtconv.conv_transpose(x.ravel(), kernel.ravel(), padding="same_lower")
+    same(adjoint, np.array([12.0, 23, 30]))
+
+
+def test_onnx_crops_more_at_the_low_end_for_an_output_shape(same):
+    call = (first(1, 0), first(1, 2, 3))  # of four elements, 1 2 3 0, one is cropped
+    same(compat.onnx.ConvTranspose(*call, output_shape=[3]), first(2, 3, 0))
+    upper = compat.onnx.ConvTranspose(*call, output_shape=[3], auto_pad="SAME_UPPER")
+    same(upper, first(1, 2, 3))
+
+
+def test_output_padding_of_equinox_shrinks_what_same_gives():
+    call = ([[1.0, 2.0]], [[[100.0, 10.0, 1.0]]])
+    sizes = [
+        compat.equinox.conv_transpose(*call, None, 2, padding, q).shape[1]
+        for padding in ("SAME", "VALID")
+        for q in (0, 1)
+    ]
+    assert sizes == [4, 3, 5, 6]
 
 
 def adjoint_of_circular_conv(n, k, s):

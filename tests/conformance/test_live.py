@@ -5,6 +5,9 @@ refused. ``MTCONV_CALLS`` is the number of legal calls compared for each framewo
 """
 
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +51,23 @@ def test_random_calls(name, same, record_property):
 def test_pinned_results_are_still_what_the_framework_gives(name, same):
     for drawn, expected in pinned(name):
         same(run(name, drawn), expected)
+
+
+@pytest.mark.skipif("equinox" not in FRAMEWORKS, reason="equinox is not asked for")
+def test_xla_still_aborts_on_a_grouped_volume_of_equinox():
+    """What `tests.compat.real` gets round by leaving out a pass of the compiler."""
+    abort = """
+import jax, equinox
+jax.config.update("jax_enable_x64", True)
+layer = equinox.nn.ConvTranspose(
+    3, 3, 6, (2, 3, 3), (2, 2, 1), padding=((1, 1), (1, -1), (0, 0)), groups=3,
+    key=jax.random.key(0),
+)
+layer(jax.numpy.ones((3, 3, 1, 3)))
+"""
+    done = subprocess.run([sys.executable, "-c", abort], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGABRT
+    assert b"Window dimensions do not match" in done.stderr
 
 
 @pytest.mark.parametrize("case", [d for d in DEVIATIONS if d.framework in FRAMEWORKS])
