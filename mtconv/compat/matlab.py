@@ -51,7 +51,7 @@ def convmtx2(H: Any, m: int | Sequence[int], n: int | None = None) -> Any:
 
     Notes
     -----
-    Takes ``h * w * m * n`` entries, in the kernel's own dtype.
+    Costs ``h * w * m * n`` entries of memory, in the kernel's own dtype.
 
     References
     ----------

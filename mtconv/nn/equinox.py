@@ -60,10 +60,10 @@ class ConvTranspose(equinox.Module):  # type: ignore[misc]
     Examples
     --------
     >>> layer = ConvTranspose(1, 1, (3,), stride=2, padding=1, key=jax.random.key(0))
-    >>> values = jax.numpy.array([[[1, 10, 100]]]), jax.numpy.array([1000])
+    >>> values = jax.numpy.array([[[1.0, 10, 100]]]), jax.numpy.array([1000.0])
     >>> layer = equinox.tree_at(lambda each: (each.weight, each.bias), layer, values)
-    >>> layer(jax.numpy.array([[1, 2]]))
-    Array([[1010, 1102, 1020]], dtype=int32)
+    >>> layer(jax.numpy.array([[1, 2]])).tolist()
+    [[1010.0, 1102.0, 1020.0]]
     """
 
     options: TorchOptions = equinox.field(static=True)

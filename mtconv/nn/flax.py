@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import jax
@@ -93,6 +95,9 @@ class ConvTranspose(nnx.Module):  # type: ignore[misc]
         )
         self.weight = nnx.Param(self._draw(rngs, self.options.weight_shape, dtype))
         self.bias = nnx.Param(self._draw(rngs, (out_channels,), dtype)) if bias else None
+
+    # The metaclass of nnx hides it from help() and from editors.
+    __signature__ = signature(partial(__init__, object()))  # type: ignore[arg-type]
 
     def _draw(self, rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         bound = self.options.bound
