@@ -93,7 +93,7 @@ def property_tests(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Call the public functions a million times with raw arguments."""
-    session.install("-e", ".")
+    session.install("-e", ".[sparse]")
     session.run("python", "tests/heavy/fuzz.py", *session.posargs)
 
 

@@ -2,7 +2,8 @@
 
 Every call returns an array of the shape that was said before, or raises one of mtconv's
 two errors, or MemoryError where a legal result is beyond 8 GiB. Anything else, a warning
-included, ends the run with the call printed; so do 1000 calls that take a minute.
+included, ends the run with the call printed; so do 1000 calls that take a minute. Every
+tenth call is explained and printed too.
 
     python tests/heavy/fuzz.py --calls 1000000
 """
@@ -86,7 +87,7 @@ class Fuzzer:
             "layout": lambda: self.rng.choice(LAYOUTS),
             "kernel_layout": lambda: self.rng.choice(KERNEL_LAYOUTS),
             "algorithm": lambda: self.rng.choice(ALGORITHMS),
-            "backend": lambda: self.rng.choice((None, "numpy", "nothing", 3)),
+            "backend": lambda: self.rng.choice((None, "numpy", "sparse", "nothing", 3)),
         }
         if form == "conv_transpose":
             makers["output_padding"] = lambda: self.value(rank)
@@ -136,8 +137,21 @@ def shape_before(form: str, arrays: list[object], options: dict[str, object]) ->
     said = {
         k: v for k, v in options.items() if k not in ("algorithm", "backend", "precision")
     }
-    shapes = [np.shape(array) for array in arrays[:2]]  # type: ignore[arg-type]
+    shapes = shapes_of(arrays)
     return getattr(mtconv, f"{form}_shape")(*shapes, **said)
+
+
+def explained(form: str, arrays: list[object], options: dict[str, object]) -> None:
+    """Explain a call of one of the two maps, and print it."""
+    if form == "kernel_grad":
+        return
+    said = {key: value for key, value in options.items() if key != "precision"}
+    backend = said.pop("backend", None) or "numpy"
+    str(mtconv.explain(*shapes_of(arrays), form=form, backend=backend, **said))
+
+
+def shapes_of(arrays: list[object]) -> list[tuple[int, ...]]:
+    return [np.shape(array) for array in arrays[:2]]  # type: ignore[arg-type]
 
 
 def main() -> None:
@@ -155,6 +169,8 @@ def main() -> None:
         if number % 1000 == 0:
             faulthandler.dump_traceback_later(60, exit=True)  # replaces the last one
         try:
+            if number % 10 == 0:
+                explained(form, arrays, options)
             result = getattr(mtconv, form)(*arrays, **options)
             said = shape_before(form, arrays, options)
             if said is not None and result.shape != said:
@@ -171,7 +187,7 @@ def main() -> None:
     faulthandler.cancel_dump_traceback_later()
     seconds = time.perf_counter() - start
     print(
-        f"{arguments.calls} calls in {seconds:.0f} s: {returned} results, {refused} "
+        f"{arguments.calls} calls from seed {arguments.seed} in {seconds:.0f} s: {returned} results, {refused} "
         f"refused in mtconv's own words, {unaffordable} too large for memory; no crash, "
         "hang, other exception or warning"
     )
