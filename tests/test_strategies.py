@@ -171,7 +171,13 @@ CALLS = {
     "haiku": lambda o: compat.haiku.conv_transpose(*LAST, **o),
     "equinox": lambda o: compat.equinox.conv_transpose(FIRST[0][0], FIRST[1], **o),
     "keras": lambda o: compat.keras.conv_transpose(*LAST, **o),
+    "tensorflow": lambda o: compat.tensorflow.conv_transpose(
+        *LAST, (1, *o.pop("output_shape")[1:-1], 1), **o
+    ),
     "onnx": lambda o: compat.onnx.ConvTranspose(*FIRST, **o),
+    "tinygrad": lambda o: compat.tinygrad.conv_transpose2d(*FIRST, **o),
+    "mlx": lambda o: compat.mlx.conv_transpose2d(LAST[0], np.ones((1, *TAPS, 1)), **o),
+    "matlab": lambda o: compat.matlab.convmtx2(np.ones(TAPS), **o),
 }
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import mtconv
+from mtconv import compat
 from mtconv.cli import main
 from mtconv.verify import export_conformance, random_cases, read_conformance, verify
+from mtconv.verify.frameworks import FRAMEWORKS, Framework, installed
 
 
 @pytest.fixture
@@ -56,6 +58,68 @@ def test_an_exception_is_a_failure(monkeypatch):
     monkeypatch.setattr(mtconv, "kernel_grad", broken)
     report = verify(seconds=0.1, backends=["numpy"])
     assert report.lines[0].failures["kernel_grad"][0] == "ZeroDivisionError: inside"
+
+
+def as_torch(monkeypatch, call):
+    """Put a call in the place of torch's, which need not be installed."""
+    monkeypatch.setitem(FRAMEWORKS, "torch", Framework(("numpy",), call))
+    return verify(seconds=0.3, backends=(), frameworks=["torch"])
+
+
+def torch_by_loops(x, kernel, options):
+    function = getattr(compat.torch, f"conv_transpose{x.ndim - 2}d")
+    return function(x, kernel, **options)
+
+
+def test_a_framework_is_right_if_its_converted_calls_are(monkeypatch):
+    report = as_torch(monkeypatch, torch_by_loops)
+    (line,) = report.lines
+    assert (line.backend, line.algorithm) == ("compat.torch", "its own")
+    assert report.passed
+    assert line.cases >= 3
+    assert line.failures == {"conv_transpose": []}
+
+
+def test_what_a_framework_gets_wrong_is_described(monkeypatch):
+    report = as_torch(monkeypatch, lambda *call: 1 + torch_by_loops(*call))
+    (line,) = report.lines
+    assert not report.passed
+    assert len(line.failures["conv_transpose"]) == line.cases
+    assert "torch with {'stride'" in line.failures["conv_transpose"][0]
+
+
+def test_a_framework_may_refuse_some_calls_but_not_all(monkeypatch):
+    def narrow(x, kernel, options):
+        if options["groups"] > 1:
+            raise NotImplementedError("groups")  # noqa: EM101
+        return torch_by_loops(x, kernel, options)
+
+    report = as_torch(monkeypatch, narrow)
+    (line,) = report.lines
+    assert report.passed
+    assert 0 < len(line.refusals) < line.cases
+    assert line.refusals[0].endswith("NotImplementedError: groups")
+    assert not as_torch(monkeypatch, lambda *_: 1 / 0).passed
+
+
+@pytest.mark.parametrize("name", list(installed()))
+def test_installed_frameworks(name):
+    report = verify(seconds=0, backends=(), frameworks=[name])
+    assert report.passed
+    assert [line.backend for line in report.lines] == [f"compat.{name}"]
+
+
+def test_frameworks_are_left_out_where_backends_are_named(monkeypatch, capsys):
+    monkeypatch.setattr("mtconv.verify.frameworks.find_spec", lambda _: None)
+    assert not verify(seconds=0, backends=(), frameworks=["torch"]).lines
+    monkeypatch.undo()
+    as_torch(monkeypatch, torch_by_loops)
+    lines = verify(seconds=0, backends=["sparse"]).lines
+    assert [line.backend for line in lines] == ["sparse"]
+    assert main(["verify", "--seconds", "0", "--framework", "torch"]) == 0
+    assert "compat.torch  its own           3              ok     -" in (
+        capsys.readouterr().out
+    )
 
 
 def test_progress_goes_up_to_one():

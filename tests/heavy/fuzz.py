@@ -187,9 +187,9 @@ def main() -> None:
     faulthandler.cancel_dump_traceback_later()
     seconds = time.perf_counter() - start
     print(
-        f"{arguments.calls} calls from seed {arguments.seed} in {seconds:.0f} s: {returned} results, {refused} "
-        f"refused in mtconv's own words, {unaffordable} too large for memory; no crash, "
-        "hang, other exception or warning"
+        f"{arguments.calls} calls from seed {arguments.seed} in {seconds:.0f} s: "
+        f"{returned} results, {refused} refused in mtconv's own words, {unaffordable} too "
+        "large for memory; no crash, hang, other exception or warning"
     )
 
 
