@@ -84,8 +84,8 @@ def run(name: str, call: Converted) -> Array:
     """Run the framework; the result is channels first, as x and mtconv's are."""
     framework = FRAMEWORKS[name]
     x = np.moveaxis(call.x, 1, -1) if framework.channels_last else call.x
-    arrays = (np.ascontiguousarray(a, np.float32) for a in (x, call.kernel))
-    result = np.asarray(framework.call(*arrays, call.theirs))
+    x, kernel = (np.ascontiguousarray(array, np.float32) for array in (x, call.kernel))
+    result = np.asarray(framework.call(x, kernel, call.theirs))
     return np.moveaxis(result, -1, 1) if framework.channels_last else result
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mtconv.backends._numpy.strided import window_view
 from mtconv.geometry import Axis
+from tests.test_enumeration import RELATIONS, relations
 
 
 def guarded(size, guard=50):
@@ -35,6 +36,27 @@ def test_every_small_axis_sees_its_own_cells_or_is_refused():
             refused += 1
     assert seen > 500
     assert refused > 500
+
+
+@pytest.mark.parametrize("n", RELATIONS)
+def test_every_enumerated_relation_sees_its_own_cells_or_is_refused(n, record_property):
+    buffers = {}
+    cases = seen = 0
+    for axis in relations(n):
+        cells = np.add.outer(
+            axis.stride * np.arange(n), axis.dilation * np.arange(axis.kernel) - axis.lo
+        )
+        y = buffers.setdefault(axis.big, guarded(axis.big))
+        cases += 1
+        if cells.min() >= 0 and cells.max() < axis.big:
+            assert window_view(y, (axis,)).tolist() == cells.tolist()
+            seen += 1
+        else:
+            with pytest.raises(ValueError, match="taps outside"):
+                window_view(y, (axis,))
+    assert cases == RELATIONS[n]
+    assert seen > 250
+    record_property("cases", cases)
 
 
 def test_axes_behind_others_and_arrays_with_negative_strides():

@@ -1,0 +1,95 @@
+"""Nothing is read or written outside an array, and no scratch memory before it is filled.
+
+Arguments lie in the middle of buffers of NaN. Every array of the workspace does too, and
+begins as NaN itself: what is read where it should not be makes a result NaN, what is
+written beyond an array is found in the guards.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from mtconv.backends import _numpy
+from mtconv.backends._numpy import engine
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
+from mtconv.ladders import AVAILABLE, INEXACT
+from mtconv.plan import Plan
+from mtconv.spec import ConvSpec
+from tests.test_enumeration import BARE, by_loops, relations
+
+GUARD = 64
+
+
+def guarded(values):
+    """The values in the middle of a buffer of NaN."""
+    buffer = np.full(len(values) + 2 * GUARD, np.nan)
+    buffer[GUARD:-GUARD] = values
+    return buffer[GUARD:-GUARD]
+
+
+class Guarded(Workspace):
+    """A workspace whose arrays are never used twice and lie between guards."""
+
+    def __init__(self):
+        super().__init__()
+        self.buffers = []
+
+    def take(self, shape, dtype):
+        size = int(np.prod(shape))
+        buffer = np.full(size + 2 * GUARD, np.nan, dtype)
+        self.buffers.append(buffer)
+        return buffer[GUARD : GUARD + size].reshape(shape)
+
+    def check(self):
+        for buffer in self.buffers:
+            assert np.isnan(buffer[:GUARD]).all()
+            assert np.isnan(buffer[-GUARD:]).all()
+        self.buffers.clear()
+
+
+@pytest.fixture
+def space(monkeypatch):
+    found = Guarded()
+    monkeypatch.setattr(engine, "workspace", lambda: found)
+    return found
+
+
+def strides_beyond_the_enumeration():
+    """What `polyphase` does with strided views: strides of 16 and more."""
+    for k in (1, 5, 16, 19):
+        for lo in (-2, 0, 7, 20):
+            for big in (1, 15, 33, 60):
+                yield Axis(3, big, k, 16, 1, lo)
+
+
+@pytest.mark.parametrize("algorithm", AVAILABLE["numpy"])
+def test_every_third_relation_between_guards(algorithm, space, record_property):
+    numbers = np.random.default_rng(7).integers(1, 2**20, 100).tolist()
+    cases = 0
+    for axis in (*islice(relations(2), 0, None, 3), *strides_beyond_the_enumeration()):
+        sizes = (axis.small, axis.kernel, axis.big)
+        x, w, y = (numbers[start : start + size] for start, size in enumerate(sizes))
+        for form, expected in by_loops(axis, x, w, y).items():
+            first, second = guarded(y if form == "conv" else x), guarded(w)
+            if form == "kernel_grad":
+                second = guarded(y)
+            plan = Plan(form, ConvSpec((axis,)), BARE, BARE, algorithm, "numpy")
+            got = _numpy.run(plan, first, second, None, None)
+            scale = np.linalg.norm(first) * np.linalg.norm(second)
+            allowed = 1e-14 * scale if algorithm in INEXACT else 0
+            assert np.abs(got - expected).max() <= allowed, axis  # and not NaN
+            space.check()
+            cases += 1
+    record_property("cases", cases)
+
+
+def test_the_guards_can_tell(space):
+    taken = space.take((3,), np.dtype(float))
+    assert np.isnan(taken.sum())
+    np.lib.stride_tricks.as_strided(taken, (4,))[3] = 1.0
+    with pytest.raises(AssertionError):
+        space.check()
