@@ -21,6 +21,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -75,22 +76,38 @@ def drawn(part: str, sample: int, seed: int) -> Iterator[Any]:
 
 
 class Outcomes(dict[str, Any]):
-    """What became of mutants by key, in a file if there is one."""
+    """What became of mutants by key, and what the tests execute, in a file if named."""
 
     def __init__(self, path: Path | None) -> None:
         super().__init__()
         self.path = path
+        self.baselines: dict[str, Any] = {}
         if path is not None and path.exists():
-            self.update(json.loads(path.read_text()))
+            mutants, self.baselines = json.loads(path.read_text())
+            self.update(mutants)
 
     def keep(self) -> None:
         if self.path is not None:
-            self.path.write_text(json.dumps(self))
+            self.path.write_text(json.dumps([self, self.baselines]))
+
+    def baseline(self, part: str, tests: list[str]) -> Any:
+        """Run the tests unchanged, unless they and the sources were run before."""
+        from trial import Baseline, baseline
+
+        files = [
+            f for test in tests for f in (Path(test), *sorted(Path(test).rglob("*.py")))
+        ]
+        texts = [f.read_bytes() for f in (*sources(part), *files) if f.is_file()]
+        key = f"{part} {sha256(b''.join(texts)).hexdigest()[:12]}"
+        if key not in self.baselines:
+            self.baselines[key] = baseline(tests, sources(part))
+            self.keep()
+        return Baseline(*self.baselines[key])
 
 
 def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
     """Try the mutants of a part, at most some at once; say whether the time sufficed."""
-    from trial import baseline, try_mutant
+    from trial import try_mutant
 
     os.environ["MTCONV_TEST_BACKENDS"] = WITH_JAX.get(part, "numpy,sparse")
     tests = [f"tests/{name}" for name in TESTS[part].split()]
@@ -102,7 +119,7 @@ def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
     ]
     running: deque[tuple[Any, Callable[[], Any]]] = deque()
     end = time.monotonic() + arguments.seconds
-    base = baseline(tests, sources(part)) if open_ else None
+    base = outcomes.baseline(part, tests) if open_ else None
     if base is not None:
         print(f"{part}: {len(base.seconds)} tests, {sum(base.seconds.values()):.0f} s")
         base.kills.update(Counter(filter(None, outcomes.values())))

@@ -56,7 +56,7 @@ class Baseline:
 
     seconds: dict[str, float]
     # By file, by line: the tests that execute it.
-    lines: dict[str, dict[int, list[str]]]
+    lines: dict[str, dict[str, list[str]]]
     kills: Counter[str] = field(default_factory=Counter)
 
     def tests_for(self, mutant: Mutant) -> list[str]:
@@ -65,7 +65,7 @@ class Baseline:
         found = set(self.seconds)
         if statement is not None:
             lines = self.lines.get(str(mutant.path), {})
-            found = {test for line in statement for test in lines.get(line, ())}
+            found = {test for line in statement for test in lines.get(str(line), ())}
         chosen, total = [], 0.0
         for test in sorted(found, key=lambda t: (-self.kills[t], self.seconds[t], t)):
             total += self.seconds[test]
@@ -140,8 +140,8 @@ class Changed(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinder
         return compile(self.mutated, self.path, "exec")
 
 
-def baseline(tests: list[str], files: list[Path]) -> Baseline:
-    """Run all tests once and see what each of them executes."""
+def baseline(tests: list[str], files: list[Path]) -> tuple[Any, Any]:
+    """Run all tests once; return the parts of a `Baseline`."""
 
     def work() -> Any:
         from coverage import Coverage
@@ -165,8 +165,7 @@ def baseline(tests: list[str], files: list[Path]) -> Baseline:
     seconds, lines, failed = in_child(work, seconds=3600)()
     if failed:
         raise SystemExit("the tests fail where nothing is changed:\n" + "\n".join(failed))
-    counted = {name: {int(n): t for n, t in of.items()} for name, of in lines.items()}
-    return Baseline(seconds, counted)
+    return seconds, lines
 
 
 def try_mutant(mutant: Mutant, tests: list[str], seconds: float) -> Callable[[], Any]:
