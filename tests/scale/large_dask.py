@@ -2,8 +2,10 @@
 
     python tests/scale/large_dask.py --size 40000 --chunk 2000
     python tests/scale/large_dask.py --size 40000 --chunk 2000 --workers 2
+    python tests/scale/large_dask.py --zarr large.zarr
 
-The image is a known function of its indices, so the sum of the whole result is known as
+With `--zarr` the result is first streamed to a store on disk (25.6 GB before
+compression), and what is checked is what the store gives back. The image is a known function of its indices, so the sum of the whole result is known as
 an integer, and windows across chunk edges can be computed directly. Elements and sums
 are integers below 2**53: everything is compared by equality.
 """
@@ -18,6 +20,7 @@ from typing import Any
 import dask
 import dask.array as da
 import numpy as np
+from dask.diagnostics import ProgressBar
 
 import mtconv
 
@@ -66,10 +69,13 @@ def direct(start: tuple[int, int], width: int) -> np.ndarray:
     return enlarged[4 : 4 + width, 4 : 4 + width]
 
 
-def check(size: int, chunk: int) -> None:
+def check(size: int, chunk: int, compute: Any, store: str = "") -> None:
     """Enlarge, reduce to sums block by block, and compare sum and windows."""
     y = mtconv.conv_transpose(image(size, chunk), KERNEL, **OPTIONS)
     assert y.shape == (2 * size, 2 * size)
+    if store:
+        compute(y.to_zarr(store, compute=False))
+        y = da.from_zarr(store)
     sums = y.map_blocks(
         lambda block: block.sum(dtype=np.float64, keepdims=True), chunks=(1, 1)
     )
@@ -77,10 +83,28 @@ def check(size: int, chunk: int) -> None:
     corners = sorted({edge - 8, edge * (size // chunk // 2) - 8, 2 * size - edge - 8})
     starts = [(a, b) for a in corners for b in corners]
     windows = [y[a : a + width, b : b + width] for a, b in starts]
-    found_sums, *found = dask.compute(sums.sum(), *windows)
-    assert int(found_sums) == expected_total(size), (found_sums, expected_total(size))
-    for start, window in zip(starts, found, strict=True):
+    bands = [band.sum() for band in sums]
+    found = compute(*bands, *windows)
+    total = int(sum(found[: len(bands)]))
+    assert total == expected_total(size), (total, expected_total(size))
+    for start, window in zip(starts, found[len(bands) :], strict=True):
         assert (window == direct(start, width)).all(), start
+
+
+def on_threads(*lazy: Any) -> tuple[Any, ...]:
+    """Compute on the threaded scheduler and show how far it is."""
+    with ProgressBar(minimum=10, dt=10):
+        return dask.compute(*lazy, scheduler="threads")
+
+
+def on_cluster(*lazy: Any) -> tuple[Any, ...]:
+    """Compute on the cluster of the client and show how far it is."""
+    from distributed import as_completed, get_client
+
+    futures = get_client().compute(lazy)
+    for number, _ in enumerate(as_completed(futures), 1):
+        print(f"{number} of {len(futures)} parts", flush=True)
+    return tuple(future.result() for future in futures)
 
 
 def resident() -> int:
@@ -94,6 +118,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=40_000)
     parser.add_argument("--chunk", type=int, default=2_000)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--zarr", default="", help="stream the result to this store")
     given = parser.parse_args()
     began = time.perf_counter()
     if given.workers:
@@ -108,10 +133,10 @@ def main() -> None:
             ) as cluster,
             Client(cluster) as client,
         ):
-            check(given.size, given.chunk)
-            held = max(client.run(resident).values())
+            check(given.size, given.chunk, on_cluster, given.zarr)
+            held = max(resident(), *client.run(resident).values())
     else:
-        check(given.size, given.chunk)
+        check(given.size, given.chunk, on_threads, given.zarr)
         held = resident()
     print(f"right; at most {held} MiB in a process; {time.perf_counter() - began:.0f} s")
     assert held <= 2048

@@ -174,7 +174,7 @@ def test_a_small_copy_of_the_large_run() -> None:
     spec = importlib.util.spec_from_file_location("large_dask", path)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    script.check(size=630, chunk=100)
+    script.check(size=630, chunk=100, compute=dask.compute)
 
 
 def test_bias_after_folding_where_a_chunk_of_the_batch_is_empty() -> None:
