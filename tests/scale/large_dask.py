@@ -5,7 +5,9 @@
     python tests/scale/large_dask.py --zarr large.zarr
 
 With `--zarr` the result is first streamed to a store on disk (25.6 GB before
-compression), and what is checked is what the store gives back. The image is a known function of its indices, so the sum of the whole result is known as
+compression), and what is checked is what the store gives back.
+
+The image is a known function of its indices, so the sum of the whole result is known as
 an integer, and windows across chunk edges can be computed directly. Elements and sums
 are integers below 2**53: everything is compared by equality.
 """
