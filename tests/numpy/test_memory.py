@@ -53,13 +53,14 @@ def test_a_layer_with_columns_of_1_gib_stays_below_64_mib(form, algorithm):
     assert used < 64 * MIB
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
-def test_padding_modes_pad_block_by_block(mode):
+def test_padding_modes_pad_and_fold_block_by_block(mode, dtype):
     options = {**OPTIONS, "padding_mode": mode}
-    y = ones((1, 8, 2048, 2048))  # 128 MiB
-    kernel = ones((2, 8, 4, 4))
+    y = ones((1, 8, 2048, 2048), dtype)  # 128 MiB in float32
+    kernel = ones((2, 8, 4, 4), dtype)
     assert extra_memory(lambda: mtconv.conv(y, kernel, **options)) < 64 * MIB
-    x = ones((1, 2, 1024, 1024))
+    x = ones((1, 2, 1024, 1024), dtype)
     assert extra_memory(lambda: mtconv.conv_transpose(x, kernel, **options)) < 64 * MIB
 
 

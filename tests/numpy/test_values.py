@@ -209,6 +209,32 @@ def test_blocks_of_padding_modes_are_adjoint(algorithm, mode):
     assert (spread * y).sum() == (collected * x).sum() == (grad * kernel).sum()
 
 
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("algorithm", EXACT)
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_folded_sums_of_halves_are_rounded_once(algorithm, mode, dtype):
+    """Whole numbers: exact in float32, and too large for 8 or 11 bits."""
+    dtype = np.float16 if dtype == "float16" else pytest.importorskip("ml_dtypes").bfloat16
+    rng = np.random.default_rng(0)
+    x, kernel, bias = (
+        rng.integers(-60, 61, shape).astype(dtype)
+        for shape in ((2, 3, 12, 9), (3, 2, 4, 3), 2)
+    )
+    options = {"padding": (4, 3), "padding_mode": mode}
+    wide_arrays = (array.astype(np.float32) for array in (x, kernel, bias))
+    exact = mtconv.conv_transpose(*wide_arrays, algorithm="direct", **options)
+    y = mtconv.conv_transpose(x, kernel, bias, algorithm=algorithm, **options)
+    assert np.array_equal(y, exact.astype(dtype))
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
+def test_integers_stay_exact_where_many_cells_fold_into_one(algorithm):
+    x = np.full(9, 2**51 + 1)
+    options = {"padding": 4, "padding_mode": "replicate", "algorithm": algorithm}
+    assert mtconv.conv_transpose(x, [1], **options).tolist() == [9 * (2**51 + 1)]
+
+
 @pytest.mark.parametrize("algorithm", ["fft", "fastfir"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize("taps", [2, 3, 4, 5, 6, 7])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import direct, fastfir, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
-from mtconv.backends._numpy.padding import fold_into, pad_block
+from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
 from mtconv.backends._numpy.threads import run_all
 from mtconv.backends._numpy.workspace import Packs, Workspace, workspace
 from mtconv.spec import ConvSpec
@@ -52,40 +52,46 @@ def conv_transpose(
 ) -> None:
     """Write the transposed convolution of x (N, C, *small) to out (N, C, *big)."""
     module = ALGORITHMS[algorithm]
-    inner = spec if spec.padding_mode == "zeros" else spec.padded
     xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
     bg = None if bias is None else bias.reshape(spec.groups, -1)
-    folded = inner is not spec
     if packs is None and w.size * dtype.itemsize <= SHARED_BYTES and algorithm != "fft":
         packs = {}  # blocks of one call pack the kernel once
-    if folded:
-        out[...] = 0
+
+    def multiply(block: Block, target: Array | None, space: Workspace) -> Array:
+        block_x = _load_x(xg[(block.batch, block.groups, ..., *block.small)], dtype, space)
+        block_w = _load(wg[block.groups, :, block.channels], dtype, space)
+        lead = yg[block.batch, block.groups, block.channels].shape[:3]
+        result = _result(target, block, lead, dtype, space)
+        space.packs = packs
+        space.scope = (block.groups.start, block.channels.start)
+        module.conv_transpose(block.axes, block_x, block_w, result, space)
+        space.packs = None
+        return result
 
     def run(block: Block) -> None:
         space = workspace()
         with space.frame():
-            block_x = _load_x(
-                xg[(block.batch, block.groups, ..., *block.small)], dtype, space
-            )
-            block_w = _load(wg[block.groups, :, block.channels], dtype, space)
-            place = yg[block.batch, block.groups, block.channels]
-            target = None if folded else place[(..., *block.big)]
-            result = _result(target, block, place.shape[:3], dtype, space)
-            space.packs = packs
-            space.scope = (block.groups.start, block.channels.start)
-            module.conv_transpose(block.axes, block_x, block_w, result, space)
-            space.packs = None
-            if folded:
-                fold_into(spec, block.big, result, place)
-            else:
-                assert target is not None
-                _finish(result, target, bg, block)
+            target = yg[(block.batch, block.groups, block.channels, *block.big)]
+            _finish(multiply(block, target, space), target, bg, block)
 
-    blocks = cut(inner, "conv_transpose", algorithm, x.shape[0], dtype.itemsize)
-    # Folded blocks add to cells that they share.
-    _run(run, blocks, serial=folded or is_small(inner, x.shape[0]))
-    if folded and bias is not None:
-        out += bias.reshape(-1, *(1,) * spec.rank).astype(out.dtype)
+    def run_folded(block: Block) -> None:
+        space = workspace()
+        with space.frame():
+            target = yg[(block.batch, block.groups, block.channels, *block.big)]
+            total = _result(target, block, target.shape[:3], dtype, space)
+            total[...] = 0
+            for parts in folded_parts(spec, block.big):
+                part = block._replace(
+                    small=tuple(one.small for one in parts),
+                    axes=tuple(one.axis for one in parts),
+                )
+                with space.frame():
+                    fold_into(total, multiply(part, None, space), parts)
+            _finish(total, target, bg, block)
+
+    blocks = cut(spec, "conv_transpose", algorithm, x.shape[0], dtype.itemsize)
+    folds = spec.padding_mode != "zeros"
+    _run(run_folded if folds else run, blocks, serial=is_small(spec, x.shape[0]))
 
 
 def conv(

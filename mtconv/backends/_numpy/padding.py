@@ -1,19 +1,31 @@
-"""Padding modes: pad y before a convolution, fold (the adjoint) after its transpose."""
+"""Padding modes: pad y before a convolution, fold (the adjoint) after its transpose.
+
+Blocks of a folded result are blocks of y. Each takes the cells of the padded result that
+are added to its own, so blocks share nothing, and every sum is rounded once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import fold_index
+from mtconv.geometry import (
+    Axis,
+    fold_index,
+    fold_margins,
+    padded_axis,
+    restrict,
+    touched_small,
+)
 from mtconv.spec import ConvSpec
 
-__all__ = ["fold_into", "pad_block"]
+__all__ = ["Part", "fold_into", "folded_parts", "pad_block"]
 
 Array = NDArray[Any]
 
@@ -34,15 +46,70 @@ def pad_block(
     return block
 
 
-def fold_into(spec: ConvSpec, big: tuple[slice, ...], block: Array, y: Array) -> None:
-    """Add cells ``big`` of a padded result to the cells of y they were read from."""
-    for runs in product(*_runs_of(spec, big)):
+class Part(NamedTuple):
+    """Neighbouring padded cells of one axis that are all added to cells of one block.
+
+    ``axis`` is their relation to ``small``; ``runs`` say to which cells they are added.
+    """
+
+    small: slice
+    axis: Axis
+    runs: tuple[Run, ...]
+
+
+def folded_parts(spec: ConvSpec, big: tuple[slice, ...]) -> Iterator[tuple[Part, ...]]:
+    """List what the padded result adds to cells ``big`` of y: mostly a single part.
+
+    Every padded cell is in the parts of exactly one block.
+    """
+    return product(
+        *(
+            _parts(axis, spec.padding_mode, cells.start, cells.stop)
+            for axis, cells in zip(spec.axes, big, strict=True)
+        )
+    )
+
+
+def fold_into(y: Array, padded: Array, parts: tuple[Part, ...]) -> None:
+    """Add a part of the padded result to the block of y that it belongs to."""
+    for runs in product(*(part.runs for part in parts)):
         into, source = _indices(runs)
-        part = block[into]
-        for number, (_, cells) in enumerate(runs):
-            if isinstance(cells, int):
-                part = part.sum(axis=number + 3, keepdims=True, dtype=part.dtype)
-        np.add(y[source], part, out=y[source], casting="unsafe")
+        cells = padded[into]
+        for number, (_, found) in enumerate(runs):
+            if isinstance(found, int):
+                cells = cells.sum(axis=number + 3, keepdims=True, dtype=y.dtype)
+        y[source] += cells
+
+
+@lru_cache(maxsize=1024)
+def _parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
+    """List the parts of cells ``start..stop`` of one axis."""
+    hi = max(axis.hi, 0)
+    before, after = fold_margins(axis.big, axis.lo, hi, mode)
+    high = axis.lo + axis.big
+    mine = [p for p, cell in enumerate(before) if start <= cell < stop]
+    mine += range(axis.lo + start, axis.lo + stop)
+    mine += [high + p for p, cell in enumerate(after) if start <= cell < stop]
+    index = fold_index(axis.big, axis.lo, hi, mode)
+    inner = padded_axis(axis)
+    found = []
+    # Margins much wider than the block come in several parts, so that memory is bounded.
+    for first, last in _stretches(mine, longest=2 * (stop - start)):
+        small = touched_small(inner, first, last)
+        if small[0] < small[1]:
+            runs = _runs(tuple(cell - start for cell in index[first:last]))
+            found.append(Part(slice(*small), restrict(inner, small, (first, last)), runs))
+    return tuple(found)
+
+
+def _stretches(cells: list[int], longest: int) -> Iterator[tuple[int, int]]:
+    """Cut ascending cells into stretches of neighbours, none of them too long."""
+    first = 0
+    for n in range(1, len(cells) + 1):
+        ends = n == len(cells) or cells[n] != cells[n - 1] + 1
+        if ends or n - first == longest:
+            yield cells[first], cells[n - 1] + 1
+            first = n
 
 
 def _indices(runs: tuple[Run, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

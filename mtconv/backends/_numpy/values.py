@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.geometry import windows
+from mtconv.geometry import fold_index, windows
 from mtconv.spec import ConvSpec
 
 __all__ = ["all_finite", "fit_float64"]
@@ -60,10 +61,23 @@ def fit_float64(
         terms = first.size
     else:
         terms = max(small // max(spec.groups, 1), share) * prod(spec.kernel_size)
+        if form == "conv_transpose":
+            terms *= _folds(spec)
     bound = _largest(first) * _largest(second) * terms
     if bias is not None:
         bound += _largest(bias)
     return bound < 2**53
+
+
+@lru_cache(maxsize=1024)
+def _folds(spec: ConvSpec) -> int:
+    """Count the padded cells that a padding mode adds to one cell, at most."""
+    if spec.padding_mode == "zeros":
+        return 1
+    return prod(
+        max(Counter(fold_index(a.big, a.lo, max(a.hi, 0), spec.padding_mode)).values())
+        for a in spec.axes
+    )
 
 
 def _largest(array: Array) -> int:
