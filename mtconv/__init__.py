@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
     from mtconv.overlap import overlap_count as overlap_count
+    from mtconv.parallel import workers as workers
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ __all__ = [
     "input_sizes",
     "kernel_grad",
     "overlap_count",
+    "workers",
 ]
 
 # What stands on the three maps is imported when it is first asked for.
@@ -43,6 +45,7 @@ _LATER = {
     "ConvTranspose": "mtconv.operators",
     "explain": "mtconv.explainer",
     "overlap_count": "mtconv.overlap",
+    "workers": "mtconv.parallel",
 }
 
 

@@ -17,6 +17,7 @@ OPTIONAL = ("jax", "jaxlib", "scipy", "hypothesis", "matplotlib", "torch", "dask
 ORDER = (
     "errors",
     "geometry",
+    "parallel",
     "options",
     "layout",
     "resolve",

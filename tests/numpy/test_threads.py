@@ -101,6 +101,69 @@ def test_a_task_inside_the_pool_may_call_the_pool_again():
     assert sorted(done) == [-4, -3, -2, -1, 1, 2, 3, 4]
 
 
+@pytest.fixture
+def counted(monkeypatch):
+    """List how many threads each call of the tests asks the pool for, besides itself."""
+    if not threads._blas.available():
+        pytest.skip("needs threadpoolctl")
+    asked = []
+
+    def submit(size, function):
+        asked.append(size)
+        return real(size, function)
+
+    real = threads._pool.submit
+    monkeypatch.setattr(threads._pool, "submit", submit)
+    return asked
+
+
+def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
+    monkeypatch.setattr(threads, "default_workers", lambda: 4)
+
+    def used():
+        counted.clear()
+        threads.run_all(int, range(9))
+        return 1 + len(counted)
+
+    @mtconv.workers(3)
+    def decorated():
+        return used()
+
+    with mtconv.workers(2):
+        assert used() == 2
+        with mtconv.workers(1):
+            assert used() == 1
+            assert decorated() == 3
+            with ThreadPoolExecutor(1) as other:
+                assert other.submit(used).result() == 4
+        assert used() == 2
+        with pytest.raises(ArithmeticError), mtconv.workers(3):
+            raise ArithmeticError
+        assert used() == 2
+    assert used() == 4
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_any_number_of_workers_from_2_up_gives_the_same_bits(algorithm, counted):
+    def run(number, *arrays):
+        with mtconv.workers(number):
+            return mtconv.conv_transpose(*arrays, stride=2, padding=1, algorithm=algorithm)
+
+    two, three = run(2, *layer()), run(3, *layer())
+    assert counted == [1, 2, 2]  # both calls went to the pool
+    assert counted == [1, 2, 2]  # both calls went to the pool
+    assert np.array_equal(two, three)
+    if algorithm not in ("fft", "fastfir"):
+        whole = [np.rint(4 * array) for array in layer()]
+        assert np.array_equal(run(1, *whole), run(2, *whole))
+
+
+@pytest.mark.parametrize(("number", "error"), [(0, ValueError), (1.5, TypeError)])
+def test_a_number_of_workers_is_a_positive_integer(number, error):
+    with pytest.raises(error):
+        mtconv.workers(number)
+
+
 @pytest.mark.parametrize(("text", "right"), [("3", True), ("0", False), ("two", False)])
 def test_the_environment_variable_sets_the_number_of_workers(text, right):
     code = "from mtconv.backends._numpy import threads; print(threads.default_workers())"

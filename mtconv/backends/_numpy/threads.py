@@ -4,8 +4,8 @@ Copies and adds of NumPy run on one thread; BLAS's own threads leave the other c
 meanwhile. A pool over tiles keeps every core busy with all of it. Without threadpoolctl,
 which tells BLAS to keep to one thread, tiles run one after another on BLAS's threads.
 
-The number of workers is `MTCONV_WORKERS` where that is set, otherwise what the process
-may use; 1 turns the pool off.
+The number of workers is that of `mtconv.workers` around the call, otherwise that of
+`MTCONV_WORKERS`, otherwise what the process may use; 1 turns the pool off.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
+
+from mtconv.parallel import workers_here
 
 __all__ = ["default_workers", "run_all"]
 
@@ -132,7 +134,9 @@ def run_all(
     exception is raised once all threads have stopped.
     """
     todo = list(tasks)
-    count = min(default_workers() if workers is None else workers, len(todo))
+    if workers is None:
+        workers = workers_here() or default_workers()
+    count = min(workers, len(todo))
     if count < 2 or _pool.inside() or not _blas.available():
         for task in todo:
             function(task)
