@@ -235,6 +235,17 @@ def test_integers_stay_exact_where_many_cells_fold_into_one(algorithm):
     assert mtconv.conv_transpose(x, [1], **options).tolist() == [9 * (2**51 + 1)]
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_cells_that_no_tap_reaches_are_zero_and_not_nearly_zero(algorithm):
+    """Taps land at -2, 1 and 4, and the result is cell 0 alone."""
+    x, kernel = np.array([0.1]), np.array([-0.3, 0.7, 0.9])
+    options = {"dilation": 3, "padding": ((2, 4),), "algorithm": algorithm}
+    assert mtconv.conv_transpose(x, kernel, **options).tolist() == [0]
+    assert mtconv.conv(np.array([0.1]), kernel, **options).tolist() == [0]
+    grad = mtconv.kernel_grad(x, np.array([0.1]), kernel_size=(3,), **options)
+    assert grad.tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("algorithm", ["fft", "fastfir"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize("taps", [2, 3, 4, 5, 6, 7])

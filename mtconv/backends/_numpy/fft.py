@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, Phase, live_phases
+from mtconv.geometry import Axis, Phase, live_phases, windows
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
@@ -116,7 +116,13 @@ def _batch_first(x: Array) -> Array:
 
 
 def _live(axes: Axes) -> list[tuple[Phase, ...]]:
-    return list(product(*(live_phases(axis) for axis in axes)))
+    """List the phases that a tap reaches; the others would be noise instead of zero."""
+    return list(product(*map(_reached, axes)))
+
+
+def _reached(axis: Axis) -> list[Phase]:
+    starts = {window.big_start % axis.stride for window in windows(axis)}
+    return [phase for phase in live_phases(axis) if phase.start in starts]
 
 
 def _lengths(axes: Axes) -> tuple[int, ...]:
