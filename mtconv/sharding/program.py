@@ -13,6 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, GeometryError, message
 from mtconv.functional import apply_spec
+from mtconv.geometry import windows
 from mtconv.layout import Arrangement, axis_names
 from mtconv.plan import Plan
 from mtconv.sharding.exchange import extended, padded_window, window
@@ -64,13 +65,14 @@ def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> Lay
     shared(form, "x", "'N'", batch, _count(mesh, at_batch))
     split_axis = transposed if form == "conv_transpose" else forward
     axes, space = list(spec.axes), []
+    reads = all(windows(axis) for axis in spec.axes)
     names = axis_names(spec.rank)
     for number, (axis, found) in enumerate(zip(spec.axes, at_space, strict=True)):
         if found:
             count = _count(mesh, found)
             shared(form, "the small side", names[number], axis.small, count)
             shared(form, "the big side", names[number], axis.big, count)
-            split = split_axis(axis, count)
+            split = split_axis(axis, count, reads)
             axes[number] = split.axis
             space.append((number, found, split))
     small, big, groups = _local_channels(plan, _count(mesh, at_channels))

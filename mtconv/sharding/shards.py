@@ -37,11 +37,14 @@ class Split(NamedTuple):
         return abs(self.drift) * (self.shards - 1)
 
 
-def transposed(axis: Axis, count: int) -> Split:
-    """Share the axis of a transposed convolution: shards of x, halos of x."""
+def transposed(axis: Axis, count: int, reads: bool) -> Split:
+    """Share the axis of a transposed convolution: shards of x, halos of x.
+
+    Where another axis has no tap in reach the map ``reads`` nothing and has no halos.
+    """
     own, result = axis.small // count, axis.big // count
     left = right = 0
-    for p in range(count):
+    for p in range(count if reads else 0):
         start, stop = touched_small(axis, p * result, (p + 1) * result)
         if start < stop:
             left, right = max(left, p * own - start), max(right, stop - (p + 1) * own)
@@ -54,11 +57,11 @@ def transposed(axis: Axis, count: int) -> Split:
     return Split(count, own, left, right, local, drift)
 
 
-def forward(axis: Axis, count: int) -> Split:
+def forward(axis: Axis, count: int, reads: bool) -> Split:
     """Share the axis of a convolution or kernel gradient: shards of y, halos of y."""
     own, result = axis.big // count, axis.small // count
     left = right = 0
-    for p in range(count):
+    for p in range(count if reads else 0):
         start, stop = touched_big(axis, p * result, (p + 1) * result)
         if start < stop:
             left, right = max(left, p * own - start), max(right, stop - (p + 1) * own)

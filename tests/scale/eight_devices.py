@@ -93,9 +93,13 @@ def assert_halos_and_one_reduction(
 
 
 def numbers() -> list[Any]:
-    """List the steps; four of them run by default."""
-    marks = [pytest.mark.every]
-    return [pytest.param(n, marks=marks if n % 21 != 10 else []) for n in range(len(STEPS))]
+    """List the steps; five of them run by default.
+
+    Of number 35 no tap lands within the width of mesh 8x1: nothing is to be exchanged.
+    """
+    quick = {10, 31, 35, 52, 73}
+    every = [pytest.mark.every]
+    return [pytest.param(n, marks=[] if n in quick else every) for n in range(len(STEPS))]
 
 
 @pytest.mark.parametrize("number", numbers())
