@@ -84,7 +84,11 @@ def check(size: int, chunk: int, compute: Any, store: str = "") -> None:
     width, edge = 16, 2 * chunk
     corners = sorted({edge - 8, edge * (size // chunk // 2) - 8, 2 * size - edge - 8})
     starts = [(a, b) for a in corners for b in corners]
-    windows = [y[a : a + width, b : b + width] for a, b in starts]
+    # Copied: a view would keep its whole block until the others of a window are there.
+    windows = [
+        y[a : a + width, b : b + width].map_blocks(np.array, dtype=y.dtype)
+        for a, b in starts
+    ]
     bands = [band.sum() for band in sums]
     found = compute(*bands, *windows)
     total = int(sum(found[: len(bands)]))
