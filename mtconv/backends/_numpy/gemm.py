@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.overlap import gather, overlap_add, sum_by_table
+from mtconv.backends._numpy.product import multiply
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -90,11 +91,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
         with space.frame():
             columns = _columns(axes, y[:, :, start : start + step], sizes, taps, space)
             rows = part.reshape(groups, small, -1)
-            if start == 0:
-                np.matmul(rows, columns, out=result)
-            else:
-                more = space.take(result.shape, result.dtype)
-                result += np.matmul(rows, columns, out=more)
+            multiply(rows, columns, result, space, add=start > 0)
     ordered = result.reshape(groups, small, *sizes)
     out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
 

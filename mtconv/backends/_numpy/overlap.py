@@ -20,11 +20,12 @@ from mtconv.backends._numpy.segments import segments
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, has_holes, live_phases, windows
 
-__all__ = ["gather", "landings", "overlap_add", "sum_by_table"]
+__all__ = ["Landing", "gather", "landings", "overlap_add", "sum_by_table"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
 Index = tuple[Any, ...]
+Landing = tuple[Index, Index, Index, bool]
 
 
 class Step(NamedTuple):
@@ -164,7 +165,7 @@ def _clear_unreached(axes: Axes, columns: Array) -> None:
                 columns[(slice(None),) * (2 + number) + (tap,)] = 0
 
 
-def landings(axes: Axes) -> Iterator[tuple[Index, Index, Index, bool]]:
+def landings(axes: Axes) -> Iterator[Landing]:
     """Yield each tap, the small cells it reads, the big cells they meet, and if all do."""
     for found in product(*(windows(axis) for axis in axes)):
         yield (

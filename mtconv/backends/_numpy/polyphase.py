@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import wide
 from mtconv.backends._numpy.gemm import COLUMN_BYTES
+from mtconv.backends._numpy.product import multiply
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, has_holes, live_phases
 
@@ -118,13 +119,13 @@ def _phases_of_class(
             flat = _pack(members, counts, part, start, space)
             in_place = _as_matrix(axes, out[:, start : start + step], found)
             if in_place is not None and depth > 1:
-                np.matmul(flat, matrix, out=in_place)
+                multiply(flat, matrix, in_place, space)
                 continue
             result = space.take((groups, flat.shape[1], prod(cells)), w.dtype)
             if depth == 1:
                 np.multiply(flat, matrix, out=result)
             else:
-                np.matmul(flat, matrix, out=result)
+                multiply(flat, matrix, result, space, cut=len(members) == 1)
             planes = result.reshape(groups, len(members), part.shape[2], *cells)
             for number, group in enumerate(members):
                 inner: Index = tuple(
@@ -189,8 +190,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
         with space.frame():
             columns = _columns(axes, found, y, space)
             kernel = w[(..., *_taps(found))].reshape(groups, small, -1)
-            more = space.take(result.shape, result.dtype)
-            result += np.matmul(kernel, columns, out=more)
+            multiply(kernel, columns, result, space, add=True)
     ordered = result.reshape(groups, small, *sizes)
     out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy.product import multiply
 from mtconv.backends._numpy.strided import window_view
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
@@ -78,8 +79,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
         with space.frame():
             rows = w[:, :, channels].reshape(groups, small, -1)
             columns = _columns(axes, y[:, :, channels], space)
-            more = space.take(result.shape, result.dtype)
-            result += np.matmul(columns, rows.swapaxes(1, 2), out=more)
+            multiply(columns, rows.swapaxes(1, 2), result, space, add=True)
     ordered = result.reshape(groups, out.shape[0], *out.shape[3:], small)
     out[...] = ordered.transpose(1, 0, 2 + rank, *range(2, 2 + rank))
 
@@ -157,7 +157,7 @@ def _multiply(
             if depth == 1:
                 np.multiply(matrix, flat, out=result)
             else:
-                np.matmul(matrix, flat, out=result)
+                multiply(matrix, flat, result, space)
             blocks = result.reshape(groups, *spots, count, *widths)
             # (b, g, co, cell, residue, cell, residue ...)
             order = [1, 0, 2 + rank]
