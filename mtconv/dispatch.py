@@ -72,6 +72,12 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
         If an array is of an unknown type, if two libraries are mixed, or if ``backend``
         names another library than that of an array.
     """
+    if backend is None:  # most calls: arrays of NumPy, and perhaps no bias
+        for name, array in arrays.items():
+            if type(array) is not np.ndarray and (array is not None or name in _REQUIRED):
+                break
+        else:
+            return load("numpy")
     owners = {
         name: owner
         for name, array in arrays.items()

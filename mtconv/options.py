@@ -143,6 +143,9 @@ def _int(
     raise GeometryError(msg)
 
 
+# Types of the items of a tuple that needs no other check.
+_INT = frozenset({int})
+
 _BOOLS = frozenset({"bool", "bool_"})
 
 
@@ -157,8 +160,8 @@ def _items(value: object) -> list[object] | None:
 
 
 def _ints(function: str, argument: str, value: object) -> int | tuple[int, ...]:
-    if type(value) is tuple and set(map(type, value)) == {int}:
-        return value
+    if type(value) is tuple and value and _INT.issuperset(map(type, value)):
+        return cast("tuple[int, ...]", value)
     items = _items(value)
     if items is None:
         return _int(function, argument, value, None, "must be an integer or one per axis")
@@ -169,8 +172,8 @@ def _ints(function: str, argument: str, value: object) -> int | tuple[int, ...]:
 
 
 def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int, int], ...]:
-    if type(value) is tuple and set(map(type, value)) == {int}:
-        return value
+    if type(value) is tuple and value and _INT.issuperset(map(type, value)):
+        return cast("tuple[int, ...]", value)
     if isinstance(value, str):
         return check_word(function, "padding", value, PADDING_WORDS)
     items = _items(value) if getattr(value, "ndim", 1) == 1 else _rows(value)

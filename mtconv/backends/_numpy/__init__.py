@@ -27,16 +27,16 @@ _HALF = frozenset({"float16", "bfloat16"})
 
 def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
     """Convert neutral arrays to NumPy; refuse what cannot be added and multiplied."""
-    if isinstance(array, (np.ma.MaskedArray, np.matrix)):
-        msg = message(
-            function,
-            argument,
-            "must be a plain array",
-            type(array).__name__,
-            fix="Use .filled(0) or numpy.asarray first; a mask would be lost.",
-        )
-        raise BackendError(msg)
     if type(array) is not np.ndarray:
+        if isinstance(array, (np.ma.MaskedArray, np.matrix)):
+            msg = message(
+                function,
+                argument,
+                "must be a plain array",
+                type(array).__name__,
+                fix="Use .filled(0) or numpy.asarray first; a mask would be lost.",
+            )
+            raise BackendError(msg)
         try:
             array = np.asarray(array)
         except (ValueError, TypeError) as error:
@@ -71,8 +71,9 @@ def _name(dtype: np.dtype[Any]) -> str:
 
 
 def _promoted(*arrays: NDArray[Any] | None) -> np.dtype[Any]:
-    dtypes = {array.dtype for array in arrays if array is not None}
-    return dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes)
+    dtypes = [array.dtype for array in arrays if array is not None]
+    first = dtypes[0]
+    return first if dtypes.count(first) == len(dtypes) else np.result_type(*dtypes)
 
 
 def run(
