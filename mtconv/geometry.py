@@ -19,6 +19,7 @@ __all__ = [
     "Phase",
     "Run",
     "Window",
+    "alike",
     "big_sizes",
     "fold_index",
     "fold_margins",
@@ -140,6 +141,12 @@ def phases(axis: Axis) -> tuple[Phase, ...]:
     `live_phases` costs as many as the kernel has taps.
     """
     return tuple(_phase(axis, start) for start in range(min(axis.stride, axis.big)))
+
+
+def alike(axis: Axis) -> bool:
+    """Whether all phases have as many taps as each other, side by side in x."""
+    even = axis.kernel % axis.stride == 0 and axis.big >= axis.stride
+    return axis.stride == 1 or (axis.dilation == 1 and even)
 
 
 @lru_cache(maxsize=4096)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from math import prod
 
-from mtconv.geometry import runs
-from mtconv.ladders.candidate import Candidate
+from mtconv.geometry import alike, runs
+from mtconv.ladders.candidate import FLOATING, Candidate
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "on_accelerator", "rank"]
+__all__ = ["ALGORITHMS", "COLUMNS", "columns", "on_accelerator", "one_product", "rank"]
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "native")
 
 # Products for one element of the result, up to which a matrix product does not pay.
 _THIN = 4
+# Bytes of columns that fit the caches; more of them are made in parts.
+COLUMNS = 2**24
+# How many times larger than the windows of "polyphase" columns have to be.
+_REPEATED = 4
 
 
 def rank(
@@ -30,11 +34,14 @@ def rank(
        a large stride too, which makes a matrix product of them again.
     2. Of stride 1 without groups and dilation, images in float32 are what XLA's own
        convolution is made for.
-    3. Everything else is one matrix product with all taps and a transpose of the big
+    3. Where a matrix product with all taps has columns beyond the caches, one with the
+       phases as channels needs fewer, if every phase has as many taps. `kernel_grad` has
+       to sum over all places anyway, and gains nothing.
+    4. Everything else is one matrix product with all taps and a transpose of the big
        side: XLA runs both at the speed of the machine, in every dtype and for any
        stride, dilation and number of groups.
     """
-    del batch, exact
+    del exact
     small, share = spec.kernel_shape[:2]
     inner = small // max(spec.groups, 1) * share
     if form != "conv_transpose":
@@ -47,6 +54,13 @@ def rank(
     elif spec.rank == 2 and spec.groups == 1 and dtype == "float32" and _plain(spec):
         best = "native"
         reasons[best] = "a plain convolution of images, which XLA has"
+    elif (
+        form != "kernel_grad"
+        and one_product(spec)
+        and _repeats(spec, batch * FLOATING.get(dtype, 8))
+    ):
+        best = "polyphase"
+        reasons[best] = "one matrix product with fewer columns than one with all taps"
     else:
         reasons[best] = "one matrix product, and a transpose of the big side"
     order = (best, *(name for name in ALGORITHMS if name != best))
@@ -56,6 +70,25 @@ def rank(
 def _plain(spec: ConvSpec) -> bool:
     """Whether every axis has stride and dilation 1."""
     return all(axis.stride == axis.dilation == 1 for axis in spec.axes)
+
+
+def columns(spec: ConvSpec) -> int:
+    """Count the elements of one batch item's columns: one per small cell and tap."""
+    return spec.groups * prod(spec.kernel_shape[1:]) * prod(spec.small)
+
+
+def one_product(spec: ConvSpec) -> bool:
+    """Whether "polyphase" is one matrix product on the CPU, with phases as channels."""
+    strided = any(axis.stride > 1 for axis in spec.axes)
+    return strided and all(alike(axis) for axis in spec.axes)
+
+
+def _repeats(spec: ConvSpec, item: int) -> bool:
+    """Whether columns are beyond the caches, and windows of phases far fewer."""
+    windows = spec.kernel_shape[0] * prod(spec.small)
+    windows *= prod(axis.kernel // axis.stride for axis in spec.axes)
+    found = columns(spec)
+    return found * item > COLUMNS and found >= _REPEATED * windows
 
 
 def on_accelerator(spec: ConvSpec, form: str, dtype: str) -> str:

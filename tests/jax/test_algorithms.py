@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._jax import diagonals, gemm, lowering
+from mtconv.backends._jax import diagonals, gemm, lowering, subpixel
 from mtconv.ladders import choose_algorithm
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
@@ -22,6 +22,58 @@ def chosen(x_shape, kernel_shape, **options):
 
 def test_matrix_products_for_many_channels():
     assert chosen((1, 64, 8, 8), (64, 32, 4, 4), stride=2) == ["gemm"] * 3
+
+
+def test_phases_as_channels_where_columns_are_beyond_the_caches():
+    shapes = (1, 64, 16, 16, 16), (64, 32, 4, 4, 4)
+    assert chosen(*shapes, stride=2) == ["polyphase", "polyphase", "gemm"]
+    # Phases with other numbers of taps, and columns no larger than the windows.
+    assert chosen(*shapes, stride=3) == ["gemm"] * 3
+    assert chosen(*shapes, stride=4)[0] == "polyphase"
+    assert chosen((1, 64, 64, 64), (64, 4, 4, 4), stride=2) == ["gemm"] * 3
+
+
+ALIKE = {
+    "one axis": ((2, 3, 5), (3, 2, 6), {"stride": 3, "padding": 2}),
+    "two axes": ((2, 4, 3, 5), (4, 3, 4, 6), {"stride": (2, 3), "padding": (1, 4)}),
+    "groups": ((1, 4, 3, 5), (4, 3, 4, 4), {"stride": 2, "groups": 2, "padding": 3}),
+    "an axis of stride 1": (
+        (2, 2, 7, 4),
+        (2, 3, 3, 4),
+        {"stride": (1, 2), "dilation": (2, 1), "padding": (3, 0), "output_padding": (0, 1)},
+    ),
+    "zeros at the end": ((1, 2, 3), (2, 2, 4), {"stride": 4, "output_padding": 3}),
+    "space": (
+        (1, 2, 2, 3, 2),
+        (2, 3, 2, 4, 3),
+        {"stride": (2, 2, 3), "padding": (0, 1, 0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_phases_as_channels_give_the_same_values(make, monkeypatch, name):
+    x_shape, kernel_shape, options = ALIKE[name]
+    x, kernel = make(x_shape, 0), make(kernel_shape, 1)
+    y = make(mtconv.conv_transpose_shape(x_shape, kernel_shape, **options), 2)
+    arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+    used = []
+    for form in FORMS:
+        function = getattr(subpixel, form)
+        monkeypatch.setattr(
+            subpixel, form, lambda *a, function=function: used.append(1) or function(*a)
+        )
+    for form, (first, second) in arrays.items():
+        given = dict(options)
+        if form != "conv_transpose":  # the others see the size of y
+            given.pop("output_padding", None)
+        if form == "kernel_grad":
+            given["kernel_size"] = kernel_shape[2:]
+        call = getattr(mtconv, form)
+        got = call(jnp.asarray(first), second, algorithm="polyphase", **given)
+        expected = call(np.asarray(first), np.asarray(second), algorithm="direct", **given)
+        np.testing.assert_array_equal(got, expected)
+    assert len(used) == 3
 
 
 def test_the_convolution_of_the_library_for_stride_one():

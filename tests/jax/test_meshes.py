@@ -40,10 +40,10 @@ def arrays(make):
     )
 
 
-def all_three(x, kernel, y):
+def all_three(x, kernel, y, **options):
     """Return the result and both gradients."""
     result, backward = jax.vjp(
-        lambda x, w: mtconv.conv_transpose(x, w, **OPTIONS), x, kernel
+        lambda x, w: mtconv.conv_transpose(x, w, **OPTIONS, **options), x, kernel
     )
     return result, *backward(y)
 
@@ -61,17 +61,23 @@ def equal(got, expected):
         assert (jax.device_get(one) == jax.device_get(other)).all()
 
 
-@pytest.mark.parametrize("columns", [gemm.COLUMNS, 1], ids=["whole", "loop"])
+@pytest.mark.parametrize(
+    ("algorithm", "columns"),
+    [("gemm", gemm.COLUMNS), ("gemm", 1), ("polyphase", gemm.COLUMNS)],
+    ids=["whole", "loop", "phases"],
+)
 @pytest.mark.parametrize("spec", [P("d"), P(None, None, "d")], ids=["batch", "space"])
 def test_sharded_inputs_are_never_gathered(
-    auto, arrays, expected, spec, columns, monkeypatch
+    auto, arrays, expected, spec, algorithm, columns, monkeypatch
 ):
     monkeypatch.setattr(gemm, "COLUMNS", columns)
     x, kernel, y = arrays
     whole = NamedSharding(auto, P())
     parts = NamedSharding(auto, spec)
     placed = jax.device_put((x, kernel, y), (parts, whole, parts))
-    program = jax.jit(lambda *a: all_three(*a), out_shardings=(parts, parts, whole))
+    program = jax.jit(
+        lambda *a: all_three(*a, algorithm=algorithm), out_shardings=(parts, parts, whole)
+    )
     compiled = program.lower(*placed).compile()
     text = compiled.as_text()
     assert (" while(" in text) == (columns == 1)

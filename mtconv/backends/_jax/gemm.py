@@ -16,12 +16,10 @@ from jax import Array, lax
 
 from mtconv.backends._jax.arrays import accumulator
 from mtconv.backends._jax.columns import gather, interleave, overlap_add, split
+from mtconv.ladders.jax import COLUMNS, columns
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad", "parts_for"]
-
-# Bytes of columns that are made at a time.
-COLUMNS = 2**24
 
 
 def conv_transpose(
@@ -90,11 +88,11 @@ def parts_for(spec: ConvSpec, batch: Any, itemsize: int) -> int:
     """Say in how many parts to make the columns; 1 unless they are large."""
     if not isinstance(batch, int):
         return 1
-    _, share, *taps = spec.kernel_shape
-    columns = prod(taps) * prod(spec.small)
-    if columns < 2 * prod(spec.big):  # little more than the blocks, which are made whole
+    share = spec.kernel_shape[1]
+    blocks = spec.groups * share * prod(spec.big)
+    if columns(spec) < 2 * blocks:  # little more than the blocks, which are made whole
         return 1
-    size = spec.groups * share * columns * batch * itemsize
+    size = columns(spec) * batch * itemsize
     looped = spec.groups if spec.groups > 1 else share
     wanted = min(-(-size // COLUMNS), looped)
     return next(n for n in range(wanted, looped + 1) if looped % n == 0) if size else 1

@@ -1,4 +1,7 @@
-"""`polyphase`: one dense convolution of stride 1 per phase of the big side."""
+"""`polyphase`: one dense convolution of stride 1 per phase of the big side.
+
+On the CPU it is one matrix product for all phases where they allow it.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from mtconv.backends._jax import native
+from mtconv.backends._jax import native, subpixel
 from mtconv.backends._jax.arrays import accumulator
 from mtconv.backends._jax.columns import cells, every_phase, interleave, split
 from mtconv.geometry import Axis
+from mtconv.ladders.jax import one_product
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -32,6 +36,8 @@ def conv_transpose(
     spec: ConvSpec, x: Array, w: Array, precision: Any, *, on_cpu: bool
 ) -> Array:
     """Compute every phase from the taps that feed it, then interleave."""
+    if on_cpu and one_product(spec):
+        return subpixel.conv_transpose(spec, x, w, precision)
     parts = []
     channels = spec.groups * w.shape[1]
     for part in _parts(spec):
@@ -50,6 +56,8 @@ def conv_transpose(
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, *, on_cpu: bool) -> Array:
     """Add up what every phase of y gives."""
+    if on_cpu and one_product(spec):
+        return subpixel.conv(spec, y, w, precision)
     blocks = split(spec.axes, y)
     total = None
     for part in _parts(spec):
@@ -71,6 +79,8 @@ def kernel_grad(
     spec: ConvSpec, x: Array, y: Array, precision: Any, *, on_cpu: bool
 ) -> Array:
     """Put together what every phase of y gives for its taps."""
+    if on_cpu and one_product(spec):
+        return subpixel.kernel_grad(spec, x, y, precision)
     blocks = split(spec.axes, y)
     w = jnp.zeros(spec.kernel_shape, accumulator(y.dtype) if on_cpu else y.dtype)
     for part in _parts(spec):
