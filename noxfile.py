@@ -106,14 +106,30 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Mutate the core and see that the tests notice; takes hours."""
-    session.install("-e", ".", "cosmic-ray>=8.4", *group("test"))
-    script, quick = "tests/heavy/mutate.py", {"MTCONV_TEST_BACKENDS": "numpy"}
+    """Mutate the core and samples of the backends, and see that the tests notice."""
+    session.install("-e", BACKENDS, *group("mutation"), *group("test"))
+    script = "tests/heavy/mutate.py"
     core = ("geometry", "spec", "functional", "operators")
-    backends = ("backends/_numpy", "backends/_sparse")
-    session.run("python", script, *(session.posargs or core), env=quick)
+    backends = ("backends/_numpy", "backends/_sparse+matrix", "backends/_jax")
+    session.run("python", script, *(session.posargs or core))
     if not session.posargs:
         session.run("python", script, "--sample", "200", *backends)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure the branches that the tests reach, with all that installs on a CPU."""
+    needed = (*group("test"), *group("examples"), *group("interop"))
+    session.install(
+        "-e", ".[all,dask,torch]", "coverage>=7.10", *group("conformance-jax"), *needed
+    )
+    session.run("coverage", "erase")
+    pages = [str(page) for page in sorted(Path("docs").glob("*.md"))]
+    documented = ["--doctest-modules", "--ignore=mtconv/backends/_cupy.py", "mtconv"]
+    for part in (["tests"], [*documented, "README.md", *pages]):
+        session.run("coverage", "run", "-m", "pytest", *part, *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report", "--fail-under=98")
 
 
 @nox.session
