@@ -11,7 +11,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -38,17 +38,7 @@ class Mutant:
 
     def source(self) -> str | None:
         """The whole file with the change; None where it says nothing."""
-        original = source_of(self.path)
-        operator = get_operator(self.operator)()
-        mutated: str = mutate_code(original, operator, self.occurrence)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            try:
-                tree = ast.parse(mutated)
-                compile(tree, str(self.path), "exec")
-            except SyntaxError:
-                return None
-        return None if ast.dump(tree) == ast.dump(tree_of(self.path)) else mutated
+        return _mutated(self)
 
     def describe(self) -> str:
         """Name the line, before and after."""
@@ -67,6 +57,20 @@ def source_of(path: Path) -> str:
 @cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(source_of(path))
+
+
+@lru_cache(maxsize=16)
+def _mutated(mutant: Mutant) -> str | None:
+    operator = get_operator(mutant.operator)()
+    text: str = mutate_code(source_of(mutant.path), operator, mutant.occurrence)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            tree = ast.parse(text)
+            compile(tree, str(mutant.path), "exec")
+        except SyntaxError:
+            return None
+    return None if ast.dump(tree) == ast.dump(tree_of(mutant.path)) else text
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:

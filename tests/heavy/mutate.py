@@ -19,7 +19,7 @@ import os
 import random
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +44,8 @@ TESTS = {
 }
 # The parts whose tests need JAX; the others leave it out, for it compiles.
 WITH_JAX = {"operators": "numpy,sparse,jax", "backends/_jax": "jax"}
+# The outcome of a mutant that says nothing; it does not count.
+NOTHING = "nothing"
 # What the children find imported. JAX is imported but not started, for it has threads.
 WARM = "numpy.testing scipy.sparse.linalg hypothesis.extra.numpy sybil coverage"
 
@@ -59,20 +61,23 @@ def sources(part: str) -> list[Path]:
     return found
 
 
-def drawn(part: str, sample: int, seed: int) -> Iterator[Any]:
+def drawn(part: str, sample: int, seed: int, outcomes: Outcomes) -> Iterator[Any]:
     """Yield all mutants of a part, or as many drawn at random, each saying something."""
     from mutants import mutants_of
 
     found = [mutant for path in sources(part) for mutant in mutants_of(path)]
     if sample:
         random.Random(seed).shuffle(found)
-    found = deque(found)
     left = sample or len(found)
-    while found and left:
-        mutant = found.popleft()
-        if mutant.source() is not None:
-            left -= 1
+    for mutant in found:
+        key = mutant.key
+        if key not in outcomes and mutant.source() is None:
+            outcomes[key] = NOTHING
+        if outcomes.get(key) != NOTHING:
             yield mutant
+            left -= 1
+            if not left:
+                return
 
 
 class Outcomes(dict[str, Any]):
@@ -102,48 +107,48 @@ class Outcomes(dict[str, Any]):
         if key not in self.baselines:
             self.baselines[key] = baseline(tests, sources(part))
             self.keep()
-        return Baseline(*self.baselines[key])
+        base = Baseline(*self.baselines[key])
+        base.kills.update(filter(None, self.values()))
+        return base
 
 
 def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
-    """Try the mutants of a part, at most some at once; say whether the time sufficed."""
+    """Try the mutants of a part, some at a time; say whether the time sufficed."""
     from trial import try_mutant
 
     os.environ["MTCONV_TEST_BACKENDS"] = WITH_JAX.get(part, "numpy,sparse")
     tests = [f"tests/{name}" for name in TESTS[part].split()]
-    mutants = list(drawn(part, arguments.sample, arguments.seed))
-    open_ = [
-        mutant
-        for mutant in mutants
-        if mutant.key not in outcomes or (arguments.again and outcomes[mutant.key] is None)
-    ]
+    base, complete, tried = None, True, []
     running: deque[tuple[Any, Callable[[], Any]]] = deque()
+
+    def collect() -> None:
+        mutant, wait = running.popleft()
+        outcomes[mutant.key] = killer = wait()
+        base.kills[killer] += killer is not None
+
     end = time.monotonic() + arguments.seconds
-    base = outcomes.baseline(part, tests) if open_ else None
-    if base is not None:
-        print(f"{part}: {len(base.seconds)} tests, {sum(base.seconds.values()):.0f} s")
-        base.kills.update(Counter(filter(None, outcomes.values())))
-    while running or open_:
-        if base is not None and open_ and len(running) < arguments.workers:
+    for mutant in drawn(part, arguments.sample, arguments.seed, outcomes):
+        key = mutant.key
+        if key not in outcomes or (arguments.again and outcomes[key] is None):
+            if base is None:
+                base = outcomes.baseline(part, tests)
             if time.monotonic() > end:
-                open_.clear()
-                continue
-            mutant = open_.pop(0)
+                complete = False
+                break
+            if len(running) == arguments.workers:
+                collect()
             chosen = base.tests_for(mutant)
             wanted = sum(base.seconds[test] for test in chosen)
             running.append((mutant, try_mutant(mutant, chosen, wanted)))
-            continue
-        mutant, wait = running.popleft()
-        outcomes[mutant.key] = killer = wait()
-        if base is not None and killer is not None:
-            base.kills[killer] += 1
+        tried.append(mutant)
+    while running:
+        collect()
     outcomes.keep()
-    report(part, mutants, outcomes)
-    return all(mutant.key in outcomes for mutant in mutants)
+    report(part, tried, outcomes, complete)
+    return complete
 
 
-def report(part: str, mutants: list[Any], outcomes: Outcomes) -> None:
-    tried = [mutant for mutant in mutants if mutant.key in outcomes]
+def report(part: str, tried: list[Any], outcomes: Outcomes, complete: bool) -> None:
     survived = [mutant for mutant in tried if outcomes[mutant.key] is None]
     for path in sources(part):
         here = [mutant for mutant in tried if mutant.path == path]
@@ -152,10 +157,9 @@ def report(part: str, mutants: list[Any], outcomes: Outcomes) -> None:
             print(f"{path}: {len(here)} mutants, {len(left)} survived")
         for mutant in sorted(left, key=lambda m: m.line):
             print(f"  {mutant.describe()}")
-    score = 1 - len(survived) / max(len(tried), 1)
     print(
-        f"{part}: {len(tried)} of {len(mutants)} mutants tried, {len(survived)} survived, "
-        f"score {score:.1%}",
+        f"{part}: {len(tried)} mutants tried{'' if complete else ' so far'}, "
+        f"{len(survived)} survived, score {1 - len(survived) / max(len(tried), 1):.1%}",
         flush=True,
     )
 
