@@ -12,6 +12,8 @@ from mtconv.testing import (
     reference_conv_transpose,
     reference_kernel_grad,
 )
+from mtconv.testing.agreement import problem_of
+from mtconv.testing.report import compare
 
 KERNEL = np.array([[1, -2, 3], [4, 5, -7]])
 
@@ -166,3 +168,68 @@ class TestAssertBackendsAgree:
     def test_lists_what_there_is(self):
         assert ("numpy", "polyphase") in list(implementations())
         assert {backend for backend, _ in implementations(["numpy"])} == {"numpy"}
+
+
+class TestReports:
+    """What is said of a wrong element: where it is, and what leads there."""
+
+    def said(self, form, first, second, at, **options):
+        """Account of a result with one wrong element."""
+        first, second = np.array(first), np.array(second)
+        found = problem_of(form, first, second, options)
+        right = getattr(mtconv, form)(first, second, **options)
+        wrong = right.copy()
+        wrong[at] += 1
+        compare("title", form, found, right, right)
+        with pytest.raises(AssertionError) as caught:
+            compare("title", form, found, wrong, right)
+        return str(caught.value).splitlines()
+
+    def test_taps_of_each_map(self):
+        x, w, y = [1, 10], [1, 2, 3], [1, 2, 3, 4, 5]
+        lines = self.said("conv_transpose", x, w, 2, stride=2)
+        assert lines[0].endswith("the first is at index (2,): got 14, expected 13")
+        assert lines[-2:] == [
+            "  x[..., 0] * kernel[..., 2]",
+            "  x[..., 1] * kernel[..., 0]",
+        ]
+        lines = self.said("conv", y, w, 1, stride=2)
+        assert lines[-3:] == [f"  x[..., {j + 2}] * kernel[..., {j}]" for j in range(3)]
+        lines = self.said("kernel_grad", x, y, 1, stride=2, kernel_size=(3,))
+        assert lines[-2:] == ["  x[..., 0] * y[..., 1]", "  x[..., 1] * y[..., 3]"]
+
+    def test_layouts_channels_and_modes(self):
+        x, w = np.ones((1, 2, 3, 4), int), np.ones((1, 1, 4, 2), int)
+        lines = self.said(
+            "conv_transpose",
+            x,
+            w,
+            (0, 1, 2, 0),
+            layout="NHWC",
+            kernel_layout="HWIO",
+            padding=((0, 0), (1, 1)),
+            stride=(1, 3),
+            padding_mode="circular",
+            output_size=(2, 6),
+        )
+        assert "  axis 1: o = 3*i + 1*j - 1, 0 <= i < 3, 0 <= j < 1, 0 <= o < 6" in lines
+        assert "  channels: 4 on the small side, 2 on the big side, groups=1" in lines
+        assert "  padding_mode: circular" in lines
+        assert lines[-1] == "  x[..., 1, 1] * kernel[..., 0, 0]"
+
+    def test_elements_that_no_tap_reaches_and_many_taps(self):
+        lines = self.said("conv_transpose", [1, 10], [1], 1, stride=2)
+        assert lines[-1] == "no tap reaches it: it is zero, or the bias"
+        lines = self.said("conv", np.arange(20), np.arange(15), 0)
+        assert lines[-1] == "  and 3 more"
+        assert len(lines) == 4 + 12 + 1
+
+    def test_tolerances_allow_what_they_say_and_nan_where_it_is_due(self):
+        x, w = np.array([1.0, np.nan]), np.array([1.0])
+        found = problem_of("conv_transpose", x, w, {})
+        right = mtconv.conv_transpose(x, w)
+        compare("title", "conv_transpose", found, right + 0.5, right, 0.5)
+        with pytest.raises(AssertionError, match=r"expected 1.0, tolerance 0.25"):
+            compare("title", "conv_transpose", found, right + 0.5, right, 0.25)
+        with pytest.raises(AssertionError, match=r"shape \(1,\) instead of \(2,\)"):
+            compare("title", "conv_transpose", found, right[:1], right)
