@@ -170,3 +170,19 @@ def test_numpy_integers_and_lists_are_options(engine, same):
 def test_every_way_to_write_a_padding(padding):
     got = mtconv.conv_transpose(X, KERNEL, stride=[2], padding=padding, output_padding=1)
     np.testing.assert_array_equal(got, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("form", "second", "options"),
+    [
+        ("conv_transpose", "kernel", {}),
+        ("conv", "kernel", {}),
+        ("kernel_grad", "y", {"kernel_size": (1,)}),
+    ],
+)
+def test_errors_call_the_arrays_what_each_function_calls_them(form, second, options):
+    function = getattr(mtconv, form)
+    with pytest.raises(mtconv.BackendError, match="`x` must have integer"):
+        function(["a"], [1.0], **options)
+    with pytest.raises(mtconv.BackendError, match=f"`{second}` must have integer"):
+        function([1.0], ["a"], **options)

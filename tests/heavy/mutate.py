@@ -36,7 +36,7 @@ OPERATORS = " ".join(
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",
     "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",
-    "functional": f"{CORE} test_spec.py {OPERATORS}",
+    "functional": f"{CORE} test_spec.py test_public_api.py {OPERATORS}",
     "operators": "operators test_notebook.py test_sketch.py",
     "backends/_numpy": f"{CORE} test_agreement.py test_adjoint.py numpy",
     "backends/_sparse+matrix": f"{CORE} test_agreement.py test_adjoint.py {OPERATORS}",

@@ -96,13 +96,13 @@ class TestLayouts:
         assert A.output_shape == (6, 4, 5)
         assert A(np.ones((9, 7, 6, 4))).shape == (9, 6, 4, 5)
 
-    def test_the_batch_stands_where_the_layout_says(self, same):
+    def test_the_batch_stands_where_the_layout_says(self, backend, same):
         kernel = np.arange(6).reshape(3, 2, 1)
-        A = mtconv.Conv(kernel, 4, layout="CLN")
+        A = mtconv.Conv(kernel, 4, layout="CLN", backend=backend)
         x = np.arange(2 * 4 * 5).reshape(2, 4, 5)
         one = mtconv.Conv(kernel, 4)
-        same(A(x), np.stack([one(x[..., n]) for n in range(5)], axis=-1))
-        same(A.matmat(x.reshape(8, 5)), A(x).reshape(12, 5))
+        same(np.asarray(A(x)), np.stack([one(x[..., n]) for n in range(5)], axis=-1))
+        same(np.asarray(A.matmat(x.reshape(8, 5))), np.asarray(A(x)).reshape(12, 5))
 
     def test_bare_signals_and_images_have_batches_too(self, same):
         for size in ((4,), (4, 3)):
@@ -116,6 +116,12 @@ class TestLayouts:
         x = np.arange(12).reshape(2, 2, 1, 3)
         same(A(x), np.stack([A(item) for item in x]))
         same(A(x[0]), mtconv.conv_transpose(x[0], kernel, layout="DHW"))
+
+    def test_a_bare_image_is_no_matrix_of_columns(self, same):
+        A = mtconv.Conv(np.array([[1, 10], [100, 1000]]), (3, 4))
+        x = np.arange(12).reshape(3, 4)
+        same(A @ x, A(x))
+        same(A(x).ravel(), A.to_sparse() @ x.ravel())
 
     def test_four_axes(self, same):
         A = mtconv.Conv(np.arange(16).reshape(1, 1, 2, 2, 2, 2), (2, 3, 2, 2))
@@ -183,6 +189,7 @@ class TestAdjoint:
         assert A.T.T == A
         assert A.H == A.T
         assert A.H.H == A
+        assert A.H is A.T
         B = mtconv.Conv(np.array([1, 2j]), 4)
         assert B.H != B.T
         assert B.H.H == B
@@ -197,7 +204,9 @@ class TestIdentity:
         assert mtconv.Conv(kernel + 1, 6, backend=backend) != A
         assert mtconv.Conv(kernel[:3], 6, backend=backend) != A
         assert mtconv.Conv(kernel, 7, backend=backend) != A
-        assert mtconv.Conv(kernel.astype(np.float32), 6, backend=backend) != A
+        narrow = mtconv.Conv(kernel.astype(np.float32), 6, backend=backend)
+        for one, other in ((narrow, A), (A, narrow)):
+            assert one != other
         assert A != A.T
         assert A != "A"
         assert mtconv.Conv(kernel, 6, backend="numpy") != mtconv.Conv(kernel, 6)
@@ -248,7 +257,19 @@ class TestIdentity:
 
 
 class TestErrors:
-    @pytest.mark.parametrize("shape", [(2, 5, 7), (59,), (3, 6, 3), (4, 3, 5, 6), ()])
+    @pytest.mark.parametrize(
+        "shape",
+        [
+            (2, 5, 7),
+            (59,),
+            (61,),
+            (3, 6, 3),
+            (4, 3, 5, 6),
+            (4, 2, 5, 5),
+            (1, 4, 2, 5, 6),
+            (),
+        ],
+    )
     def test_wrong_shapes(self, A, shape):
         for apply in (A, A.__matmul__, A.matvec):
             with pytest.raises(mtconv.GeometryError) as error:
@@ -259,6 +280,16 @@ class TestErrors:
     def test_wrong_columns(self, A):
         with pytest.raises(mtconv.GeometryError, match="flat with 60 elements"):
             A @ np.zeros((54, 2))
+        for shape in ((60,), (59, 2), (61, 2), (60, 2, 2)):
+            with pytest.raises(mtconv.GeometryError, match="`vs` must have shape"):
+                A.matmat(np.zeros(shape))
+        with pytest.raises(mtconv.GeometryError, match="`x` must have shape"):
+            A @ np.zeros((60, 2, 2))
+
+    def test_many_columns_are_no_error(self, same):
+        A = mtconv.Conv([1, 10], 300)
+        columns = np.arange(600).reshape(300, 2)
+        same(A.matmat(columns), A.to_sparse() @ columns)
 
     def test_products_of_operators_are_left_to_scipy(self, A):
         with pytest.raises(TypeError):
