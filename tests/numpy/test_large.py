@@ -40,7 +40,8 @@ PROBLEMS = {
         {"stride": 16, "padding": 6, "padding_mode": "circular"},
     ),
     # More columns than a look-up takes.
-    "items lie apart": ((3, 4, 20, 21), (4, 5, 3, 3), {"stride": 2}),
+    "items side by side": ((3, 4, 20, 21), (4, 5, 3, 3), {"stride": 2}),
+    "items too large for that": ((2, 2, 25, 26), (2, 3, 3, 3), {"stride": 2}),
     "one input channel": ((3, 1, 20, 21), (1, 5, 3, 3), {"stride": 2, "padding": 1}),
     "stride of one": ((1, 4, 18, 17), (4, 3, 3, 3), {"padding": 1}),
     "holes in both axes": ((2, 2, 16, 15), (2, 3, 2, 3), {"stride": (3, 4), "dilation": 2}),
