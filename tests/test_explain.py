@@ -142,3 +142,20 @@ def test_it_needs_no_backend():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "(5, 7)\n" * 3
+
+
+def test_the_text_says_who_decides_on_the_workspace():
+    shapes = ((1, 2, 5), (2, 3, 3))
+    in_matrix = str(mtconv.explain(*shapes, backend="sparse"))
+    assert "algorithm: native, the only algorithm of this backend" in in_matrix
+    assert in_matrix.endswith("in the matrix")
+    by_library = str(mtconv.explain(*shapes, backend="jax", dtype="bfloat16"))
+    assert "conv_transpose of bfloat16 by the jax backend" in by_library
+    assert "polyphase: slower on the CPU where measured" in by_library
+    assert by_library.endswith("workspace: decided by the array library")
+
+
+def test_many_phases_are_counted():
+    found = str(mtconv.explain((7,), (12,), stride=5))
+    assert "2 to 3 in 5 phases" in found
+    assert "3, 3, 2, 2" in str(mtconv.explain((7,), (10,), stride=4))

@@ -129,6 +129,34 @@ def test_progress_goes_up_to_one():
     assert shares[-1] == 1
 
 
+def test_a_terminal_sees_a_bar_that_is_wiped_at_the_end(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["verify", "--seconds", "0", "--backend", "sparse"]) == 0
+    bars = capsys.readouterr().err.split("\r\033[K")
+    assert bars[1:] == [
+        *(f"[{'#' * 30}] sparse native: {n} problems" for n in (1, 2, 3)),
+        "",
+    ]
+
+
+def test_what_is_not_installed_is_named_with_its_installation(capsys, monkeypatch):
+    absent = {"jax": ("jax",), "cupy": ("cupy",)}
+    monkeypatch.setattr("mtconv.verify.run.missing_packages", lambda n: absent.get(n, ()))
+    monkeypatch.setattr("mtconv.verify.run.implementations", lambda _: [("numpy", "gemm")])
+    monkeypatch.setattr("mtconv.verify.frameworks.find_spec", lambda _: None)
+    assert main(["verify", "--seconds", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "not installed: jax (jax): pip install 'mtconv[jax]'" in out
+    assert "not installed: cupy (cupy)" in out
+
+
+def test_failures_are_shown_in_full(capsys, wrong_polyphase):  # noqa: ARG001
+    assert main(["verify", "--seconds", "0", "--backend", "numpy"]) == 1
+    out = capsys.readouterr().out
+    assert "numpy polyphase, conv:\nAssertionError: " in out
+    assert out.rstrip().endswith("problems: NOT all right")
+
+
 def test_the_command_says_so_and_exits_with_0(capsys):
     assert main(["verify", "--seconds", "0.2", "--backend", "numpy"]) == 0
     out = capsys.readouterr().out

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -164,17 +165,53 @@ def test_a_number_of_workers_is_a_positive_integer(number, error):
         mtconv.workers(number)
 
 
-@pytest.mark.parametrize(("text", "right"), [("3", True), ("0", False), ("two", False)])
-def test_the_environment_variable_sets_the_number_of_workers(text, right):
-    code = "from mtconv.backends._numpy import threads; print(threads.default_workers())"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"MTCONV_WORKERS": text, "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if right:
-        assert done.stdout.strip() == text
-    else:
-        assert f"MTCONV_WORKERS must be a positive integer, got '{text}'" in done.stderr
+@pytest.fixture
+def count(monkeypatch):
+    """Count the workers of a process that has this in `MTCONV_WORKERS`."""
+
+    def count(text):
+        monkeypatch.setenv("MTCONV_WORKERS", text)
+        return threads.default_workers.__wrapped__()
+
+    return count
+
+
+def test_the_environment_variable_sets_the_number_of_workers(count):
+    assert count("3") == 3
+    for text in ("0", "-1", "two"):
+        message = f"MTCONV_WORKERS must be a positive integer, got '{text}'"
+        with pytest.raises(ValueError, match=message):
+            count(text)
+
+
+def test_without_it_there_is_a_worker_for_each_processor(count, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert count("") == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert count("") == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert count("") == 1
+
+
+def test_without_threadpoolctl_everything_runs_on_the_thread_that_asks(monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    monkeypatch.setattr(threads, "_blas", threads._BlasGuard())
+    names = set()
+    threads.run_all(lambda _: names.add(threading.current_thread().name), range(9), 3)
+    assert names == {threading.current_thread().name}
+
+
+def test_an_error_on_another_thread_is_raised_where_the_call_was_made():
+    pytest.importorskip("threadpoolctl")
+    failed = threading.Event()
+
+    def task(_):
+        if threading.current_thread() is threading.main_thread():
+            assert failed.wait(60)
+        else:
+            failed.set()
+            raise ArithmeticError("elsewhere")  # noqa: EM101
+
+    with pytest.raises(ArithmeticError, match="elsewhere"):
+        threads.run_all(task, [1, 2], 2)

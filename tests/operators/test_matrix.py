@@ -1,5 +1,7 @@
 """The sparse matrix: the entries of the relation, nothing else, in every format."""
 
+import re
+import sys
 import tracemalloc
 from itertools import product
 
@@ -241,3 +243,23 @@ def test_building_takes_no_more_than_twice_the_result():
 def test_unknown_words_are_refused(arguments):
     with pytest.raises(mtconv.GeometryError, match=f"to_sparse: `{next(iter(arguments))}`"):
         mtconv.Conv([1, 2], 4).to_sparse(**arguments)
+
+
+def test_bare_volumes_have_matrices_too(same):
+    A = mtconv.Conv(np.arange(8).reshape(2, 2, 2), (2, 3, 2), layout="DHW")
+    x = np.arange(12).reshape(2, 3, 2)
+    same(A.to_sparse() @ x.ravel(), A(x).ravel())
+
+
+def test_bcoo_needs_jax(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax.experimental.sparse", None)
+    with pytest.raises(ImportError, match=re.escape("pip install 'mtconv[jax]'")):
+        mtconv.Conv([1, 2], 4).to_sparse("bcoo")
+
+
+def test_nothing_is_refused_where_the_system_does_not_say_its_memory(monkeypatch):
+    def no_file(_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.read_text", no_file)
+    assert mtconv.Conv([1, 2], 3).to_sparse().toarray().tolist() == [[1, 2, 0], [0, 1, 2]]
