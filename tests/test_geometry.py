@@ -82,20 +82,38 @@ def test_a_stride_far_beyond_the_kernel_costs_nothing_to_count():
     assert geometry.has_holes(axis)
 
 
-def test_touched_cells_are_the_smallest_range_with_all_taps():
+def test_sizes_before_anything_is_cropped():
     for axis in AXES:
+        cells = [axis.dilation * j for j in range(axis.kernel)]
+        assert axis.extent == max(cells) + 1
+        full = max(axis.stride * i + cell for i in range(axis.small) for cell in cells) + 1
+        assert axis.full == full
+        # ``lo`` cells before the big side, ``hi`` behind it.
+        assert axis.lo + axis.big + axis.hi == full
+
+
+def check_range(found, cells, size):
+    """A range is from the first to the last of some cells, or empty; never outside."""
+    start, stop = found
+    assert 0 <= start <= stop <= size
+    assert [start, stop] == [min(cells), max(cells) + 1] if cells else start == stop
+
+
+def test_touched_cells_are_those_that_the_kernel_spans():
+    for axis in AXES:
+        spans = [(axis.stride * i - axis.lo, i) for i in range(axis.small)]
         for start in range(axis.big):
             stop = min(start + 2, axis.big)
-            first, last = geometry.touched_small(axis, start, stop)
-            reached = {i for i, _, o in taps(axis) if start <= o < stop}
-            assert reached <= set(range(first, last))
-            assert 0 <= first <= last <= axis.small
+            found = geometry.touched_small(axis, start, stop)
+            cells = [i for o, i in spans if o < stop and o + axis.extent > start]
+            check_range(found, cells, axis.small)
+            assert {i for i, _, o in taps(axis) if start <= o < stop} <= set(range(*found))
         for start in range(axis.small):
             stop = min(start + 2, axis.small)
-            first, last = geometry.touched_big(axis, start, stop)
-            reached = {o for i, _, o in taps(axis) if start <= i < stop}
-            assert reached <= set(range(first, last))
-            assert 0 <= first <= last <= axis.big
+            found = geometry.touched_big(axis, start, stop)
+            span = range(spans[start][0], spans[stop - 1][0] + axis.extent)
+            check_range(found, [o for o in span if 0 <= o < axis.big], axis.big)
+            assert {o for i, _, o in taps(axis) if start <= i < stop} <= set(range(*found))
 
 
 def test_halos_are_tight_where_no_tap_is_missing():
@@ -183,7 +201,7 @@ def test_an_axis_with_its_padding_taken_in_has_the_same_taps():
         if axis.lo >= 0:
             padded = geometry.padded_axis(axis)
             assert padded.lo == 0
-            assert padded.hi <= 0
+            assert padded.big == max(axis.lo + axis.big, axis.full)
             shifted = {(i, j, o + axis.lo) for i, j, o in taps(axis)}
             assert shifted <= taps(padded)
             assert len(taps(padded)) == axis.small * axis.kernel
