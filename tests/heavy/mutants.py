@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -29,12 +30,8 @@ class Mutant:
     line: int
     operator: str
     occurrence: int
-
-    @property
-    def key(self) -> str:
-        """What its outcome is kept under: in another text of the file it is another."""
-        text = hashlib.sha256(source_of(self.path).encode()).hexdigest()[:12]
-        return f"{self.path}:{text}:{self.operator}:{self.occurrence}"
+    # What its outcome is kept under: in another text of the function it is another.
+    key: str
 
     def source(self) -> str | None:
         """The whole file with the change; None where it says nothing."""
@@ -83,9 +80,24 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             continue
         operator = kind()
         positions = [p for node in nodes for p in operator.mutation_positions(node)]
+        within: Counter[str] = Counter()
         for occurrence, (start, _) in enumerate(positions):
-            if not any(first <= start < stop for first, stop in quiet):
-                yield Mutant(path, start[0], name, occurrence)
+            if any(first <= start < stop for first, stop in quiet):
+                continue
+            scope = f"{path}:{_scope(path, start[0])}:{name.removeprefix('core/')}"
+            within[scope] += 1
+            yield Mutant(path, start[0], name, occurrence, f"{scope}:{within[scope]}")
+
+
+def _scope(path: Path, line: int) -> str:
+    """Name the function or class at the top level that has a line, and hash its text."""
+    for node in tree_of(path).body:
+        first = min(n.lineno for n in (node, *getattr(node, "decorator_list", ())))
+        if first <= line <= (node.end_lineno or node.lineno):
+            text = "\n".join(source_of(path).split("\n")[first - 1 : node.end_lineno])
+            name = getattr(node, "name", "module")
+            return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return "module"
 
 
 def _quiet(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
