@@ -77,8 +77,8 @@ def problems(
     Examples
     --------
     >>> from hypothesis import find
-    >>> find(problems(), lambda case: case.spec.axes[0].kernel == 2)
-    conv_transpose(x=[1], kernel=[1, 2])
+    >>> find(problems(), lambda case: case.spec.axes[0].stride == 2)
+    conv_transpose(x=[1], kernel=[1], stride=2)
     """
     rank = draw(st.sampled_from(ranks))
     limits = Limits(options, paddings, padding_modes, layouts)
