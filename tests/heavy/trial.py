@@ -30,7 +30,7 @@ from mutants import Mutant, statement_at
 # Enough for every test file here; a mutant that wants more has changed the memory.
 MEMORY = 12 * 2**30
 # The tests of a mutant stop after about as many seconds; all of them would be too many.
-MOST_SECONDS = 20.0
+MOST_SECONDS = 10.0
 
 # The same examples every time, and none is shrunk: whether a test fails is all we ask.
 hypothesis.settings.register_profile(
