@@ -151,24 +151,19 @@ def batch_size(found: Problem, first: tuple[int, ...]) -> int:
 
 
 def result_shape(form: str, found: Problem, first: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the result of one call, in its layout."""
+    """Shape of the result of one call of the two maps, in its layout."""
     spec = found.spec
-    if form == "kernel_grad":
-        shape = spec.kernel_shape if found.kernel.channels else spec.kernel_size
-        inverse = found.kernel.inverse
-    else:
-        transposed = form == "conv_transpose"
-        space = spec.big if transposed else spec.small
-        channels = spec.big_channels if transposed else spec.small_channels
-        order = found.data.order
-        batch = first[0 if order is None else order[0]]
-        shape = space
-        if found.data.channels:
-            assert channels is not None
-            shape = (channels, *shape)
-        if found.data.batch:
-            shape = (batch, *shape)
-        inverse = found.data.inverse
+    transposed = form == "conv_transpose"
+    shape = spec.big if transposed else spec.small
+    channels = spec.big_channels if transposed else spec.small_channels
+    order = found.data.order
+    batch = first[0 if order is None else order[0]]
+    if found.data.channels:
+        assert channels is not None
+        shape = (channels, *shape)
+    if found.data.batch:
+        shape = (batch, *shape)
+    inverse = found.data.inverse
     return shape if inverse is None else tuple(shape[axis] for axis in inverse)
 
 

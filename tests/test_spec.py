@@ -1,6 +1,7 @@
 """`ConvSpec`: frozen, hashable, printable, picklable, and a static argument under jit."""
 
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -167,3 +168,38 @@ def test_it_is_a_static_argument_under_jit(jax_numpy, same):
     )
     x, kernel = jax_numpy.arange(6.0).reshape(1, 2, 3), np.arange(4.0).reshape(2, 1, 2)
     same(compiled(x, kernel, spec=spec), spec.conv_transpose(x, kernel))
+
+
+def test_bare_volumes_need_no_layout_with_a_spec(same):
+    spec = ConvSpec((Axis(2, 3, 2), Axis(1, 2, 2), Axis(3, 3, 1)))
+    x, kernel = np.arange(6).reshape(2, 1, 3), np.arange(4).reshape(2, 2, 1)
+    y = mtconv.conv_transpose(x, kernel, layout="DHW")
+    same(spec.conv_transpose(x, kernel), y)
+    same(spec.kernel_grad(x, y), mtconv.kernel_grad(x, y, kernel_size=(2, 2, 1)))
+
+
+def test_sizes_that_are_not_the_specs_are_named_in_its_order():
+    spec = ConvSpec.from_shapes((1, 4, 2), (2, 3, 2), layout="NLC")
+    rule = re.escape(
+        "spec's sizes (2, 4) in the order channels, space; got shape (1, 5, 2)"
+    )
+    with pytest.raises(mtconv.GeometryError, match=rule):
+        spec.conv_transpose(np.ones((1, 5, 2)), np.ones((2, 3, 2)))
+
+
+def test_layouts_may_be_any_kind_of_string():
+    x, kernel = np.ones((1, 5, 2)), np.ones((3, 2, 1))
+    assert mtconv.conv(x, kernel, layout=np.str_("NLC")).shape == (1, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "options", "wanted"),
+    [
+        ((5,), (2, 2, 3), {"layout": "L"}, "1 dimension (1 spatial axis)"),
+        ((1, 2, 5), (3,), {"layout": "NCL"}, "(input and output channels and 1 spatial"),
+        ((1, 2, 5), (2, 3), {"kernel_layout": "OIL"}, "dimensions (kernel_layout='OIL')"),
+    ],
+)
+def test_kernels_of_other_dimensions_than_the_layouts(x, kernel, options, wanted):
+    with pytest.raises(mtconv.GeometryError, match=re.escape(wanted)):
+        mtconv.conv(np.ones(x), np.ones(kernel), **options)

@@ -10,6 +10,7 @@ import pytest
 import mtconv
 from mtconv.backends._jax import diagonals, gemm, lowering, subpixel
 from mtconv.ladders import choose_algorithm
+from mtconv.ladders.jax import on_accelerator
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
 
@@ -164,3 +165,15 @@ def test_zero_channels_and_empty_batches():
         )
         assert grad.shape == (2, 4, 3)
         assert (grad == 0).all()
+
+
+def test_the_ladder_of_accelerators():
+    def chosen(dtype="float32", **options):
+        spec = mtconv.ConvSpec.from_shapes((1, 4, 8), (4, 2, 3), **options)
+        return [on_accelerator(spec, form, dtype) for form in FORMS]
+
+    assert chosen("int32") == chosen("complex64") == ["gemm"] * 3
+    assert chosen() == chosen(stride=2) == chosen("bfloat16", groups=2) == ["native"] * 3
+    # The inserted zeros would be multiplied.
+    assert chosen(stride=2, groups=2) == ["polyphase", "native", "native"]
+    assert chosen(stride=2, dilation=2) == ["polyphase", "native", "native"]

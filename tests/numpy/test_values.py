@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import blocks, engine, gemm, polyphase, wide
+from mtconv.backends._numpy import blocks, engine, gemm, polyphase, values, wide
 
 ALGORITHMS = tuple(engine.ALGORITHMS)
 EXACT = ("gemm", "polyphase", "direct")
@@ -257,3 +257,13 @@ def test_forms_that_round_stay_close_to_the_exact_ones(algorithm, dtype, taps):
     y = mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm=algorithm)
     assert y.dtype == dtype
     assert abs(y - exact).max() <= 30 * np.finfo(dtype).eps * abs(exact).max()
+
+
+@pytest.mark.parametrize("count", [3, values._AT_A_TIME + 1])
+def test_finite_elements_whose_squares_are_not(count):
+    array = np.full((2, count), 1e30, np.float32)
+    assert values.all_finite(array)
+    assert values.all_finite(array[:, ::2])
+    for wrong in (np.nan, np.inf):
+        array[1, -1] = wrong
+        assert not values.all_finite(array)
