@@ -189,11 +189,10 @@ def test_big_sizes_are_those_that_map_back():
     ],
 )
 def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
-    for size, lo, hi in product((1, 2, 5), range(5), range(5)):
-        limit = {"reflect": size - 1, "symmetric": size}.get(mode, 4)
-        if max(lo, hi) <= limit:
-            expected = np.pad(np.arange(size), (lo, hi), numpy_mode).tolist()
-            assert list(geometry.fold_index(size, lo, hi, mode)) == expected
+    amounts = (0, 1, 2, 3, 7, 12)  # also those that calls refuse, many times the size
+    for size, lo, hi in product((1, 2, 5), amounts, amounts):
+        expected = np.pad(np.arange(size), (lo, hi), numpy_mode).tolist()
+        assert list(geometry.fold_index(size, lo, hi, mode)) == expected
 
 
 def test_an_axis_with_its_padding_taken_in_has_the_same_taps():
@@ -211,6 +210,10 @@ def test_same_splits_the_padding_in_half():
     # A convolution of 5 cells by a kernel of 4: total padding 3.
     assert geometry.same_lo(5, 4, 1, 1, lower=False) == 1
     assert geometry.same_lo(5, 4, 1, 1, lower=True) == 2
+    # One tap more, and two: total paddings 4 and 5.
+    assert geometry.same_lo(5, 5, 1, 1, lower=False) == 2
+    assert geometry.same_lo(5, 5, 1, 1, lower=True) == 2
+    assert geometry.same_lo(5, 6, 1, 1, lower=True) == 3
     # Stride 2 makes 3 cells of 5: the last starts at 4, so 4 + 4 - 5 = 3.
     assert geometry.same_lo(5, 4, 2, 1, lower=False) == 1
     # A kernel of one tap needs none.

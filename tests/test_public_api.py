@@ -88,11 +88,18 @@ def test_functions_are_annotated(function):
 
 
 @pytest.mark.parametrize(
-    "function", [mtconv.conv_transpose, mtconv.conv, mtconv.kernel_grad]
+    "function",
+    [
+        mtconv.conv_transpose,
+        mtconv.conv,
+        mtconv.kernel_grad,
+        mtconv.Conv,
+        mtconv.ConvTranspose,
+    ],
 )
 def test_arrays_are_positional_and_options_keyword_only(function):
     kinds = [(p.name, p.kind) for p in inspect.signature(function).parameters.values()]
-    arrays = {"x", "y", "kernel", "bias"}
+    arrays = {"x", "y", "kernel", "bias", "input_size"}
     for name, kind in kinds:
         assert (kind is inspect.Parameter.KEYWORD_ONLY) is (name not in arrays)
 

@@ -81,3 +81,11 @@ def test_integers_and_single_precision_are_computed_in_double():
 
 def test_no_channels_no_norm():
     assert mtconv.Conv(np.zeros((0, 2, 3)), 5).norm() == 0.0
+
+
+def test_a_tolerance_is_named_and_kept():
+    A = mtconv.Conv(np.random.default_rng(7).standard_normal(5), 60)
+    expected = dense_norm(A)
+    assert abs(A.norm(tol=0.3) - expected) <= 0.3 * expected
+    with pytest.raises(TypeError):
+        A.norm(0.3)
