@@ -133,6 +133,11 @@ def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost
     wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
     short = _short(work.row, rates)
     chunks = 1 + work.y * itemsize / rates.block
+    if not wide and _shifts(spec, work):
+        moving = 2.4 * work.columns * rates.element + work.y * rates.strided
+        operations = (2 * work.taps + 4 * work.live) * chunks
+        seconds = moving * PHASES + operations * rates.call
+        return Cost(products, 2 * itemsize * work.columns, int(operations), seconds)
     if work.transposed and wide:
         moving = work.kernel * rates.element * WIDE_PACK
         moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
@@ -158,6 +163,13 @@ def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost
 def _most_taps(axis: Axis) -> int:
     """Taps of the phase that has most."""
     return max((phase.taps for phase in geometry.live_phases(axis)), default=0)
+
+
+def _shifts(spec: ConvSpec, work: _Work) -> bool:
+    """Tell whether planes of one channel are shifted, instead of multiplied by BLAS."""
+    even = all(axis.kernel % axis.stride == 0 for axis in spec.axes)
+    alone = work.small == work.share == 1 and spec.rank > 1 and work.taps <= 64
+    return alone and not (work.transposed and even)
 
 
 def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:

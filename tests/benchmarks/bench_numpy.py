@@ -11,11 +11,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from math import prod
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 import mtconv
 from mtconv.ladders import choose_algorithm
@@ -28,8 +25,7 @@ from tests.benchmarks.harness import (
     time_in_turn,
     write_section,
 )
-
-Problem = tuple[str, Any, dict[str, Any], mtconv.ConvSpec]
+from tests.benchmarks.problems import layer_problems, random_problems, time_algorithms
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -190,85 +186,27 @@ def accuracy() -> str:
     )
 
 
-def random_problems(count: int, seed: int = 0) -> Iterator[Problem]:
-    """Draw geometries of all ranks, strides, dilations and channel numbers."""
-    rng = np.random.default_rng(seed)
-    made = 0
-    while made < count:
-        rank = int(rng.integers(1, 4))
-        most = {1: 4096, 2: 96, 3: 20}[rank]
-        size = tuple(int(n) for n in rng.integers(4, most, rank))
-        kernel = tuple(int(k) for k in rng.integers(1, 8 if rank < 3 else 5, rank))
-        options = {
-            "stride": int(rng.integers(1, 5)),
-            "dilation": int(rng.choice([1, 1, 1, 2])),
-            "groups": int(rng.choice([1, 1, 1, 2, 8])),
-        }
-        options["padding"] = int(rng.integers(0, min(kernel) // 2 + 1))
-        groups = options["groups"]
-        small, share = (int(c) for c in 2 ** rng.integers(0, 7, 2))
-        shapes = (
-            (int(rng.integers(1, 5)), groups * small, *size),
-            (groups * small, share, *kernel),
-        )
-        try:
-            spec = mtconv.ConvSpec.from_shapes(*shapes, **options)
-        except mtconv.GeometryError:
-            continue
-        work = shapes[0][0] * spec.multiply_adds
-        if 2**12 < work < 2**28 and prod(spec.big) * groups * share < 2**22:
-            made += 1
-            yield f"random {made}", shapes, options, spec
-
-
-def ladder() -> str:
+def ladder(form: str) -> str:
     """Time every algorithm and compare the ladder's choice with the fastest."""
-    problems: list[Problem] = [
-        (
-            layer.name,
-            (layer.x_shape, layer.kernel_shape),
-            layer.transposed_options,
-            mtconv.ConvSpec.from_shapes(
-                layer.x_shape, layer.kernel_shape, **layer.transposed_options
-            ),
-        )
-        for layer in load_layers()
-    ]
     losses = []
-    for name, (x_shape, kernel_shape), options, spec in (*problems, *random_problems(200)):
-        rng = np.random.default_rng(1)
-        x = rng.standard_normal(x_shape, np.float32)
-        kernel = rng.standard_normal(kernel_shape, np.float32)
-        ranked = choose_algorithm(spec, "conv_transpose", x_shape[0])
-        best = ranked[0].cost
-        calls: dict[str, Callable[[], Any]] = {
-            c.algorithm: lambda a=c.algorithm, x=x, kernel=kernel, options=options: (
-                mtconv.conv_transpose(x, kernel, algorithm=a, **options)
-            )
-            for c in ranked
-            # What is thought so much slower could not be the fastest.
-            if c.cost is not None
-            and best is not None
-            and c.cost.seconds < 8 * best.seconds + 1e-3
-            and not c.reason.startswith("not exact")
-        }
-        times = time_in_turn(calls, rounds=5, sample_s=0.002, limit_s=1, pause_s=0)
-        losses.append(times[ranked[0].algorithm] / min(times.values()))
+    for problem in (*layer_problems(), *random_problems(200)):
+        chosen, times = time_algorithms(form, problem)
+        losses.append(times[chosen] / min(times.values()))
         if losses[-1] > 1.25:
-            print(
-                name,
-                x_shape,
-                kernel_shape,
-                options,
-                {k: milliseconds(v) for k, v in times.items()},
-            )
+            shown = {name: milliseconds(seconds) for name, seconds in times.items()}
+            print(problem[:3], chosen, shown, flush=True)
     within = sum(loss <= 1.25 for loss in losses) / len(losses)
     return (
-        f"Over the layers and 200 random geometries ({len(losses)} problems) the choice "
-        f"costs {geometric_mean(losses):.3f} times the fastest algorithm in geometric "
-        f"mean, and at most 1.25 times on {within:.0%} of them; the worst is "
+        f"`{form}`: over the layers and 200 random geometries ({len(losses)} problems) the "
+        f"choice costs {geometric_mean(losses):.3f} times the fastest algorithm in "
+        f"geometric mean, and at most 1.25 times on {within:.0%} of them; the worst is "
         f"{max(losses):.2f} times."
     )
+
+
+def ladders() -> str:
+    """Judge the ladder of both maps."""
+    return "\n\n".join(ladder(form) for form in ("conv_transpose", "conv"))
 
 
 def calls() -> str:
@@ -305,7 +243,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "conv": conv,
     "memory": memory,
     "accuracy": accuracy,
-    "ladder": ladder,
+    "ladder": ladders,
     "calls": calls,
 }
 

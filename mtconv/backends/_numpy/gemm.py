@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.overlap import gather, overlap_add, sum_by_table
-from mtconv.backends._numpy.product import multiply
+from mtconv.backends._numpy.product import as_matrices, multiply
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -84,7 +84,9 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     """
     groups, small, share, *taps = w.shape
     sizes = (out.shape[0], *out.shape[3:])
-    result = space.take((groups, small, prod(sizes)), out.dtype)
+    result = in_place = as_matrices(out)
+    if result is None:
+        result = space.take((groups, small, prod(sizes)), out.dtype)
     step = _channels_at_a_time(GATHER_BYTES, result[:, 0].nbytes * prod(taps))
     for start in range(0, max(share, 1), step):
         part = w[:, :, start : start + step]
@@ -92,8 +94,9 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
             columns = _columns(axes, y[:, :, start : start + step], sizes, taps, space)
             rows = part.reshape(groups, small, -1)
             multiply(rows, columns, result, space, add=start > 0)
-    ordered = result.reshape(groups, small, *sizes)
-    out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
+    if in_place is None:
+        ordered = result.reshape(groups, small, *sizes)
+        out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:

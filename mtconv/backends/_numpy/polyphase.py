@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import wide
+from mtconv.backends._numpy import shifts, wide
 from mtconv.backends._numpy.gemm import COLUMN_BYTES
-from mtconv.backends._numpy.product import multiply
+from mtconv.backends._numpy.product import as_matrices, multiply
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, has_holes, live_phases
 
@@ -62,6 +62,9 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     """
     if wide.pays(axes):
         wide.conv_transpose(axes, x, w, out, space)
+        return
+    if shifts.pays(axes, w, transposed=True):
+        shifts.conv_transpose(axes, x, w, out, space)
         return
     out = out.transpose(1, 2, 0, *range(3, out.ndim))
     if any(has_holes(axis) for axis in axes):
@@ -140,16 +143,11 @@ def _phases_of_class(
 
 def _as_matrix(axes: Axes, out: Array, found: tuple[PhaseClass, ...]) -> Array | None:
     """View out (g, co, b, *big) as (g, co, cells) where one phase is all of it."""
-    if out.shape[2] != 1 or any(axis.stride != 1 for axis in axes):
+    if any(axis.stride != 1 for axis in axes):
         return None
-    expected = out.itemsize
-    for size, stride in zip(out.shape[:2:-1], out.strides[:2:-1], strict=True):
-        if stride != expected:
-            return None
-        expected *= size
     if any(len(one.phases) > 1 or one.cells != one.phases[0].cells for one in found):
         return None
-    return out.reshape(*out.shape[:2], -1)
+    return as_matrices(out.transpose(2, 0, 1, *range(3, out.ndim)))
 
 
 def _pack(
@@ -182,17 +180,23 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     if wide.pays(axes):
         wide.conv(axes, y, w, out, space)
         return
+    if shifts.pays(axes, w, transposed=False):
+        shifts.conv(axes, y, w, out, space)
+        return
     groups, small = w.shape[:2]
     sizes = (out.shape[0], *out.shape[3:])
-    result = space.take((groups, small, prod(sizes)), out.dtype)
+    result = in_place = as_matrices(out)
+    if result is None:
+        result = space.take((groups, small, prod(sizes)), out.dtype)
     result[...] = 0
     for found in _live(axes):
         with space.frame():
             columns = _columns(axes, found, y, space)
             kernel = w[(..., *_taps(found))].reshape(groups, small, -1)
             multiply(kernel, columns, result, space, add=True)
-    ordered = result.reshape(groups, small, *sizes)
-    out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
+    if in_place is None:
+        ordered = result.reshape(groups, small, *sizes)
+        out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.workspace import Workspace
 
-__all__ = ["multiply"]
+__all__ = ["as_matrices", "multiply"]
 
 Array = NDArray[Any]
 
@@ -48,3 +48,16 @@ def multiply(
             np.matmul(rows[..., inner], columns[..., inner, :], out=into)
             if into is more:
                 out += more
+
+
+def as_matrices(out: Array) -> Array | None:
+    """View out (b, g, c, *cells) as (g, c, cells) where BLAS can write to it."""
+    if out.shape[0] != 1:
+        return None
+    expected = out.itemsize
+    for size, stride in zip(out.shape[:2:-1], out.strides[:2:-1], strict=True):
+        if size > 1 and stride != expected:
+            return None
+        expected *= size
+    matrices: Array = out[0].reshape(*out.shape[1:3], -1)
+    return matrices
