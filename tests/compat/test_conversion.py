@@ -13,6 +13,8 @@ from tests.compat.pins import ours
 
 GROUPED = [name for name in CALLS if CONVENTIONS[name].kernel.divided]
 
+CIRCULAR = {"padding_mode": "CIRCULAR", "padding": "SAME"}
+
 x = np.arange(1.0, 13).reshape(1, 2, 3, 2)
 
 
@@ -137,11 +139,30 @@ def test_kernels_that_cannot_be_converted_are_refused(arguments, words):
         ({"dilation": 2}, "torch", "haiku", "it has no dilation"),
         ({"stride": 2}, "torch", "matlab", "`input_size` must be given"),
         ({"stride": 2, "padding": 3}, "torch", "mlx", "where padding exceeds the kernel"),
+        (CIRCULAR, "equinox", "torch", "it pads with zeros only"),
+        (CIRCULAR, "equinox", "tinygrad", "it pads with zeros only"),
+        (CIRCULAR, "equinox", "haiku", "no groups and pads with zeros only"),
+        ({"groups": 2}, "torch", "haiku", "no groups and pads with zeros only"),
+        (
+            CIRCULAR | {"padding": "SAME_LOWER", "stride": 2},
+            "equinox",
+            "flax",
+            "splits the",
+        ),
     ],
 )
 def test_options_that_cannot_be_converted_are_refused(options, src, dst, words):
     with pytest.raises(mtconv.GeometryError, match=words):
         compat.convert(options, src, dst, kernel_size=(3,))
+
+
+def test_some_targets_have_fewer_axes():
+    with pytest.raises(mtconv.GeometryError, match="one and two dimensions only"):
+        compat.convert({"groups": 2}, "torch", "mlx", kernel_size=(3, 3, 3))
+    with pytest.raises(mtconv.GeometryError, match="two axes, stride 1 and no padding"):
+        compat.convert(
+            {"stride": 2}, "torch", "matlab", kernel_size=(3, 3), input_size=(3, 3)
+        )
 
 
 def test_matlab_sizes():

@@ -177,6 +177,101 @@ CASES = {
         lambda: compat.matlab.convmtx2(zeros(3), 4, 4),
         "matlab.convmtx2: `H` must have 2 dimensions; got 1.",
     ),
+    "jax: four axes": (
+        lambda: compat.jax.conv_transpose(
+            zeros(1, 2, 2, 2, 2, 1), zeros(1, 1, 1, 1, 1, 1), (1,) * 4, "VALID"
+        ),
+        "jax.lax.conv_transpose: `dimension_numbers` must be given for more "
+        "than three spatial axes; got None.",
+    ),
+    "jax: dimensions of rhs": (
+        lambda: compat.jax.conv_transpose(
+            zeros(1, 3, 1),
+            zeros(3, 1),
+            (1,),
+            "VALID",
+            dimension_numbers=("NWC", "WIO", "NWC"),
+        ),
+        "jax.lax.conv_transpose: `rhs` must have 3 dimensions; got 2.",
+    ),
+    "jax: number of pairs": (
+        lambda: compat.jax.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), (2,), ((1, 1), (0, 0))
+        ),
+        "jax.lax.conv_transpose: `padding` must be one (low, high) pair for "
+        "each of the 1 spatial axes; got ((1, 1), (0, 0)).",
+    ),
+    "torch: batches of batches": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 1, 2, 3), zeros(2, 2, 3)),
+        "torch.conv_transpose1d: `input` must have 3 dimensions (N, C_in, "
+        "*space), or one fewer; got 4 dimensions.",
+    ),
+    "torch: no groups": (
+        lambda: compat.torch.conv_transpose1d(zeros(1, 2, 3), zeros(2, 2, 3), groups=0),
+        "torch.conv_transpose1d: `groups` must be an integer of at least 1; got 0.",
+    ),
+    "flax: no channels": (
+        lambda: compat.flax.conv_transpose(zeros(3), zeros(3, 1, 1)),
+        "flax.ConvTranspose: `inputs` must have at least 2 dimensions (*space, "
+        "C_in); got 1 dimensions.",
+    ),
+    "haiku: unknown data format": (
+        lambda: compat.haiku.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), data_format="WNC"
+        ),
+        "haiku.ConvNDTranspose: `data_format` must be 'channels_first', "
+        "'channels_last', or like 'NC...' or 'N...C'; got 'WNC'.",
+    ),
+    "haiku: dimensions of w": (
+        lambda: compat.haiku.conv_transpose(zeros(1, 3, 1), zeros(3, 1)),
+        "haiku.ConvNDTranspose: `w` must have the shape (*k, C_out, C_in); got "
+        "an array of 2 dimensions.",
+    ),
+    "equinox: circular with output padding": (
+        lambda: compat.equinox.conv_transpose(
+            zeros(1, 3),
+            zeros(1, 1, 3),
+            stride=2,
+            padding="SAME",
+            padding_mode="CIRCULAR",
+            output_padding=1,
+        ),
+        "equinox.nn.ConvTranspose: `padding_mode` may be 'CIRCULAR' only with "
+        "padding 'SAME' or 'SAME_LOWER' and no output_padding; got "
+        "padding='SAME' and output_padding=(1,).",
+    ),
+    "onnx: output padding beyond the stride": (
+        lambda: compat.onnx.ConvTranspose(
+            zeros(1, 1, 3), zeros(1, 1, 3), strides=[2], output_padding=[2]
+        ),
+        "onnx.ConvTranspose: `output_padding` must be less than the larger of "
+        "stride and dilation, 2; got 2 on axis 'W'.",
+    ),
+    "tensorflow: axes of a name": (
+        lambda: compat.tensorflow.conv2d_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), (1, 3, 1), 1
+        ),
+        "tf.nn.conv2d_transpose: `filters` must have 2 spatial axes; got 1.",
+    ),
+    "tensorflow: four axes": (
+        lambda: compat.tensorflow.conv_transpose(
+            zeros(1, 2, 2, 2, 2, 1), zeros(1, 1, 1, 1, 1, 1), (1, 2, 2, 2, 2, 1), 1
+        ),
+        "tf.nn.conv_transpose: `filters` must have at most 3 spatial axes; got 4.",
+    ),
+    "tensorflow: strides of the batch": (
+        lambda: compat.tensorflow.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), (1, 6, 1), [2, 2, 1]
+        ),
+        "tf.nn.conv_transpose: `strides` must be 1 for batch and channels; got (2, 2, 1).",
+    ),
+    "tensorflow: pairs for one axis": (
+        lambda: compat.tensorflow.conv_transpose(
+            zeros(1, 3, 1), zeros(3, 1, 1), (1, 6, 1), 2, padding=((0, 0), (1, 1), (0, 0))
+        ),
+        "tf.nn.conv_transpose: `padding` must be one of 'SAME', 'VALID'; got "
+        "((0, 0), (1, 1), (0, 0)).",
+    ),
     "empty kernel": (
         lambda: compat.torch.conv_transpose1d(zeros(1, 1, 3), zeros(1, 1, 0)),
         "torch.conv_transpose1d: `weight` must have at least one element; got size 0 on "
