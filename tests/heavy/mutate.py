@@ -33,14 +33,19 @@ OPERATORS = " ".join(
     f"operators/test_{name}.py"
     for name in ("operators", "matrix", "norm", "padding_modes", "scipy")
 )
+NUMPY = " ".join(
+    f"numpy/test_{name}.py"
+    for name in ("values", "large", "strided", "guards", "prepared", "threads")
+)
+JAX = " ".join(f"jax/test_{name}.py" for name in ("algorithms", "dtypes", "transforms"))
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",
     "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",
     "functional": f"{CORE} test_spec.py test_public_api.py {OPERATORS}",
     "operators": "operators test_notebook.py test_sketch.py",
-    "backends/_numpy": f"{CORE} test_agreement.py test_adjoint.py numpy",
-    "backends/_sparse+matrix": f"{CORE} test_agreement.py test_adjoint.py {OPERATORS}",
-    "backends/_jax": "jax test_notebook.py test_dtypes.py test_inputs.py",
+    "backends/_numpy": f"{CORE} test_giants.py test_agreement.py {NUMPY}",
+    "backends/_sparse+matrix": f"{CORE} test_giants.py test_agreement.py {OPERATORS}",
+    "backends/_jax": f"test_notebook.py test_dtypes.py test_agreement.py {JAX}",
 }
 # The parts whose tests need JAX; the others leave it out, for it compiles.
 WITH_JAX = {"operators": "numpy,sparse,jax", "backends/_jax": "jax"}
