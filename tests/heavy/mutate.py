@@ -45,7 +45,7 @@ TESTS = {
     "operators": "operators test_notebook.py test_sketch.py",
     "backends/_numpy": f"{CORE} test_giants.py test_agreement.py {NUMPY}",
     "backends/_sparse+matrix": f"{CORE} test_giants.py test_agreement.py {OPERATORS}",
-    "backends/_jax": f"test_notebook.py test_dtypes.py test_agreement.py {JAX}",
+    "backends/_jax": f"test_notebook.py test_dtypes.py {JAX}",
 }
 # The parts whose tests need JAX; the others leave it out, for it compiles.
 WITH_JAX = {"operators": "numpy,sparse,jax", "backends/_jax": "jax"}
