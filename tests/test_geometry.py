@@ -8,9 +8,12 @@ import pytest
 from mtconv import geometry
 from mtconv.geometry import Axis
 
+# Strides and dilations; some share a factor.
+STEPS = (*product((1, 2, 3), (1, 2, 3)), (4, 2), (6, 4), (6, 3))
+
 
 def small_axes():
-    for n, k, stride, dilation in product((1, 3), (1, 2, 4), (1, 2, 3), (1, 2, 3)):
+    for n, k, (stride, dilation) in product((1, 3), (1, 2, 4), STEPS):
         extent = dilation * (k - 1) + 1
         for lo in (-2, 0, 1, extent):
             for big in range(1, stride * (n - 1) + extent + stride, 2):
@@ -214,7 +217,9 @@ def test_same_splits_the_padding_in_half():
     assert geometry.same_lo(5, 5, 1, 1, lower=False) == 2
     assert geometry.same_lo(5, 5, 1, 1, lower=True) == 2
     assert geometry.same_lo(5, 6, 1, 1, lower=True) == 3
+    assert geometry.same_lo(5, 6, 1, 1, lower=False) == 2
     # Stride 2 makes 3 cells of 5: the last starts at 4, so 4 + 4 - 5 = 3.
     assert geometry.same_lo(5, 4, 2, 1, lower=False) == 1
     # A kernel of one tap needs none.
     assert geometry.same_lo(5, 1, 3, 2, lower=True) == 0
+    assert geometry.same_lo(5, 1, 3, 2, lower=False) == 0
