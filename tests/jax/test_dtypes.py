@@ -117,3 +117,14 @@ def test_nan_and_infinity_stay_where_they_belong(algorithm):
     got = mtconv.conv_transpose(x, kernel, stride=2, algorithm=algorithm)
     expected = [1, 2, jnp.nan, jnp.nan, jnp.nan, 4, 11, 6, jnp.inf, jnp.inf, jnp.inf]
     np.testing.assert_array_equal(got[0, 0], expected)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_nan_and_infinity_of_y_stay_where_they_belong(algorithm):
+    y = jnp.array([[[jnp.nan, 1.0, 2.0, 3.0, 5.0, jnp.inf]]])
+    options = {"stride": 2, "padding": 1, "algorithm": algorithm}
+    back = mtconv.conv(y, jnp.array([[[1.0, 2.0, 4.0]]]), **options)
+    np.testing.assert_array_equal(back[0, 0], [jnp.nan, 1 + 4 + 12, jnp.inf])
+    x = jnp.array([[[1.0, 10.0, 100.0]]])
+    grad = mtconv.kernel_grad(x, y, kernel_size=3, **options)
+    np.testing.assert_array_equal(grad[0, 0], [10 + 300, jnp.nan, jnp.inf])

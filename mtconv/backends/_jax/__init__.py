@@ -4,6 +4,11 @@
 compiled as a whole, once per plan. Primitives and algorithms see canonical arrays only:
 x (batch, channels, *small), y (batch, channels, *big), w (small channels, big channels /
 groups, *k), all of one dtype.
+
+Values are not known while tracing, so nothing depends on them: the zeros of the padding are
+multiplied like other cells. An infinity or NaN in the kernel (or in x of a kernel gradient)
+can therefore make NaN at the borders, where NumPy has finite values; in the other operand
+it stays where it belongs.
 """
 
 from __future__ import annotations
