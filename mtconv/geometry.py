@@ -18,6 +18,7 @@ __all__ = [
     "Axis",
     "Phase",
     "Run",
+    "Stretch",
     "Window",
     "alike",
     "big_sizes",
@@ -31,6 +32,7 @@ __all__ = [
     "runs",
     "same_lo",
     "small_size",
+    "stretches",
     "touched_big",
     "touched_small",
     "windows",
@@ -302,6 +304,43 @@ def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
     """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode."""
     before, after = fold_margins(size, lo, hi, mode)
     return (*before, *range(size), *after)
+
+
+class Stretch(NamedTuple):
+    """Padded cells from ``start`` on whose sources follow one another.
+
+    Cell ``start + t`` repeats cell ``source + step*t``; ``step`` is 1, -1 or 0.
+    """
+
+    start: int
+    cells: int
+    source: int
+    step: int
+
+
+def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
+    """Cut source cells, such as those of `fold_index`, into few stretches.
+
+    Examples
+    --------
+    >>> for stretch in stretches(fold_index(size=4, lo=2, hi=1, mode="reflect")):
+    ...     print(*stretch)
+    0 3 2 -1
+    3 3 1 1
+    6 1 2 1
+    """
+    found = []
+    start = 0
+    while start < len(index):
+        stop = start + 1
+        step = index[stop] - index[start] if stop < len(index) else 1
+        if abs(step) > 1:
+            step = 1
+        while stop < len(index) and index[stop] - index[stop - 1] == step:
+            stop += 1
+        found.append(Stretch(start, stop - start, index[start], step))
+        start = stop
+    return tuple(found)
 
 
 def _source(o: int, size: int, mode: str) -> int:

@@ -21,6 +21,7 @@ from mtconv.geometry import (
     fold_margins,
     padded_axis,
     restrict,
+    stretches,
     touched_small,
 )
 from mtconv.spec import ConvSpec
@@ -94,7 +95,7 @@ def _parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
     inner = padded_axis(axis)
     found = []
     # Margins much wider than the block come in several parts, so that memory is bounded.
-    for first, last in _stretches(mine, longest=2 * (stop - start)):
+    for first, last in _neighbours(mine, longest=2 * (stop - start)):
         small = touched_small(inner, first, last)
         if small[0] < small[1]:
             runs = _runs(tuple(cell - start for cell in index[first:last]))
@@ -102,7 +103,7 @@ def _parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def _stretches(cells: list[int], longest: int) -> Iterator[tuple[int, int]]:
+def _neighbours(cells: list[int], longest: int) -> Iterator[tuple[int, int]]:
     """Cut ascending cells into stretches of neighbours, none of them too long."""
     first = 0
     for n in range(1, len(cells) + 1):
@@ -127,19 +128,11 @@ def _runs_of(spec: ConvSpec, big: tuple[slice, ...]) -> list[tuple[Run, ...]]:
 
 @lru_cache(maxsize=1024)
 def _runs(index: tuple[int, ...]) -> tuple[Run, ...]:
-    """Cut an index into stretches that step by 1, by -1 or not at all."""
-    found: list[Run] = []
-    start = 0
-    while start < len(index):
-        stop = start + 1
-        step = index[stop] - index[start] if stop < len(index) else 1
-        if abs(step) > 1:
-            step = 1
-        while stop < len(index) and index[stop] - index[stop - 1] == step:
-            stop += 1
-        found.append((slice(start, stop), _source(index[start], stop - start, step)))
-        start = stop
-    return tuple(found)
+    """Turn the stretches of an index into slices."""
+    return tuple(
+        (slice(start, start + cells), _source(source, cells, step))
+        for start, cells, source, step in stretches(index)
+    )
 
 
 def _source(first: int, count: int, step: int) -> slice | int:
