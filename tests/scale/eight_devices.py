@@ -55,7 +55,7 @@ def problem(mesh: str, number: int) -> tuple[dict[str, Any], tuple[int, int], tu
     """Return options, kernel size and x's space for the steps of this number.
 
     Height and width have different steps. Some results are larger or smaller than
-    ``stride`` times the input, and shards of two rows are narrower than most halos.
+    ``stride`` times the input, and shards of two rows are narrower than many halos.
     """
     steps = STEPS[number], STEPS[(number * 5 + 13) % len(STEPS)]
     counts = MESHES[mesh][1:]
