@@ -190,12 +190,15 @@ def _load(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
 
 def _rows_contiguous(array: Array) -> bool:
     """Tell whether all axes after the third lie in C order without gaps."""
+    flags = array.flags
+    if flags.c_contiguous:
+        return flags.aligned
     expected = array.itemsize
     for size, stride in zip(array.shape[:2:-1], array.strides[:2:-1], strict=True):
         if size > 1 and stride != expected:
             return False
         expected *= size
-    return array.flags.aligned and all(stride >= 0 for stride in array.strides)
+    return flags.aligned and all(stride >= 0 for stride in array.strides)
 
 
 def _load_x(
