@@ -10,7 +10,6 @@ from math import log2, prod
 from typing import NamedTuple
 
 from mtconv import geometry
-from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate"]
@@ -129,7 +128,9 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
 
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
-    copies = prod(_most_taps(axis) for axis in spec.axes)
+    counts = [{phase.taps for phase in geometry.live_phases(a)} for a in spec.axes]
+    # Phases with as many taps share their copies of x.
+    copies, depth = prod(map(sum, counts)), prod(max(c, default=0) for c in counts)
     wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
     short = _short(work.row, rates)
     chunks = 1 + work.y * itemsize / rates.block
@@ -154,15 +155,10 @@ def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost
         moving = work.columns * rates.strided * short
         moving += 2 * work.x * work.live * rates.element + work.kernel * rates.strided
         operations = 2 * (work.taps + 2 * work.live) * chunks
-    seconds = _product(products, work.small * copies, rates) + moving * PHASES
+    seconds = _product(products, work.small * depth, rates) + moving * PHASES
     seconds += operations * rates.call
     moved = itemsize * (work.x * 2 * copies + 2 * work.y)
     return Cost(products, moved, int(operations), seconds)
-
-
-def _most_taps(axis: Axis) -> int:
-    """Taps of the phase that has most."""
-    return max((phase.taps for phase in geometry.live_phases(axis)), default=0)
 
 
 def _shifts(spec: ConvSpec, work: _Work) -> bool:
@@ -205,7 +201,8 @@ def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
     inner = work.small if work.transposed else work.share
     operations = 2 * work.taps * inner * (1 + work.y * itemsize / rates.block)
-    moving = 2.5 * products * (rates.element + rates.strided) * _short(work.row, rates)
+    each = 3.75 if work.transposed else 2.5  # there the sums land with a stride
+    moving = each * products * (rates.element + rates.strided) * _short(work.row, rates)
     seconds = moving + operations * rates.call
     return Cost(
         products, itemsize * (work.x + work.y + 2 * products), int(operations), seconds

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mtconv
-from mtconv.ladders import choose_algorithm
+from mtconv.ladders import INEXACT, choose_algorithm
 from mtconv.ladders.numpy import ALGORITHMS
 from tests.benchmarks.harness import (
     Layer,
@@ -26,6 +26,9 @@ from tests.benchmarks.harness import (
     write_section,
 )
 from tests.benchmarks.problems import layer_problems, random_problems, time_algorithms
+
+# Algorithms that are thought to take longer are left out of the table of errors.
+ACCURACY_LIMIT_S = 0.5
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -146,43 +149,52 @@ def _peak(name: str, library: str) -> tuple[float, ...] | None:
 
 
 def accuracy() -> str:
-    """Largest error against float64, relative to the largest element, beside torch's."""
-    from tests.benchmarks.peers import torch_transposed
+    """Judge the rounding errors of both maps."""
+    return "\n\n".join(accuracy_of(form) for form in ("conv_transpose", "conv"))
 
-    rows, worst = [], 0.0
+
+def accuracy_of(form: str) -> str:
+    """Largest error against float64, relative to the largest element, beside torch's."""
+    from tests.benchmarks.peers import torch_conv, torch_transposed
+
+    transposed = form == "conv_transpose"
+    peer = torch_transposed if transposed else torch_conv
+    rows, exact_worst, chosen_worst = [], 0.0, 0.0
     for layer in load_layers():
         if layer.dtype != "float32":
             continue
-        x, kernel, _ = layer.arrays()
-        exact = mtconv.conv_transpose(
-            x.astype(float), kernel.astype(float), **layer.transposed_options
-        )
-        scale = abs(exact).max()
+        x, kernel, y = layer.arrays()
+        data = x if transposed else y
+        options = layer.transposed_options if transposed else layer.options
+        function = getattr(mtconv, form)
+        truth = function(data.astype(float), kernel.astype(float), **options)
+        scale = abs(truth).max()
         spec = mtconv.ConvSpec.from_shapes(
             x.shape, kernel.shape, **layer.transposed_options
         )
-        candidates = choose_algorithm(spec, "conv_transpose", layer.batch)
-        torch_error = (
-            abs(torch_transposed(layer, x, kernel)().numpy() - exact).max() / scale
-        )
+        candidates = choose_algorithm(spec, form, layer.batch)
+        torch_error = abs(peer(layer, data, kernel)().numpy() - truth).max() / scale
         cells = []
         for algorithm in ALGORITHMS:
             cost = next(c.cost for c in candidates if c.algorithm == algorithm)
-            if cost is None or cost.seconds > 1:
+            if cost is None or cost.seconds > ACCURACY_LIMIT_S:
                 cells.append("-")
                 continue
-            got = mtconv.conv_transpose(
-                x, kernel, algorithm=algorithm, **layer.transposed_options
-            )
-            error = abs(got - exact).max() / scale
+            got = function(data, kernel, algorithm=algorithm, **options)
+            error = abs(got - truth).max() / scale
+            ratio = error / torch_error
+            if algorithm not in INEXACT:
+                exact_worst = max(exact_worst, ratio)
             if algorithm == candidates[0].algorithm:
-                worst = max(worst, error / torch_error)
+                chosen_worst = max(chosen_worst, ratio)
             cells.append(f"{error:.1e}")
         rows.append((layer.name, candidates[0].algorithm, f"{torch_error:.1e}", *cells))
         print(*rows[-1], flush=True)
     text = markdown_table(("layer", "chosen", "torch", *ALGORITHMS), rows)
     return (
-        f"{text}\n\nLargest ratio of the chosen algorithm's error to torch's: {worst:.2f}."
+        f"`{form}`:\n\n{text}\n\nLargest ratio of an error to torch's: {exact_worst:.2f} "
+        f"among `gemm`, `polyphase` and `direct`, {chosen_worst:.2f} among the chosen "
+        f"algorithms."
     )
 
 

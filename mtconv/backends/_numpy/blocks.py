@@ -100,14 +100,18 @@ def cut(
             )
         )
     )
-    batches, group_slices = _slices(batch, items), _slices(sizes.groups, groups)
     channels = sizes.small_channels if form == "conv" else sizes.big_channels
-    count = len(spaces) * len(batches) * len(group_slices)
-    if form == "kernel_grad":
-        count = len(group_slices)
     share = channels
-    if not small and count < LEAST_BLOCKS:
-        share = max(1, -(-channels * count // LEAST_BLOCKS))
+    if not small:
+        # Channels first: every block of the batch packs the kernel again.
+        count = -(-sizes.groups // groups)
+        if form != "kernel_grad":
+            count *= len(spaces) * -(-batch // items)
+        share, count = _finer(channels, share, count)
+        groups, count = _finer(sizes.groups, groups, count)
+        if form != "kernel_grad":
+            items, count = _finer(batch, items, count)
+    batches, group_slices = _slices(batch, items), _slices(sizes.groups, groups)
     return tuple(
         Block(
             b,
@@ -141,6 +145,14 @@ def _slices(whole: int, size: int) -> list[slice]:
     """Cut into equal slices of at most ``size``."""
     count = -(-whole // size) if size else 0
     return [slice(whole * n // count, whole * (n + 1) // count) for n in range(count)]
+
+
+def _finer(whole: int, size: int, count: int) -> tuple[int, int]:
+    """Cut slices of ``size`` further where there are few blocks; return size and count."""
+    now = max(1, -(-whole // max(size, 1)))
+    if count < LEAST_BLOCKS:
+        size = max(1, -(-whole * count // (now * LEAST_BLOCKS)))
+    return size, count // now * max(1, -(-whole // max(size, 1)))
 
 
 def _halve(whole: tuple[int, ...], target: int, hard: int, least: list[int]) -> list[int]:
