@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import threads
+from mtconv.backends._numpy import blocks, threads
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "fft", "fastfir")
 
@@ -215,3 +215,21 @@ def test_an_error_on_another_thread_is_raised_where_the_call_was_made():
 
     with pytest.raises(ArithmeticError, match="elsewhere"):
         threads.run_all(task, [1, 2], 2)
+
+
+@pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
+@pytest.mark.parametrize(
+    ("batch", "channels", "share", "groups"),
+    [(1, 64, 1, 1), (4, 256, 1, 8), (3, 128, 1, 2)],
+)
+def test_every_problem_worth_threads_has_blocks_to_share(
+    batch, channels, share, groups, form
+):
+    spec = mtconv.ConvSpec.from_shapes(
+        (batch, channels, 40, 40), (channels, share, 4, 4), stride=2, groups=groups
+    )
+    assert not blocks.is_small(spec, batch)
+    # Blocks of a kernel gradient share nothing but groups and channels.
+    least = min(blocks.LEAST_BLOCKS, groups if form == "kernel_grad" else 4)
+    for algorithm in ALGORITHMS:
+        assert len(blocks.cut(spec, form, algorithm, batch, 4)) >= least
