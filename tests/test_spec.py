@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 
 import mtconv
 from mtconv import ConvSpec, GeometryError
+from mtconv.functional import apply_spec
 from mtconv.geometry import Axis
 from mtconv.strategies import problems, specs
 
@@ -203,3 +205,12 @@ def test_layouts_may_be_any_kind_of_string():
 def test_kernels_of_other_dimensions_than_the_layouts(x, kernel, options, wanted):
     with pytest.raises(mtconv.GeometryError, match=re.escape(wanted)):
         mtconv.conv(np.ones(x), np.ones(kernel), **options)
+
+
+def test_how_to_compute_is_said_by_name():
+    x, kernel = np.ones((1, 1, 3)), np.ones((1, 1, 2))
+    spec = ConvSpec.from_shapes(x.shape, kernel.shape)
+    for call in (spec.conv_transpose, partial(apply_spec, "conv_transpose", spec)):
+        assert call(x, kernel, None, algorithm="gemm").shape == (1, 1, 4)
+        with pytest.raises(TypeError):
+            call(x, kernel, None, "gemm")
