@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mtconv
+from mtconv.operators import spectrum
 
 MODES = ("zeros", "reflect", "replicate", "symmetric", "circular")
 
@@ -89,3 +90,16 @@ def test_a_tolerance_is_named_and_kept():
     assert abs(A.norm(tol=0.3) - expected) <= 0.3 * expected
     with pytest.raises(TypeError):
         A.norm(0.3)
+
+
+def test_symbols_beyond_the_limit_are_iterated(monkeypatch):
+    # 3 channels on the small side, 2 on the big one, 8 cells.
+    A = mtconv.Conv(
+        np.ones((3, 2, 3)), 8, stride=2, padding=((1, 0),), padding_mode="circular"
+    )
+    iterated = []
+    monkeypatch.setattr(spectrum, "_iterated_norm", lambda *_: iterated.append(1) or 0.0)
+    for limit, times in ((3 * 2 * 8, 0), (3 * 2 * 8 - 1, 1)):
+        monkeypatch.setattr(spectrum, "_SYMBOL_ELEMENTS", limit)
+        A.norm()
+        assert len(iterated) == times
