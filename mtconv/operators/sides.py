@@ -85,8 +85,7 @@ def _shape(
         assert channels is not None
         return (channels, *space)
     sizes = iter(space)
+    channel = iter(() if channels is None else (channels,))
     return tuple(
-        (channels or 0) if letter == "C" else next(sizes)
-        for letter in letters
-        if letter != "N"
+        next(channel if letter == "C" else sizes) for letter in letters if letter != "N"
     )

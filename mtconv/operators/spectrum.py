@@ -56,7 +56,8 @@ def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
     """
     groups, (small, share) = spec.groups, spec.kernel_shape[:2]
     impulses = np.zeros((small // groups, small, *spec.small), w.dtype)
-    corner = impulses.reshape(*impulses.shape[:2], -1)[..., 0]
+    first: tuple[Any, ...] = (..., *(0,) * spec.rank)
+    corner = impulses[first]
     for s in range(small // groups):
         corner[s, s :: small // groups] = 1
     response = apply_spec("conv_transpose", spec, impulses, w, algorithm="exact")
@@ -66,14 +67,18 @@ def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
     strides = tuple(axis + 1 for axis in grid)
     symbol = np.fft.fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
     matrices = symbol.reshape(
-        -1, small // groups, share * prod(a.stride for a in spec.axes)
+        groups * prod(spec.small),
+        small // groups,
+        share * prod(a.stride for a in spec.axes),
     )
     return float(np.linalg.norm(matrices, 2, axis=(1, 2)).max())
 
 
 def _iterated_norm(spec: ConvSpec, w: Array, tol: float) -> float:
     """Iterate on the smaller Gram matrix; tiny ones are decomposed as they are."""
-    small, big = (spec.small_channels or 1), (spec.big_channels or 1)
+    small, big = spec.small_channels, spec.big_channels
+    assert small is not None
+    assert big is not None
     shapes = {"conv_transpose": (small, *spec.small), "conv": (big, *spec.big)}
     inner, outer = sorted(shapes, key=lambda form: prod(shapes[form]))
     size, shape = prod(shapes[inner]), shapes[inner]
@@ -81,7 +86,7 @@ def _iterated_norm(spec: ConvSpec, w: Array, tol: float) -> float:
     back = partial(apply_spec, outer, spec, algorithm="auto")
 
     def gram(v: Array) -> Array:
-        return back(there(v.reshape(-1, *shape), w), w.conj()).reshape(v.shape)  # type: ignore[no-any-return]
+        return back(there(v.reshape(v.size // size, *shape), w), w.conj()).reshape(v.shape)  # type: ignore[no-any-return]
 
     if size <= _FEW:
         return sqrt(

@@ -103,3 +103,26 @@ def test_symbols_beyond_the_limit_are_iterated(monkeypatch):
         monkeypatch.setattr(spectrum, "_SYMBOL_ELEMENTS", limit)
         A.norm()
         assert len(iterated) == times
+
+
+def test_tiny_matrices_are_decomposed(monkeypatch):
+    import scipy.sparse.linalg
+
+    iterated = []
+    eigsh = scipy.sparse.linalg.eigsh
+    monkeypatch.setattr(
+        scipy.sparse.linalg, "eigsh", lambda *a, **k: iterated.append(1) or eigsh(*a, **k)
+    )
+    for size, times in ((8, 0), (9, 1)):
+        A = mtconv.Conv([0.1, -0.2], size + 1)
+        assert abs(A.norm() - dense_norm(A)) <= 1e-8  # also below 1
+        assert len(iterated) == times
+
+
+def test_circular_volumes_and_paddings_that_do_not_go_round():
+    kernel = np.random.default_rng(8).standard_normal((2, 1, 2, 1, 2))
+    options = {"padding": ((0, 1), (0, 0), (1, 0)), "padding_mode": "circular"}
+    A = mtconv.Conv(kernel, (3, 2, 4), **options)
+    assert abs(A.norm() - dense_norm(A)) <= 1e-12 * dense_norm(A)
+    B = mtconv.Conv([1.0, 2.0, 4.0], 6, padding_mode="circular")
+    assert abs(B.norm() - dense_norm(B)) <= 1e-8 * dense_norm(B)
