@@ -9,7 +9,7 @@ from mtconv import geometry
 from mtconv.geometry import Axis
 
 # Strides and dilations; some share a factor.
-STEPS = (*product((1, 2, 3), (1, 2, 3)), (4, 2), (6, 4), (6, 3))
+STEPS = (*product((1, 2, 3), (1, 2, 3)), (4, 2), (5, 2), (6, 4), (6, 3))
 
 
 def small_axes():
