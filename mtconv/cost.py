@@ -220,7 +220,7 @@ def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     joined = length * work.live * items * work.small * work.share * groups
     moved = 2 * itemsize * (length * transforms + work.x + work.y)
     operations = 20 * (1 + work.live)
-    seconds = (butterflies + 8 * joined) * 1.5 * rates.element + operations * 5 * rates.call
+    seconds = (butterflies + 8 * joined) * 3.5 * rates.element + operations * 5 * rates.call
     return Cost(butterflies + 4 * joined, moved, operations, seconds)
 
 
