@@ -33,10 +33,10 @@ def rank(
        tap, element by element. `conv` and `kernel_grad` sum over neighbouring taps within
        a large stride too, which makes a matrix product of them again.
     2. Of stride 1 without groups and dilation, images in float32 are what XLA's own
-       convolution is made for.
+       convolution is made for, unless the kernel is a single tap.
     3. Where a matrix product with all taps has columns beyond the caches, one with the
-       phases as channels needs fewer, if every phase has as many taps. `kernel_grad` has
-       to sum over all places anyway, and gains nothing.
+       phases as channels needs fewer, if every phase has as many taps. `kernel_grad` sums
+       over the batch too, and gains for single items only.
     4. Everything else is one matrix product with all taps and a transpose of the big
        side: XLA runs both at the speed of the machine, in every dtype and for any
        stride, dilation and number of groups.
@@ -51,11 +51,11 @@ def rank(
     if inner <= _THIN and prod(spec.kernel_size) > 1:
         best = "direct"
         reasons[best] = f"{inner} products at a time: too few for a matrix product"
-    elif spec.rank == 2 and spec.groups == 1 and dtype == "float32" and _plain(spec):
+    elif spec.rank == 2 and dtype == "float32" and _plain(spec):
         best = "native"
         reasons[best] = "a plain convolution of images, which XLA has"
     elif (
-        form != "kernel_grad"
+        (form != "kernel_grad" or batch == 1)
         and one_product(spec)
         and _repeats(spec, batch * FLOATING.get(dtype, 8))
     ):
@@ -68,8 +68,9 @@ def rank(
 
 
 def _plain(spec: ConvSpec) -> bool:
-    """Whether every axis has stride and dilation 1."""
-    return all(axis.stride == axis.dilation == 1 for axis in spec.axes)
+    """Whether several taps, without groups, have stride and dilation 1 on every axis."""
+    alone = spec.groups == 1 and prod(spec.kernel_size) > 1
+    return alone and all(axis.stride == axis.dilation == 1 for axis in spec.axes)
 
 
 def columns(spec: ConvSpec) -> int:
