@@ -13,7 +13,7 @@ from mtconv.errors import BackendError, message
 from mtconv.geometry import fold_index, fold_margins, stretches
 from mtconv.spec import ConvSpec
 
-__all__ = ["accumulator", "asarray", "fold", "pad", "settle"]
+__all__ = ["accumulator", "asarray", "dot", "fold", "pad", "settle", "split_channels"]
 
 _HALF = frozenset({"float16", "bfloat16"})
 _FLOATING = _HALF | {"float32", "float64", "complex64", "complex128"}
@@ -47,6 +47,24 @@ def asarray(function: str, argument: str, array: Any) -> Array:
 def accumulator(dtype: Any) -> Any:
     """Return the dtype in which sums of products of this dtype are kept."""
     return jnp.dtype(jnp.float32) if jnp.dtype(dtype).name in _HALF else jnp.dtype(dtype)
+
+
+def dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:
+    """Multiply matrices with sums kept in the accumulator's dtype."""
+    return lax.dot_general(
+        a,
+        b,
+        (contract, batch),
+        precision=precision,
+        preferred_element_type=accumulator(a.dtype),
+    )
+
+
+def split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:
+    """Split the axis of channels into groups and the channels of one group."""
+    size = array.shape[axis] // spec.groups
+    shape = (*array.shape[:axis], spec.groups, size, *array.shape[axis + 1 :])
+    return array.reshape(shape)
 
 
 def settle(precision: Any) -> Any:

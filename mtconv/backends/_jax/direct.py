@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array, lax
 
 from mtconv.backends._jax import diagonals
-from mtconv.backends._jax.arrays import accumulator
+from mtconv.backends._jax.arrays import accumulator, dot, split_channels
 from mtconv.backends._jax.columns import cells, interleave, margins, shifted, split
 from mtconv.geometry import Axis, Run, runs
 from mtconv.spec import ConvSpec
@@ -42,7 +42,7 @@ class _Segment(NamedTuple):
 def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
     """Sum, for every segment of the strides, the runs that feed it."""
     rank, share = spec.rank, w.shape[1]
-    x, w = _channels(spec, x.swapaxes(0, 1)), _channels(spec, w)
+    x, w = split_channels(spec, x.swapaxes(0, 1), 0), split_channels(spec, w, 0)
     # Seen from the blocks a run reads the small side at minus its shift.
     edges = [_reach(axis) for axis in spec.axes]
     x = lax.optimization_barrier(
@@ -80,7 +80,7 @@ def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
     """Sum what every run reads from the blocks of the big side."""
     rank = spec.rank
-    w, window = _channels(spec, w), _windows(spec, y)
+    w, window = split_channels(spec, w, 0), _windows(spec, y)
     both = tuple(range(2, 3 + rank)), tuple(range(1, 2 + rank))
     total = jnp.zeros((*w.shape[:2], y.shape[0], *spec.small), accumulator(y.dtype))
     found = _few_runs(spec)
@@ -108,12 +108,12 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     small, share = spec.kernel_shape[:2]
     if small // max(spec.groups, 1) * share <= _THIN and diagonals.piece(spec):
         return diagonals.kernel_grad(spec, x, y, precision)
-    x, window = _channels(spec, x.swapaxes(0, 1)), _windows(spec, y)
+    x, window = split_channels(spec, x.swapaxes(0, 1), 0), _windows(spec, y)
     here = tuple(range(2, 3 + rank))
     contract = (here, tuple(axis + rank for axis in here)), ((0,), (0,))
 
     def term(starts: Starts, lengths: Lengths) -> Array:
-        return _dot(x, window(starts, lengths), contract, precision)
+        return dot(x, window(starts, lengths), *contract, precision)
 
     found = _few_runs(spec)
     if len(list(product(*found))) > _MOST_TERMS:  # single taps, all of one shape
@@ -190,7 +190,7 @@ def _windows(spec: ConvSpec, y: Array) -> Callable[[Starts, Lengths], Array]:
     def window(starts: Starts, lengths: Lengths) -> Array:
         size = (blocks.shape[0], *lengths, y.shape[0], *spec.small)
         found = _slice(blocks, (0, *starts[:rank], 0, *starts[rank:]), size)
-        return _channels(spec, found)
+        return split_channels(spec, found, 0)
 
     return window
 
@@ -217,10 +217,10 @@ def _sum(
 
 def _product(w: Array, window: Array, contract: Any, precision: Any) -> Array:
     """Multiply (groups, out, *taps) by a window; elementwise where little is summed."""
-    (left, right), _ = contract
+    (left, right), groups = contract
     summed = prod(w.shape[axis] for axis in left)
     if not 0 < summed <= _THIN:
-        return _dot(w, window, contract, precision)
+        return dot(w, window, (left, right), groups, precision)
     dtype = accumulator(window.dtype)
     w, window = w.astype(dtype), window.astype(dtype)
     total = None
@@ -237,16 +237,6 @@ def _product(w: Array, window: Array, contract: Any, precision: Any) -> Array:
     return total
 
 
-def _dot(a: Array, b: Array, contract: Any, precision: Any) -> Array:
-    return lax.dot_general(
-        a,
-        b,
-        contract,
-        precision=precision,
-        preferred_element_type=accumulator(a.dtype),
-    )
-
-
 def _taps(w: Array, starts: Starts, lengths: Lengths) -> Array:
     """Take a block of taps: (groups, small channels, big channels, *taps)."""
     return _slice(w, (0, 0, 0, *starts), (*w.shape[:3], *lengths))
@@ -258,9 +248,3 @@ def _slice(array: Array, starts: Starts, size: Sequence[Any]) -> Array:
         stops = [start + length for start, length in zip(starts, size, strict=True)]
         return lax.slice(array, starts, stops)
     return lax.dynamic_slice(array, [jnp.asarray(s, jnp.int32) for s in starts], size)
-
-
-def _channels(spec: ConvSpec, array: Array) -> Array:
-    """Split the first axis into groups and the channels of one group."""
-    size = array.shape[0] // spec.groups
-    return array.reshape(spec.groups, size, *array.shape[1:])

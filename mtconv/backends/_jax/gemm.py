@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import accumulator
+from mtconv.backends._jax.arrays import dot, split_channels
 from mtconv.backends._jax.columns import gather, interleave, overlap_add, split
 from mtconv.ladders.jax import COLUMNS, columns
 from mtconv.spec import ConvSpec
@@ -26,17 +26,17 @@ def conv_transpose(
     spec: ConvSpec, x: Array, w: Array, precision: Any, parts: int = 1
 ) -> Array:
     """Add the columns ``w.T @ x`` of every tap where they land."""
-    x, w = _split_channels(spec, x, 1), _split_channels(spec, w, 0)
+    x, w = split_channels(spec, x, 1), split_channels(spec, w, 0)
     batch, _, inner, *size = x.shape
     few = isinstance(batch, int) and batch * prod(size) <= inner
 
     def blocks(w: Array, x: Array) -> Array:
         if few:  # cells: then it is cheaper to transpose the columns than the kernel
-            columns = _dot(x, w, ((2,), (1,)), ((1,), (0,)), precision)
+            columns = dot(x, w, ((2,), (1,)), ((1,), (0,)), precision)
             cells, taps = range(1, 2 + spec.rank), range(2 + spec.rank, columns.ndim)
             columns = lax.optimization_barrier(columns).transpose(0, *taps, *cells)
         else:
-            columns = _dot(w, x, ((1,), (2,)), ((0,), (1,)), precision)
+            columns = dot(w, x, ((1,), (2,)), ((0,), (1,)), precision)
         return overlap_add(spec.axes, _merged(columns))
 
     if spec.groups > 1:
@@ -48,14 +48,14 @@ def conv_transpose(
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, parts: int = 1) -> Array:
     """Multiply the gathered columns of y by the kernel."""
-    w = _split_channels(spec, w, 0)
+    w = split_channels(spec, w, 0)
     rows = tuple(range(1, 2 + spec.rank))  # channels and taps of the columns
     contract = tuple(axis + 1 for axis in rows), rows
 
     def product(w: Array, blocks: Array) -> Array:
-        return _dot(w, _columns(spec, blocks), contract, ((0,), (0,)), precision)
+        return dot(w, _columns(spec, blocks), contract, ((0,), (0,)), precision)
 
-    blocks = _split_channels(spec, split(spec.axes, y), 0)
+    blocks = split_channels(spec, split(spec.axes, y), 0)
     if spec.groups > 1:
         x = _loop(product, parts, (w, 0), (blocks, 0))
     else:
@@ -67,15 +67,15 @@ def kernel_grad(
     spec: ConvSpec, x: Array, y: Array, precision: Any, parts: int = 1
 ) -> Array:
     """Multiply x by the gathered columns of y, summed over the batch."""
-    x = _split_channels(spec, x, 1)
+    x = split_channels(spec, x, 1)
     cells = tuple(range(2 + spec.rank, 3 + 2 * spec.rank)), (0, *range(3, 3 + spec.rank))
 
     def product(x: Array, blocks: Array) -> Array:
         # The columns first: XLA's products are up to three times slower the other way.
-        w = _dot(_columns(spec, blocks), x, cells, ((0,), (1,)), precision)
+        w = dot(_columns(spec, blocks), x, cells, ((0,), (1,)), precision)
         return jnp.moveaxis(lax.optimization_barrier(w), -1, 1)
 
-    blocks = _split_channels(spec, split(spec.axes, y), 0)
+    blocks = split_channels(spec, split(spec.axes, y), 0)
     if spec.groups > 1:
         w = _loop(product, parts, (x, 1), (blocks, 0))
     else:
@@ -133,20 +133,3 @@ def _columns(spec: ConvSpec, blocks: Array) -> Array:
 def _merged(array: Array) -> Array:
     """Make the first two axes one; nothing is left to be inferred where sizes are zero."""
     return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])
-
-
-def _split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:
-    """Split the axis of channels into groups and the channels of one group."""
-    size = array.shape[axis] // spec.groups
-    shape = (*array.shape[:axis], spec.groups, size, *array.shape[axis + 1 :])
-    return array.reshape(shape)
-
-
-def _dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:
-    return lax.dot_general(
-        a,
-        b,
-        (contract, batch),
-        precision=precision,
-        preferred_element_type=accumulator(a.dtype),
-    )

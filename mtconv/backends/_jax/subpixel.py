@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import accumulator
+from mtconv.backends._jax.arrays import dot, split_channels
 from mtconv.backends._jax.columns import cells, interleave, shifted, split
 from mtconv.geometry import Axis, phases
 from mtconv.spec import ConvSpec
@@ -35,24 +35,27 @@ __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Edges = list[tuple[int, int, int]]
 
+# What the products have in common comes first in all their operands.
+_GROUPS = ((0,), (0,))
+
 
 def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
     """Multiply the kernel's phases by the windows of x."""
-    placed = _dot(_sorted(spec, w), _windows(spec, x), ((2, 3), (1, 2)), precision)
+    placed = dot(_sorted(spec, w), _windows(spec, x), ((2, 3), (1, 2)), _GROUPS, precision)
     return interleave(spec.axes, _blocks(spec, x.shape[0], placed))
 
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
     """Multiply the placed phases of y by the kernel's, and add up the windows."""
     shape = (y.shape[0], spec.kernel_shape[0], *spec.small)
-    windows = _dot(_sorted(spec, w), _placed(spec, y), ((1,), (1,)), precision)
+    windows = dot(_sorted(spec, w), _placed(spec, y), ((1,), (1,)), _GROUPS, precision)
     return _adjoint(lambda x: _windows(spec, x), shape, windows)
 
 
 def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     """Multiply the placed phases of y by the windows of x."""
     over = range(2, 3 + spec.rank), range(3, 4 + spec.rank)  # batch and places
-    kernel = _dot(_placed(spec, y), _windows(spec, x), over, precision)
+    kernel = dot(_placed(spec, y), _windows(spec, x), over, _GROUPS, precision)
     return _adjoint(lambda w: _sorted(spec, w), spec.kernel_shape, kernel)
 
 
@@ -83,9 +86,7 @@ def _places(axis: Axis) -> _Places:
 
 def _windows(spec: ConvSpec, x: Array) -> Array:
     """Copy x once per tap of a phase."""
-    batch, channels, *_ = x.shape
-    x = x.reshape(batch, spec.groups, channels // spec.groups, *spec.small)
-    x = jnp.moveaxis(x, 0, 2)
+    x = jnp.moveaxis(split_channels(spec, x, 1), 0, 2)
     places = [_places(axis) for axis in spec.axes]
     parts = []
     for taps in product(*(range(place.taps) for place in places)):
@@ -100,7 +101,7 @@ def _windows(spec: ConvSpec, x: Array) -> Array:
 def _sorted(spec: ConvSpec, w: Array) -> Array:
     """Sort the taps of the kernel by phases."""
     small, share, *_ = w.shape
-    w = w.reshape(spec.groups, small // spec.groups, *w.shape[1:])
+    w = split_channels(spec, w, 0)
     for number, axis in enumerate(spec.axes):
         at = 3 + 2 * number
         w = w.reshape(*w.shape[:at], -1, axis.stride, *w.shape[at + 1 :])
@@ -161,13 +162,3 @@ def _adjoint(function: Callable[[Array], Array], shape: tuple[int, ...], y: Arra
     argument = jax.ShapeDtypeStruct(shape, y.dtype)
     (x,) = jax.linear_transpose(function, argument)(y)
     return cast("Array", x)
-
-
-def _dot(a: Array, b: Array, contract: Any, precision: Any) -> Array:
-    return lax.dot_general(
-        a,
-        b,
-        (contract, ((0,), (0,))),
-        precision=precision,
-        preferred_element_type=accumulator(a.dtype),
-    )
