@@ -84,12 +84,53 @@ def test_no_channels_no_norm():
     assert mtconv.Conv(np.zeros((0, 2, 3)), 5).norm() == 0.0
 
 
+@pytest.mark.parametrize("size", [4, 20])
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+def test_kernels_of_zeros(size, mode):
+    A = mtconv.Conv([0.0, 0.0, 0.0], size, padding=1, padding_mode=mode)
+    assert A.norm() == 0.0
+
+
+def test_taps_that_meet_no_cell():
+    # Nine results of cells 18 and 19 and of zeros behind them: none reaches the third tap.
+    A = mtconv.Conv([0.0, 0.0, 5.0], 20, padding=((-18, 9),))
+    assert A.output_shape == (9,)
+    assert A.norm() == 0.0
+
+
+@pytest.mark.parametrize("size", [4, 20])
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+@pytest.mark.parametrize("unit", [1, 1j])
+def test_squares_neither_vanish_nor_overflow(size, mode, unit):
+    kernel = np.array([1.0, -2.0, 4.0]) * unit
+    options = {"padding": 1, "padding_mode": mode}
+    norm = mtconv.Conv(kernel, size, **options).norm()
+    for scale in (2.0**-1000, 2.0**1000):
+        assert mtconv.Conv(kernel * scale, size, **options).norm() == scale * norm
+
+
 def test_a_tolerance_is_named_and_kept():
     A = mtconv.Conv(np.random.default_rng(7).standard_normal(5), 60)
     expected = dense_norm(A)
     assert abs(A.norm(tol=0.3) - expected) <= 0.3 * expected
     with pytest.raises(TypeError):
         A.norm(0.3)
+
+
+def test_the_tolerance_by_default_is_the_documented_one(monkeypatch):
+    import scipy.sparse.linalg
+
+    tolerances = []
+    eigsh = scipy.sparse.linalg.eigsh
+    monkeypatch.setattr(
+        scipy.sparse.linalg,
+        "eigsh",
+        lambda *a, **k: tolerances.append(k["tol"]) or eigsh(*a, **k),
+    )
+    A = mtconv.Conv([1.0, 2.0], 20)
+    A.norm()
+    A.norm(tol=1e-3)
+    assert tolerances == [1e-8, 1e-3]
 
 
 def test_symbols_beyond_the_limit_are_iterated(monkeypatch):
@@ -117,6 +158,21 @@ def test_tiny_matrices_are_decomposed(monkeypatch):
         A = mtconv.Conv([0.1, -0.2], size + 1)
         assert abs(A.norm() - dense_norm(A)) <= 1e-8  # also below 1
         assert len(iterated) == times
+
+
+@pytest.mark.parametrize("cells", [4, 300])
+def test_rings_of_any_length_are_not_iterated(cells, monkeypatch):
+    monkeypatch.setattr(spectrum, "_iterated_norm", lambda *_: 0.0)
+    A = mtconv.Conv([1, -1], cells, padding=((0, 1),), padding_mode="circular")
+    assert abs(A.norm() - 2) <= 1e-14
+
+
+def test_more_groups_than_cells():
+    # Two cells and four groups, the third of which has the largest kernel.
+    kernel = np.array([[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, -6.0]], [[1.0, 0.0]]])
+    options = {"groups": 4, "padding": ((0, 1),), "padding_mode": "circular"}
+    A = mtconv.Conv(kernel, 2, **options)
+    assert abs(A.norm() - 11) <= 1e-14
 
 
 def test_circular_volumes_and_paddings_that_do_not_go_round():
