@@ -279,9 +279,9 @@ class Operator(Explicit):
         return len(shape) == 2 and shape != self.input_shape and not self._is_batch(shape)
 
     def _is_batch(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether an array is a batch, one that is no single input."""
         axis = self._sides.batch_axis
-        one = shape[:axis] + shape[axis + 1 :]
-        return len(shape) == len(self.input_shape) + 1 and one == self.input_shape
+        return shape[:axis] + shape[axis + 1 :] == self.input_shape
 
     def _wrong_shape(self, argument: str, got: tuple[int, ...]) -> str:
         return message(
