@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import mtconv
-from mtconv.matrix import build_csr, csr_bytes
+from mtconv.matrix import build_csr, csr, csr_bytes
 from mtconv.matrix.rows import axis_rows
 from mtconv.strategies import problems, specs
 
@@ -212,6 +212,16 @@ def test_size_is_known_and_refused_before_anything_is_allocated():
     assert peak < 2**20
     assert "to_sparse: `kernel` must lead to a matrix that fits" in str(error.value)
     assert f"{rows * 64 * 25} entries" in str(error.value)
+
+
+def test_the_refusal_names_what_there_is_and_what_it_takes(monkeypatch):
+    monkeypatch.setattr(csr, "_available_memory", lambda: 3 * 2**29)
+    # 2**20 rows of 2**10 entries, each a float64 and an index of four bytes.
+    A = mtconv.Conv(np.ones(2**10), 2**20 + 2**10 - 1)
+    with pytest.raises(mtconv.BackendError) as error:
+        A.to_sparse()
+    assert "the memory available, 1.5 GiB" in str(error.value)
+    assert "1073741824 entries, which take 12.0 GiB" in str(error.value)
 
 
 def test_what_is_announced_is_what_is_built():

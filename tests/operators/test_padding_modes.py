@@ -125,6 +125,13 @@ def test_padding_beyond_the_array(engine, same, mode):
     check(engine, same, (3,), (3,), {**options, "padding_mode": mode}, seed=2)
 
 
+@pytest.mark.parametrize("mode", NUMPY_NAME)
+def test_taps_further_apart_than_two_strides(quick_engine, same, mode):
+    # Neighbouring results read the padding through the same taps, and other cells of it.
+    options = {"stride": (2,), "padding": ((9, 9),), "dilation": (5,), "padding_mode": mode}
+    check(quick_engine, same, (20,), (3,), options, seed=3)
+
+
 def test_the_references_tell_modes_apart():
     # The first element of the convolution of 1, 2, 3 with a pair of ones reads 1 and
     # whatever the mode puts before it.
