@@ -71,6 +71,16 @@ def test_phases_cover_every_big_cell_once():
         assert sorted(cells) == list(range(axis.big))
 
 
+def test_phases_are_alike():
+    assert geometry.alike(Axis(3, 8, 4, 2))  # two taps each
+    assert geometry.alike(Axis(3, 10, 6, 2))
+    assert not geometry.alike(Axis(3, 9, 5, 2))  # three and two
+    assert not geometry.alike(Axis(3, 13, 4, 2, 3))  # two each, but with gaps in x
+    assert geometry.alike(Axis(1, 2, 2, 2))
+    assert not geometry.alike(Axis(1, 1, 2, 2))  # no cell of the second phase
+    assert geometry.alike(Axis(3, 7, 3, 1, 2))  # there is one phase only
+
+
 def test_live_phases_are_those_with_taps():
     for axis in AXES:
         every = geometry.phases(axis)

@@ -37,7 +37,9 @@ NUMPY = " ".join(
     f"numpy/test_{name}.py"
     for name in ("values", "large", "strided", "guards", "prepared", "threads")
 )
-JAX = " ".join(f"jax/test_{name}.py" for name in ("algorithms", "dtypes", "transforms"))
+JAX = " ".join(
+    f"jax/test_{name}.py" for name in ("algorithms", "compilation", "dtypes", "transforms")
+)
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",
     "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",

@@ -172,8 +172,10 @@ def try_mutant(mutant: Mutant, tests: list[str], seconds: float) -> Callable[[],
     """Start the tests of a mutant; returns what waits for the outcome.
 
     The outcome is the test that failed, "import" or "limit" for a child that did not get
-    so far or did not end, and None where every test passed.
+    so far or did not end, and None where every test passed, or none executes the statement.
     """
+    if not tests:
+        return lambda: None
 
     def work() -> Any:
         sys.meta_path.insert(0, Changed(mutant))
