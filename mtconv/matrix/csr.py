@@ -27,6 +27,9 @@ Array = NDArray[Any]
 # Blocks are doubled up to this many entries before they are repeated in one go.
 _CHUNK = 2048
 
+# Bytes that need no look at the memory available, which costs as much as a small matrix.
+_SMALL = 2**24
+
 
 class Csr(NamedTuple):
     """A matrix in compressed sparse rows: sorted columns, no entry twice."""
@@ -258,7 +261,10 @@ def _strides(sizes: list[int]) -> list[int]:
 
 
 def _check_memory(function: str, layout: _Layout, itemsize: int) -> None:
-    needed, available = layout.nbytes(itemsize), _available_memory()
+    needed = layout.nbytes(itemsize)
+    if needed < _SMALL:
+        return
+    available = _available_memory()
     if available is not None and needed > available:
         msg = message(
             function,

@@ -272,4 +272,5 @@ def test_nothing_is_refused_where_the_system_does_not_say_its_memory(monkeypatch
         raise FileNotFoundError
 
     monkeypatch.setattr("pathlib.Path.read_text", no_file)
+    monkeypatch.setattr(csr, "_SMALL", 0)  # so that it is asked at all
     assert mtconv.Conv([1, 2], 3).to_sparse().toarray().tolist() == [[1, 2, 0], [0, 1, 2]]
