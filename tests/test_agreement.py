@@ -23,23 +23,14 @@ MODES = ("circular", "reflect", "replicate", "symmetric")
 
 def check(engine, case, same):
     """All three maps of one case equal the loops in value, shape and dtype."""
-    pairs = [
-        (
-            engine.conv_transpose(case.x, case.kernel, case.bias, **case.options),
-            reference_conv_transpose(case.x, case.kernel, case.bias, **case.options),
-        ),
-        (
-            engine.conv(case.y, case.kernel, **case.conv_options),
-            reference_conv(case.y, case.kernel, **case.conv_options),
-        ),
-        (
-            engine.kernel_grad(case.x, case.y, **case.grad_options),
-            reference_kernel_grad(case.x, case.y, **case.grad_options),
-        ),
-    ]
-    for got, expected in pairs:
-        same(got, expected)
-        assert got.dtype == expected.dtype
+    expected = (
+        reference_conv_transpose(case.x, case.kernel, case.bias, **case.options),
+        reference_conv(case.y, case.kernel, **case.conv_options),
+        reference_kernel_grad(case.x, case.y, **case.grad_options),
+    )
+    for got, wanted in zip(engine.maps(case, case.bias), expected, strict=True):
+        same(got, wanted)
+        assert got.dtype == wanted.dtype
 
 
 @given(case=problems(dtypes=DTYPES))
