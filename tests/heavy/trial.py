@@ -60,11 +60,13 @@ class Baseline:
     kills: Counter[str] = field(default_factory=Counter)
 
     def tests_for(self, mutant: Mutant) -> list[str]:
-        """Choose and order the tests of a mutant's statement; all for one of imports."""
+        """Choose and order the tests of a mutant's statement; of its file for imports."""
         statement = statement_at(mutant.path, mutant.line)
-        found = set(self.seconds)
-        if statement is not None:
-            lines = self.lines.get(str(mutant.path), {})
+        lines = self.lines.get(str(mutant.path), {})
+        if statement is None:
+            found = {test for tests in lines.values() for test in tests}
+            found = found or set(self.seconds)
+        else:
             found = {test for line in statement for test in lines.get(str(line), ())}
         chosen, total = [], 0.0
         for test in sorted(found, key=lambda t: (-self.kills[t], self.seconds[t], t)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,7 @@ ALIKE = {
         (2, 3, 3, 4),
         {"stride": (1, 2), "dilation": (2, 1), "padding": (3, 0), "output_padding": (0, 1)},
     ),
+    "padding of two strides": ((2, 3, 7), (3, 2, 6), {"stride": 2, "padding": ((5, 1),)}),
     "zeros at the end": ((1, 2, 3), (2, 2, 4), {"stride": 4, "output_padding": 3}),
     "space": (
         (1, 2, 2, 3, 2),
@@ -83,6 +86,17 @@ def test_the_convolution_of_the_library_for_stride_one():
     assert chosen((4, 64, 9, 9), (64, 64, 3, 3), padding=1) == ["native"] * 3
     assert chosen((4, 64, 9, 9), (64, 64, 1, 1)) == ["gemm"] * 3
     assert chosen((4, 64, 9, 9), (64, 64, 3, 3), dilation=2) == ["gemm"] * 3
+
+
+def test_the_convolution_of_the_library_takes_groups(make):
+    x, kernel, y = make((2, 4, 5), 0), make((4, 3, 3), 1), make((2, 6, 9), 2)
+    options = {"stride": 2, "padding": 1, "groups": 2}
+    calls = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+    for form, arrays in calls.items():
+        extra = {"kernel_size": 3} if form == "kernel_grad" else {}
+        call = partial(getattr(mtconv, form), **options, **extra)
+        expected = call(*map(np.asarray, arrays), algorithm="direct")
+        np.testing.assert_array_equal(call(*arrays, algorithm="native"), expected)
 
 
 def test_elementwise_for_depthwise_layers_and_images():
@@ -137,6 +151,7 @@ def test_columns_in_parts_give_the_same_values(make, monkeypatch, name, limit):
             (1, 2, 2, 4),
             {"stride": (1, 3), "dilation": (2, 1), "padding": ((1, 0), (-1, 2))},
         ),
+        ((2, 2, 2, 44), (2, 1, 2, 3), {"padding": ((0, 1), (1, 0))}),  # two pieces
         ((1, 1, 3, 2, 8), (1, 1, 2, 3, 5), {"dilation": (1, 1, 2), "padding": 1}),
         ((1, 1, 9, 8), (1, 1, 9, 9), {"padding": 4}),
     ],
