@@ -233,3 +233,30 @@ def test_same_splits_the_padding_in_half():
     # A kernel of one tap needs none.
     assert geometry.same_lo(5, 1, 3, 2, lower=True) == 0
     assert geometry.same_lo(5, 1, 3, 2, lower=False) == 0
+
+
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+def test_stretches_spell_the_index_of_a_padding_mode(mode):
+    for size, lo, hi in product(range(1, 6), range(5), range(5)):
+        most = {"reflect": size - 1, "symmetric": size}.get(mode, 4)
+        index = geometry.fold_index(size, min(lo, most), min(hi, most), mode)
+        found = geometry.stretches(index)
+        spelled = [s.source + s.step * t for s in found for t in range(s.cells)]
+        assert spelled == list(index)
+        assert [s.start for s in found] == [0, *np.cumsum([s.cells for s in found])][:-1]
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        ((), []),
+        ((7,), [(0, 1, 7, 1)]),
+        ((0, 1, 2), [(0, 3, 0, 1)]),
+        ((2, 1, 0, 1), [(0, 3, 2, -1), (3, 1, 1, 1)]),
+        ((4, 4, 4, 5), [(0, 3, 4, 0), (3, 1, 5, 1)]),
+        ((0, 2, 3), [(0, 1, 0, 1), (1, 2, 2, 1)]),  # a jump begins another stretch
+        ((3, 1, 0), [(0, 1, 3, 1), (1, 2, 1, -1)]),
+    ],
+)
+def test_stretches_are_few(index, expected):
+    assert list(geometry.stretches(index)) == expected
