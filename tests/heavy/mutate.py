@@ -38,7 +38,8 @@ NUMPY = " ".join(
     for name in ("values", "large", "strided", "guards", "prepared", "threads")
 )
 JAX = " ".join(
-    f"jax/test_{name}.py" for name in ("algorithms", "compilation", "dtypes", "transforms")
+    f"jax/test_{name}.py"
+    for name in ("algorithms", "compilation", "dtypes", "padding", "transforms")
 )
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",

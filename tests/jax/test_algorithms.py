@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._jax import diagonals, gemm, lowering, subpixel
+from mtconv.backends._jax import (
+    columns,
+    diagonals,
+    direct,
+    gemm,
+    lowering,
+    result_dtype,
+    subpixel,
+)
 from mtconv.ladders import choose_algorithm
 from mtconv.ladders.jax import on_accelerator
 
@@ -140,6 +148,78 @@ def test_columns_in_parts_give_the_same_values(make, monkeypatch, name, limit):
             np.asarray(first), np.asarray(second), algorithm="direct", **options, **extra
         )
         np.testing.assert_array_equal(got, expected)
+
+
+def test_parts_are_as_many_as_the_columns_ask_for(monkeypatch):
+    def parts(channels, taps, batch=1):
+        shapes = (batch, 2, 6), (2, channels, taps)
+        spec = mtconv.ConvSpec.from_shapes(*shapes, stride=2, padding=(taps - 2) // 2)
+        assert spec.big == (12,)
+        return gemm.parts_for(spec, batch, 8)
+
+    # Eight channels of six cells by five taps: 240 elements, 1920 bytes.
+    monkeypatch.setattr(gemm, "COLUMNS", 480)
+    assert [parts(8, 6), parts(8, 6, batch=2)] == [8, 8]
+    monkeypatch.setattr(gemm, "COLUMNS", 1152)
+    assert [parts(8, 6), parts(8, 6, batch=2)] == [2, 4]
+    assert parts(8, 2) == 1  # no more columns than cells of the result
+
+
+def test_columns_tap_by_tap(make, monkeypatch):
+    monkeypatch.setattr(columns, "MOST_SLICES", 1)  # one axis after the other
+    monkeypatch.setattr(columns, "MOST_RUNS", 1)
+    x_shape, kernel_shape = (2, 2, 4, 3), (2, 3, 3, 5)
+    options = {"stride": (1, 2), "padding": ((1, 0), (3, 2))}
+    x, kernel = make(x_shape, 0), make(kernel_shape, 1)
+    y = make(mtconv.conv_transpose_shape(x_shape, kernel_shape, **options), 2)
+    arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+    for form, (first, second) in arrays.items():
+        extra = {"kernel_size": kernel_shape[2:]} if form == "kernel_grad" else {}
+        call = partial(getattr(mtconv, form), **options, **extra)
+        expected = call(np.asarray(first), np.asarray(second), algorithm="direct")
+        np.testing.assert_array_equal(call(first, second, algorithm="gemm"), expected)
+
+
+@pytest.mark.parametrize(
+    ("small", "share", "groups", "thin"),
+    [(4, 1, 1, True), (2, 2, 1, True), (4, 2, 2, True), (6, 1, 1, False), (4, 2, 1, False)],
+)
+def test_diagonals_are_for_few_channels(monkeypatch, small, share, groups, thin):
+    used = []
+    monkeypatch.setattr(diagonals, "_LEAST_CELLS", 1)
+    monkeypatch.setattr(
+        diagonals, "kernel_grad", lambda *_: used.append(1) or jnp.zeros(())
+    )
+    shapes = (1, small, 2, 16), (small, share, 2, 3)
+    spec = mtconv.ConvSpec.from_shapes(*shapes, groups=groups)
+    y = jax.ShapeDtypeStruct((1, share * groups, *spec.big), "float32")
+    x = jax.ShapeDtypeStruct(shapes[0], "float32")
+    jax.eval_shape(lambda x, y: direct.kernel_grad(spec, x, y, None), x, y)
+    assert len(used) == thin
+
+
+def test_each_platform_has_its_ladder(monkeypatch):
+    spec = mtconv.ConvSpec.from_shapes((1, 2, 4), (2, 3, 3))
+    arrays = (jax.ShapeDtypeStruct(s, "float32") for s in ((1, 3, 6), (2, 3, 3)))
+    asked, arrays = [], tuple(arrays)
+    on_cpu, elsewhere = lowering.choose_algorithm, lowering.on_accelerator
+    monkeypatch.setattr(
+        lowering, "choose_algorithm", lambda *a: asked.append("cpu") or on_cpu(*a)
+    )
+    monkeypatch.setattr(
+        lowering, "on_accelerator", lambda *a: asked.append("cuda") or elsewhere(*a)
+    )
+    how = lowering.How(spec, "auto", None)
+    for platform in ("cpu", "cuda"):
+        lower = partial(lowering.lower, "conv", how=how, platform=platform)
+        jax.eval_shape(lower, *arrays)
+    assert asked == ["cpu", "cuda"]
+
+
+def test_dtypes_are_those_of_the_arrays_there_are():
+    narrow, wide = jnp.zeros(1, "int8"), jnp.zeros(1, "int16")
+    assert result_dtype(narrow, None, wide) == "int16"
+    assert result_dtype(narrow, None) == "int8"
 
 
 @pytest.mark.parametrize(

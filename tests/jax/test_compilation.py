@@ -130,6 +130,18 @@ def test_export_with_a_symbolic_batch(strided, options):
             assert (one == other).all()
 
 
+def test_export_of_a_map_over_a_symbolic_axis(make):
+    function = jax.jit(jax.vmap(partial(mtconv.conv, stride=2)))
+    (count,) = export.symbolic_shape("n")
+    symbolic = [
+        jax.ShapeDtypeStruct((count, *shape), "float64") for shape in ((1, 2, 5), (3, 2, 2))
+    ]
+    program = export.export(function)(*symbolic)
+    y, kernels = make((4, 1, 2, 5), 0), make((4, 3, 2, 2), 1)
+    assert (program.call(y, kernels) == function(y, kernels)).all()
+    assert (program.call(y[:1], kernels[:1]) == function(y[:1], kernels[:1])).all()
+
+
 def test_an_equal_spec_as_a_static_argument_does_not_retrace(make):
     traced = []
 
