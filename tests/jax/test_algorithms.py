@@ -157,11 +157,12 @@ def test_parts_are_as_many_as_the_columns_ask_for(monkeypatch):
         assert spec.big == (12,)
         return gemm.parts_for(spec, batch, 8)
 
-    # Eight channels of six cells by five taps: 240 elements, 1920 bytes.
-    monkeypatch.setattr(gemm, "COLUMNS", 480)
-    assert [parts(8, 6), parts(8, 6, batch=2)] == [8, 8]
+    # Eight channels of six cells by six taps: 288 elements, 2304 bytes.
     monkeypatch.setattr(gemm, "COLUMNS", 1152)
     assert [parts(8, 6), parts(8, 6, batch=2)] == [2, 4]
+    assert parts(8, 4) == 2  # 1536 bytes
+    monkeypatch.setattr(gemm, "COLUMNS", 480)
+    assert [parts(8, 6), parts(8, 6, batch=2)] == [8, 8]  # at most one a channel
     assert parts(8, 2) == 1  # no more columns than cells of the result
 
 
