@@ -144,8 +144,19 @@ def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
     assert used() == 4
 
 
+@pytest.fixture
+def many_blocks(monkeypatch):
+    """Cut small problems into as many blocks as large ones."""
+    monkeypatch.setattr(blocks, "FEW_BLOCKS_WORK", 0)
+    blocks.cut.cache_clear()
+    yield
+    blocks.cut.cache_clear()
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_any_number_of_workers_from_2_up_gives_the_same_bits(algorithm, counted):
+def test_any_number_of_workers_from_2_up_gives_the_same_bits(
+    algorithm, counted, many_blocks
+):
     def run(number, *arrays):
         with mtconv.workers(number):
             return mtconv.conv_transpose(*arrays, stride=2, padding=1, algorithm=algorithm)
@@ -218,18 +229,20 @@ def test_an_error_on_another_thread_is_raised_where_the_call_was_made():
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
+@pytest.mark.parametrize("size", [120, 400])
 @pytest.mark.parametrize(
     ("batch", "channels", "share", "groups"),
     [(1, 64, 1, 1), (4, 256, 1, 8), (3, 128, 1, 2)],
 )
 def test_every_problem_worth_threads_has_blocks_to_share(
-    batch, channels, share, groups, form
+    size, batch, channels, share, groups, form
 ):
     spec = mtconv.ConvSpec.from_shapes(
-        (batch, channels, 40, 40), (channels, share, 4, 4), stride=2, groups=groups
+        (batch, channels, size, size), (channels, share, 4, 4), stride=2, groups=groups
     )
     assert not blocks.is_small(spec, batch)
-    # Blocks of a kernel gradient share nothing but groups and channels.
-    least = min(blocks.LEAST_BLOCKS, groups if form == "kernel_grad" else 4)
+    least = 4 if batch * spec.multiply_adds >= blocks.FEW_BLOCKS_WORK else 2
+    if form == "kernel_grad":  # its blocks share nothing but groups and channels
+        least = min(least, groups)
     for algorithm in ALGORITHMS:
         assert len(blocks.cut(spec, form, algorithm, batch, 4)) >= least

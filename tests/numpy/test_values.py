@@ -170,11 +170,13 @@ def test_infinity_of_a_cell_reaches_the_taps_that_meet_it_only(algorithm):
 def small_blocks(request, monkeypatch):
     """Cut every problem into many blocks, as only large ones are."""
     size = request.param
-    for module in (gemm, polyphase, blocks):
-        monkeypatch.setattr(module, "COLUMN_BYTES", size)
     for module in (gemm, blocks):
+        monkeypatch.setattr(module, "COLUMN_BYTES", size)
         monkeypatch.setattr(module, "GATHER_BYTES", 2 * size)
-    monkeypatch.setattr(wide, "RESULT_BYTES", size)
+    for module in (polyphase, wide):
+        monkeypatch.setattr(module, "RESULT_BYTES", size)
+    for limit in ("STACK_BYTES", "GROUP_BYTES"):
+        monkeypatch.setattr(blocks, limit, size)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * size)
     monkeypatch.setattr(blocks, "SMALL_WORK", 0)
     monkeypatch.setattr(blocks, "SMALL_CELLS", 0)

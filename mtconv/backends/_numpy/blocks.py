@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from mtconv.backends._numpy.gemm import COLUMN_BYTES, GATHER_BYTES
+from mtconv.backends._numpy.polyphase import STACK_BYTES
 from mtconv.geometry import Axis, restrict, touched_big, touched_small
 from mtconv.spec import ConvSpec
 
@@ -20,12 +21,18 @@ __all__ = ["Block", "cut", "is_small"]
 # Bytes that the arrays of one block may take together.
 BLOCK_BYTES = 24 * 2**20
 
-# Blocks that a large problem has at least, so that threads have something to share.
+# Bytes of columns of the groups of one block.
+GROUP_BYTES = 2**23
+
+# Blocks that a problem has at least, so that threads have something to share; those of
+# fewer multiply-adds lose more by taking turns with Python than by an idle thread.
 LEAST_BLOCKS = 4
+FEW_BLOCKS = 2
+FEW_BLOCKS_WORK = 2**28
 
 # Multiply-adds and cells below which one block and one thread are faster.
-SMALL_WORK = 2**20
-SMALL_CELLS = 2**16
+SMALL_WORK = 2**23
+SMALL_CELLS = 2**21
 
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4
@@ -60,7 +67,7 @@ class _Sizes(NamedTuple):
 def is_small(spec: ConvSpec, batch: int) -> bool:
     """Tell whether threads would cost more than they bring."""
     sizes = _sizes(spec, batch, 1)
-    work = batch * sizes.cells * sizes.taps * prod(spec.kernel_shape[:2])
+    work = batch * spec.multiply_adds
     big = batch * sizes.groups * sizes.big_channels * prod(spec.big)
     return work < SMALL_WORK and big < SMALL_CELLS
 
@@ -78,8 +85,13 @@ def cut(
     transposed = form == "conv_transpose"
     ratio = prod(axis.stride for axis in spec.axes) if transposed else 1
     target, hard = _targets(spec, form, algorithm, sizes)
-    if not small and batch * sizes.groups * sizes.big_channels < LEAST_BLOCKS:
-        target = min(target, -(-batch * sizes.cells // LEAST_BLOCKS))
+    many = batch * spec.multiply_adds >= FEW_BLOCKS_WORK
+    blocks = LEAST_BLOCKS if many else FEW_BLOCKS
+    shares = batch * sizes.groups
+    if form != "conv":  # cut along the channels of a convolution, each would gather y
+        shares *= sizes.big_channels
+    if not small and shares < blocks:
+        target = min(target, -(-batch * sizes.cells // blocks))
     least = [
         LEAST_HALOS * max(axis.extent - axis.stride, 0) + axis.stride
         if transposed
@@ -91,7 +103,7 @@ def cut(
     block_cells = max(1, prod(pieces) // ratio)
     items = max(1, min(batch, target // block_cells))
     columns = sizes.taps * sizes.big_channels * block_cells * items * itemsize
-    groups = max(1, min(sizes.groups, COLUMN_BYTES // max(columns, 1)))
+    groups = max(1, min(sizes.groups, GROUP_BYTES // max(columns, 1)))
     spaces = list(
         product(
             *(
@@ -107,10 +119,10 @@ def cut(
         count = -(-sizes.groups // groups)
         if form != "kernel_grad":
             count *= len(spaces) * -(-batch // items)
-        share, count = _finer(channels, share, count)
-        groups, count = _finer(sizes.groups, groups, count)
+        share, count = _finer(channels, share, count, blocks)
+        groups, count = _finer(sizes.groups, groups, count, blocks)
         if form != "kernel_grad":
-            items, count = _finer(batch, items, count)
+            items, count = _finer(batch, items, count, blocks)
     batches, group_slices = _slices(batch, items), _slices(sizes.groups, groups)
     return tuple(
         Block(
@@ -147,11 +159,11 @@ def _slices(whole: int, size: int) -> list[slice]:
     return [slice(whole * n // count, whole * (n + 1) // count) for n in range(count)]
 
 
-def _finer(whole: int, size: int, count: int) -> tuple[int, int]:
-    """Cut slices of ``size`` further where there are few blocks; return size and count."""
+def _finer(whole: int, size: int, count: int, blocks: int) -> tuple[int, int]:
+    """Cut slices of ``size`` further for so many blocks; return size and count."""
     now = max(1, -(-whole // max(size, 1)))
-    if count < LEAST_BLOCKS:
-        size = max(1, -(-whole * count // (now * LEAST_BLOCKS)))
+    if count < blocks:
+        size = max(1, -(-whole * count // (now * blocks)))
     return size, count // now * max(1, -(-whole // max(size, 1)))
 
 
@@ -202,7 +214,7 @@ def _targets(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> tuple[
         return min(max(columns // max(taps * co, 1), 1024), inputs, hard), hard
     strides = prod(axis.stride for axis in spec.axes)
     copies = prod(-(-axis.kernel // axis.stride) for axis in spec.axes)
-    stack = GATHER_BYTES // (item * max(copies * ci, strides, 1))
+    stack = STACK_BYTES // (item * max(copies * ci, strides, 1))
     return min(max(stack, 256), inputs, hard), hard
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.overlap import gather, overlap_add, sum_by_table
-from mtconv.backends._numpy.product import as_matrices, multiply
+from mtconv.backends._numpy.columns import folds, gather
+from mtconv.backends._numpy.overlap import overlap_add, sum_by_table
+from mtconv.backends._numpy.product import as_matrices, matmul, multiply, store
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -59,7 +60,7 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
             if small == 1:  # an outer product is no work for BLAS
                 np.multiply(rows, items, out=flat)
             else:
-                np.matmul(rows, items, out=flat)
+                matmul(rows, items, flat)
             if len(items) == 1:
                 columns = flat.reshape(groups, part.shape[2], *taps, batch, *sizes)
             else:
@@ -83,20 +84,20 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
     """
     groups, small, share, *taps = w.shape
-    sizes = (out.shape[0], *out.shape[3:])
-    result = in_place = as_matrices(out)
+    folded = folds(len(out), prod(out.shape[3:]))
+    result = in_place = None if folded else as_matrices(out)
     if result is None:
-        result = space.take((groups, small, prod(sizes)), out.dtype)
-    step = _channels_at_a_time(GATHER_BYTES, result[:, 0].nbytes * prod(taps))
+        items = 1 if folded else len(out)
+        result = space.take((items, groups, small, out[:, 0, 0].size // items), out.dtype)
+    step = _channels_at_a_time(GATHER_BYTES, result[:, :, 0].nbytes * prod(taps))
     for start in range(0, max(share, 1), step):
-        part = w[:, :, start : start + step]
+        rows = w[:, :, start : start + step].reshape(groups, small, -1)
         with space.frame():
-            columns = _columns(axes, y[:, :, start : start + step], sizes, taps, space)
-            rows = part.reshape(groups, small, -1)
+            some = y[:, :, start : start + step]
+            columns = gather(axes, some, space, folded=folded)
             multiply(rows, columns, result, space, add=start > 0)
     if in_place is None:
-        ordered = result.reshape(groups, small, *sizes)
-        out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
+        store(result, out)
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
@@ -105,26 +106,16 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     x is (g, ci, b, *small), y (b, g, co, *big).
     """
     groups, small, share, *taps = out.shape
-    sizes = x.shape[2:]
-    rows = x.reshape(groups, small, prod(sizes))
+    rows = x.reshape(groups, small, -1)
     step = _channels_at_a_time(GATHER_BYTES, rows[:, 0].nbytes * prod(taps))
     for start in range(0, share, step):
         with space.frame():
-            columns = _columns(axes, y[:, :, start : start + step], sizes, taps, space)
+            some = y[:, :, start : start + step]
+            (columns,) = gather(axes, some, space, folded=True)
             part = out[:, :, start : start + step]
             more = space.take((groups, small, columns.shape[1]), out.dtype)
             np.matmul(rows, columns.swapaxes(1, 2), out=more)
             part += more.reshape(part.shape)
-
-
-def _columns(
-    axes: Axes, y: Array, sizes: tuple[int, ...], taps: list[int], space: Workspace
-) -> Array:
-    """Gather y as a matrix (g, co * taps, b * small cells)."""
-    groups, share = y.shape[1:3]
-    columns = space.take((groups, share, *taps, *sizes), y.dtype)
-    gather(axes, y, columns)
-    return columns.reshape(groups, share * prod(taps), prod(sizes))
 
 
 def _channels_at_a_time(limit: int, each: int) -> int:

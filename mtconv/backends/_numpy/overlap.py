@@ -1,4 +1,4 @@
-"""Overlap-add of a column matrix, and its adjoint, the gather of one.
+"""Overlap-add of a column matrix.
 
 Columns hold one value per small cell and tap. The overlap-add goes axis by axis: along
 all axes but the last it adds contiguous planes, phase by phase; only along the last one
@@ -7,7 +7,6 @@ it writes with a stride, straight into the result. Cells that no tap reaches bec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -20,7 +19,7 @@ from mtconv.backends._numpy.segments import segments
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, has_holes, live_phases, windows
 
-__all__ = ["Landing", "gather", "landings", "overlap_add", "sum_by_table"]
+__all__ = ["Landing", "landings", "overlap_add", "sum_by_table"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
@@ -144,31 +143,11 @@ def _table(axes: Axes, shape: tuple[int, ...]) -> NDArray[np.intp]:
     return table
 
 
-def gather(axes: Axes, y: Array, columns: Array) -> None:
-    """Fill columns (g, co, *taps, b, *small) from y (b, g, co, *big)."""
-    y = y.transpose(1, 2, 0, *range(3, y.ndim))
-    lead = (slice(None), slice(None))
-    for tap, cells, landing, whole in landings(axes):
-        target = columns[(*lead, *tap)]
-        if not whole:
-            target[...] = 0
-        target[(..., *cells)] = y[(..., *landing)]
-    _clear_unreached(axes, columns)
-
-
-def _clear_unreached(axes: Axes, columns: Array) -> None:
-    """Set the columns of taps that reach nothing to zero."""
-    for number, axis in enumerate(axes):
-        live = {window.tap for window in windows(axis)}
-        for tap in range(axis.kernel):
-            if tap not in live:
-                columns[(slice(None),) * (2 + number) + (tap,)] = 0
-
-
-def landings(axes: Axes) -> Iterator[Landing]:
-    """Yield each tap, the small cells it reads, the big cells they meet, and if all do."""
-    for found in product(*(windows(axis) for axis in axes)):
-        yield (
+@lru_cache(maxsize=1024)
+def landings(axes: Axes) -> tuple[Landing, ...]:
+    """List each tap, the small cells it reads, the big cells they meet, and if all do."""
+    return tuple(
+        (
             tuple(window.tap for window in found),
             tuple(slice(window.small_start, window.small_stop) for window in found),
             tuple(
@@ -183,3 +162,5 @@ def landings(axes: Axes) -> Iterator[Landing]:
                 window.cells == axis.small for window, axis in zip(found, axes, strict=True)
             ),
         )
+        for found in product(*(windows(axis) for axis in axes))
+    )

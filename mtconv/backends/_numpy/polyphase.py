@@ -8,6 +8,7 @@ written once. Phases with as many taps share their copies and one product.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -16,30 +17,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import shifts, wide
-from mtconv.backends._numpy.gemm import COLUMN_BYTES
-from mtconv.backends._numpy.product import as_matrices, multiply
+from mtconv.backends._numpy import wide
+from mtconv.backends._numpy.columns import fill, folds, gather, gather_runs, phase_axis
+from mtconv.backends._numpy.product import as_matrices, multiply, store
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, Phase, has_holes, live_phases
+from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
 
-__all__ = ["conv", "conv_transpose", "kernel_grad"]
+__all__ = ["STACK_BYTES", "conv", "conv_transpose", "kernel_grad"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
 Index = tuple[Any, ...]
 
+# Bytes of the shifted copies of x of a block, and of the phases made of them at a time:
+# what threads that take turns with Python are busy with for long enough.
+STACK_BYTES = 2**22
+RESULT_BYTES = 2**22
+
+# Products per cell that are worth one copy in long runs instead of short rows.
+MOST_WASTE = 12
+
 
 class PhaseClass(NamedTuple):
-    """Phases of one axis with as many taps: all read x from cell ``first`` on.
+    """Phases of one axis with as many taps: all are convolutions of x along ``axis``.
 
-    Cell ``t`` of a phase reads ``x[t + phase.shift - m*shift_step]``; counted from
-    ``first`` that is cell ``t + phase.shift - first`` of ``cells``.
+    Cell ``t`` of a phase reads ``x[t + phase.shift - m*shift_step]`` and is small cell
+    ``t + phase.shift - first`` of the axis, whose taps count m backwards.
     """
 
-    taps: int
-    shift_step: int
     first: int
-    cells: int
+    axis: Axis
     phases: tuple[Phase, ...]
 
 
@@ -50,8 +57,10 @@ def classes(axis: Axis) -> tuple[PhaseClass, ...]:
     for taps in sorted({phase.taps for phase in live_phases(axis)}):
         mine = tuple(phase for phase in live_phases(axis) if phase.taps == taps)
         first = min(phase.shift for phase in mine)
-        last = max(phase.shift + phase.cells for phase in mine)
-        found.append(PhaseClass(taps, mine[0].shift_step, first, last - first, mine))
+        cells = max(phase.shift + phase.cells for phase in mine) - first
+        step = mine[0].shift_step
+        reads = Axis(cells, axis.small, taps, 1, step, (taps - 1) * step - first)
+        found.append(PhaseClass(first, reads, mine))
     return tuple(found)
 
 
@@ -63,113 +72,131 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     if wide.pays(axes):
         wide.conv_transpose(axes, x, w, out, space)
         return
-    if shifts.pays(axes, w, transposed=True):
-        shifts.conv_transpose(axes, x, w, out, space)
-        return
-    out = out.transpose(1, 2, 0, *range(3, out.ndim))
     if any(has_holes(axis) for axis in axes):
         out[...] = 0
+    x = x.transpose(2, 0, 1, *range(3, x.ndim))
+    for kind in _kinds(axes):
+        with space.frame():
+            _phases_of_kind(kind, x, w, out, space)
+
+
+class Member(NamedTuple):
+    """One phase, as indices of its taps, of its cells of out and of those computed."""
+
+    taps: Index
+    cells: Index
+    inner: Index
+
+
+class Kind(NamedTuple):
+    """Phases that are convolutions of x along the same ``axes``; one may be all of out.
+
+    ``taps`` tells the kernels of the phases of one kind from those of another.
+    """
+
+    axes: Axes
+    taps: tuple[tuple[int, int], ...]
+    members: tuple[Member, ...]
+    alone: bool
+
+
+@lru_cache(maxsize=4096)
+def _kinds(axes: Axes) -> tuple[Kind, ...]:
+    """Sort the phases of all axes together by their numbers of taps."""
+    kinds = []
     for found in product(*(classes(axis) for axis in axes)):
-        with space.frame():
-            stack = _stack(axes, found, x, space)
-            _phases_of_class(axes, found, stack, w, out, space)
-
-
-def _stack(axes: Axes, found: tuple[PhaseClass, ...], x: Array, space: Workspace) -> Array:
-    """Put the shifted copies of x side by side: (g, *taps, ci, b, *cells)."""
-    counts = tuple(one.taps for one in found)
-    cells = tuple(one.cells for one in found)
-    groups, small, batch = x.shape[:3]
-    stack = space.take((groups, *counts, small, batch, *cells), x.dtype)
-    for number in np.ndindex(*counts):
-        copy = stack[(slice(None), *number)]
-        source: list[Any] = []
-        target: list[Any] = []
-        whole = True
-        for m, one, axis in zip(number, found, axes, strict=True):
-            shift = one.first - m * one.shift_step
-            start = min(max(0, -shift), one.cells)
-            stop = max(start, min(one.cells, axis.small - shift))
-            target.append(slice(start, stop))
-            source.append(slice(start + shift, stop + shift))
-            whole = whole and stop - start == one.cells
-        if not whole:
-            copy[...] = 0
-        copy[(..., *target)] = x[(..., *source)]
-    return stack
-
-
-def _phases_of_class(
-    axes: Axes,
-    found: tuple[PhaseClass, ...],
-    stack: Array,
-    w: Array,
-    out: Array,
-    space: Workspace,
-) -> None:
-    """Multiply the stack by the taps of all phases of a class, and write the phases."""
-    groups, small, share = w.shape[:3]
-    rank = len(axes)
-    counts, cells = stack.shape[1 : 1 + rank], stack.shape[2 + rank :]
-    depth = prod(counts) * small
-    matrix = stack.reshape(groups, depth, prod(cells))
-    members = list(product(*(one.phases for one in found)))
-    each = groups * len(members) * prod(cells) * stack.itemsize
-    step = max(1, COLUMN_BYTES // max(each, 1))
-    for start in range(0, share, step):
-        part = w[:, :, start : start + step]
-        with space.frame():
-            flat = _pack(members, counts, part, start, space)
-            in_place = _as_matrix(axes, out[:, start : start + step], found)
-            if in_place is not None and depth > 1:
-                multiply(flat, matrix, in_place, space)
-                continue
-            result = space.take((groups, flat.shape[1], prod(cells)), w.dtype)
-            if depth == 1:
-                np.multiply(flat, matrix, out=result)
-            else:
-                multiply(flat, matrix, result, space, cut=len(members) == 1)
-            planes = result.reshape(groups, len(members), part.shape[2], *cells)
-            for number, group in enumerate(members):
-                inner: Index = tuple(
-                    slice(phase.shift - one.first, phase.shift - one.first + phase.cells)
-                    for phase, one in zip(group, found, strict=True)
+        members = []
+        taps: list[tuple[int, int]] = []
+        for phases in product(*(one.phases for one in found)):
+            taps += ((phase.tap, phase.taps) for phase in phases)
+            both = list(zip(phases, found, strict=True))
+            starts = [phase.shift - one.first for phase, one in both]
+            members.append(
+                Member(
+                    (..., *(_taps_backwards(phase) for phase in phases)),
+                    (..., *_cells(axes, phases)),
+                    (
+                        ...,
+                        *(
+                            slice(n, n + p.cells)
+                            for n, p in zip(starts, phases, strict=True)
+                        ),
+                    ),
                 )
-                target = out[:, start : start + step]
-                target[(..., *_cells(axes, group))] = planes[
-                    (slice(None), number, ..., *inner)
-                ]
+            )
+        reads = tuple(one.axis for one in found)
+        whole = [one.small == axis.big for one, axis in zip(reads, axes, strict=True)]
+        alone = len(members) == 1 and all(whole) and all(a.stride == 1 for a in axes)
+        kinds.append(Kind(reads, tuple(taps), tuple(members), alone))
+    return tuple(kinds)
 
 
-def _as_matrix(axes: Axes, out: Array, found: tuple[PhaseClass, ...]) -> Array | None:
-    """View out (g, co, b, *big) as (g, co, cells) where one phase is all of it."""
-    if any(axis.stride != 1 for axis in axes):
-        return None
-    if any(len(one.phases) > 1 or one.cells != one.phases[0].cells for one in found):
-        return None
-    return as_matrices(out.transpose(2, 0, 1, *range(3, out.ndim)))
+def _taps_backwards(phase: Phase) -> slice:
+    return slice(phase.tap + (phase.taps - 1) * phase.tap_step, None, -phase.tap_step)
 
 
-def _pack(
-    members: list[tuple[Phase, ...]],
-    counts: tuple[int, ...],
-    w: Array,
-    start: int,
-    space: Workspace,
-) -> Array:
-    """Order the taps of some phases as (g, phase * co, tap * ci)."""
+def _phases_of_kind(kind: Kind, x: Array, w: Array, out: Array, space: Workspace) -> None:
+    """Multiply the copies of x by the taps of all phases of a kind; write the phases."""
+    groups, _, share = w.shape[:3]
+    count = len(kind.members)
+    stack, sizes = _stack(kind, x, count * share, space)
+    items, _, depth, cells = stack.shape
+    whole = items == len(out) and cells == prod(out.shape[3:])
+    alone = kind.alone and whole and depth > 1
+    step = max(1, RESULT_BYTES // max(stack[:, :, 0].nbytes * count, 1))
+    for start in range(0, share, step):
+        part = out[:, :, start : start + step]
+        channels = part.shape[2]
+        with space.frame():
+            rows = _pack(kind, w[:, :, start : start + step], start, space)
+            if alone:
+                in_place = as_matrices(part)
+                if in_place is not None:
+                    multiply(rows, stack, in_place, space)
+                    continue
+            result = space.take((items, groups, rows.shape[1], cells), w.dtype)
+            if depth == 1:
+                np.multiply(rows, stack, out=result)
+            else:
+                multiply(rows, stack, result, space, cut=count == 1)
+            if items == len(out):
+                planes = result.reshape(items, groups, count, channels, *sizes)
+            else:
+                planes = result.reshape(groups, count, channels, len(out), *sizes)
+                planes = np.moveaxis(planes, 3, 0)
+            for number, member in enumerate(kind.members):
+                part[member.cells] = planes[:, :, number][member.inner]
+
+
+def _stack(
+    kind: Kind, x: Array, products: int, space: Workspace
+) -> tuple[Array, tuple[int, ...]]:
+    """Gather the copies of x (b, g, ci, *small) for a kind; also returns their sizes.
+
+    Many products per cell are worth short rows; for few, rows go on past their ends.
+    """
+    sizes = tuple(axis.small for axis in kind.axes)
+    full = (sizes[0], *(axis.full for axis in kind.axes[1:]))
+    cells = prod(sizes)
+    if folds(len(x), cells):
+        return gather(kind.axes, x, space, folded=True), sizes
+    if (prod(full) - cells) * products < MOST_WASTE * cells:
+        return gather_runs(kind.axes, x, space), full
+    return gather(kind.axes, x, space, folded=False), sizes
+
+
+def _pack(kind: Kind, w: Array, start: int, space: Workspace) -> Array:
+    """Order the taps of some phases, last ones first, as (g, phase * co, ci * tap)."""
     groups, small, share = w.shape[:3]
+    counts = tuple(axis.kernel for axis in kind.axes)
 
     def fill(rows: Array) -> None:
-        for number, group in enumerate(members):
-            taps = w[(..., *_taps(group))]
-            target = rows[:, number].reshape(groups, share, *counts, small)
-            target[...] = np.moveaxis(taps, 1, -1)
+        for number, member in enumerate(kind.members):
+            rows[:, number] = w[member.taps].swapaxes(1, 2)
 
-    found = tuple((phase.tap, phase.taps) for group in members for phase in group)
-    shape = (groups, len(members), share, prod(counts) * small)
-    rows = space.packed((found, start), shape, w.dtype, fill)
-    return rows.reshape(groups, len(members) * share, -1)
+    shape = (groups, len(kind.members), share, small, *counts)
+    rows = space.packed((kind.taps, start), shape, w.dtype, fill)
+    return rows.reshape(groups, len(kind.members) * share, -1)
 
 
 def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
@@ -180,23 +207,104 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     if wide.pays(axes):
         wide.conv(axes, y, w, out, space)
         return
-    if shifts.pays(axes, w, transposed=False):
-        shifts.conv(axes, y, w, out, space)
-        return
-    groups, small = w.shape[:2]
-    sizes = (out.shape[0], *out.shape[3:])
-    result = in_place = as_matrices(out)
+    first = axes[0]
+    rows = _rows(first)
+    folded = folds(len(out), prod(out.shape[3:]))
+    columns, inside = _gather_rows(rows, axes, y, space, folded=folded)
+    result = in_place = None if folded else as_matrices(out)
     if result is None:
-        result = space.take((groups, small, prod(sizes)), out.dtype)
-    result[...] = 0
-    for found in _live(axes):
+        shape = (len(columns), *out.shape[1:3], first.small * inside)
+        result = space.take(shape, out.dtype)
+    depth = columns.shape[2] // len(rows.residues)
+    for number, run in enumerate(rows.runs):
+        start = rows.residues.index(run.residue)
+        part = columns[
+            ...,
+            start * depth : (start + run.taps) * depth,
+            run.shift * inside : (run.shift + first.small) * inside,
+        ]
         with space.frame():
-            columns = _columns(axes, found, y, space)
-            kernel = w[(..., *_taps(found))].reshape(groups, small, -1)
-            multiply(kernel, columns, result, space, add=True)
-    if in_place is None:
-        ordered = result.reshape(groups, small, *sizes)
-        out[...] = ordered.transpose(2, 0, 1, *range(3, ordered.ndim))
+            multiply(_pack_rows(run, w, space), part, result, space, add=number > 0)
+    if folded:
+        ordered = result.reshape(*w.shape[:2], first.small, len(out), *out.shape[4:])
+        out[...] = np.moveaxis(ordered, 3, 0)
+    elif in_place is None:
+        store(result, out)
+
+
+class Residue(NamedTuple):
+    """Rows ``first + stride*t`` of the big side, as an axis of stride 1 with one tap."""
+
+    first: int
+    rows: Axis
+
+
+class Rows(NamedTuple):
+    """The first axis of y, cut by residue modulo its stride.
+
+    Small cell ``i`` meets row ``i + run.shift`` of a residue through each run of the taps;
+    ``axes`` are the residues' own, None for one that y has no rows of.
+    """
+
+    runs: tuple[Run, ...]
+    residues: tuple[int, ...]
+    axes: tuple[Residue | None, ...]
+    height: int
+
+
+@lru_cache(maxsize=4096)
+def _rows(axis: Axis) -> Rows:
+    found = runs(replace(axis, lo=0))
+    residues = sorted({run.residue + t for run in found for t in range(run.taps)})
+    height = axis.small + max(run.shift for run in found)
+    axes: list[Residue | None] = []
+    for residue in residues:
+        mine = Axis(height, axis.big, 1, axis.stride, 1, axis.lo - residue)
+        live = live_phases(mine)
+        axes.append(Residue(live[0].start, phase_axis(mine, live[0])) if live else None)
+    return Rows(found, tuple(residues), tuple(axes), height)
+
+
+def _pack_rows(run: Run, w: Array, space: Workspace) -> Array:
+    """Order the taps of a run as (g, ci, residue * co * other taps)."""
+    taps = w[:, :, :, run.tap : run.tap + run.taps]
+
+    def fill(rows: Array) -> None:
+        rows[...] = np.moveaxis(taps, 3, 2)
+
+    shape = (*w.shape[:2], run.taps, w.shape[2], *w.shape[4:])
+    rows = space.packed(("rows", run.tap), shape, w.dtype, fill)
+    return rows.reshape(*w.shape[:2], -1)
+
+
+def _gather_rows(
+    rows: Rows, axes: Axes, y: Array, space: Workspace, *, folded: bool
+) -> tuple[Array, int]:
+    """Gather y by the residues of its first axis: (items, g, residue * co * taps, cells).
+
+    Cells are rows of the first axis times small cells of the others; also returns how
+    many cells a row has. Folded, the items lie inside a row, and there is one.
+    """
+    first, *rest = axes
+    batch, groups, share = y.shape[:3]
+    taps = [axis.kernel for axis in rest]
+    small = [axis.small for axis in rest]
+    lead = (groups, len(rows.residues), share, *taps)
+    inside = prod(small)
+    if folded:
+        inside *= batch
+        columns = space.take((1, *lead, rows.height, batch, *small), y.dtype)
+        view = np.moveaxis(columns[0], 3 + len(taps) + 1, 0)
+    else:
+        columns = view = space.take((batch, *lead, rows.height, *small), y.dtype)
+    for number, axis in enumerate(rows.axes):
+        target = view[:, :, number, :, None]
+        if axis is None:
+            target[...] = 0
+        else:
+            mine = y[:, :, :, axis.first :: first.stride]
+            fill((axis.rows, *rest), mine, target, space)
+    return columns.reshape(len(columns), groups, -1, rows.height * inside), inside
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:

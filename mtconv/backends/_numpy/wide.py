@@ -7,7 +7,6 @@ cells per axis, and copies move runs of up to ``stride`` elements.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy.columns import extend
 from mtconv.backends._numpy.product import multiply
 from mtconv.backends._numpy.strided import window_view
 from mtconv.backends._numpy.workspace import Workspace
@@ -106,22 +106,7 @@ def _channels(axes: Axes, share: int, each: int) -> list[slice]:
 def _columns(axes: Axes, y: Array, space: Workspace) -> Array:
     """Gather y (b, g, co, *big) as (g, b * small cells, co * taps)."""
     rank = len(axes)
-    if any(axis.lo > 0 or axis.hi > 0 for axis in axes):
-        padded = space.take((*y.shape[:3], *(axis.full for axis in axes)), y.dtype)
-        padded[...] = 0
-        first = [min(max(-axis.lo, 0), axis.big) for axis in axes]
-        last = [
-            max(start, min(axis.big, axis.full - axis.lo))
-            for start, axis in zip(first, axes, strict=True)
-        ]
-        cells: Index = tuple(map(slice, first, last))
-        inner: Index = tuple(
-            slice(start + axis.lo, stop + axis.lo)
-            for start, stop, axis in zip(first, last, axes, strict=True)
-        )
-        padded[(..., *inner)] = y[(..., *cells)]
-        axes = tuple(replace(a, big=a.full, lo=0) for a in axes)
-        y = padded
+    axes, y = extend(axes, y, space, always=True)
     view = window_view(y, axes)  # (b, g, co, *small, *taps)
     order = (1, 0, *range(3, 3 + rank), 2, *range(3 + rank, 3 + 2 * rank))
     ordered = view.transpose(order)

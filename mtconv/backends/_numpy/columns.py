@@ -1,0 +1,205 @@
+"""Columns of y: the cells that every tap meets, gathered for a matrix product.
+
+y is extended by zeros once, so that one strided copy gathers all taps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.backends._numpy.overlap import landings
+from mtconv.backends._numpy.strided import window_view
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis, Phase, live_phases, windows
+
+__all__ = [
+    "FOLDED_CELLS",
+    "extend",
+    "fill",
+    "folds",
+    "gather",
+    "gather_runs",
+    "phase_axis",
+    "place",
+]
+
+Array = NDArray[Any]
+Axes = tuple[Axis, ...]
+Index = tuple[Any, ...]
+
+# Items of fewer cells are put side by side for one matrix product.
+FOLDED_CELLS = 512
+
+# Zeros around y that may be added whatever its size, in elements.
+FEW_ZEROS = 2**16
+
+
+def folds(batch: int, cells: int) -> bool:
+    """Tell whether items are so small that they are put side by side."""
+    return batch > 1 and cells < FOLDED_CELLS
+
+
+def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
+    """Gather y (b, g, co, *big) as (items, g, co * taps, cells).
+
+    Folded, all items are one, whose cells are those of the first item, the second, ...
+    """
+    batch, groups, share = y.shape[:3]
+    taps = tuple(axis.kernel for axis in axes)
+    small = tuple(axis.small for axis in axes)
+    depth = share * prod(taps)
+    if folded:
+        columns = space.take((groups, share, *taps, batch, *small), y.dtype)
+        fill(axes, y, np.moveaxis(columns, 2 + len(taps), 0), space)
+        return columns.reshape(1, groups, depth, -1)
+    columns = space.take((batch, groups, share, *taps, *small), y.dtype)
+    fill(axes, y, columns, space)
+    return columns.reshape(batch, groups, depth, -1)
+
+
+def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
+    """Gather y as `gather` does, for axes of stride 1, in runs that go on at a row's end.
+
+    All axes but the first have ``full`` cells; those past ``small`` mean nothing.
+    """
+    batch, groups, share = y.shape[:3]
+    taps, sizes, first, cells, starts = _runs(axes)
+    columns = space.take((batch, groups, share, taps, cells), y.dtype)
+    with space.frame():
+        extended = space.take((*y.shape[:3], *sizes), y.dtype)
+        place(y, first, extended)
+        flat = extended.reshape(batch, groups, share, -1)
+        for tap, start in enumerate(starts):
+            columns[:, :, :, tap] = flat[..., start : start + cells]
+    return columns.reshape(batch, groups, -1, cells)
+
+
+@lru_cache(maxsize=4096)
+def _runs(
+    axes: Axes,
+) -> tuple[int, tuple[int, ...], tuple[int, ...], int, tuple[int, ...]]:
+    """Count taps, size the extended y and its first cell, count cells, start each run."""
+    taps = [axis.kernel for axis in axes]
+    inner = [axis.full for axis in axes[1:]]
+    steps = [prod(inner[number:]) for number in range(len(axes))]
+    starts = (
+        sum(j * a.dilation * step for j, a, step in zip(tap, axes, steps, strict=True))
+        for tap in np.ndindex(*taps)
+    )
+    # One row more, for the last runs to end in.
+    sizes = (axes[0].full + 1, *inner)
+    first = tuple(-axis.lo for axis in axes)
+    return prod(taps), sizes, first, axes[0].small * steps[0], tuple(starts)
+
+
+def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:
+    """Fill columns (b, g, co, *taps, *small) from y (b, g, co, *big)."""
+    *outer, last = axes
+    if last.stride == 1 or last.kernel <= last.stride or not _all_live(last):
+        _fill(axes, y, columns, space, copy=False)
+        return
+    # Several taps read a cell: what lies a stride apart is put side by side for them.
+    spare = (slice(None),) * len(outer)
+    for phase in live_phases(last):
+        taps: Index = (..., slice(phase.tap, None, phase.tap_step), *spare, slice(None))
+        mine = phase_axis(last, phase)
+        cells = y[..., phase.start :: last.stride]
+        _fill((*outer, mine), cells, columns[taps], space, copy=True)
+
+
+def _fill(axes: Axes, y: Array, columns: Array, space: Workspace, *, copy: bool) -> None:
+    rank = len(axes)
+    with space.frame():
+        axes, y = extend(axes, y, space, copy=copy)
+        if not any(_clips(axis) for axis in axes):
+            view = window_view(y, axes)  # (b, g, co, *small, *taps)
+            order = (*range(3 + rank, 3 + 2 * rank), *range(3, 3 + rank))
+            columns[...] = view.transpose(0, 1, 2, *order)
+            return
+    lead = (slice(None),) * 3
+    for tap, cells, landing, whole in landings(axes):
+        target = columns[(*lead, *tap)]
+        if not whole:
+            target[...] = 0
+        target[(..., *cells)] = y[(..., *landing)]
+    for number, axis in enumerate(axes):  # taps that reach nothing
+        live = {window.tap for window in windows(axis)}
+        for j in range(axis.kernel):
+            if j not in live:
+                columns[(slice(None),) * (3 + number) + (j,)] = 0
+
+
+@lru_cache(maxsize=4096)
+def _all_live(axis: Axis) -> bool:
+    """Tell whether every tap belongs to a phase that y has cells of."""
+    return sum(phase.taps for phase in live_phases(axis)) == axis.kernel
+
+
+@lru_cache(maxsize=4096)
+def phase_axis(axis: Axis, phase: Phase) -> Axis:
+    """Relate small cells to the cells of one phase: a convolution of stride 1."""
+    return Axis(axis.small, phase.cells, phase.taps, 1, phase.shift_step, phase.shift)
+
+
+def extend(
+    axes: Axes, y: Array, space: Workspace, *, always: bool = False, copy: bool = False
+) -> tuple[Axes, Array]:
+    """Extend y (..., *big) by zeros until every tap meets a cell, and say where it lies.
+
+    Where that would take much more memory than y, it is only done ``always``; where y has
+    all cells, it is copied only if ``copy``.
+    """
+    sizes, first, extended_axes = _extension(axes)
+    if extended_axes == axes and not copy:
+        return axes, y
+    lead = y.shape[: y.ndim - len(axes)]
+    if not always and prod(lead) * prod(sizes) > max(2 * y.size, FEW_ZEROS):
+        return axes, y
+    extended = space.take((*lead, *sizes), y.dtype)
+    place(y, first, extended)
+    return extended_axes, extended
+
+
+@lru_cache(maxsize=4096)
+def _extension(axes: Axes) -> tuple[tuple[int, ...], tuple[int, ...], Axes]:
+    """Sizes of the extended y, its first cell, its axes: the same if all cells exist."""
+    if not any(_clips(axis) for axis in axes):
+        sizes = tuple(axis.big for axis in axes)
+        return sizes, (0,) * len(axes), axes
+    sizes = tuple(axis.full for axis in axes)
+    first = tuple(-axis.lo for axis in axes)
+    return sizes, first, tuple(replace(a, big=a.full, lo=0) for a in axes)
+
+
+def _clips(axis: Axis) -> bool:
+    """Tell whether some taps have no cell to meet."""
+    return axis.lo > 0 or axis.hi > 0
+
+
+def place(source: Array, first: tuple[int, ...], target: Array) -> None:
+    """Copy the cells from ``first`` on to target; what the source lacks is zero."""
+    rank = len(first)
+    taken, placed = _common(first, target.shape[-rank:], source.shape[-rank:])
+    target[...] = 0
+    target[placed] = source[taken]
+
+
+@lru_cache(maxsize=4096)
+def _common(
+    first: tuple[int, ...], lengths: tuple[int, ...], sizes: tuple[int, ...]
+) -> tuple[Index, Index]:
+    """Index the cells that a source has of ``lengths`` cells from ``first`` on, in both."""
+    taken: list[Any] = []
+    placed: list[Any] = []
+    for start, length, size in zip(first, lengths, sizes, strict=True):
+        begin = min(max(start, 0), size)
+        end = max(begin, min(start + length, size))
+        taken.append(slice(begin, end))
+        placed.append(slice(begin - start, end - start))
+    return (..., *taken), (..., *placed)
