@@ -6,6 +6,7 @@ The estimates only rank algorithms; their constants change speed, never a result
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import log2, prod
 from typing import NamedTuple
 
@@ -18,9 +19,13 @@ __all__ = ["Cost", "Rates", "estimate"]
 # strides, in moves on long runs.
 PACK = 4
 WIDE_PACK = 2
-# How much dearer than those of gemm the moves of polyphase are, where they were measured:
-# its copies leave the cache between being made and being read.
-PHASES = 1.5
+# How much dearer than those of gemm the moves of rows for all taps of an axis were measured
+# to be.
+ROWS = 1.6
+# What one more product to be added to a result costs, in moves of its elements.
+SUMS = 4
+# A product of few rows is only read and written.
+FEW_ROWS = 4
 # A product with a thin inner dimension waits for its result: it costs as if it were so
 # much deeper.
 THIN = 12
@@ -92,9 +97,10 @@ def estimate(
     return _MODELS[algorithm](spec, work, itemsize, rates)
 
 
-def _product(multiply_adds: float, depth: int, rates: Rates) -> float:
+def _product(multiply_adds: float, depth: int, rows: int, rates: Rates) -> float:
     """Seconds of a matrix product; a thin one waits for its result's memory."""
-    return multiply_adds / rates.gemm * (1 + THIN / max(depth, 1))
+    thin = 1 + THIN / max(depth, 1) + FEW_ROWS / max(rows, 1)
+    return multiply_adds / rates.gemm * thin
 
 
 def _short(row: int, rates: Rates) -> float:
@@ -115,57 +121,76 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
         moving = work.columns * rates.element + work.y * rates.strided * short
         if work.small == 1:
             moving += work.columns * rates.element
+        depth, rows = work.small, work.share * work.taps
     else:
-        operations = work.taps
-        # With wide strides every element comes from a cache line of its own.
-        lines = 1 + min(spec.axes[-1].stride, 16) / 6
-        moving = work.columns * rates.strided * short * lines
-    seconds = _product(products, work.small, rates) + moving
+        operations = 4
+        moving = _gathered(spec, work, work.columns, rates)
+        depth, rows = work.share * work.taps, work.small
+    seconds = _product(products, depth, rows, rates) + moving
     seconds += operations * chunks * rates.call
     moved = itemsize * (work.x + work.y + 2 * work.columns)
     return Cost(products, moved, int(operations * chunks), seconds)
 
 
+def _gathered(spec: ConvSpec, work: _Work, columns: float, rates: Rates) -> float:
+    """Seconds to gather columns of y for a convolution."""
+    last = spec.axes[-1]
+    short = _short(work.row, rates)
+    if (
+        last.kernel > last.stride > 1 and last.stride <= 8
+    ):  # by phase: strided once, then side by side
+        return work.y * rates.strided * short + columns * rates.element * short
+    each = rates.element if last.stride == 1 else rates.strided
+    # With wide strides every element comes from a cache line of its own.
+    lines = 1 + min(last.stride, 16) / 6
+    return work.y * rates.element + columns * each * short * lines
+
+
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
+    wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
+    if not work.transposed and not wide:
+        return _rows(spec, work, itemsize, rates)
     counts = [{phase.taps for phase in geometry.live_phases(a)} for a in spec.axes]
     # Phases with as many taps share their copies of x.
     copies, depth = prod(map(sum, counts)), prod(max(c, default=0) for c in counts)
-    wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
     short = _short(work.row, rates)
     chunks = 1 + work.y * itemsize / rates.block
-    if not wide and _shifts(spec, work):
-        moving = 2.4 * work.columns * rates.element + work.y * rates.strided
-        operations = (2 * work.taps + 4 * work.live) * chunks
-        seconds = moving * PHASES + operations * rates.call
-        return Cost(products, 2 * itemsize * work.columns, int(operations), seconds)
-    if work.transposed and wide:
-        moving = work.kernel * rates.element * WIDE_PACK
-        moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
-        operations = 8 * copies * chunks
-    elif work.transposed:
-        moving = copies * work.x * 2 * rates.element * short
+    rows = work.share * work.live if work.transposed else work.small
+    if not wide:
+        moving = copies * work.x * 2 * rates.element
         moving += work.kernel * PACK * rates.strided
         moving += work.y * (rates.element + rates.strided) * short
         operations = (4 * work.live + 2 * copies) * chunks
-    elif wide:
+    elif work.transposed:
+        moving = work.kernel * rates.element * WIDE_PACK
+        moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
+        operations = 8 * copies * chunks
+    else:
         moving = work.columns * 2 * rates.element * _short(spec.axes[-1].kernel, rates)
         operations = 8 * (1 + work.columns * itemsize / rates.block)
-    else:
-        moving = work.columns * rates.strided * short
-        moving += 2 * work.x * work.live * rates.element + work.kernel * rates.strided
-        operations = 2 * (work.taps + 2 * work.live) * chunks
-    seconds = _product(products, work.small * depth, rates) + moving * PHASES
+    seconds = _product(products, work.small * depth, rows, rates) + moving
     seconds += operations * rates.call
     moved = itemsize * (work.x * 2 * copies + 2 * work.y)
     return Cost(products, moved, int(operations), seconds)
 
 
-def _shifts(spec: ConvSpec, work: _Work) -> bool:
-    """Tell whether planes of one channel are shifted, instead of multiplied by BLAS."""
-    even = all(axis.kernel % axis.stride == 0 for axis in spec.axes)
-    alone = work.small == work.share == 1 and spec.rank > 1 and work.taps <= 64
-    return alone and not (work.transposed and even)
+def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    """Polyphase as a convolution: rows of y serve all taps of the first axis."""
+    products = work.columns * work.small
+    first = spec.axes[0]
+    found = geometry.runs(replace(first, lo=0))
+    residues = min(first.kernel, first.stride)
+    columns = work.columns * residues / first.kernel
+    moving = _gathered(spec, work, columns, rates)
+    moving += work.kernel * PACK * rates.strided
+    moving += (len(found) - 1) * work.x * SUMS * rates.element
+    depth = work.share * work.taps * residues // first.kernel
+    chunks = 1 + columns * itemsize / rates.block
+    operations = (6 * residues + 3 * len(found)) * chunks
+    seconds = _product(products, depth, work.small, rates) + moving * ROWS
+    seconds += operations * rates.call
+    return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
 
 
 def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
@@ -191,7 +216,8 @@ def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     )
     moving += work.kernel * 8 * rates.strided * blocks
     operations = 12 * 3**spec.rank * (blocks + work.y * itemsize * sums / rates.block)
-    seconds = _product(products, work.small, rates) + moving + operations * rates.call
+    seconds = _product(products, work.small, work.share * work.taps, rates) + moving
+    seconds += operations * rates.call
     moved = int(itemsize * (work.x * (1 + sums) + work.y * (1 + sums)))
     return Cost(products, moved, int(operations), seconds)
 

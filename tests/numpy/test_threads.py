@@ -153,10 +153,9 @@ def many_blocks(monkeypatch):
     blocks.cut.cache_clear()
 
 
+@pytest.mark.usefixtures("many_blocks")
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_any_number_of_workers_from_2_up_gives_the_same_bits(
-    algorithm, counted, many_blocks
-):
+def test_any_number_of_workers_from_2_up_gives_the_same_bits(algorithm, counted):
     def run(number, *arrays):
         with mtconv.workers(number):
             return mtconv.conv_transpose(*arrays, stride=2, padding=1, algorithm=algorithm)

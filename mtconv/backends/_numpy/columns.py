@@ -36,6 +36,9 @@ Index = tuple[Any, ...]
 # Items of fewer cells are put side by side for one matrix product.
 FOLDED_CELLS = 512
 
+# Phases that are copied one by one; of more, each is too little for a copy of its own.
+MOST_PHASES = 8
+
 # Zeros around y that may be added whatever its size, in elements.
 FEW_ZEROS = 2**16
 
@@ -101,7 +104,11 @@ def _runs(
 def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:
     """Fill columns (b, g, co, *taps, *small) from y (b, g, co, *big)."""
     *outer, last = axes
-    if last.stride == 1 or last.kernel <= last.stride or not _all_live(last):
+    if (
+        not 1 < last.stride <= MOST_PHASES
+        or last.kernel <= last.stride
+        or not _all_live(last)
+    ):
         _fill(axes, y, columns, space, copy=False)
         return
     # Several taps read a cell: what lies a stride apart is put side by side for them.
