@@ -260,3 +260,10 @@ def test_stretches_spell_the_index_of_a_padding_mode(mode):
 )
 def test_stretches_are_few(index, expected):
     assert list(geometry.stretches(index)) == expected
+
+
+def test_sizes_that_python_does_not_share():
+    # Up to 256 equal integers are one object.
+    assert not geometry.has_holes(Axis(1, 300, 300, 300))
+    assert len(geometry.runs(Axis(1, 300, 300))) == 300
+    assert list(geometry.stretches(tuple(range(300)))) == [(0, 300, 0, 1)]
