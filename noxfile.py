@@ -19,6 +19,8 @@ nox.options.reuse_venv = "yes"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 BACKENDS = ".[jax,sparse,draw]"
+# Neighbouring tests share what is compiled, so each process keeps its part of the list.
+SPREAD = ("-n", "auto", "--maxprocesses=8", "--dist=worksteal")
 
 
 def group(name: str) -> list[str]:
@@ -41,7 +43,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite on all backends: NumPy, JAX and SciPy sparse."""
     session.install("-e", BACKENDS, *group("test"), *group("layers"))
-    session.run("pytest", "-n", "auto", "--maxprocesses=8", *session.posargs)
+    session.run("pytest", *SPREAD, *session.posargs)
 
 
 @nox.session(reuse_venv=False)
@@ -73,7 +75,7 @@ def minimums(session: nox.Session) -> None:
     session.install("--no-deps", "-e", ".")
     # Old releases use what their own dependencies, which are new ones, have deprecated.
     quiet = "--pythonwarnings=ignore::DeprecationWarning"
-    session.run("pytest", "-n", "auto", "--maxprocesses=8", quiet, *session.posargs)
+    session.run("pytest", *SPREAD, quiet, *session.posargs)
 
 
 def lowest(text: str) -> str:
