@@ -171,12 +171,11 @@ def options(found: Geometry) -> dict[str, Any]:
     """Write a geometry in explicit pads, which no runtime can read in another way."""
     lows = [axis.lo for axis in found.axes]
     extra = [max(-axis.hi, 0) for axis in found.axes]
-    fits = all(
-        lo >= 0 and q < max(axis.stride, axis.dilation)
-        for axis, lo, q in zip(found.axes, lows, extra, strict=True)
-    )
-    if found.padding_mode != "zeros" or not fits:
+    if found.padding_mode != "zeros" or min(lows) < 0:
         refuse("onnx", found, "it pads with zeros only and its pads are not negative")
+    # The standard has less than the dilation too, which onnxruntime does not run.
+    if any(q >= axis.stride for axis, q in zip(found.axes, extra, strict=True)):
+        refuse("onnx", found, "its output_padding is less than the stride")
     return {
         "auto_pad": "NOTSET",
         "strides": [axis.stride for axis in found.axes],

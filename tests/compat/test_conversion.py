@@ -99,6 +99,17 @@ def test_circular_padding_goes_between_flax_and_equinox():
     assert back["padding"] == "CIRCULAR"
 
 
+def test_onnx_has_no_output_padding_of_a_stride():
+    # Its standard goes up to the dilation, onnxruntime does not.
+    for amount, stride in ((1, 2), (2, 3)):
+        options = {"stride": stride, "dilation": 3, "output_padding": amount}
+        found = compat.convert(options, "torch", "onnx", kernel_size=(2,))
+        assert found["output_padding"] == [amount]
+        options["stride"] = amount
+        with pytest.raises(mtconv.GeometryError, match="is less than the stride"):
+            compat.convert(options, "torch", "onnx", kernel_size=(2,))
+
+
 def test_a_refusal_says_what_to_run_and_slice():
     with pytest.raises(mtconv.GeometryError) as refusal:
         compat.convert({"padding": ((2, 0),)}, "mtconv", "torch", kernel_size=(5,))
