@@ -151,7 +151,7 @@ def test_a_block_of_a_relation_is_the_relation_of_the_block():
 def test_runs_are_the_taps_in_order():
     for axis in AXES:
         listed = [
-            (run.tap + t, axis.stride * run.shift + run.residue + axis.dilation * t)
+            (run.tap + t, axis.stride * run.shift + run.residue + t)
             for run in geometry.runs(axis)
             for t in range(run.taps)
         ]
