@@ -183,6 +183,13 @@ def test_bcoo(jax_numpy, order):
     assert np.asarray(product).tolist() == A(x).ravel(order).tolist()
 
 
+def test_bcoo_has_indices_of_32_bits(jax_numpy):  # noqa: ARG001
+    A = mtconv.Conv([1.0], 2**32, stride=2**31)
+    assert A.to_sparse().shape == (2, 2**32)
+    with pytest.raises(mtconv.BackendError, match="32 bits"):
+        A.to_sparse("bcoo")
+
+
 def test_matrices_of_transposes_are_transposes(backend):
     rng = np.random.default_rng(4)
     kernel = rng.integers(-9, 10, (4, 3, 3, 2)) + 1j * rng.integers(-9, 10, (4, 3, 3, 2))
