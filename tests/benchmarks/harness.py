@@ -132,8 +132,8 @@ def time_in_turn(
 ) -> dict[str, float]:
     """Median seconds of each callable, all timed in turn, round after round.
 
-    A sample is as many calls as take ``sample_s``; one call before it, not timed, brings
-    back the caches that the others took. Rounds stop early after ``limit_s``.
+    A sample is as many calls as take ``sample_s``; as many before it, not timed, bring back
+    the caches that the others took. Rounds stop early after ``limit_s``.
     """
     calls = {}
     for name, function in callables.items():
@@ -147,7 +147,8 @@ def time_in_turn(
             break
         for name, function in callables.items():
             time.sleep(pause_s)
-            function()
+            for _ in range(calls[name]):
+                function()
             start = time.perf_counter()
             for _ in range(calls[name]):
                 function()

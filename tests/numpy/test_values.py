@@ -159,6 +159,18 @@ def test_infinity_and_nan_of_a_tap_reach_the_cells_of_that_tap_only(algorithm, b
 
 
 @pytest.mark.parametrize("algorithm", EXACT)
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_infinity_and_nan_of_a_cell_reach_the_cells_of_its_taps_only(algorithm, bad):
+    """A kernel of five taps and stride 2: phases of three and of two taps."""
+    x, kernel = np.ones((4, 5)), 1 + np.arange(25.0).reshape(5, 5)
+    x[1, 2] = bad
+    y = mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm=algorithm)
+    reached = np.zeros(y.shape, bool)
+    reached[1:6, 3:8] = True  # o = 2*i + j - 1
+    assert np.array_equal(~np.isfinite(y), reached)
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
 def test_infinity_of_a_cell_reaches_the_taps_that_meet_it_only(algorithm):
     x = np.array([np.inf, 1.0])
     y = np.array([1.0, 1.0, 1.0])

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import wide
 from mtconv.backends._numpy.columns import fill, folds, gather, gather_runs, phase_axis
+from mtconv.backends._numpy.kinds import Kind, kinds
 from mtconv.backends._numpy.product import as_matrices, multiply, store
+from mtconv.backends._numpy.values import all_finite
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
 
@@ -37,31 +39,8 @@ RESULT_BYTES = 2**22
 # Products per cell that are worth one copy in long runs instead of short rows.
 MOST_WASTE = 12
 
-
-class PhaseClass(NamedTuple):
-    """Phases of one axis with as many taps: all are convolutions of x along ``axis``.
-
-    Cell ``t`` of a phase reads ``x[t + phase.shift - m*shift_step]`` and is small cell
-    ``t + phase.shift - first`` of the axis, whose taps count m backwards.
-    """
-
-    first: int
-    axis: Axis
-    phases: tuple[Phase, ...]
-
-
-@lru_cache(maxsize=4096)
-def classes(axis: Axis) -> tuple[PhaseClass, ...]:
-    """Sort the phases of an axis that have taps by their number."""
-    found = []
-    for taps in sorted({phase.taps for phase in live_phases(axis)}):
-        mine = tuple(phase for phase in live_phases(axis) if phase.taps == taps)
-        first = min(phase.shift for phase in mine)
-        cells = max(phase.shift + phase.cells for phase in mine) - first
-        step = mine[0].shift_step
-        reads = Axis(cells, axis.small, taps, 1, step, (taps - 1) * step - first)
-        found.append(PhaseClass(first, reads, mine))
-    return tuple(found)
+# Rows of a kernel up to which its phases are all made to have as many taps.
+MOST_ROWS = 16
 
 
 def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
@@ -75,64 +54,21 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     if any(has_holes(axis) for axis in axes):
         out[...] = 0
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
-    for kind in _kinds(axes):
+    for kind in _kinds(axes, x, w.shape[2]):
         with space.frame():
             _phases_of_kind(kind, x, w, out, space)
 
 
-class Member(NamedTuple):
-    """One phase, as indices of its taps, of its cells of out and of those computed."""
+def _kinds(axes: Axes, x: Array, share: int) -> tuple[Kind, ...]:
+    """Choose between many kinds of phases and one, some of whose taps are zero.
 
-    taps: Index
-    cells: Index
-    inner: Index
-
-
-class Kind(NamedTuple):
-    """Phases that are convolutions of x along the same ``axes``; one may be all of out.
-
-    ``taps`` tells the kernels of the phases of one kind from those of another.
+    Kernels of few rows cost copies of x, not products; a zero must not meet an infinity.
     """
-
-    axes: Axes
-    taps: tuple[tuple[int, int], ...]
-    members: tuple[Member, ...]
-    alone: bool
-
-
-@lru_cache(maxsize=4096)
-def _kinds(axes: Axes) -> tuple[Kind, ...]:
-    """Sort the phases of all axes together by their numbers of taps."""
-    kinds = []
-    for found in product(*(classes(axis) for axis in axes)):
-        members = []
-        taps: list[tuple[int, int]] = []
-        for phases in product(*(one.phases for one in found)):
-            taps += ((phase.tap, phase.taps) for phase in phases)
-            both = list(zip(phases, found, strict=True))
-            starts = [phase.shift - one.first for phase, one in both]
-            members.append(
-                Member(
-                    (..., *(_taps_backwards(phase) for phase in phases)),
-                    (..., *_cells(axes, phases)),
-                    (
-                        ...,
-                        *(
-                            slice(n, n + p.cells)
-                            for n, p in zip(starts, phases, strict=True)
-                        ),
-                    ),
-                )
-            )
-        reads = tuple(one.axis for one in found)
-        whole = [one.small == axis.big for one, axis in zip(reads, axes, strict=True)]
-        alone = len(members) == 1 and all(whole) and all(a.stride == 1 for a in axes)
-        kinds.append(Kind(reads, tuple(taps), tuple(members), alone))
-    return tuple(kinds)
-
-
-def _taps_backwards(phase: Phase) -> slice:
-    return slice(phase.tap + (phase.taps - 1) * phase.tap_step, None, -phase.tap_step)
+    found = kinds(axes, merge=False)
+    few = share * prod(axis.stride for axis in axes) <= MOST_ROWS
+    if len(found) > 1 and few and all_finite(x):
+        return kinds(axes, merge=True)
+    return found
 
 
 def _phases_of_kind(kind: Kind, x: Array, w: Array, out: Array, space: Workspace) -> None:
@@ -192,10 +128,13 @@ def _pack(kind: Kind, w: Array, start: int, space: Workspace) -> Array:
 
     def fill(rows: Array) -> None:
         for number, member in enumerate(kind.members):
-            rows[:, number] = w[member.taps].swapaxes(1, 2)
+            if member.fewer:
+                rows[:, number] = 0
+            target = rows[(slice(None), number, ..., *member.rows)]
+            target[...] = w[member.taps].swapaxes(1, 2)
 
     shape = (groups, len(kind.members), share, small, *counts)
-    rows = space.packed((kind.taps, start), shape, w.dtype, fill)
+    rows = space.packed((kind.key, start), shape, w.dtype, fill)
     return rows.reshape(groups, len(kind.members) * share, -1)
 
 
