@@ -71,6 +71,8 @@ def _steps(axis: Axis, number: int, left: int) -> tuple[Step, ...]:
 
 def overlap_add(axes: Axes, columns: Array, out: Array, space: Workspace) -> None:
     """Write the sum of ``columns`` (g, co, *taps, b, *small) to out (b, g, co, *big)."""
+    if any(has_holes(axis) for axis in axes):
+        out[...] = 0
     order = (1, 2, 0, *range(3, out.ndim))
     _fold(axes, 0, columns, out.transpose(order), space)
 
@@ -78,12 +80,10 @@ def overlap_add(axes: Axes, columns: Array, out: Array, space: Workspace) -> Non
 def _fold(axes: Axes, number: int, columns: Array, out: Array, space: Workspace) -> None:
     """Fold axis ``number``; ``out`` is (g, co, b, *cells done, *big left)."""
     left = len(axes) - number
-    if has_holes(axes[number]):
-        out[...] = 0
     for step in _steps(axes[number], number, left):
         target = out[step.big]
         if left == 1:
-            _sum(step, columns, target)
+            _sum(step, columns, target, space)
         elif step.alone is not None:
             _fold(axes, number + 1, columns[step.alone], target, space)
         else:
@@ -91,21 +91,30 @@ def _fold(axes: Axes, number: int, columns: Array, out: Array, space: Workspace)
                 shape = list(columns.shape[:2] + columns.shape[3:])
                 shape[2 + left + number] = step.cells
                 planes = space.take(tuple(shape), columns.dtype)
-                _sum(step, columns, planes)
+                _sum(step, columns, planes, space)
                 _fold(axes, number + 1, planes, target, space)
 
 
-def _sum(step: Step, columns: Array, target: Array) -> None:
+def _sum(step: Step, columns: Array, target: Array, space: Workspace) -> None:
     for stretch, sources in step.sums:
         part = target[stretch]
         if not sources:
             part[...] = 0
         elif len(sources) == 1:
             part[...] = columns[sources[0]]
-        else:
-            np.add(columns[sources[0]], columns[sources[1]], out=part)
-            for source in sources[2:]:
-                part += columns[source]
+        elif len(sources) == 2 or part.strides[-1] == part.itemsize:
+            _add_up(columns, sources, part)
+        else:  # written with a stride once, not for every term
+            with space.frame():
+                total = space.take(part.shape, part.dtype)
+                _add_up(columns, sources[:-1], total)
+                np.add(total, columns[sources[-1]], out=part)
+
+
+def _add_up(columns: Array, sources: tuple[Index, ...], out: Array) -> None:
+    np.add(columns[sources[0]], columns[sources[1]], out=out)
+    for source in sources[2:]:
+        out += columns[source]
 
 
 def sum_by_table(axes: Axes, columns: Array, out: Array, space: Workspace) -> None:
