@@ -266,4 +266,5 @@ def test_sizes_that_python_does_not_share():
     # Up to 256 equal integers are one object.
     assert not geometry.has_holes(Axis(1, 300, 300, 300))
     assert len(geometry.runs(Axis(1, 300, 300))) == 300
-    assert list(geometry.stretches(tuple(range(300)))) == [(0, 300, 0, 1)]
+    found = geometry.stretches((*range(300), 5))
+    assert list(found) == [(0, 300, 0, 1), (300, 1, 5, 1)]
