@@ -24,6 +24,8 @@ WIDE_PACK = 2
 ROWS = 1.6
 # What one more product to be added to a result costs, in moves of its elements.
 SUMS = 4
+# Terms that one product sums at most where long sums are made of shorter ones.
+CHAIN = 128
 # A product of few rows is only read and written.
 FEW_ROWS = 4
 # A product with a thin inner dimension waits for its result: it costs as if it were so
@@ -161,6 +163,8 @@ def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost
         moving = copies * work.x * 2 * rates.element
         moving += work.kernel * PACK * rates.strided
         moving += work.y * (rates.element + rates.strided) * short
+        if work.live == 1:  # long sums are made of shorter ones
+            moving += work.y * SUMS * rates.element * (work.small * depth // CHAIN)
         operations = (4 * work.live + 2 * copies) * chunks
     elif work.transposed:
         moving = work.kernel * rates.element * WIDE_PACK

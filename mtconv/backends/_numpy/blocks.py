@@ -31,8 +31,8 @@ FEW_BLOCKS = 2
 FEW_BLOCKS_WORK = 2**28
 
 # Multiply-adds and cells below which one block and one thread are faster.
-SMALL_WORK = 2**21
-SMALL_CELLS = 2**19
+SMALL_WORK = 2**23
+SMALL_CELLS = 2**21
 
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4

@@ -26,6 +26,10 @@ Axes = tuple[Axis, ...]
 # Bytes of columns at a time: what a second-level cache holds.
 COLUMN_BYTES = 2**21
 
+# Products with as many terms cost more than their columns: larger ones, packed less often,
+# are faster.
+DEEP = 256
+
 # A problem this small costs more calls than work: its overlap-add is one look-up.
 FEW_COLUMNS = 2**14
 FEW_CELLS = 2**12
@@ -51,7 +55,8 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
         np.matmul(rows, items[0], out=columns)
         sum_by_table(axes, flat, out, space)
         return
-    step = _channels_at_a_time(COLUMN_BYTES, each * x.itemsize)
+    limit = COLUMN_BYTES * (2 if small >= DEEP else 1)
+    step = _channels_at_a_time(limit, each * x.itemsize)
     for start in range(0, share, step):
         with space.frame():
             part = w[:, :, start : start + step]
