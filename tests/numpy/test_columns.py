@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from mtconv.backends._numpy import columns
 from mtconv.backends._numpy.columns import extend, gather, gather_runs
 from mtconv.backends._numpy.product import matmul
 from mtconv.backends._numpy.workspace import Workspace
@@ -24,14 +25,14 @@ def by_loops(axes, y):
     """Columns (b, g, co, *taps, *small) as the relation says."""
     taps = tuple(axis.kernel for axis in axes)
     small = tuple(axis.small for axis in axes)
-    columns = np.zeros((*y.shape[:3], *taps, *small))
+    found = np.zeros((*y.shape[:3], *taps, *small))
     for j, i in product(np.ndindex(*taps), np.ndindex(*small)):
         o = [
             a.stride * n + a.dilation * t - a.lo for a, n, t in zip(axes, i, j, strict=True)
         ]
         if all(0 <= cell < axis.big for cell, axis in zip(o, axes, strict=True)):
-            columns[(..., *j, *i)] = y[(..., *o)]
-    return columns
+            found[(..., *j, *i)] = y[(..., *o)]
+    return found
 
 
 def numbered(axes):
@@ -41,7 +42,9 @@ def numbered(axes):
 
 @pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("folded", [False, True])
-def test_gather_follows_the_relation(axes, folded):
+@pytest.mark.parametrize("few", [0, columns.FEW_COLUMNS])
+def test_gather_follows_the_relation(axes, folded, few, monkeypatch):
+    monkeypatch.setattr(columns, "FEW_COLUMNS", few)  # above, and below, a look-up
     y = numbered(axes)
     expected = by_loops(axes, y).reshape(2, 3, -1, np.prod([a.small for a in axes]))
     if folded:  # items side by side
@@ -80,10 +83,10 @@ def test_extend_leaves_alone_what_is_whole_and_what_would_be_much_larger():
 def test_thin_products_are_exact(count, depth, cells, lead):
     """Whole numbers, so that every order of summation gives the same."""
     rng = np.random.default_rng(depth)
-    rows, columns = (
+    rows, cells_of = (
         rng.integers(-4, 5, shape).astype(np.float32)
         for shape in ((depth, count), (*lead, depth, cells))
     )
     out = np.full((*lead, count, cells), np.nan, np.float32)
-    matmul(rows.T, columns, out)
-    assert np.array_equal(out, np.matmul(rows.T, columns))
+    matmul(rows.T, cells_of, out)
+    assert np.array_equal(out, np.matmul(rows.T, cells_of))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends import _numpy
-from mtconv.backends._numpy import engine
+from mtconv.backends._numpy import columns, engine, gemm
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 from mtconv.ladders import AVAILABLE, INEXACT
@@ -66,6 +66,15 @@ def strides_beyond_the_enumeration():
                 yield Axis(3, big, k, 16, 1, lo)
 
 
+@pytest.fixture(params=["look-up", "arrays"])
+def small_or_large(request, monkeypatch):
+    """Few columns are found by one look-up; also go the way of larger problems."""
+    if request.param == "arrays":
+        for module in (columns, gemm):
+            monkeypatch.setattr(module, "FEW_COLUMNS", 0)
+
+
+@pytest.mark.usefixtures("small_or_large")
 @pytest.mark.parametrize("algorithm", AVAILABLE["numpy"])
 def test_every_third_relation_between_guards(algorithm, space, record_property):
     numbers = np.random.default_rng(7).integers(1, 2**20, 100).tolist()

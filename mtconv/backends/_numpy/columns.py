@@ -36,6 +36,9 @@ Index = tuple[Any, ...]
 # Items of fewer cells are put side by side for one matrix product.
 FOLDED_CELLS = 512
 
+# A problem this small costs more calls than work: its columns are one look-up.
+FEW_COLUMNS = 2**14
+
 # Phases that are copied one by one; of more, each is too little for a copy of its own.
 MOST_PHASES = 8
 
@@ -53,6 +56,29 @@ def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
 
     Folded, all items are one, whose cells are those of the first item, the second, ...
     """
+    count = prod(y.shape[:3]) * prod(axis.kernel * axis.small for axis in axes)
+    if max(count, y.size) > FEW_COLUMNS:
+        return _gather(axes, y, space, folded)
+    table = _table(axes, y.shape, folded)
+    columns = space.take(table.shape, y.dtype)
+    with space.frame():
+        flat = space.take((1 + y.size,), y.dtype)
+        flat[0] = 0
+        flat[1:].reshape(y.shape)[...] = y
+        flat.take(table, out=columns, mode="clip")
+    return columns
+
+
+@lru_cache(maxsize=128)
+def _table(axes: Axes, shape: tuple[int, ...], folded: bool) -> NDArray[np.intp]:
+    """List the cell of y, counted from 1, that each column holds; 0 where there is none."""
+    cells = 1 + np.arange(prod(shape)).reshape(shape)
+    # A copy, for the workspace is much larger.
+    table: NDArray[np.intp] = _gather(axes, cells, Workspace(), folded).copy()
+    return table
+
+
+def _gather(axes: Axes, y: Array, space: Workspace, folded: bool) -> Array:
     batch, groups, share = y.shape[:3]
     taps = tuple(axis.kernel for axis in axes)
     small = tuple(axis.small for axis in axes)
