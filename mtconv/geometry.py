@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+# Cells of padding that are listed at most: the list of as many takes 32 GiB.
+MOST_MARGINS = 2**30
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One spatial axis: ``o = stride*i + dilation*j - lo``.
@@ -292,7 +296,16 @@ def padded_axis(axis: Axis) -> Axis:
 def fold_margins(
     size: int, lo: int, hi: int, mode: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Source cells of the ``lo`` cells before and the ``hi`` cells after an axis."""
+    """Source cells of the ``lo`` cells before and the ``hi`` cells after an axis.
+
+    Raises
+    ------
+    MemoryError
+        If they are `MOST_MARGINS` or more; to list them would take as long as to run out.
+    """
+    if lo + hi >= MOST_MARGINS:
+        msg = f"padding of {lo} and {hi} cells is too much to list"
+        raise MemoryError(msg)
     return (
         tuple(_source(o, size, mode) for o in range(-lo, 0)),
         tuple(_source(o, size, mode) for o in range(size, size + hi)),

@@ -35,7 +35,10 @@ OPERATORS = " ".join(
 )
 NUMPY = " ".join(
     f"numpy/test_{name}.py"
-    for name in ("values", "columns", "strided", "guards", "prepared", "threads", "large")
+    for name in (
+        *("values", "columns", "strided", "guards", "prepared", "threads", "large"),
+        *("accuracy", "memory"),
+    )
 )
 JAX = " ".join(
     f"jax/test_{name}.py"
@@ -46,7 +49,7 @@ TESTS = {
     "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",
     "functional": f"{CORE} test_spec.py test_public_api.py {OPERATORS}",
     "operators": "operators test_notebook.py test_sketch.py",
-    "backends/_numpy": f"{CORE} test_giants.py {NUMPY}",
+    "backends/_numpy": f"{CORE} test_giants.py test_agreement.py {NUMPY}",
     "backends/_sparse+matrix": f"{CORE} test_giants.py test_agreement.py {OPERATORS}",
     "backends/_jax": f"test_notebook.py test_dtypes.py {JAX}",
 }

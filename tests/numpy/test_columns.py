@@ -5,9 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
+import mtconv
 from mtconv.backends._numpy import columns
+from mtconv.backends._numpy import product as product_of
 from mtconv.backends._numpy.columns import extend, gather, gather_runs
-from mtconv.backends._numpy.product import matmul
+from mtconv.backends._numpy.product import as_matrices, matmul
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -90,3 +92,41 @@ def test_thin_products_are_exact(count, depth, cells, lead):
     out = np.full((*lead, count, cells), np.nan, np.float32)
     matmul(rows.T, cells_of, out)
     assert np.array_equal(out, np.matmul(rows.T, cells_of))
+
+
+def test_a_view_for_blas_shares_its_memory_or_is_none():
+    out = np.zeros((2, 1, 3, 4, 5))
+    view = as_matrices(out)
+    view[...] = 7
+    assert (out == 7).all()
+    assert as_matrices(out[..., :4]) is None  # rows with gaps
+    assert as_matrices(np.zeros((2, 1, 4, 5, 3)).transpose(0, 1, 4, 2, 3)) is None
+
+
+def test_results_of_channels_last_layouts_are_written():
+    """Blocks whose results are not matrices in memory are computed beside them."""
+    rng = np.random.default_rng(0)
+    y, kernel = rng.integers(-4, 5, (2, 24, 26, 3)), rng.integers(-4, 5, (5, 3, 4, 3))
+    options = {"stride": 2, "padding": 1}
+    expected = mtconv.conv(np.moveaxis(y, -1, 1), kernel, algorithm="direct", **options)
+    for algorithm in ("gemm", "polyphase"):
+        found = mtconv.conv(y, kernel, layout="NHWC", algorithm=algorithm, **options)
+        assert np.array_equal(np.moveaxis(found, -1, 1), expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "depth", "cells", "tile"),
+    [
+        (256, 64, 300, (128, 96)),  # 786432 multiply-adds; 128 cells would be too many
+        (48, 24, 700, (48, 256)),  # no more cells than 256
+        (8, 200, 5000, (8, 256)),
+        (64, 256, 400, (32, 96)),
+        (65, 256, 5000, None),  # not thin
+        (64, 257, 5000, None),  # nor so
+        (7, 16, 5000, None),  # too few rows
+        (16, 7, 5000, None),  # an outer product, nearly
+        (64, 64, 224, None),  # one tile
+    ],
+)
+def test_tiles_of_thin_products(count, depth, cells, tile):
+    assert product_of._tile(count, depth, cells) == tile

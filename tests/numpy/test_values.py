@@ -281,3 +281,23 @@ def test_finite_elements_whose_squares_are_not(count):
     for wrong in (np.nan, np.inf):
         array[1, -1] = wrong
         assert not values.all_finite(array)
+
+
+@pytest.mark.parametrize(
+    ("channels", "share", "groups", "taps"), [(6, 4, 2, 5), (12, 2, 3, 4), (3, 5, 1, 1)]
+)
+def test_integers_go_to_floats_only_where_no_sum_can_reach_their_limit(
+    channels, share, groups, taps
+):
+    """A sum has as many terms as taps and channels of a group, on the larger side."""
+    spec = mtconv.ConvSpec.from_shapes(
+        (1, channels, 9), (channels, share, taps), groups=groups
+    )
+    terms = max(channels // groups, share) * taps
+    x, w = np.array([[[0, -3]]]), np.array([[[7]]])
+    largest = (2**53 - 1) // terms // 7  # of x
+    x[0, 0, 0] = largest
+    for form in ("conv_transpose", "conv"):
+        assert values.fit_float64(form, spec, x, w, None) == (largest * 7 * terms < 2**53)
+        assert not values.fit_float64(form, spec, x + 1, w, None)
+        assert not values.fit_float64(form, spec, x, w, np.array([7 * terms + 1]))
