@@ -24,7 +24,7 @@ Array = NDArray[Any]
 Axes = tuple[Axis, ...]
 
 # Bytes of columns at a time: what a second-level cache holds.
-COLUMN_BYTES = 2**21
+COLUMN_BYTES = 2**20
 
 # Products with as many terms cost more than their columns: larger ones, packed less often,
 # are faster.
@@ -55,7 +55,7 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
         np.matmul(rows, items[0], out=columns)
         sum_by_table(axes, flat, out, space)
         return
-    limit = COLUMN_BYTES * (2 if small >= DEEP else 1)
+    limit = COLUMN_BYTES * (4 if small >= DEEP else 1)
     step = _channels_at_a_time(limit, each * x.itemsize)
     for start in range(0, share, step):
         with space.frame():
