@@ -19,7 +19,7 @@ __all__ = ["operator_norm"]
 Array = NDArray[Any]
 
 # Elements of all symbols together; larger operators iterate.
-_SYMBOL_ELEMENTS = 67_108_864
+_SYMBOL_ELEMENTS = 2**26
 
 # A matrix with as few rows or columns as this is decomposed as it is.
 _FEW = 8

@@ -33,13 +33,8 @@ OPERATORS = " ".join(
     f"operators/test_{name}.py"
     for name in ("operators", "matrix", "norm", "padding_modes", "scipy")
 )
-NUMPY = " ".join(
-    f"numpy/test_{name}.py"
-    for name in (
-        *("values", "columns", "strided", "guards", "prepared", "threads", "large"),
-        *("accuracy", "memory"),
-    )
-)
+ARRAYS = "values columns strided guards prepared threads large accuracy memory"
+NUMPY = " ".join(f"numpy/test_{name}.py" for name in ARRAYS.split())
 JAX = " ".join(
     f"jax/test_{name}.py"
     for name in ("algorithms", "compilation", "dtypes", "padding", "transforms")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import direct, fastfir, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
+from mtconv.backends._numpy.columns import FOLDED_CELLS
 from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
 from mtconv.backends._numpy.threads import run_all
 from mtconv.backends._numpy.workspace import Packs, Workspace, workspace
@@ -27,9 +28,6 @@ Array = NDArray[Any]
 
 # Kernels up to this size are packed once for all blocks of a call.
 SHARED_BYTES = 2**22
-
-# Items of fewer cells are put side by side for one matrix product.
-FOLDED_CELLS = 512
 
 ALGORITHMS: dict[str, ModuleType] = {
     "gemm": gemm,

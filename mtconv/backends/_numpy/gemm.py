@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.columns import folds, gather
 from mtconv.backends._numpy.overlap import overlap_add, sum_by_table
-from mtconv.backends._numpy.product import as_matrices, matmul, multiply, store
+from mtconv.backends._numpy.product import matmul, matrices_for, multiply, store
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -90,10 +90,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     """
     groups, small, share, *taps = w.shape
     folded = folds(len(out), prod(out.shape[3:]))
-    result = in_place = None if folded else as_matrices(out)
-    if result is None:
-        items = 1 if folded else len(out)
-        result = space.take((items, groups, small, out[:, 0, 0].size // items), out.dtype)
+    result, in_place = matrices_for(out, space, folded=folded)
     step = _channels_at_a_time(GATHER_BYTES, result[:, :, 0].nbytes * prod(taps))
     for start in range(0, max(share, 1), step):
         rows = w[:, :, start : start + step].reshape(groups, small, -1)
@@ -101,7 +98,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
             some = y[:, :, start : start + step]
             columns = gather(axes, some, space, folded=folded)
             multiply(rows, columns, result, space, add=start > 0)
-    if in_place is None:
+    if not in_place:
         store(result, out)
 
 

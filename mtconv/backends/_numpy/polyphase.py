@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy import wide
 from mtconv.backends._numpy.columns import fill, folds, gather, gather_runs, phase_axis
 from mtconv.backends._numpy.kinds import Kind, kinds
-from mtconv.backends._numpy.product import as_matrices, multiply, store
+from mtconv.backends._numpy.product import as_matrices, matrices_for, multiply, store
 from mtconv.backends._numpy.values import all_finite
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
@@ -150,10 +150,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     rows = _rows(first)
     folded = folds(len(out), prod(out.shape[3:]))
     columns, inside = _gather_rows(rows, axes, y, space, folded=folded)
-    result = in_place = None if folded else as_matrices(out)
-    if result is None:
-        shape = (len(columns), *out.shape[1:3], first.small * inside)
-        result = space.take(shape, out.dtype)
+    result, in_place = matrices_for(out, space, folded=folded)
     depth = columns.shape[2] // len(rows.residues)
     for number, run in enumerate(rows.runs):
         start = rows.residues.index(run.residue)
@@ -167,7 +164,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     if folded:
         ordered = result.reshape(*w.shape[:2], first.small, len(out), *out.shape[4:])
         out[...] = np.moveaxis(ordered, 3, 0)
-    elif in_place is None:
+    elif not in_place:
         store(result, out)
 
 
@@ -257,7 +254,9 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     rows = x.reshape(*x.shape[:2], -1)
     for found in _live(axes):
         with space.frame():
-            columns = _columns(axes, found, y, space)
+            reads = tuple(phase_axis(a, p) for a, p in zip(axes, found, strict=True))
+            cells = y[(..., *_cells(axes, found))]
+            (columns,) = gather(reads, cells, space, folded=True)
             target = out[(..., *_taps(found))]
             target += np.matmul(rows, columns.swapaxes(1, 2)).reshape(target.shape)
 
@@ -276,24 +275,3 @@ def _cells(axes: Axes, found: tuple[Phase, ...]) -> Index:
         slice(phase.start, None, axis.stride)
         for phase, axis in zip(found, axes, strict=True)
     )
-
-
-def _columns(axes: Axes, found: tuple[Phase, ...], y: Array, space: Workspace) -> Array:
-    """Gather one phase of y as (g, co * taps, b * small cells)."""
-    phase_of_y = y[(..., *_cells(axes, found))].transpose(1, 2, 0, *range(3, y.ndim))
-    counts = tuple(phase.taps for phase in found)
-    sizes = tuple(axis.small for axis in axes)
-    columns = space.take((*phase_of_y.shape[:2], *counts, y.shape[0], *sizes), y.dtype)
-    columns[...] = 0
-    for number in np.ndindex(*counts):
-        source: list[Any] = []
-        target: list[Any] = []
-        for m, phase, axis in zip(number, found, axes, strict=True):
-            shift = phase.shift - m * phase.shift_step
-            start = max(0, -shift)
-            stop = max(start, min(phase.cells, axis.small - shift))
-            target.append(slice(start, stop))
-            source.append(slice(start + shift, stop + shift))
-        into = columns[(slice(None), slice(None), *number)]
-        into[(..., *source)] = phase_of_y[(..., *target)]
-    return columns.reshape(*phase_of_y.shape[:2][:1], -1, y.shape[0] * prod(sizes))

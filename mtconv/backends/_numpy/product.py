@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.workspace import Workspace
 
-__all__ = ["as_matrices", "matmul", "multiply", "store"]
+__all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store"]
 
 Array = NDArray[Any]
 
@@ -101,6 +101,19 @@ def as_matrices(out: Array) -> Array | None:
         expected *= size
     matrices: Array = out.reshape(*out.shape[:3], -1)
     return matrices
+
+
+def matrices_for(out: Array, space: Workspace, *, folded: bool) -> tuple[Array, bool]:
+    """Return matrices (items, g, c, cells) for a result, and whether they are out itself.
+
+    Folded, there is one item with the cells of all.
+    """
+    in_place = None if folded else as_matrices(out)
+    if in_place is not None:
+        return in_place, True
+    items = 1 if folded else len(out)
+    cells = out[:, 0, 0].size // items
+    return space.take((items, *out.shape[1:3], cells), out.dtype), False
 
 
 def store(result: Array, out: Array) -> None:
