@@ -92,7 +92,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)
     step = _channels_at_a_time(GATHER_BYTES, result[:, :, 0].nbytes * prod(taps))
-    for start in range(0, max(share, 1), step):
+    for start in range(0, share, step):
         rows = w[:, :, start : start + step].reshape(groups, small, -1)
         with space.frame():
             some = y[:, :, start : start + step]

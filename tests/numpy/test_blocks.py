@@ -1,0 +1,301 @@
+"""How problems are cut into blocks: exact pieces, worked out by hand.
+
+Every cell of a result belongs to one block, the arrays of a block fit the caches, threads
+find something to share, and neighbours read few cells twice. All of it is integer
+arithmetic on the problem alone.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import pytest
+
+from mtconv import ConvSpec
+from mtconv.backends._numpy.blocks import cut, is_small
+from mtconv.geometry import Axis
+
+
+def spec_of(x_shape, kernel_shape, **options):
+    return ConvSpec.from_shapes(x_shape, kernel_shape, **options)
+
+
+def edges_of(found, form):
+    """List the edges of batch, groups, channels and space; all combinations are blocks."""
+    side = "big" if form == "conv_transpose" else "small"
+    slices = [
+        (block.batch, block.groups, block.channels, *getattr(block, side))
+        for block in found
+    ]
+    every = []
+    for number in range(len(slices[0])):
+        pieces = sorted({(one[number].start, one[number].stop) for one in slices})
+        assert all(a[1] == b[0] for a, b in pairwise(pieces))
+        every.append([pieces[0][0], *(stop for _, stop in pieces)])
+    combined = product(*(pairwise(edges) for edges in every))
+    assert sorted(combined) == sorted(
+        tuple((piece.start, piece.stop) for piece in one) for one in slices
+    )
+    return every
+
+
+# ------------------------------------------------------------------ which are cut at all
+
+
+@pytest.mark.parametrize(
+    ("axis", "channels", "groups", "batch", "small"),
+    [
+        # 2**23 multiply-adds are no small problem, one less is: 47 * 178481.
+        (Axis(178481, 178527, 47), (1, 1), 1, 1, True),
+        (Axis(2**20, 2**20 + 7, 8), (1, 1), 1, 1, False),
+        (Axis(2**10, 2**10, 1), (2**8, 2**3), 1, 4, False),
+        (Axis(2**10 - 1, 2**10 - 1, 1), (2**8, 2**3), 1, 4, True),
+        # Nor are 2**21 cells of the result, most of them without a tap.
+        (Axis(1, 2**21, 1), (1, 1), 1, 1, False),
+        (Axis(1, 2**21 - 1, 1), (1, 1), 1, 1, True),
+        (Axis(1, 2**21 + 1, 1), (1, 1), 1, 1, False),
+        # 2 items of 4 groups of 8 channels of 2**15 cells.
+        (Axis(1, 2**15, 1), (4, 32), 4, 2, False),
+        (Axis(1, 2**15 - 1, 1), (4, 32), 4, 2, True),
+    ],
+)
+def test_a_small_problem_is_so_in_work_and_in_cells(axis, channels, groups, batch, small):
+    spec = ConvSpec((axis,), groups, *channels)
+    assert is_small(spec, batch) == small
+
+
+def test_a_signal_without_axes_of_channels_has_one():
+    assert is_small(ConvSpec((Axis(178481, 178527, 47),)), 1)
+    assert not is_small(ConvSpec((Axis(178481, 178527, 47),)), 2)
+
+
+@pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
+def test_a_small_problem_whose_columns_fit_is_one_block(form):
+    """Five items of 16 groups of one row: the columns take 5.6 MB, a group block 8."""
+    spec = spec_of((5, 48, 30, 40), (48, 1, 3, 5), stride=(2, 3), groups=16)
+    (block,) = cut(spec, form, "gemm", 5, 4)
+    channels = slice(0, 3 if form == "conv" else 1)
+    assert block[:3] == (slice(0, 5), slice(0, 16), channels)
+    assert block.small == (slice(0, 30), slice(0, 40))
+    assert block.big == (slice(0, 61), slice(0, 122))
+    assert block.axes == spec.axes
+
+
+# ------------------------------------------------------------------------- whole problems
+
+
+LAYER = ((1, 64, 56, 56), (64, 32, 4, 4), {"stride": 2, "padding": 1})
+DEEP = ((64, 512, 4, 4), (512, 256, 4, 4), {"stride": 2, "padding": 1})
+IMAGES = ((2, 1, 3000, 3000), (1, 1, 3, 3), {})
+GROUPED = ((6, 24, 40, 50), (24, 10, 3, 3), {"groups": 12})
+DEPTHWISE = ((6, 240, 40, 50), (240, 1, 5, 7), {"groups": 120, "stride": (2, 3)})
+WIDE = ((40, 30, 9), (30, 70, 64), {"groups": 10, "stride": 8})
+LONG = ((1, 2, 10**6), (2, 1, 3), {})
+
+
+def equal(size, pieces):
+    return [size * n // pieces for n in range(pieces + 1)]
+
+
+@pytest.mark.parametrize(
+    ("form", "algorithm", "problem", "expected"),
+    [
+        # 2**20 bytes are columns of 16 taps and 32 channels for 512 cells; blocks have 1024
+        # at least. So 4096 cells of the result: its 112 rows are halved twice, to 28. Edges
+        # move down to where phases begin: row o is small row (o + 1) / 2.
+        (
+            "conv_transpose",
+            "gemm",
+            LAYER,
+            ([0, 1], [0, 1], [0, 32], [0, 27, 55, 83, 112], [0, 112]),
+        ),
+        # 2**22 bytes are columns for 2048 cells: 56 rows of 56, halved once.
+        ("conv", "gemm", LAYER, ([0, 1], [0, 1], [0, 64], [0, 28, 56], [0, 56])),
+        # Gradients are cut so too; blocks of space share their result, so that two
+        # threads get half of the channels each.
+        ("kernel_grad", "gemm", LAYER, ([0, 1], [0, 1], [0, 16, 32], [0, 28, 56], [0, 56])),
+        # 2**22 bytes are four copies of 64 channels for 4096 cells, more than there are.
+        # Two threads get half of the channels each.
+        (
+            "conv_transpose",
+            "polyphase",
+            LAYER,
+            ([0, 1], [0, 1], [0, 16, 32], [0, 112], [0, 112]),
+        ),
+        # 2**20 bytes are 32 channels of four phases for 2048 cells; blocks have 4096.
+        (
+            "conv_transpose",
+            "direct",
+            LAYER,
+            ([0, 1], [0, 1], [0, 16, 32], [0, 112], [0, 112]),
+        ),
+        # No columns, 4096 cells again; a convolution is cut along space, for two threads.
+        ("conv", "direct", LAYER, ([0, 1], [0, 1], [0, 64], [0, 28, 56], [0, 56])),
+        # 64 items of 16 cells are the 1024 that a block has at least; as many
+        # multiply-adds are worth four blocks.
+        (
+            "conv_transpose",
+            "gemm",
+            DEEP,
+            ([0, 64], [0, 1], [0, 64, 128, 192, 256], [0, 8], [0, 8]),
+        ),
+        # 256 cells are 16 items: four blocks already.
+        ("conv", "gemm", DEEP, ([0, 16, 32, 48, 64], [0, 1], [0, 512], [0, 4], [0, 4])),
+        (
+            "kernel_grad",
+            "gemm",
+            DEEP,
+            ([0, 16, 32, 48, 64], [0, 1], [0, 64, 128, 192, 256], [0, 4], [0, 4]),
+        ),
+        # 2**20 bytes are columns of nine taps for 29127 cells. 3002 rows are halved eight
+        # times, to 12: 36024 cells. Half of that is 6, but a halo of two rows wants nine.
+        (
+            "conv_transpose",
+            "gemm",
+            IMAGES,
+            ([0, 1, 2], [0, 1], [0, 1], equal(3002, 251), [0, 3002]),
+        ),
+        # 2**22 bytes are 116508 cells, 38 rows: 3000 are halved seven times, to 24.
+        ("conv", "gemm", IMAGES, ([0, 1, 2], [0, 1], [0, 1], equal(3000, 125), [0, 3000])),
+        # 2**18 cells, but 24 MiB are 2**18 * 8 / 9 where each has nine taps three times.
+        (
+            "conv_transpose",
+            "direct",
+            IMAGES,
+            ([0, 1, 2], [0, 1], [0, 1], equal(3002, 64), [0, 3002]),
+        ),
+        # 2**20 bytes are columns of 3 taps for 87381 cells; 1000002 are halved four times.
+        (
+            "conv_transpose",
+            "gemm",
+            LONG,
+            ([0, 1], [0, 1], [0, 1], equal(10**6 + 2, 16), None),
+        ),
+    ],
+)
+def test_layers_are_cut_so(form, algorithm, problem, expected):
+    x_shape, kernel_shape, options = problem
+    spec = spec_of(x_shape, kernel_shape, **options)
+    found = cut(spec, form, algorithm, x_shape[0], 4)
+    assert edges_of(found, form) == [edges for edges in expected if edges is not None]
+
+
+# --------------------------------------------------------------------------------- bounds
+
+
+def counts(found, form):
+    return [len(edges) - 1 for edges in edges_of(found, form)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "channels", "batch", "blocks_wanted"),
+    [
+        (2**10, (2**10, 2**8), 1, 4),
+        (2**9, (2**10, 2**8), 1, 2),
+        (2**9, (2**10, 2**8), 2, 4),
+        (565, (1247, 381), 1, 2),  # 2**28 - 1
+    ],
+)
+def test_work_of_2_28_multiply_adds_is_worth_four_blocks(
+    cells, channels, batch, blocks_wanted
+):
+    spec = ConvSpec((Axis(cells, cells, 1),), 1, *channels)
+    found = cut(spec, "conv_transpose", "gemm", batch, 4)
+    assert counts(found, "conv_transpose") == [1, 1, blocks_wanted, 1]
+
+
+@pytest.mark.parametrize(
+    ("form", "problem", "itemsize", "expected"),
+    [
+        # 2**20 bytes are columns of 9 taps and 10 channels for 2912 cells: one item of
+        # 42 * 52. They take 786240 bytes, ten times as many 8 MiB: 12 groups, halved.
+        ("conv_transpose", GROUPED, 4, ([0, 1, 2, 3, 4, 5, 6], [0, 6, 12], [0, 10])),
+        # 2**22 bytes are 11650 cells, five items of 2000: six, halved. 3.6 MB are the
+        # columns of one group, so that there are two in a block.
+        ("conv", GROUPED, 4, ([0, 3, 6], [0, 2, 4, 6, 8, 10, 12], [0, 2])),
+        ("kernel_grad", GROUPED, 4, ([0, 3, 6], [0, 2, 4, 6, 8, 10, 12], [0, 10])),
+        # 14 bytes less than 2**20 in 35 taps: 3744 cells, one item of 2130. Fourteen
+        # groups take 8 MiB; 120 are nine times 13 or 14.
+        ("conv_transpose", DEPTHWISE, 8, ([0, 1, 2, 3, 4, 5, 6], equal(120, 9), [0, 1])),
+        # 14979 cells, all six items of 2000: 3.4 MB are the columns of a group.
+        ("conv", DEPTHWISE, 8, ([0, 6], equal(120, 60), [0, 2])),
+        # 2 items of 9 cells, 40 in a block: 1024 cells. One group takes 8 MiB at least.
+        ("conv_transpose", WIDE, 8, ([0, 40], equal(10, 10), [0, 70])),
+        # 256 cells are 28 items, 20 after slices are made equal.
+        ("conv", WIDE, 8, ([0, 20, 40], equal(10, 10), [0, 3])),
+    ],
+)
+def test_columns_of_the_groups_of_a_block_take_8_mib(form, problem, itemsize, expected):
+    x_shape, kernel_shape, options = problem
+    spec = spec_of(x_shape, kernel_shape, **options)
+    found = cut(spec, form, "gemm", x_shape[0], itemsize)
+    assert edges_of(found, form)[:3] == list(expected)
+
+
+def test_three_items_of_one_channel_are_cut_for_two_threads():
+    """Items are shares already. Convolutions of one item would have a half each."""
+    spec = spec_of((3, 7, 100, 110), (7, 1, 9, 11))
+    assert counts(cut(spec, "conv_transpose", "direct", 3, 4), "conv_transpose") == [
+        *(2, 1, 1),
+        *(1, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "rows", "pieces"),
+    [
+        # Strides of 2 leave a halo of 3 rows: blocks of 4 * 3 + 2 are the least.
+        ("conv_transpose", Axis(55, 112, 5, 2, 1, 1), 8),  # of 14
+        ("conv_transpose", Axis(53, 108, 5, 2, 1, 1), 4),  # 27 are not 14 and 14
+        ("conv_transpose", Axis(32, 128, 4, 4), 32),  # no halo: of one stride
+        ("conv_transpose", Axis(29, 144, 6, 5, 1, 2), 16),  # a halo of one: of 9
+        # 7 rows are 3 strides: blocks of 12 are the least.
+        ("conv", Axis(96, 197, 7, 2), 8),  # of 12
+        ("conv", Axis(92, 189, 7, 2), 4),  # 23 are not 12 and 12
+        ("conv", Axis(128, 256, 2, 2), 32),  # of 4
+        ("conv", Axis(128, 256, 1, 2), 32),  # a halo of at least one row
+    ],
+)
+def test_blocks_are_four_times_as_long_as_their_halo(form, rows, pieces):
+    """With rows so long, a block of one row would be enough."""
+    spec = ConvSpec((rows, Axis(4300, 4300, 1)), 1, 16, 1024)
+    found = cut(spec, form, "gemm", 1, 4)
+    assert counts(found, form)[3:] == [pieces, 1]
+
+
+def test_rows_beyond_the_hard_limit_are_cut():
+    """2**21 // 3 cells of x are the most: 2097150 cells of the result, not 3 million."""
+    spec = ConvSpec((Axis(2, 2, 1), Axis(10**6, 3 * 10**6, 3, 3)), 1, 1, 1)
+    found = cut(spec, "conv_transpose", "gemm", 1, 4)
+    assert counts(found, "conv_transpose") == [1, 1, 1, 2, 2]
+
+
+def test_an_odd_number_of_cells_is_two_halves():
+    spec = ConvSpec((Axis(4001, 4001, 1),), 1, 30, 70)
+    assert edges_of(cut(spec, "conv", "direct", 1, 4), "conv")[3] == [0, 2000, 4001]
+
+
+@pytest.mark.parametrize(
+    ("form", "algorithm", "x_shape", "kernel_shape", "groups", "pieces"),
+    [
+        # Two channels or groups for two threads. Two items of two groups are four shares,
+        # though not four blocks yet.
+        ("conv_transpose", "direct", (1, 40, 60, 60), (40, 2, 9, 9), 1, [1, 1, 2, 1, 1]),
+        ("conv_transpose", "direct", (1, 40, 60, 60), (40, 1, 9, 9), 2, [1, 2, 1, 1, 1]),
+        ("conv", "gemm", (2, 400, 30, 30), (400, 84, 3, 3), 2, [2, 1, 2, 1, 1]),
+        # Three items for four threads: three quarters of the cells at most.
+        ("conv", "direct", (3, 64, 60, 60), (64, 64, 3, 3), 1, [3, 1, 1, 2, 1]),
+        # Two halves of two items are four.
+        ("conv", "direct", (2, 66, 60, 60), (66, 64, 3, 3), 1, [2, 1, 1, 2, 1]),
+    ],
+)
+def test_shares_of_threads(form, algorithm, x_shape, kernel_shape, groups, pieces):
+    spec = spec_of(x_shape, kernel_shape, groups=groups)
+    assert counts(cut(spec, form, algorithm, x_shape[0], 4), form) == pieces
+
+
+def test_a_result_of_less_than_a_stride_is_a_cell():
+    """1024 cells are 1024 items: two thousand, halved."""
+    spec = ConvSpec((Axis(1, 5, 3, 7),), 1, 1, 500)
+    found = cut(spec, "conv_transpose", "gemm", 2000, 4)
+    assert counts(found, "conv_transpose") == [2, 1, 1, 1]

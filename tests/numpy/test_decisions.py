@@ -1,0 +1,289 @@
+"""Small decisions whose results do not show them: copies, look-ups, parts of sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mtconv.backends._numpy import columns, direct, overlap, padding
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
+
+
+def zeros(*shape, dtype=np.float32):
+    return np.zeros(shape, dtype)
+
+
+# -------------------------------------------------------------------------------- columns
+
+
+@pytest.mark.parametrize(
+    ("batch", "cells", "folded"),
+    [(1, 1, False), (1, 511, False), (2, 1, True), (2, 511, True), (2, 512, False)],
+)
+def test_items_of_fewer_than_512_cells_are_put_side_by_side(batch, cells, folded):
+    assert columns.folds(batch, cells) == folded
+
+
+@pytest.mark.parametrize(
+    ("axes", "lead", "looked_up"),
+    [
+        ((Axis(2048, 2055, 8),), (1, 1, 1), True),  # 2**14 columns
+        ((Axis(2049, 2056, 8),), (1, 1, 1), False),
+        ((Axis(64, 71, 8),), (2, 4, 4), True),
+        ((Axis(64, 71, 8),), (2, 4, 5), False),
+        ((Axis(8, 8, 1), Axis(64, 67, 4)), (2, 2, 2), True),
+        ((Axis(8, 10, 3), Axis(64, 66, 3)), (2, 2, 2), False),
+        ((Axis(1, 2**14, 1),), (1, 1, 1), True),  # and 2**14 cells of y
+        ((Axis(1, 2**14 + 1, 1),), (1, 1, 1), False),
+    ],
+)
+def test_few_columns_are_gathered_by_one_look_up(axes, lead, looked_up, watch):
+    gathered = watch(columns, "_gather")
+    columns._table.cache_clear()
+    y = zeros(*lead, *(axis.big for axis in axes))
+    columns.gather(axes, y, Workspace(), folded=False)
+    ((args, *_),) = gathered  # the table's numbers, or the array itself
+    assert (args[1].dtype == np.int64) == looked_up
+
+
+def test_a_look_up_gives_back_its_copy_of_y():
+    space = Workspace()
+    columns.gather((Axis(4, 6, 3),), zeros(1, 1, 1, 6), space, folded=False)
+    assert space.used == 3 * 4 * 4
+
+
+def test_a_table_of_columns_is_no_workspace():
+    table = columns._table((Axis(4, 6, 3),), (1, 1, 1, 6), False)
+    assert table.base is None
+    assert table.tolist() == [[[[1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 6]]]]
+
+
+@pytest.mark.parametrize(
+    ("last", "copies"),
+    [
+        (Axis(20, 47, 9, 2), 2),  # a copy for each phase
+        (Axis(20, 161, 9, 8), 8),
+        (Axis(20, 191, 10, 9), 0),  # of nine phases each is too little
+        (Axis(20, 30, 9, 1), 0),
+        (Axis(20, 160, 8, 8), 0),  # no cell is read twice
+        (Axis(20, 42, 3, 2), 2),
+        (Axis(1, 1, 3, 2), 0),  # a tap without a phase
+    ],
+)
+def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(last, copies, watch):
+    filled = watch(columns, "_fill")
+    axes = (Axis(2, 3, 2), last)
+    y = zeros(1, 1, 1, 3, last.big)
+    target = zeros(1, 1, 1, 2, last.kernel, 2, last.small)
+    columns.fill(axes, y, target, Workspace())
+    assert [named["copy"] for _, named, _ in filled] == [True] * copies or not copies
+    assert len(filled) == max(copies, 1)
+    assert copies or filled[0][1] == {"copy": False}
+
+
+@pytest.mark.parametrize(
+    ("axis", "lead", "extended"),
+    [
+        # 2**16 cells are extended to, whatever the size of y, and twice as many as y has.
+        (Axis(1000, 1, 2**16 - 999, 1, 1, 5), (), True),
+        (Axis(1000, 1, 2**16 - 998, 1, 1, 5), (), False),
+        (Axis(1000, 40000, 79001, 1, 1, 5), (), True),  # 80000
+        (Axis(1000, 40000, 79002, 1, 1, 5), (), False),
+        (Axis(1000, 1, 2**14 - 999, 1, 1, 5), (2, 2), True),
+        (Axis(1000, 1, 2**14 - 998, 1, 1, 5), (2, 2), False),
+    ],
+)
+def test_y_is_extended_by_zeros_up_to_a_size(axis, lead, extended):
+    y = zeros(*lead, axis.big)
+    (found,), array = columns.extend((axis,), y, Workspace())
+    assert (array is not y) == extended
+    assert array.shape[-1] == (axis.full if extended else axis.big)
+    assert found == (Axis(1000, axis.full, axis.kernel) if extended else axis)
+    (found,), array = columns.extend((axis,), y, Workspace(), always=True)
+    assert array.shape[-1] == axis.full
+
+
+def test_a_whole_y_is_copied_if_asked():
+    axis = Axis(3, 9, 3, 2, 1, 0)  # and two cells that no tap reaches
+    y = np.arange(9.0)
+    for copy in (False, True):
+        axes, found = columns.extend((axis,), y, Workspace(), copy=copy)
+        assert axes == (axis,)
+        assert (found is y) != copy
+        assert np.array_equal(found, y)
+
+
+@pytest.mark.parametrize(
+    ("axis", "clips"),
+    [
+        (Axis(3, 5, 3), False),
+        (Axis(3, 6, 3), False),
+        (Axis(3, 4, 3), True),  # one cell too few at the end
+        (Axis(3, 5, 3, 1, 1, 1), True),  # at the beginning
+        (Axis(3, 6, 3, 1, 1, -1), False),
+        (Axis(3, 5, 3, 1, 1, -1), True),
+    ],
+)
+def test_taps_are_clipped_at_either_end(axis, clips):
+    assert columns._clips(axis) == clips
+
+
+@pytest.mark.parametrize(
+    ("first", "length", "size", "taken", "placed"),
+    [
+        (0, 5, 5, (0, 5), (0, 5)),
+        (2, 2, 5, (2, 4), (0, 2)),
+        (-2, 4, 5, (0, 2), (2, 4)),
+        (3, 9, 5, (3, 5), (0, 2)),
+        (-2, 9, 5, (0, 5), (2, 7)),
+        (7, 2, 5, (5, 5), (-2, -2)),  # nothing on either side
+        (-4, 2, 5, (0, 0), (4, 4)),
+    ],
+)
+def test_cells_that_a_source_has(first, length, size, taken, placed):
+    found = columns._common((first,), (length,), (size,))
+    assert found == ((..., slice(*taken)), (..., slice(*placed)))
+
+
+# ------------------------------------------------------------------- overlap-add, padding
+
+
+def test_one_stretch_from_one_tap_needs_no_sum():
+    """A kernel as long as its stride: every phase is one tap's cells."""
+    even = overlap._steps(Axis(4, 8, 2, 2), 0, 2)
+    assert [step.alone is not None for step in even] == [True, True]
+    assert [step.cells for step in even] == [4, 4]
+    for axis in (Axis(4, 5, 2), Axis(4, 9, 2, 2), Axis(4, 10, 4, 2)):
+        assert overlap._steps(axis, 0, 2)[0].alone is None
+
+
+def test_planes_of_one_tap_are_not_copied(watch):
+    sums = watch(overlap, "_sum")
+    axes = (Axis(4, 8, 2, 2), Axis(3, 6, 2, 2))
+    overlap.overlap_add(axes, zeros(1, 1, 2, 2, 1, 4, 3), zeros(1, 1, 1, 8, 6), Workspace())
+    assert len(sums) == 4  # two phases of the last axis for each of the first
+    assert all(np.shares_memory(args[1], args[2]) is False for args, *_ in sums)
+
+
+def test_only_results_with_holes_are_cleared():
+    """Cells without a tap become zero, all the others are written once."""
+    out = np.full((1, 1, 1, 5), np.nan)
+    overlap.overlap_add((Axis(3, 5, 1, 2),), np.ones((1, 1, 1, 1, 3)), out, Workspace())
+    assert out.ravel().tolist() == [1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("taps", "strided"), [(1, 0), (2, 0), (3, 1), (5, 1)])
+def test_a_strided_result_is_written_once(taps, strided, watch):
+    """Sums of more than two terms are made beside it; only the last term goes there."""
+    added = watch(overlap, "_add_up")
+    axis = Axis(9, 2 * 8 + 2 * taps, 2 * taps, 2)
+    out = np.zeros((1, 1, 1, axis.big))
+    overlap.overlap_add((axis,), np.ones((1, 1, 2 * taps, 1, 9)), out, Workspace())
+    beside = [args for args, *_ in added if not np.shares_memory(args[2], out)]
+    assert bool(beside) == strided
+    assert out[0, 0, 0, taps + 7] == min(taps, 9)
+
+
+def test_tables_of_look_ups_have_a_row_for_each_term():
+    table = overlap._table((Axis(3, 5, 3),), (1, 1, 1, 5))
+    # Columns are counted tap by tap, 9 is the zero behind them.
+    assert table.tolist() == [[0, 1, 2, 5, 8], [9, 3, 4, 7, 9], [9, 9, 6, 9, 9]]
+    nothing = overlap._table((Axis(3, 5, 3, 1, 1, -9),), (1, 1, 1, 5))
+    assert set(nothing.ravel().tolist()) == {9}
+
+
+@pytest.mark.parametrize(
+    ("cells", "longest", "stretches"),
+    [
+        ([3, 4, 5], 9, [(3, 6)]),
+        ([3, 4, 5, 8, 10, 11], 9, [(3, 6), (8, 9), (10, 12)]),
+        ([0, 1, 2, 3, 4], 2, [(0, 2), (2, 4), (4, 5)]),
+        ([0, 1, 2, 3], 2, [(0, 2), (2, 4)]),
+        ([0, 1, 2, 4], 3, [(0, 3), (4, 5)]),
+        ([7], 1, [(7, 8)]),
+        ([], 4, []),
+    ],
+)
+def test_neighbouring_cells_are_one_stretch_up_to_a_length(cells, longest, stretches):
+    assert list(padding._neighbours(cells, longest)) == stretches
+
+
+def test_margins_wider_than_a_block_come_in_parts():
+    """Parts have twice the cells of the block, so that memory is bounded."""
+    axis = Axis(19, 3, 1, 1, 1, 8)
+    parts = padding._parts(axis, "circular", 1, 3)  # cells 0 and 1 of every three
+    assert [(part.small.start, part.small.stop) for part in parts] == [
+        *((n, n + 2) for n in range(0, 18, 3)),
+        (18, 19),
+    ]
+    parts = padding._parts(axis, "replicate", 2, 3)  # the last cell and all behind it
+    assert [(part.small.start, part.small.stop) for part in parts] == [
+        *((n, n + 2) for n in range(10, 18, 2)),
+        (18, 19),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stretch", "index"),
+    [
+        ((2, 3, 1), slice(2, 5, 1)),
+        ((4, 3, -1), slice(4, 1, -1)),
+        ((2, 3, -1), slice(2, None, -1)),  # down to cell 0
+        ((3, 3, -1), slice(3, 0, -1)),
+        ((0, 3, 0), 0),
+        ((0, 1, 1), slice(0, 1, 1)),
+    ],
+)
+def test_stretches_become_indices(stretch, index):
+    assert padding._source(*stretch) == index
+
+
+# --------------------------------------------------------------------------------- direct
+
+
+@pytest.mark.parametrize(
+    ("taps", "stride", "form", "parts"),
+    [
+        # Every cell of a convolution has all taps, those of a transposed one have one
+        # phase: as many as the stride, with 32 taps each.
+        (5, 1, "conv", [5]),
+        (32, 1, "conv", [32]),
+        (33, 2, "conv", [32, 1]),
+        (97, 3, "conv", [32, 32, 32, 1]),
+        (33, 1, "conv_transpose", [32, 1]),
+        (64, 2, "conv_transpose", [64]),
+        (65, 2, "conv_transpose", [64, 1]),
+        (97, 3, "conv_transpose", [96, 1]),
+    ],
+)
+def test_32_terms_are_added_in_a_row(taps, stride, form, parts):
+    axes = (Axis(200, stride * 199 + taps, taps, stride),)
+    x, y, w = zeros(1, 1, 1, 200), zeros(1, 1, 1, axes[0].big), zeros(1, 1, 1, taps)
+    found = []
+
+    def noted(*args):
+        for some, target in real(*args):
+            found.append((len(some), np.shares_memory(target, args[1])))
+            yield some, target
+
+    real = direct._sums
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct, "_sums", noted)
+        if form == "conv":
+            direct.conv(axes, y, w, x, Workspace())
+        else:
+            direct.conv_transpose(axes, x, w, y, Workspace())
+    assert found == [(count, len(parts) == 1) for count in parts]
+
+
+@pytest.mark.parametrize(
+    ("channels", "more"), [(1, 0), (32, 0), (34, 2), (64, 32), (98, 66)]
+)
+def test_32_channels_are_added_in_a_row(channels, more):
+    """To add one to 2**24 changes nothing in single precision; sums of 32 ones do."""
+    data, weights = zeros(1, channels, 1, 1, 2) + 1, zeros(1, channels, 1, 1, 1) + 1
+    data[:, 0] = 2**24
+    target = zeros(1, 1, 1, 2)
+    direct._add_products(data, weights, target, Workspace())
+    assert (target == 2**24 + more).all()

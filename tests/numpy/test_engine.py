@@ -1,0 +1,284 @@
+"""What the engine hands to algorithms: copies only where BLAS needs them, kernels once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv.backends._numpy import blocks, engine, gemm, polyphase
+from mtconv.backends._numpy.blocks import Block
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
+
+FLOAT = np.dtype(np.float32)
+
+
+def zeros(*shape, dtype=np.float32):
+    return np.zeros(shape, dtype)
+
+
+def unaligned(*shape):
+    buffer = np.zeros(4 * int(np.prod(shape)) + 1, np.uint8)
+    return buffer[1:].view(np.float32).reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("array", "fine"),
+    [
+        (zeros(2, 3, 4, 5, 6), True),
+        (zeros(2, 3, 4, 5, 6).transpose(2, 1, 0, 3, 4), True),
+        (zeros(2, 3, 4, 5, 6)[:, :, ::2], True),
+        (zeros(2, 3, 4, 5, 6)[:, ::2, 1:3], True),
+        (zeros(2, 3, 4, 5, 6)[:, :, ::-1], False),  # BLAS knows no negative steps
+        (zeros(2, 3, 4, 5, 6)[:, :, :, ::2], False),
+        (zeros(2, 3, 4, 5, 6)[..., ::2], False),
+        (zeros(2, 3, 4, 5, 6)[..., 1:], False),
+        (zeros(2, 3, 4, 6, 5).swapaxes(3, 4), False),
+        (zeros(2, 3, 4, 5, 6)[..., :1, :], True),  # one row: its step does not matter
+        (zeros(2, 3, 4, 5, 6)[..., :1], False),
+        (zeros(2, 3, 4, 5, 1), True),
+        (unaligned(2, 3, 4, 5), False),
+        (unaligned(2, 3, 4, 5)[:, :, ::2], False),
+    ],
+)
+def test_arrays_whose_rows_blas_can_take_are_taken_as_they_are(array, fine):
+    assert engine._rows_contiguous(array) == fine
+    loaded = engine._load(array, FLOAT, Workspace())
+    assert (loaded is array) == fine
+    assert loaded.flags.c_contiguous or fine
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int8"])
+def test_arrays_of_another_dtype_are_converted(dtype):
+    array = np.arange(24).reshape(1, 2, 3, 4).astype(dtype)
+    loaded = engine._load(array, FLOAT, Workspace())
+    assert loaded.dtype == np.float32
+    assert np.array_equal(loaded, array)
+
+
+@pytest.mark.parametrize(
+    ("shape", "copied"),
+    [
+        # Items of fewer than 512 cells are put side by side, but not one alone.
+        ((2, 3, 4, 511), True),
+        ((2, 3, 4, 512), False),
+        ((1, 3, 4, 511), False),
+        ((2, 3, 4, 16, 31), True),
+        ((2, 3, 4, 16, 32), False),
+    ],
+)
+def test_small_items_of_x_are_copied_side_by_side(shape, copied):
+    array = np.random.default_rng(0).standard_normal(shape, np.float32)
+    loaded = engine._load_x(array, FLOAT, Workspace())
+    assert loaded.shape == (*shape[1:3], shape[0], *shape[3:])
+    assert np.array_equal(np.moveaxis(loaded, 2, 0), array)
+    assert np.shares_memory(loaded, array) != copied
+    assert loaded.flags.c_contiguous or not copied
+
+
+def test_x_is_copied_where_blas_cannot_take_it():
+    array = zeros(2, 3, 4, 600)
+    for odd, dtype in (
+        (array, np.dtype(np.float64)),
+        (array[..., ::2][..., :300], FLOAT),
+        (zeros(2, 3, 4, 600, dtype=np.float64), FLOAT),
+    ):
+        loaded = engine._load_x(odd, dtype, Workspace(), 0)
+        assert not np.shares_memory(loaded, odd)
+        assert loaded.dtype == dtype
+
+
+def block_of(*big, batch=2, groups=1, channels=3):
+    axes = tuple(Axis(size, size, 1) for size in big)
+    cells = tuple(slice(size) for size in big)
+    return Block(slice(batch), slice(groups), slice(channels), cells, cells, axes)
+
+
+def test_y_is_copied_where_its_rows_have_gaps_or_another_dtype():
+    spec = mtconv.ConvSpec((Axis(10, 10, 1), Axis(10, 10, 1)))
+    block = block_of(5, 4)
+    array = zeros(2, 1, 3, 10, 10)
+    for odd, dtype, copied in (
+        (array, FLOAT, False),
+        (array[:, :, :, ::-1], FLOAT, False),
+        (array.swapaxes(3, 4), FLOAT, True),
+        (array[..., ::-1], FLOAT, True),
+        (array, np.dtype(np.float64), True),
+        (array.astype(np.float64), FLOAT, True),
+    ):
+        loaded = engine._load_y(spec, spec, odd, block, dtype, Workspace())
+        assert loaded.shape == (2, 1, 3, 5, 4)
+        assert loaded.dtype == dtype
+        assert np.shares_memory(loaded, odd) != copied
+
+
+def test_a_block_is_computed_in_place_where_it_can_be():
+    block, lead = block_of(5, 4), (2, 1, 3)
+    target = zeros(2, 1, 3, 5, 4)
+
+    def result(array, dtype=FLOAT):
+        return engine._result(array, block, lead, dtype, Workspace())
+
+    assert result(target) is target
+    rows = zeros(2, 1, 3, 5, 9)[..., :4]
+    assert result(rows) is rows
+    for other, dtype in (
+        (zeros(2, 1, 3, 4, 5).swapaxes(3, 4), FLOAT),
+        (target, np.dtype(np.float64)),
+        (zeros(2, 1, 3, 5, 4, dtype=np.int64), FLOAT),
+        (None, FLOAT),
+    ):
+        found = result(other, dtype)
+        assert found.shape == (2, 1, 3, 5, 4)
+        assert found.dtype == dtype
+        assert other is None or not np.shares_memory(found, other)
+
+
+def test_whole_floats_become_integers_and_wrap():
+    target = zeros(4, dtype=np.int8)
+    engine.store(np.array([127.0, 128.0, -129.0, 2.0**40 + 3]), target)
+    assert target.tolist() == [127, -128, 127, 3]
+    kept = zeros(2)
+    engine.store(np.array([0.5, -1.25]), kept)
+    assert kept.tolist() == [0.5, -1.25]
+
+
+# ------------------------------------------------------------------ kernels packed once
+
+
+@pytest.fixture
+def four_blocks(monkeypatch):
+    """Cut every problem into blocks of the batch, as only large ones are."""
+
+    def cut(*args):
+        (whole,) = real(*args)
+        batch = range(args[3])
+        return tuple(whole._replace(batch=slice(n, n + 1)) for n in batch)
+
+    real = blocks.cut
+    monkeypatch.setattr(engine, "cut", cut)
+
+
+@pytest.fixture
+def packings(monkeypatch):
+    """List the kernels that are packed."""
+    found = []
+
+    def packed(self, key, shape, dtype, fill):
+        def noted(array):
+            found.append((self.scope, shape))
+            fill(array)
+
+        return real(self, key, shape, dtype, noted)
+
+    real = Workspace.packed
+    monkeypatch.setattr(Workspace, "packed", packed)
+    return found
+
+
+@pytest.mark.usefixtures("four_blocks")
+@pytest.mark.parametrize(
+    ("algorithm", "channels", "dtype", "times"),
+    [
+        ("polyphase", (3, 2), np.float32, 1),
+        ("fft", (3, 2), np.float32, 4),  # spectra are much larger than their kernels
+        # 2**22 bytes are packed once, more for each block.
+        ("polyphase", (1024, 512), np.float32, 1),
+        ("polyphase", (1025, 512), np.float32, 4),
+        ("polyphase", (1024, 256), np.float64, 1),
+        ("polyphase", (1024, 257), np.float64, 4),
+    ],
+)
+def test_a_kernel_is_packed_once_for_all_blocks(
+    algorithm, channels, dtype, times, packings
+):
+    x, kernel = zeros(4, channels[0], 1, dtype=dtype), zeros(*channels, 2, dtype=dtype)
+    mtconv.conv_transpose(x, kernel, algorithm=algorithm)
+    assert len(packings) == times
+
+
+@pytest.mark.usefixtures("four_blocks")
+@pytest.mark.parametrize("algorithm", ["polyphase", "fft"])
+def test_packs_of_a_prepared_kernel_are_those_of_the_caller(algorithm, packings):
+    spec = mtconv.ConvSpec.from_shapes((4, 3, 5), (3, 2, 2))
+    packs = {}
+    for _ in range(2):
+        out = zeros(4, 2, 6)
+        engine.conv_transpose(
+            algorithm, spec, zeros(4, 3, 5), zeros(3, 2, 2), out, None, FLOAT, packs
+        )
+    assert len(packings) == len(packs) == 1
+
+
+def test_packs_of_one_call_are_forgotten(packings):
+    for _ in range(2):
+        mtconv.conv_transpose(zeros(1, 3, 5), zeros(3, 2, 2), algorithm="polyphase")
+    assert len(packings) == 2
+
+
+def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings):
+    def cut(*args):
+        (whole,) = real(*args)
+        return tuple(
+            whole._replace(groups=slice(g, g + 1), channels=slice(c, c + 1))
+            for g in range(2)
+            for c in range(3)
+        )
+
+    real = blocks.cut
+    monkeypatch.setattr(engine, "cut", cut)
+    rng = np.random.default_rng(0)
+    x, kernel = rng.integers(-4, 5, (2, 4, 5)), rng.integers(-4, 5, (4, 3, 3))
+    found = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
+    assert [scope for scope, _ in packings] == [(g, c) for g in range(2) for c in range(3)]
+    assert all(shape == (1, 1, 1, 2, 3) for _, shape in packings)
+    expected = mtconv.conv_transpose(x, kernel, groups=2, algorithm="direct")
+    assert np.array_equal(found, expected)
+
+
+# ------------------------------------------------------------------------------- threads
+
+
+@pytest.mark.parametrize(
+    ("batch", "pooled"), [(63, False), (64, True)]
+)  # 2**23 multiply-adds are worth threads
+def test_small_problems_stay_on_their_thread(batch, pooled, monkeypatch):
+    asked = []
+
+    def run_all(function, tasks):
+        asked.append(len(tasks))
+        for task in tasks:
+            function(task)
+
+    monkeypatch.setattr(engine, "run_all", run_all)
+    x, kernel = zeros(batch, 2**8, 2**6), zeros(2**8, 2**3, 1)
+    y = mtconv.conv_transpose(x, kernel)
+    mtconv.conv(y, kernel)
+    mtconv.kernel_grad(x, y, kernel_size=(1,))
+    assert len(asked) == 3 * pooled
+    assert all(count > 1 for count in asked)
+
+
+def test_blocks_of_one_part_of_a_gradient_are_one_task(monkeypatch):
+    """They are added to the same cells; every task writes to cells of its own."""
+    asked = []
+    monkeypatch.setattr(engine, "_run", lambda _, tasks, **__: asked.extend(tasks))
+    spec = mtconv.ConvSpec.from_shapes((64, 512, 4, 4), (512, 256, 4, 4), stride=2)
+    x, y, out = zeros(64, 512, 4, 4), zeros(64, 256, 10, 10), zeros(512, 256, 4, 4)
+    engine.kernel_grad("gemm", spec, x, y, out, FLOAT)
+    assert [len(task) for task in asked] == [4, 4, 4, 4]
+    assert [[block.channels.start for block in task] for task in asked] == [
+        [64 * n] * 4 for n in range(4)
+    ]
+
+
+@pytest.mark.parametrize("module", [gemm, polyphase])
+def test_items_of_x_are_always_side_by_side_for_a_gradient(module, monkeypatch):
+    seen = []
+    monkeypatch.setattr(module, "kernel_grad", lambda _, x, *__: seen.append(x))
+    x, y = zeros(2, 3, 600), zeros(2, 2, 601)
+    algorithm = module.__name__.rsplit(".", 1)[-1]
+    mtconv.kernel_grad(x, y, kernel_size=(2,), algorithm=algorithm)
+    assert seen[0].shape == (1, 3, 2, 600)
+    assert seen[0].flags.c_contiguous

@@ -1,0 +1,216 @@
+"""How much `polyphase` takes at a time, with narrow and with wide strides."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mtconv.backends._numpy import polyphase, wide
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
+
+
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+
+def arrays(axes, batch, groups, small, share):
+    """Empty x (g, ci, b, *small), w (g, ci, co, *taps) and y (b, g, co, *big)."""
+    x = zeros(groups, small, batch, *(axis.small for axis in axes))
+    w = zeros(groups, small, share, *(axis.kernel for axis in axes))
+    return x, w, zeros(batch, groups, share, *(axis.big for axis in axes))
+
+
+@pytest.mark.parametrize(
+    ("stride", "kernel", "share", "merged"),
+    [
+        (4, 6, 4, True),  # sixteen rows: two phases of two taps, two of one
+        (4, 6, 5, False),
+        (5, 6, 3, True),
+        (17, 18, 1, False),
+        (4, 8, 4, False),  # all phases are of one kind already
+    ],
+)
+def test_kernels_of_few_rows_are_one_kind(stride, kernel, share, merged):
+    axes = (Axis(9, 9 * stride, kernel, stride),)
+    x = zeros(1, 1, 2, 9)
+    found = polyphase._kinds(axes, x, share)
+    assert len(found) == (2 if kernel % stride and not merged else 1)
+    assert found[0].key[0] == merged
+    x[0, 0, 1, 3] = np.inf  # and zeros that fill up would make it NaN
+    assert len(polyphase._kinds(axes, x, share)) == (2 if kernel % stride else 1)
+
+
+def test_rows_are_those_of_all_axes():
+    axes = (Axis(9, 18, 3, 2), Axis(9, 18, 3, 2))
+    assert len(polyphase._kinds(axes, zeros(1, 1, 2, 9, 9), 4)) == 1
+    assert len(polyphase._kinds(axes, zeros(1, 1, 2, 9, 9), 5)) == 4
+
+
+PLAIN = (Axis(600, 600, 3, 1, 1, 1),)
+
+
+@pytest.mark.parametrize(
+    ("small", "axes", "in_place"),
+    [
+        (2, PLAIN, True),
+        (1, (Axis(600, 600, 1),), False),  # an outer product is written into out later
+        (2, (Axis(600, 600, 1),), True),
+        (2, (Axis(600, 602, 3),), True),
+        (2, (Axis(600, 1200, 2, 2),), False),
+        (2, (Axis(600, 600, 3, 2, 2, 1),), False),  # every second cell has no tap
+    ],
+)
+def test_a_phase_that_is_the_whole_result_is_computed_in_place(
+    small, axes, in_place, watch
+):
+    multiplied = watch(polyphase, "multiply")
+    x, w, out = arrays(axes, 1, 1, small, 3)
+    polyphase.conv_transpose(axes, x, w, out, Workspace())
+    assert len(multiplied) == (small * axes[0].kernel > 1)
+    assert all(np.shares_memory(args[2], out) == in_place for args, *_ in multiplied)
+
+
+def test_a_result_with_gaps_is_not_computed_in_place(watch):
+    multiplied = watch(polyphase, "multiply")
+    x, w, out = arrays(PLAIN, 1, 1, 2, 3)
+    wider = zeros(1, 1, 3, 1200)[..., ::2]
+    polyphase.conv_transpose(PLAIN, x, w, wider, Workspace())
+    ((args, *_),) = multiplied
+    assert not np.shares_memory(args[2], wider)
+    assert out.shape == wider.shape
+
+
+@pytest.mark.parametrize(
+    ("axis", "batch", "groups", "share", "steps"),
+    [
+        # Two phases of 10000 cells of 4 bytes: 2**22 bytes are those of 52 channels.
+        (Axis(10000, 20000, 2, 2), 1, 1, 110, [52, 52, 6]),
+        (Axis(10000, 20000, 2, 2), 2, 3, 20, [8, 8, 4]),
+        (Axis(10000, 10000, 1), 1, 1, 110, [104, 6]),
+        (Axis(600000, 1200000, 2, 2), 1, 1, 2, [1, 1]),
+    ],
+)
+def test_phases_of_so_many_channels_are_made_at_a_time(
+    axis, batch, groups, share, steps, watch
+):
+    packed = watch(polyphase, "_pack")
+    x, w, out = arrays((axis,), batch, groups, 2, share)
+    polyphase.conv_transpose((axis,), x, w, out, Workspace())
+    assert [call.args[1].shape[2] for call in packed] == steps
+    starts = [sum(steps[:number]) for number in range(len(steps))]
+    assert [call.args[2] for call in packed] == starts
+
+
+@pytest.mark.parametrize(
+    ("batch", "width", "products", "way"),
+    [
+        # Rows of 600 cells go on for 24 more: 24 * 300 products are 12 for each cell.
+        (1, 600, 299, "runs"),
+        (1, 600, 300, "rows"),
+        (1, 600, 301, "rows"),
+        (2, 600, 301, "rows"),
+        (2, 100, 1, "folded"),
+        (1, 100, 1, "runs"),
+    ],
+)
+def test_few_products_read_rows_that_go_on_past_their_ends(
+    batch, width, products, way, watch
+):
+    runs, rows = watch(polyphase, "gather_runs"), watch(polyphase, "gather")
+    axes = (Axis(2, 2, 1), Axis(width, width, 25, 1, 1, 12))
+    (kind,) = polyphase.kinds(axes, merge=False)
+    x = zeros(batch, 1, 1, 2, width)
+    stack, sizes = polyphase._stack(kind, x, products, Workspace())
+    assert len(runs) == (way == "runs")
+    assert [named["folded"] for _, named, _ in rows] == {
+        "runs": [],
+        "rows": [False],
+        "folded": [True],
+    }[way]
+    assert sizes == (2, width + 24 * (way == "runs"))
+    assert stack.shape[0] == (1 if way == "folded" else batch)
+
+
+# --------------------------------------------------------------------------- wide strides
+
+
+WIDE = (Axis(500, 8000, 32, 16),)
+
+
+@pytest.mark.parametrize(
+    ("batch", "groups", "share", "steps"),
+    [
+        # 501 blocks of 16 cells of 4 bytes: 2**21 bytes are those of 65 channels.
+        (1, 1, 131, [65, 65, 1]),
+        (2, 3, 21, [10, 10, 1]),
+        (80, 1, 2, [1, 1]),
+    ],
+)
+def test_wide_strides_make_blocks_of_so_many_channels(batch, groups, share, steps, watch):
+    packed = watch(wide, "_kernel")
+    x, w, out = arrays((Axis(500, 8016, 32, 16),), batch, groups, 2, share)
+    wide.conv_transpose((Axis(500, 8016, 32, 16),), x, w, out, Workspace())
+    assert [call.args[2].shape[2] for call in packed] == steps
+    starts = [sum(steps[:number]) for number in range(len(steps))]
+    assert [call.args[3] for call in packed] == starts
+
+
+@pytest.mark.parametrize(
+    ("batch", "groups", "share", "steps"),
+    [
+        # 32 taps of 500 cells of 4 bytes: 2**22 bytes are columns of 65 channels.
+        (1, 1, 131, [65, 65, 1]),
+        (2, 3, 21, [10, 10, 1]),
+    ],
+)
+def test_wide_strides_gather_so_many_channels(batch, groups, share, steps, watch):
+    gathered = watch(wide, "_columns")
+    x, w, y = arrays(WIDE, batch, groups, 2, share)
+    wide.conv(WIDE, y, w, zeros(batch, groups, 2, 500), Workspace())
+    wide.kernel_grad(WIDE, x, y, np.zeros_like(w), Workspace())
+    assert [call.args[1].shape[2] for call in gathered] == [*steps, *steps]
+
+
+@pytest.mark.parametrize(
+    ("share", "each", "edges"),
+    [
+        (3, 2**17, [0, 1, 2, 3]),  # 32 taps are 2**22 bytes
+        (3, 2**17 + 1, [0, 1, 2, 3]),  # and one channel is the least
+        (4, 2**16, [0, 2, 4]),
+        (3, 0, [0, 2**22]),
+    ],
+)
+def test_columns_of_one_channel_may_be_too_many(share, each, edges):
+    assert wide._channels(WIDE, share, each) == [slice(*pair) for pair in pairwise(edges)]
+
+
+@pytest.mark.parametrize(
+    ("stride", "kernel", "count"), [(16, 32, 1), (16, 20, 2), (16, 16, 1), (16, 5, 1)]
+)
+def test_one_term_is_no_work_for_blas(stride, kernel, count, watch):
+    """One product for the residues with as many taps; none where they have one each."""
+    axes = (Axis(9, 9 * stride, kernel, stride),)
+    multiplied = watch(wide, "multiply")
+    for small in (1, 2):
+        wide.conv_transpose(axes, *arrays(axes, 1, 1, small, 3), Workspace())
+    ones = kernel <= stride
+    alone = 0 if ones else 1
+    assert len(multiplied) == alone + count
+
+
+@pytest.mark.parametrize(
+    ("axes", "pays"),
+    [
+        ((Axis(9, 99, 20, 16),), True),
+        ((Axis(9, 99, 20, 15),), False),
+        ((Axis(9, 99, 20, 17), Axis(9, 99, 20, 15)), False),
+        ((Axis(9, 99, 20, 2), Axis(9, 99, 20, 17)), True),
+        ((Axis(9, 99, 20, 2, 2), Axis(9, 99, 20, 17)), False),
+        ((Axis(9, 99, 20, 17, 2),), False),
+    ],
+)
+def test_strides_of_16_without_dilation_are_wide(axes, pays):
+    assert wide.pays(axes) == pays

@@ -1,0 +1,141 @@
+"""The pool of threads: made when needed, never smaller, and told when to stop."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from mtconv.backends._numpy import threads
+
+
+@pytest.fixture
+def pool():
+    pytest.importorskip("threadpoolctl")
+    made = threads._Pool()
+    yield made
+    if made._executor is not None:
+        made._executor.shutdown()
+
+
+def test_a_pool_grows_and_never_shrinks(pool):
+    assert pool._executor is None
+    pool.submit(2, int).result()
+    two = pool._executor
+    pool.submit(2, int).result()
+    pool.submit(1, int).result()
+    assert pool._executor is two
+    pool.submit(3, int).result()
+    three = pool._executor
+    assert three is not two
+    pool.submit(2, int).result()
+    assert pool._executor is three
+    two.shutdown()
+
+
+def test_threads_of_a_pool_know_that_they_are(pool):
+    names = []
+
+    def ask():
+        names.append((pool.inside(), threading.current_thread().name))
+
+    pool.submit(1, ask).result()
+    ((inside, name),) = names
+    assert inside is True
+    assert name.startswith("mtconv")
+    assert pool.inside() is False
+
+
+def test_a_forked_child_begins_with_no_executor(pool):
+    pool.submit(2, int).result()
+    before = pool._executor
+    pool.reset()
+    assert pool._executor is None
+    pool.submit(1, int).result()
+    assert pool._executor is not before
+    assert pool._size == 1
+    before.shutdown()
+
+
+class Blas:
+    """Counts limits set and restored."""
+
+    def __init__(self):
+        self.limits, self.restored = [], 0
+
+    def limit(self, *, limits):
+        self.limits.append(limits)
+        return self
+
+    def restore_original_limits(self):
+        self.restored += 1
+
+
+def test_the_first_caller_limits_blas_and_the_last_one_restores_it():
+    guard, blas = threads._BlasGuard(), Blas()
+    guard._controller = blas
+    with guard.one_thread():
+        with guard.one_thread():
+            assert blas.limits == [1]
+        assert blas.restored == 0
+    assert blas.restored == 1
+    with pytest.raises(ArithmeticError), guard.one_thread():
+        raise ArithmeticError
+    assert (blas.limits, blas.restored) == ([1, 1], 2)
+
+
+def test_a_forked_child_has_no_users_of_blas():
+    guard = threads._BlasGuard()
+    guard._controller = Blas()
+    with guard.one_thread():
+        guard.reset()
+        assert guard._users == 0
+        assert guard._limiter is None
+        guard._users, guard._limiter = 1, guard._controller
+
+
+@pytest.mark.parametrize(
+    ("workers", "tasks", "asked"),
+    [
+        (4, 3, [2, 2]),  # as many threads as tasks, one of them the caller's
+        (2, 9, [1]),
+        (2, 2, [1]),
+        (2, 1, []),  # one task is run here
+        (1, 9, []),
+        (2, 0, []),
+    ],
+)
+def test_threads_that_are_asked_for(workers, tasks, asked, monkeypatch):
+    pytest.importorskip("threadpoolctl")
+    found = []
+
+    def submit(size, function):
+        found.append(size)
+        return real(size, function)
+
+    real = threads._pool.submit
+    monkeypatch.setattr(threads._pool, "submit", submit)
+    done = []
+    threads.run_all(done.append, range(tasks), workers)
+    assert found == asked
+    assert sorted(done) == list(range(tasks))
+
+
+def test_after_an_error_nothing_is_begun():
+    """Both threads have a task; the other waits until this one has failed."""
+    pytest.importorskip("threadpoolctl")
+    begun, failed, other = [], threading.Event(), threading.Event()
+
+    def task(number):
+        begun.append(number)
+        if threading.current_thread() is not threading.main_thread():
+            other.set()
+            assert failed.wait(60)
+            return
+        assert other.wait(60)
+        threading.Timer(0.05, failed.set).start()
+        raise ArithmeticError(number)
+
+    with pytest.raises(ArithmeticError):
+        threads.run_all(task, range(9), 2)
+    assert sorted(begun) == [0, 1]

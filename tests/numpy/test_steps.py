@@ -1,0 +1,154 @@
+"""How much an algorithm takes at a time, and where it takes a shorter way.
+
+Channels at a time are as many as have columns that fit; products of one term are no work
+for BLAS; results are computed in place where BLAS can write to them. None of it changes
+a value, so these tests look at what the parts are called with.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mtconv.backends._numpy import direct, gemm
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
+
+
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+
+def arrays(axes, batch, groups, small, share):
+    """Empty x (g, ci, b, *small), w (g, ci, co, *taps) and y (b, g, co, *big)."""
+    x = zeros(groups, small, batch, *(axis.small for axis in axes))
+    w = zeros(groups, small, share, *(axis.kernel for axis in axes))
+    return x, w, zeros(batch, groups, share, *(axis.big for axis in axes))
+
+
+@pytest.mark.parametrize(
+    ("axis", "batch", "groups", "share", "looked_up"),
+    [
+        (Axis(128, 135, 8), 1, 1, 16, True),  # 2**14 columns
+        (Axis(113, 117, 5), 1, 1, 29, False),  # and one
+        (Axis(32, 39, 8), 2, 4, 8, True),
+        (Axis(32, 39, 8), 2, 4, 9, False),
+        (Axis(1, 4096, 1), 1, 1, 1, True),  # cells of the result
+        (Axis(1, 4097, 1), 1, 1, 1, False),
+        (Axis(1, 1, 1), 1, 1, 1, True),
+        (Axis(0, 5, 1), 1, 1, 1, False),  # a block that no cell of x reaches
+    ],
+)
+def test_few_columns_are_added_up_by_one_look_up(
+    axis, batch, groups, share, looked_up, watch
+):
+    x, w, out = arrays((axis,), batch, groups, 2, share)
+    by_table, by_arrays = watch(gemm, "sum_by_table"), watch(gemm, "overlap_add")
+    gemm.conv_transpose((axis,), x, w, out, Workspace())
+    assert (len(by_table), len(by_arrays)) == (looked_up, not looked_up)
+
+
+def test_items_far_apart_are_not_looked_up(watch):
+    """They are not one matrix: each has a product of its own."""
+    axis = Axis(5, 7, 3)
+    x, w, out = arrays((axis,), 2, 3, 4, 1)
+    by_table = watch(gemm, "sum_by_table")
+    apart = np.moveaxis(zeros(2, 3, 4, 5), 0, 2)
+    gemm.conv_transpose((axis,), apart, w, out, Workspace())
+    assert not by_table
+    items = gemm._items(apart)
+    assert items.shape == (2, 3, 4, 5)
+    assert np.shares_memory(items, apart)
+    assert gemm._items(x).shape == (1, 3, 4, 10)
+    assert np.shares_memory(gemm._items(x), x)
+    alone = apart[:, :, :1]
+    assert gemm._items(alone).shape == (1, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "groups", "small", "share", "steps"),
+    [
+        # 8 taps of 1000 cells of 4 bytes: 2**20 bytes are the columns of 32 channels.
+        (1, 1, 2, 70, [32, 32, 6]),
+        (1, 1, 255, 64, [32, 32]),
+        (1, 1, 256, 140, [131, 9]),  # deep products are four times as large
+        (2, 3, 2, 11, [5, 5, 1]),
+        (9, 8, 2, 2, [1, 1]),  # more than fit, but one
+    ],
+)
+def test_columns_of_so_many_channels_stay_in_the_cache(
+    batch, groups, small, share, steps, watch
+):
+    axis = Axis(1000, 1007, 8)
+    added = watch(gemm, "overlap_add")
+    gemm.conv_transpose((axis,), *arrays((axis,), batch, groups, small, share), Workspace())
+    assert [call.args[1].shape[1] for call in added] == steps
+    assert [call.args[2].shape[2] for call in added] == steps
+
+
+@pytest.mark.parametrize(("small", "products"), [(1, 0), (2, 1)])
+def test_an_outer_product_is_no_work_for_blas(small, products, watch):
+    axis = Axis(1000, 1007, 8)
+    multiplied = watch(gemm, "matmul")
+    gemm.conv_transpose((axis,), *arrays((axis,), 1, 1, small, 4), Workspace())
+    assert len(multiplied) == products
+
+
+@pytest.mark.parametrize(
+    ("batch", "groups", "small", "share", "steps"),
+    [
+        # 8 taps of 1000 cells of 4 bytes: 2**22 bytes are the columns of 131 channels.
+        (1, 1, 2, 263, [131, 131, 1]),
+        (2, 3, 2, 43, [21, 21, 1]),
+        (150, 1, 2, 2, [1, 1]),
+    ],
+)
+def test_a_convolution_gathers_so_many_channels(batch, groups, small, share, steps, watch):
+    axis = Axis(1000, 1007, 8)
+    x, w, y = arrays((axis,), batch, groups, small, share)
+    gathered, multiplied = watch(gemm, "gather"), watch(gemm, "multiply")
+    out = zeros(batch, groups, small, 1000)
+    gemm.conv((axis,), y, w, out, Workspace())
+    assert [call.args[1].shape[2] for call in gathered] == steps
+    # The first product is written, the others are added, all of them in place.
+    assert [named["add"] for _, named, _ in multiplied] == [False] + [True] * len(steps[1:])
+    assert all(np.shares_memory(args[2], out) for args, *_ in multiplied)
+    gathered.clear()
+    gemm.kernel_grad((axis,), x, y, np.zeros_like(w), Workspace())
+    assert [call.args[1].shape[2] for call in gathered] == steps
+
+
+@pytest.mark.parametrize(("batch", "cells", "folded"), [(1, 5, False), (2, 511, True)])
+def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch):
+    axis = Axis(cells, cells, 1)
+    _, w, y = arrays((axis,), batch, 1, 3, 2)
+    multiplied, stored = watch(gemm, "multiply"), watch(gemm, "store")
+    gemm.conv((axis,), y, w, zeros(batch, 1, 3, cells), Workspace())
+    ((args, *_),) = multiplied
+    assert args[1].shape == (1, 1, 2, batch * cells)
+    assert len(stored) == folded
+
+
+@pytest.mark.parametrize(
+    ("shape", "edges"),
+    [
+        # Channels of 1000 cells of 4 bytes: 2**20 bytes are 262 of them.
+        ((1, 1, 600, 10, 100), [0, 262, 524]),
+        ((2, 3, 50, 10, 100), [0, 43]),
+        ((300, 1, 2, 1000), [0, 1]),
+        ((0, 1, 2, 1000), [0]),
+    ],
+)
+def test_direct_sums_so_many_channels_at_a_time(shape, edges):
+    found = list(direct._channels(zeros(*shape)))
+    assert [mine.start for mine in found] == edges
+    assert all(mine.stop >= after.start for mine, after in pairwise(found))
+    assert found[-1].stop >= shape[2]
+
+
+def test_a_channel_of_one_byte_is_a_channel():
+    found = list(direct._channels(np.zeros((1, 1, 2**20 + 1, 1), np.int8)))
+    assert found[0] == slice(0, 2**20)
+    assert len(found) == 2
