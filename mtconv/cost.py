@@ -28,11 +28,17 @@ SUMS = 4
 CHAIN = 128
 # Phases of the last axis that a convolution copies one by one.
 MOST_PHASES = 8
+# Array operations per sum of the fast FIR forms, and what turning an array from channels
+# first to channels last costs, in strided moves.
+SUMMED = 8
+TURNED = 3
+# What every block pays for an element of the sums of taps, which no cache holds.
+STREAMED = 40
 # A product of few rows is only read and written.
 FEW_ROWS = 4
 # A product with a thin inner dimension waits for its result: it costs as if it were so
 # much deeper.
-THIN = 12
+THIN = 24
 
 
 class Rates(NamedTuple):
@@ -123,6 +129,8 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
             phases *= min(axis.stride, axis.kernel)
             operations += 3 * phases
         moving = work.columns * rates.element + work.y * rates.strided * short
+        # Where taps meet, a column is read once more to be added.
+        moving += max(work.columns - work.y, 0) * 2 * rates.element
         if work.small == 1:
             moving += work.columns * rates.element
         depth, rows = work.small, work.share * work.taps
@@ -162,7 +170,7 @@ def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost
     chunks = 1 + work.y * itemsize / rates.block
     rows = work.share * work.live if work.transposed else work.small
     if not wide:
-        moving = copies * work.x * 2 * rates.element
+        moving = copies * work.x * 3 * rates.element
         moving += work.kernel * PACK * rates.strided
         moving += work.y * (rates.element + rates.strided) * short
         if work.live == 1:  # long sums are made of shorter ones
@@ -216,12 +224,13 @@ def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
         share *= sum(count * part for count, part, _ in kept) / max(taps, 1)
         sums *= max((growth for *_, growth in kept), default=1.0)
     products = int(work.columns * work.small * share)
-    blocks = 1 + 2 * work.x * sums * itemsize / rates.block
-    moving = (
-        (work.x * 3 * sums + work.y * 4) * rates.strided * _short(work.row // 2, rates) / 2
-    )
-    moving += work.kernel * 8 * rates.strided * blocks
-    operations = 12 * 3**spec.rank * (blocks + work.y * itemsize * sums / rates.block)
+    # Sums of cells and of products, each axis after the other, beyond the inner cache.
+    moving = (work.x + work.y) * sums * SUMMED * rates.element
+    # Channels come last inside: both arrays are turned.
+    moving += (work.x + work.y) * TURNED * rates.strided
+    moving += work.kernel * sums * STREAMED * rates.element
+    blocks = 1 + (work.x + work.y) * sums * itemsize / (4 * rates.block)
+    operations = 3 * 4**spec.rank * blocks
     seconds = _product(products, work.small, work.share * work.taps, rates) + moving
     seconds += operations * rates.call
     moved = int(itemsize * (work.x * (1 + sums) + work.y * (1 + sums)))

@@ -25,8 +25,9 @@ SIZES = {
         # Some milliseconds of a core, and some tenths of one.
         "FEW_BLOCKS_WORK": 268_435_456,
         "SMALL_WORK": 8_388_608,
-        "SMALL_CELLS": 2_097_152,
+        "SMALL_CELLS": 524_288,
         "LEAST_HALOS": 4,
+        "FIR_BYTES": 16 * MIB,
     },
     "columns": {
         "FOLDED_CELLS": 512,
@@ -37,6 +38,14 @@ SIZES = {
     # Rounding errors grow with the chain; its cost shrinks.
     "direct": {"CHAIN": 32, "PART_BYTES": MIB},
     "engine": {"SHARED_BYTES": 4 * MIB},
+    "fastfir": {
+        "TAP_BYTES": 32 * MIB,
+        "SPARE_BYTES": 64,
+        "SHORT_BYTES": 128,
+        "TILE_CHANNELS": 32,
+        "TILE_CELLS": 256,
+    },
+    "fir": {"SHORT": 6},
     "gemm": {
         # Second-level caches hold 1 or 2 MiB.
         "COLUMN_BYTES": MIB,
@@ -60,6 +69,8 @@ SIZES = {
         "THIN_ROWS": 64,
         "MOST_DEPTH": 256,
     },
+    # The page on performance says what is kept.
+    "results": {"LEAST_BYTES": 4 * MIB, "KEPT_BYTES": 64 * MIB},
     "values": {"_AT_A_TIME": 1_048_576},
     "wide": {"LEAST_STRIDE": 16, "RESULT_BYTES": 2 * MIB},
     # A line of the cache, and of AVX-512.

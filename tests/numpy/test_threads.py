@@ -148,6 +148,7 @@ def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
 def many_blocks(monkeypatch):
     """Cut small problems into as many blocks as large ones."""
     monkeypatch.setattr(blocks, "FEW_BLOCKS_WORK", 0)
+    monkeypatch.setattr(blocks, "FEW_BLOCKS", blocks.LEAST_BLOCKS)
     blocks.cut.cache_clear()
     yield
     blocks.cut.cache_clear()

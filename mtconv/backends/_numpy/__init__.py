@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import engine, values
+from mtconv.backends._numpy import engine, results, values
 from mtconv.backends._numpy.workspace import Packs
 from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
@@ -152,7 +152,7 @@ def _empty(
     """Allocate an array, C-contiguous in the user's layout; all its axes are ``shape``."""
     if arrangement.inverse is not None:
         shape = tuple(shape[axis] for axis in arrangement.inverse)
-    return np.empty(shape, dtype)
+    return results.empty(shape, dtype)
 
 
 def _kernel(array: NDArray[Any], arrangement: Arrangement) -> NDArray[Any]:

@@ -32,10 +32,14 @@ FEW_BLOCKS_WORK = 2**28
 
 # Multiply-adds and cells below which one block and one thread are faster.
 SMALL_WORK = 2**23
-SMALL_CELLS = 2**21
+SMALL_CELLS = 2**19
 
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4
+
+
+# Bytes of the sums and products of a block of `fastfir`: few large matrix products.
+FIR_BYTES = 2**24
 
 
 class Block(NamedTuple):
@@ -86,9 +90,12 @@ def cut(
     ratio = prod(axis.stride for axis in spec.axes) if transposed else 1
     target, hard = _targets(spec, form, algorithm, sizes)
     many = batch * spec.multiply_adds >= FEW_BLOCKS_WORK
-    blocks = LEAST_BLOCKS if many else FEW_BLOCKS
+    sums = algorithm == "fastfir" and transposed
+    blocks = LEAST_BLOCKS if many and not sums else FEW_BLOCKS
     shares = batch * sizes.groups
-    if form != "conv":  # cut along the channels of a convolution, each would gather y
+    # Channels of a convolution would each gather y, those of sums of x each sum it.
+    by_channels = form != "conv" and not sums
+    if by_channels:
         shares *= sizes.big_channels
     if not small and shares < blocks:
         target = min(target, -(-batch * sizes.cells // blocks))
@@ -119,7 +126,8 @@ def cut(
         count = -(-sizes.groups // groups)
         if form != "kernel_grad":
             count *= len(spaces) * -(-batch // items)
-        share, count = _finer(channels, share, count, blocks)
+        if not sums:
+            share, count = _finer(channels, share, count, blocks)
         groups, count = _finer(sizes.groups, groups, count, blocks)
         if form != "kernel_grad":
             items, count = _finer(batch, items, count, blocks)
@@ -207,6 +215,10 @@ def _targets(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> tuple[
     if algorithm == "direct":
         strides = prod(axis.stride for axis in spec.axes)
         return max(columns // max(co * strides, ci, 1), 2**12), hard
+    if algorithm == "fastfir" and form == "conv_transpose":
+        sums = ci + co * prod(axis.stride for axis in spec.axes)
+        sums = int(sums * (1 + 1.5**spec.rank))
+        return max(FIR_BYTES // (item * max(sums, 1)), 256), hard
     if form != "conv_transpose":
         target = max(GATHER_BYTES // (item * max(taps * co, 1)), 256)
         return min(target, inputs, hard), hard

@@ -98,33 +98,39 @@ def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
     All axes but the first have ``full`` cells; those past ``small`` mean nothing.
     """
     batch, groups, share = y.shape[:3]
-    taps, sizes, first, cells, starts = _runs(axes)
-    columns = space.take((batch, groups, share, taps, cells), y.dtype)
+    sizes, first, last, starts = _runs(axes)
+    columns = space.take((*y.shape[:3], len(starts), last.kernel, last.small), y.dtype)
     with space.frame():
         extended = space.take((*y.shape[:3], *sizes), y.dtype)
         place(y, first, extended)
         flat = extended.reshape(batch, groups, share, -1)
-        for tap, start in enumerate(starts):
-            columns[:, :, :, tap] = flat[..., start : start + cells]
-    return columns.reshape(batch, groups, -1, cells)
+        for number, start in enumerate(starts):
+            view = window_view(flat[..., start : start + last.big], (last,))
+            columns[:, :, :, number] = view.swapaxes(-1, -2)
+    return columns.reshape(batch, groups, -1, last.small)
 
 
 @lru_cache(maxsize=4096)
 def _runs(
     axes: Axes,
-) -> tuple[int, tuple[int, ...], tuple[int, ...], int, tuple[int, ...]]:
-    """Count taps, size the extended y and its first cell, count cells, start each run."""
-    taps = [axis.kernel for axis in axes]
+) -> tuple[tuple[int, ...], tuple[int, ...], Axis, tuple[int, ...]]:
+    """Size the extended y, say where it begins, and relate runs to its cells in a row.
+
+    The axis is that of the last taps; one run of it starts at each place of the others.
+    """
+    *outer, last = axes
     inner = [axis.full for axis in axes[1:]]
     steps = [prod(inner[number:]) for number in range(len(axes))]
     starts = (
-        sum(j * a.dilation * step for j, a, step in zip(tap, axes, steps, strict=True))
-        for tap in np.ndindex(*taps)
+        sum(j * a.dilation * step for j, a, step in zip(tap, outer, steps, strict=False))
+        for tap in np.ndindex(*(axis.kernel for axis in outer))
     )
     # One row more, for the last runs to end in.
     sizes = (axes[0].full + 1, *inner)
     first = tuple(-axis.lo for axis in axes)
-    return prod(taps), sizes, first, axes[0].small * steps[0], tuple(starts)
+    cells = axes[0].small * steps[0]
+    run = Axis(cells, cells + last.extent - 1, last.kernel, 1, last.dilation)
+    return sizes, first, run, tuple(starts)
 
 
 def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:

@@ -52,7 +52,8 @@ def conv_transpose(
     module = ALGORITHMS[algorithm]
     xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
     bg = None if bias is None else bias.reshape(spec.groups, -1)
-    if packs is None and w.size * dtype.itemsize <= SHARED_BYTES and algorithm != "fft":
+    limit = SHARED_BYTES * (4 if algorithm == "fastfir" else 1)
+    if packs is None and w.size * dtype.itemsize <= limit and algorithm != "fft":
         packs = {}  # blocks of one call pack the kernel once
 
     def multiply(block: Block, target: Array | None, space: Workspace) -> Array:

@@ -5,10 +5,14 @@ three taps four instead of six, on every axis: sums of data times sums of taps, 
 adds. A 4 x 4 kernel of stride 2 needs 9/16 of the products. The sums round, so the result
 is not exact on integers; its error stays a small multiple of that of the other forms.
 Phases with other numbers of taps, or with holes between taps, keep all their products.
+
+Inside, channels come last: every sum, of cells any stride apart, is one of runs of
+channels, and only the first and the last copy are strided.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -16,22 +20,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.fir import Kin, kin_of
+from mtconv.backends._numpy.fir import Family, Kin, family_of
 from mtconv.backends._numpy.gemm import conv, kernel_grad
+from mtconv.backends._numpy.product import matmul
+from mtconv.backends._numpy.strided import window_view
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import Axis, Phase, has_holes
+from mtconv.geometry import Axis
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
-Index = tuple[Any, ...]
+Kins = tuple[Kin, ...]
 
-# Bytes of products at a time: few large matrix products, joined from the outer caches.
-PRODUCT_BYTES = 2**23
+# Bytes of the sums of taps of some channels at a time.
+TAP_BYTES = 2**25
 
-# Bytes of the kernel whose taps are summed at a time.
-TAP_BYTES = 2**19
+# Rows of channels are so many bytes longer where they are longer than the other number:
+# a power of two between them puts all cells of a channel into a few places of the cache.
+SPARE_BYTES = 64
+SHORT_BYTES = 128
+
+# Channels and cells of a tile that is turned from one order of axes to the other.
+TILE_CHANNELS = 32
+TILE_CELLS = 256
 
 
 def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
@@ -39,198 +51,222 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
 
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
     """
-    out = out.transpose(1, 2, 0, *range(3, out.ndim))
-    if any(has_holes(axis) for axis in axes):
+    families = tuple(family_of(axis) for axis in axes)
+    kins = tuple(product(*(family.kin for family in families)))
+    if not kins:  # no tap reaches a cell
         out[...] = 0
-    for kin in product(*(kin_of(axis) for axis in axes)):
-        members = list(product(*(one.members for one in kin)))
-        with space.frame():
-            data = _data(axes, kin, x, space)
-            _multiply(axes, kin, members, data, w, out, space)
-
-
-def _multiply(
-    axes: Axes,
-    kin: tuple[Kin, ...],
-    members: list[tuple[Phase, ...]],
-    data: Array,
-    w: Array,
-    out: Array,
-    space: Workspace,
-) -> None:
-    """Compute all phases of a kin from the sums of x, some channels at a time."""
-    groups, small, share = w.shape[:3]
-    count, batch = data.shape[0], data.shape[3]
-    matrix = data.reshape(count, groups, small, -1)
-    each = count * groups * len(members) * matrix.shape[3] * w.itemsize
-    step = max(1, PRODUCT_BYTES // max(each, 1))
+        return
+    cells = _channels_last(families, x, space)
+    turned = _turned(families, out, space)
+    groups, small, share, *taps = w.shape
+    rows = sum(len(_weights(tuple(taps), kin)) for kin in kins)
+    step = max(1, TAP_BYTES // max(rows * groups * small * w.itemsize, 1))
     for start in range(0, share, step):
         with space.frame():
             part = w[:, :, start : start + step]
-            taps = _taps(kin, members, part, start, space)
-            kernel = taps.reshape(count, groups, small, -1).swapaxes(2, 3)
-            flat = space.take((count, groups, kernel.shape[2], matrix.shape[3]), w.dtype)
-            np.matmul(kernel, matrix, out=flat)
-            products = flat.reshape(
-                *(len(one.form.data) for one in kin),
-                groups,
-                len(members),
-                part.shape[2],
-                batch,
-                -1,
-            )
-            for number, group in enumerate(members):
-                mine = products[(slice(None),) * (len(axes) + 1) + (number,)]
-                _join(axes, kin, group, mine, out[:, start : start + step], space)
+            into = turned[..., start : start + step]
+            for kin, sums in zip(kins, _taps(kins, part, start, space), strict=True):
+                with space.frame():
+                    data = _data(families, kin, cells, space)
+                    products = _multiply(kin, data, sums, space)
+                    _join(axes, families, kin, products, into, space)
+    _write(families, turned, out)
 
 
-def _data(axes: Axes, kin: tuple[Kin, ...], x: Array, space: Workspace) -> Array:
-    """Sum x: (product, g, ci, b, cells).
+def _turned(families: tuple[Family, ...], out: Array, space: Workspace) -> Array:
+    """Make room for the result as (b, g, *big, co), and for what lands around it."""
+    batch, groups, share = out.shape[:3]
+    spare = SPARE_BYTES if share * out.itemsize > SHORT_BYTES else 0
+    sizes = (stop - start for start, stop in (family.written for family in families))
+    room = space.take((batch, groups, *sizes, share + spare // out.itemsize), out.dtype)
+    room = room[..., :share]
+    if any(family.holes for family in families):
+        room[...] = 0
+    return room
 
-    Rows are as long as their padded planes, so that a shift by any place is one offset
-    and every sum one long run; what the last cells of a row hold is never used.
-    """
-    planes, strides = _planes(axes, kin, x, space)
-    cells = kin[0].steps * strides[0]
+
+def _channels_last(families: tuple[Family, ...], x: Array, space: Workspace) -> Array:
+    """Copy x to (b, g, *cells, ci), with zeros around it for the sums that need them."""
+    groups, small, batch, *sizes = x.shape
+    lengths = (stop - start for start, stop in (family.read for family in families))
+    cells = space.take((batch, groups, *lengths, small), x.dtype)
+    cells[...] = 0
+    source: list[Any] = [...]
+    target: list[Any] = [slice(None)] * 2
+    for family, size in zip(families, sizes, strict=True):
+        start, stop = family.read
+        begin, end = max(start, 0), max(min(stop, size), 0)
+        source.append(slice(begin, end))
+        target.append(slice(begin - start, end - start))
+    into = np.moveaxis(cells[tuple(target)], -1, 0)
+    mine = np.moveaxis(x[tuple(source)], (2, 0, 1), (1, 2, 0))
+    for first in range(0, small, TILE_CHANNELS):
+        into[first : first + TILE_CHANNELS] = mine[first : first + TILE_CHANNELS]
+    return cells
+
+
+def _data(families: tuple[Family, ...], kin: Kins, cells: Array, space: Workspace) -> Array:
+    """Sum cells: (*products, b, g, *steps, ci)."""
     counts = tuple(len(one.form.data) for one in kin)
-    sums = space.take((prod(counts), *x.shape[:3], cells), x.dtype)
-    for p, place in enumerate(np.ndindex(*counts)):
-        terms = []
-        for chosen in product(
-            *(one.form.data[n] for one, n in zip(kin, place, strict=True))
-        ):
-            parity, offset = [], 0
-            for (at, _), one, stride in zip(chosen, kin, strides, strict=True):
-                shift, odd = divmod(at - one.lowest, one.form.outputs)
-                parity.append(odd)
-                offset += shift * stride
-            plane = planes[tuple(parity)]
-            terms.append((plane[..., offset : offset + cells], prod(f for _, f in chosen)))
-        _combine(terms, sums[p])
+    steps = tuple(one.steps for one in kin)
+    sums = space.take((*counts, *cells.shape[:2], *steps, cells.shape[-1]), cells.dtype)
+    starts = [one.first - f.read[0] for one, f in zip(kin, families, strict=True)]
+    _sum_cells(kin, starts, cells, sums, space)
     return sums
 
 
-def _planes(
-    axes: Axes, kin: tuple[Kin, ...], x: Array, space: Workspace
-) -> tuple[Array, list[int]]:
-    """Copy x to planes (*parities, g, ci, b, cells), and return the strides of a plane.
-
-    A parity holds every ``outputs``-th cell of an axis; cells outside x are zero.
-    """
-    lengths = [one.steps + one.reach for one in kin]
-    strides = [prod(lengths[number + 1 :]) for number in range(len(kin))]
-    parities = tuple(one.form.outputs for one in kin)
-    # Offsets on the inner axes reach past the last row.
-    size = prod(lengths) + sum(
-        one.reach * stride for one, stride in zip(kin[1:], strides[1:], strict=True)
-    )
-    planes = space.take((*parities, *x.shape[:3], size), x.dtype)
-    planes[...] = 0
-    for parity in np.ndindex(*parities):
-        source: list[Any] = []
-        target: list[Any] = []
-        for axis, one, odd, length in zip(axes, kin, parity, lengths, strict=True):
-            outputs = one.form.outputs
-            first = one.first + one.lowest + odd
-            start = max(0, -(first // outputs))
-            stop = max(start, min(length, (axis.small - 1 - first) // outputs + 1))
-            begin = first + outputs * start
-            target.append(slice(start, stop))
-            source.append(slice(begin, begin + outputs * (stop - start), outputs))
-        rows = planes[parity][..., : prod(lengths)].reshape(*x.shape[:3], *lengths)
-        rows[(..., *target)] = x[(..., *source)]
-    return planes, strides
+def _sum_cells(
+    kin: Kins, starts: list[int], cells: Array, sums: Array, space: Workspace
+) -> None:
+    """Sum along the first of the axes that are left, then along the others."""
+    one, *rest = kin
+    number = cells.ndim - 1 - len(kin)
+    for p, terms in enumerate(one.form.data):
+        views = []
+        for place, factor in terms:
+            first = starts[0] + place
+            step = one.form.outputs
+            index = slice(first, first + step * (one.steps - 1) + 1, step)
+            views.append((cells[(slice(None),) * number + (index,)], factor))
+        if not rest:
+            _combine(views, sums[p])
+        elif len(views) == 1 and views[0][1] == 1:
+            _sum_cells(tuple(rest), starts[1:], views[0][0], sums[p], space)
+        else:
+            with space.frame():
+                some = space.take(views[0][0].shape, cells.dtype)
+                _combine(views, some)
+                _sum_cells(tuple(rest), starts[1:], some, sums[p], space)
 
 
-def _taps(
-    kin: tuple[Kin, ...],
-    members: list[tuple[Phase, ...]],
-    w: Array,
-    start: int,
-    space: Workspace,
-) -> Array:
-    """Sum taps: (product, g, ci, member, co)."""
-    counts = tuple(len(one.form.taps) for one in kin)
-    shape = (prod(counts), *w.shape[:2], len(members), w.shape[2])
-    found = tuple((phase.tap, phase.taps) for group in members for phase in group)
+def _multiply(kin: Kins, data: Array, taps: Array, space: Workspace) -> Array:
+    """Multiply sums of cells by sums of taps: (*products, b, g, *steps, *members, co)."""
+    rank = len(kin)
+    counts, lead = data.shape[:rank], data.shape[rank:-1]
+    matrix = data.reshape(prod(counts), *lead[:2], -1, data.shape[-1])
+    products = space.take((*matrix.shape[:-1], taps.shape[-1]), data.dtype)
+    # (products, b, g, cells, ci) @ (products, 1, g, ci, member * co)
+    if taps.shape[1] == 1:
+        lead_cells = (len(matrix), 1, 1, -1)
+        matmul(
+            matrix.reshape(*lead_cells, data.shape[-1]),
+            taps[:, None],
+            products.reshape(*lead_cells, taps.shape[-1]),
+        )
+    else:
+        matmul(matrix, taps[:, None], products)
+    return products.reshape(*counts, *lead, *(len(one.members) for one in kin), -1)
+
+
+def _taps(kins: tuple[Kins, ...], w: Array, start: int, space: Workspace) -> list[Array]:
+    """Sum taps for each kin: (products, g, ci, member * co)."""
+    groups, small, share = w.shape[:3]
+    weights = [_weights(w.shape[3:], kin) for kin in kins]
+    counts = [prod(len(one.members) for one in kin) for kin in kins]
+    rows = sum(map(len, weights))
 
     def fill(taps: Array) -> None:
-        _sum_taps(kin, members, w, taps, space)
+        flat = w.reshape(-1, weights[0].shape[1]).T
+        factors = np.concatenate(weights).astype(w.dtype)
+        if max(counts) == 1:
+            np.matmul(factors, flat, out=taps)
+            return
+        with space.frame():
+            sums = space.take(taps.shape, w.dtype)
+            np.matmul(factors, flat, out=sums)
+            begin = 0
+            for count, some in zip(counts, weights, strict=True):
+                mine = slice(begin, begin + len(some))
+                ordered = sums[mine].reshape(-1, count, groups, small, share)
+                into = taps[mine].reshape(-1, groups, small, count, share)
+                into[...] = np.moveaxis(ordered, 1, 3)
+                begin += len(some)
 
-    return space.packed((found, start), shape, w.dtype, fill)
+    key = (kins, start)
+    taps = space.packed(key, (rows, groups * small * share), w.dtype, fill)
+    found, begin = [], 0
+    for count, some in zip(counts, weights, strict=True):
+        mine = taps[begin : begin + len(some)]
+        found.append(mine.reshape(-1, groups, small, count * share))
+        begin += len(some)
+    return found
 
 
-def _sum_taps(
-    kin: tuple[Kin, ...],
-    members: list[tuple[Phase, ...]],
-    w: Array,
-    taps: Array,
-    space: Workspace,
-) -> None:
-    """Fill ``taps``; some channels at a time, so that the kernel is read once."""
-    groups, small, share = w.shape[:3]
+@lru_cache(maxsize=1024)
+def _weights(kernel: tuple[int, ...], kin: Kins) -> NDArray[np.float64]:
+    """Factors of all taps in each sum: (product * member, taps)."""
     counts = tuple(len(one.form.taps) for one in kin)
-    sizes = tuple(phase.taps for phase in members[0])
-    step = max(1, TAP_BYTES // max(1, groups * share * prod(sizes) * w.itemsize))
-    for number, group in enumerate(members):
-        chosen_taps: Index = tuple(slice(p.tap, None, p.tap_step) for p in group)
-        kernel = np.moveaxis(w[(..., *chosen_taps)], (0, 1, 2), (-3, -2, -1))
-        for start in range(0, small, step):
-            with space.frame():
-                part = kernel[..., start : start + step, :]
-                ordered = space.take(part.shape, w.dtype)
-                np.copyto(ordered, part)
-                for p, place in enumerate(np.ndindex(*counts)):
-                    sums = (one.form.taps[n] for one, n in zip(kin, place, strict=True))
-                    terms = [
-                        (ordered[tuple(m for m, _ in chosen)], prod(f for _, f in chosen))
-                        for chosen in product(*sums)
-                    ]
-                    _combine(terms, taps[p, :, start : start + step, number])
+    members = tuple(product(*(one.members for one in kin)))
+    weights = np.zeros((prod(counts), len(members), *kernel))
+    for p, place in enumerate(np.ndindex(*counts)):
+        for number, group in enumerate(members):
+            for terms in product(
+                *(one.form.taps[n] for one, n in zip(kin, place, strict=True))
+            ):
+                tap = tuple(
+                    phase.tap + m * phase.tap_step
+                    for (m, _), phase in zip(terms, group, strict=True)
+                )
+                weights[(p, number, *tap)] += prod(factor for _, factor in terms)
+    return weights.reshape(prod(counts) * len(members), -1)
 
 
 def _join(
     axes: Axes,
-    kin: tuple[Kin, ...],
-    group: tuple[Phase, ...],
+    families: tuple[Family, ...],
+    kin: Kins,
     products: Array,
     out: Array,
     space: Workspace,
 ) -> None:
-    """Sum products (*products, g, co, b, cells) to the cells of one phase."""
-    lengths = tuple(one.steps + one.reach for one in kin[1:])
-    rows = (kin[0].steps, *lengths)
-    for place in np.ndindex(*(one.form.outputs for one in kin)):
-        cells: list[Any] = []
-        target: list[Any] = []
-        for e, axis, one, phase in zip(place, axes, kin, group, strict=True):
-            outputs = one.form.outputs
-            # Cell ``outputs*step + e`` of the kin is cell ``t`` of the phase.
-            skipped = phase.shift - one.first
-            start = max(0, -((e - skipped) // outputs))
-            stop = (phase.cells - 1 + skipped - e) // outputs + 1
-            first = phase.start + axis.stride * (outputs * start + e - skipped)
-            cells.append(slice(start, stop))
-            target.append(slice(first, None, axis.stride * outputs))
-        joins = (one.form.joins[e] for one, e in zip(kin, place, strict=True))
-        terms = [
-            (products[tuple(p for p, _ in chosen)], prod(f for _, f in chosen))
-            for chosen in product(*joins)
-        ]
-        with space.frame():
-            *most, (last, sign) = terms
-            shape = (*last.shape[:-1], *rows)
-            place_out = out[(..., *target)]
-            last = last.reshape(shape)[(..., *cells)]
-            if not most:
-                place_out[...] = last
-                continue
-            total = most[0][0]
-            if len(most) > 1:
-                total = space.take(products.shape[len(kin) :], products.dtype)
-                _combine(most, total)
-            total = total.reshape(shape)[(..., *cells)]
-            (np.add if sign > 0 else np.subtract)(total, last, out=place_out)
+    """Sum products (*products, b, g, *steps, *members, co) to the cells of out."""
+    rank = len(axes)
+    for number in range(rank - 1, 0, -1):
+        form = kin[number].form
+        if form.outputs == len(form.data) == 1:
+            continue
+        shape = products.shape
+        sums = space.take(
+            (*shape[:number], form.outputs, *shape[number + 1 :]), products.dtype
+        )
+        lead: tuple[Any, ...] = (slice(None),) * number
+        for e, terms in enumerate(form.joins):
+            parts = [(products[(*lead, p)], factor) for p, factor in terms]
+            _combine(parts, sums[(*lead, e)])
+        products = sums
+    room = np.moveaxis(out, -1, 2)
+    for places in np.ndindex(*(one.form.outputs for one in kin)):
+        landing = tuple(
+            family.landing(one, axis.stride, place)
+            for one, place, axis, family in zip(kin, places, axes, families, strict=True)
+        )
+        into = np.moveaxis(window_view(room, landing, writeable=True), 2, -1)
+        first, *others = places
+        parts = [(products[(p, *others)], f) for p, f in kin[0].form.joins[first]]
+        if len(parts) <= 2:
+            _combine(parts, into)
+            continue
+        with space.frame():  # written once
+            total = space.take(into.shape, into.dtype)
+            _combine(parts[:-1], total)
+            _combine([(total, 1), parts[-1]], into)
+
+
+def _write(families: tuple[Family, ...], turned: Array, out: Array) -> None:
+    """Copy (b, g, *big, co) to out (b, g, co, *big), some rows at a time."""
+    if any(family.every > 1 for family in families):
+        out[...] = 0
+    live: list[Any] = [...]
+    within: list[Any] = [slice(None)] * 2
+    for family, size in zip(families, out.shape[3:], strict=True):
+        live.append(slice(family.origin, None, family.every))
+        cells = -(-(size - family.origin) // family.every)
+        within.append(slice(-family.written[0], cells - family.written[0]))
+    target = out[tuple(live)]
+    source = np.moveaxis(turned[tuple(within)], -1, 2)
+    rows = max(1, TILE_CELLS // max(prod(target.shape[4:]), 1))
+    for first in range(0, target.shape[3], rows):
+        target[:, :, :, first : first + rows] = source[:, :, :, first : first + rows]
 
 
 def _combine(terms: list[tuple[Array, float]], out: Array) -> None:

@@ -12,8 +12,12 @@ from mtconv.geometry import Axis
 __all__ = ["window_view"]
 
 
-def window_view(y: NDArray[Any], axes: tuple[Axis, ...]) -> NDArray[Any]:
-    """View y (..., *big) as (..., *small, *taps), read-only: the cells each tap meets.
+def window_view(
+    y: NDArray[Any], axes: tuple[Axis, ...], *, writeable: bool = False
+) -> NDArray[Any]:
+    """View y (..., *big) as (..., *small, *taps): the cells each tap meets.
+
+    Read-only unless asked for, since several taps may meet a cell.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def window_view(y: NDArray[Any], axes: tuple[Axis, ...]) -> NDArray[Any]:
             *(_step(a.small, a.stride, s) for a, s in zip(axes, strides, strict=True)),
             *(_step(a.kernel, a.dilation, s) for a, s in zip(axes, strides, strict=True)),
         ),
-        writeable=False,
+        writeable=writeable,
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.columns import extend
-from mtconv.backends._numpy.product import multiply
+from mtconv.backends._numpy.columns import extend, place
+from mtconv.backends._numpy.product import CHAIN, multiply
 from mtconv.backends._numpy.strided import window_view
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
@@ -64,8 +64,49 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
                 _blocks(axes, out, some)[...] = 0
             continue
         with space.frame():
+            if len(axes) == 1 and len(x[0]) >= CHAIN:
+                _add_taps(axes, found[0], cells[0], x, w, out, parts[0], space)
+                continue
             stack = _stack(axes, found, cells, x, space)
             _multiply(axes, found, stack, w, out, parts, space)
+
+
+def _add_taps(
+    axes: Axes,
+    rows: Rows,
+    cells: tuple[int, int],
+    x: Array,
+    w: Array,
+    out: Array,
+    parts: list[Part],
+    space: Workspace,
+) -> None:
+    """Add up the products of each tap: so many channels are as many products anyway.
+
+    Neither cells nor taps need to lie side by side then, so that BLAS takes the kernel as
+    it is and one copy of x serves all taps.
+    """
+    (axis,) = axes
+    groups, small, share = w.shape[:3]
+    first, spots = cells[0] - rows.taps + 1, cells[1] - cells[0]
+    room = space.take((groups, small, x.shape[2], spots + rows.taps - 1), x.dtype)
+    place(x, (first,), room)
+    turned = space.take((*room.shape[:1], *room.shape[2:], small), x.dtype)
+    turned[...] = room.transpose(0, 2, 3, 1)
+    each = turned[..., 0].nbytes * (rows.last - rows.first)
+    step = max(1, RESULT_BYTES // max(each, 1))
+    for start in range(0, share, step):
+        with space.frame():
+            part = w[:, :, start : start + step].swapaxes(1, 2)[:, :, None]
+            count = part.shape[1]
+            width = rows.last - rows.first
+            result = space.take((groups, count, len(x[0, 0]), spots, width), w.dtype)
+            for m in range(rows.taps):
+                taps = slice(m * axis.stride + rows.first, m * axis.stride + rows.last)
+                shifted = turned[:, None, :, rows.taps - 1 - m :][..., :spots, :]
+                multiply(shifted, part[..., taps], result, space, cut=False, add=m > 0)
+            blocks = result.transpose(2, 0, 1, 3, 4)
+            _write(axes, (rows,), blocks, out[:, :, start : start + step], [parts])
 
 
 def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
@@ -149,15 +190,23 @@ def _multiply(
             for axis in range(rank):
                 order += [2 + axis, 3 + rank + axis]
             blocks = blocks.transpose(order)
-            for some in product(*parts):
-                index: list[Any] = []
-                for part, rows in zip(some, found, strict=True):
-                    index += [
-                        part.cells,
-                        slice(part.low - rows.first, part.high - rows.first),
-                    ]
-                target = out[:, :, start : start + step]
-                _blocks(axes, target, some)[...] = blocks[(..., *index)]
+            _write(axes, found, blocks, out[:, :, start : start + step], parts)
+
+
+def _write(
+    axes: Axes,
+    found: tuple[Rows, ...],
+    blocks: Array,
+    out: Array,
+    parts: list[list[Part]],
+) -> None:
+    """Write blocks (b, g, co, cell, residue, cell, residue ...) where they belong."""
+    for some in product(*parts):
+        index: list[Any] = []
+        for part, rows in zip(some, found, strict=True):
+            low, high = part.low - rows.first, part.high - rows.first
+            index += [part.cells, slice(low, high)]
+        _blocks(axes, out, some)[...] = blocks[(..., *index)]
 
 
 def _rows(axis: Axis) -> list[Rows]:
