@@ -100,14 +100,14 @@ def equal(size, pieces):
 @pytest.mark.parametrize(
     ("form", "algorithm", "problem", "expected"),
     [
-        # 2**20 bytes are columns of 16 taps and 32 channels for 512 cells; blocks have 1024
-        # at least. So 4096 cells of the result: its 112 rows are halved twice, to 28. Edges
-        # move down to where phases begin: row o is small row (o + 1) / 2.
+        # 2**22 bytes are columns of 16 taps and 32 channels for 2048 cells, which are 8192
+        # of the result: its 112 rows are halved once, to 56. Edges move down to where
+        # phases begin: row o is small row (o + 1) / 2.
         (
             "conv_transpose",
             "gemm",
             LAYER,
-            ([0, 1], [0, 1], [0, 32], [0, 27, 55, 83, 112], [0, 112]),
+            ([0, 1], [0, 1], [0, 32], [0, 55, 112], [0, 112]),
         ),
         # 2**22 bytes are columns for 2048 cells: 56 rows of 56, halved once.
         ("conv", "gemm", LAYER, ([0, 1], [0, 1], [0, 64], [0, 28, 56], [0, 56])),
@@ -147,15 +147,15 @@ def equal(size, pieces):
             DEEP,
             ([0, 16, 32, 48, 64], [0, 1], [0, 64, 128, 192, 256], [0, 4], [0, 4]),
         ),
-        # 2**20 bytes are columns of nine taps for 29127 cells. 3002 rows are halved eight
-        # times, to 12: 36024 cells. Half of that is 6, but a halo of two rows wants nine.
+        # 2**22 bytes are columns of nine taps for 116508 cells, 38 rows: 3002 are halved
+        # seven times, to 24.
         (
             "conv_transpose",
             "gemm",
             IMAGES,
-            ([0, 1, 2], [0, 1], [0, 1], equal(3002, 251), [0, 3002]),
+            ([0, 1, 2], [0, 1], [0, 1], equal(3002, 126), [0, 3002]),
         ),
-        # 2**22 bytes are 116508 cells, 38 rows: 3000 are halved seven times, to 24.
+        # So are the 3000 of the other side.
         ("conv", "gemm", IMAGES, ([0, 1, 2], [0, 1], [0, 1], equal(3000, 125), [0, 3000])),
         # 2**18 cells, but 24 MiB are 2**18 * 8 / 9 where each has nine taps three times.
         (
@@ -164,12 +164,12 @@ def equal(size, pieces):
             IMAGES,
             ([0, 1, 2], [0, 1], [0, 1], equal(3002, 64), [0, 3002]),
         ),
-        # 2**20 bytes are columns of 3 taps for 87381 cells; 1000002 are halved four times.
+        # 2**22 bytes are columns of 3 taps for 349525 cells; 1000002 are halved twice.
         (
             "conv_transpose",
             "gemm",
             LONG,
-            ([0, 1], [0, 1], [0, 1], equal(10**6 + 2, 16), None),
+            ([0, 1], [0, 1], [0, 1], equal(10**6 + 2, 4), None),
         ),
     ],
 )
@@ -178,6 +178,26 @@ def test_layers_are_cut_so(form, algorithm, problem, expected):
     spec = spec_of(x_shape, kernel_shape, **options)
     found = cut(spec, form, algorithm, x_shape[0], 4)
     assert edges_of(found, form) == [edges for edges in expected if edges is not None]
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "items", "shares"),
+    [
+        (16, 3, [0, 8, 16], [0, 3]),  # 2 channels and 1 are no even shares
+        (16, 7, [0, 8, 16], [0, 7]),
+        (16, 8, [0, 16], [0, 4, 8]),
+        (16, 9, [0, 16], [0, 4, 9]),  # 5 channels and 4 are
+        (16, 2, [0, 16], [0, 1, 2]),
+        (1, 3, [0, 1], [0, 1, 3]),  # but there is nothing else to share
+    ],
+)
+def test_channels_are_shared_between_threads_where_they_are_even(
+    batch, channels, items, shares
+):
+    cells = 16_000 // batch  # as much work for all of them
+    spec = spec_of((batch, 64, cells), (64, channels, 4), stride=2)
+    found = cut(spec, "conv_transpose", "gemm", batch, 4)
+    assert edges_of(found, "conv_transpose")[:3] == [items, [0, 1], shares]
 
 
 # --------------------------------------------------------------------------------- bounds
@@ -207,25 +227,26 @@ def test_work_of_2_28_multiply_adds_is_worth_four_blocks(
 @pytest.mark.parametrize(
     ("form", "problem", "itemsize", "expected"),
     [
-        # 2**20 bytes are columns of 9 taps and 10 channels for 2912 cells: one item of
-        # 42 * 52. They take 786240 bytes, ten times as many 8 MiB: 12 groups, halved.
-        ("conv_transpose", GROUPED, 4, ([0, 1, 2, 3, 4, 5, 6], [0, 6, 12], [0, 10])),
+        # 2**22 bytes are columns of 9 taps and 10 channels for 11650 cells: five items of
+        # 42 * 52, so that six are halved. 3.9 MB are the columns of a group, four of which
+        # there are in a block.
+        ("conv_transpose", GROUPED, 4, ([0, 3, 6], [0, 4, 8, 12], [0, 10])),
         # 2**22 bytes are 11650 cells, five items of 2000: six, halved. 3.6 MB are the
-        # columns of one group, so that there are two in a block.
-        ("conv", GROUPED, 4, ([0, 3, 6], [0, 2, 4, 6, 8, 10, 12], [0, 2])),
-        ("kernel_grad", GROUPED, 4, ([0, 3, 6], [0, 2, 4, 6, 8, 10, 12], [0, 10])),
-        # 14 bytes less than 2**20 in 35 taps: 3744 cells, one item of 2130. Fourteen
-        # groups take 8 MiB; 120 are nine times 13 or 14.
-        ("conv_transpose", DEPTHWISE, 8, ([0, 1, 2, 3, 4, 5, 6], equal(120, 9), [0, 1])),
+        # columns of one group, so that there are four in a block.
+        ("conv", GROUPED, 4, ([0, 3, 6], [0, 4, 8, 12], [0, 2])),
+        ("kernel_grad", GROUPED, 4, ([0, 3, 6], [0, 4, 8, 12], [0, 10])),
+        # 2**22 bytes are 35 taps for 14979 cells, all six items of 2130: 3.6 MB are the
+        # columns of a group.
+        ("conv_transpose", DEPTHWISE, 8, ([0, 6], equal(120, 30), [0, 1])),
         # 14979 cells, all six items of 2000: 3.4 MB are the columns of a group.
-        ("conv", DEPTHWISE, 8, ([0, 6], equal(120, 60), [0, 2])),
-        # 2 items of 9 cells, 40 in a block: 1024 cells. One group takes 8 MiB at least.
+        ("conv", DEPTHWISE, 8, ([0, 6], equal(120, 30), [0, 2])),
+        # 2 items of 9 cells, 40 in a block: 1024 cells. One group takes 16 MiB at least.
         ("conv_transpose", WIDE, 8, ([0, 40], equal(10, 10), [0, 70])),
         # 256 cells are 28 items, 20 after slices are made equal.
         ("conv", WIDE, 8, ([0, 20, 40], equal(10, 10), [0, 3])),
     ],
 )
-def test_columns_of_the_groups_of_a_block_take_8_mib(form, problem, itemsize, expected):
+def test_columns_of_the_groups_of_a_block_take_16_mib(form, problem, itemsize, expected):
     x_shape, kernel_shape, options = problem
     spec = spec_of(x_shape, kernel_shape, **options)
     found = cut(spec, form, "gemm", x_shape[0], itemsize)

@@ -19,13 +19,14 @@ SIZES = {
     "blocks": {
         # Of the 64 MiB that a thread may take.
         "BLOCK_BYTES": 24 * MIB,
-        "GROUP_BYTES": 8 * MIB,
+        "GROUP_BYTES": 16 * MIB,
         "LEAST_BLOCKS": 4,
         "FEW_BLOCKS": 2,
         # Some milliseconds of a core, and some tenths of one.
         "FEW_BLOCKS_WORK": 268_435_456,
         "SMALL_WORK": 8_388_608,
         "SMALL_CELLS": 524_288,
+        "LEAST_SHARES": 4,
         "LEAST_HALOS": 4,
         "FIR_BYTES": 16 * MIB,
     },
@@ -47,8 +48,8 @@ SIZES = {
     },
     "fir": {"SHORT": 6},
     "gemm": {
-        # Second-level caches hold 1 or 2 MiB.
-        "COLUMN_BYTES": MIB,
+        # Second-level caches hold 1 or 2 MiB, half of it.
+        "COLUMN_BYTES": 4 * MIB,
         "GATHER_BYTES": 4 * MIB,
         "DEEP": 256,
         "FEW_COLUMNS": 16_384,

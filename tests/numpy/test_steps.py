@@ -70,11 +70,15 @@ def test_items_far_apart_are_not_looked_up(watch):
 @pytest.mark.parametrize(
     ("batch", "groups", "small", "share", "steps"),
     [
-        # 8 taps of 1000 cells of 4 bytes: 2**20 bytes are the columns of 32 channels.
-        (1, 1, 2, 70, [32, 32, 6]),
-        (1, 1, 255, 64, [32, 32]),
-        (1, 1, 256, 140, [131, 9]),  # deep products are four times as large
-        (2, 3, 2, 11, [5, 5, 1]),
+        # 8 taps of 1000 cells of 4 bytes: 2**21 bytes are the columns of 65.5 channels, and
+        # there are as many steps as come nearest to that.
+        (1, 1, 2, 98, [98]),
+        (1, 1, 2, 99, [50, 49]),
+        (1, 1, 255, 164, [55, 55, 54]),
+        (1, 1, 256, 164, [164]),  # deep products are twice as large
+        (1, 1, 256, 200, [100, 100]),
+        (2, 3, 2, 16, [16]),
+        (2, 3, 2, 17, [9, 8]),
         (9, 8, 2, 2, [1, 1]),  # more than fit, but one
     ],
 )

@@ -11,6 +11,7 @@ from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
 
+from mtconv.backends._numpy.direct import PART_BYTES
 from mtconv.backends._numpy.gemm import COLUMN_BYTES, GATHER_BYTES
 from mtconv.backends._numpy.polyphase import STACK_BYTES
 from mtconv.geometry import Axis, restrict, touched_big, touched_small
@@ -22,7 +23,7 @@ __all__ = ["Block", "cut", "is_small"]
 BLOCK_BYTES = 24 * 2**20
 
 # Bytes of columns of the groups of one block.
-GROUP_BYTES = 2**23
+GROUP_BYTES = 2**24
 
 # Blocks that a problem has at least, so that threads have something to share; those of
 # fewer multiply-adds lose more by taking turns with Python than by an idle thread.
@@ -33,6 +34,9 @@ FEW_BLOCKS_WORK = 2**28
 # Multiply-adds and cells below which one block and one thread are faster.
 SMALL_WORK = 2**23
 SMALL_CELLS = 2**19
+
+# Channels of a block from which on it does not matter that one block has one more.
+LEAST_SHARES = 4
 
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4
@@ -126,7 +130,9 @@ def cut(
         count = -(-sizes.groups // groups)
         if form != "kernel_grad":
             count *= len(spaces) * -(-batch // items)
-        if not sums:
+        # A few channels are no even shares where items could be.
+        even = channels >= LEAST_SHARES * blocks or channels % blocks == 0 or batch == 1
+        if even and not sums:
             share, count = _finer(channels, share, count, blocks)
         groups, count = _finer(sizes.groups, groups, count, blocks)
         if form != "kernel_grad":
@@ -214,7 +220,7 @@ def _targets(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> tuple[
         return hard, hard
     if algorithm == "direct":
         strides = prod(axis.stride for axis in spec.axes)
-        return max(columns // max(co * strides, ci, 1), 2**12), hard
+        return max(PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
     if algorithm == "fastfir" and form == "conv_transpose":
         sums = ci + co * prod(axis.stride for axis in spec.axes)
         sums = int(sums * (1 + 1.5**spec.rank))

@@ -23,11 +23,11 @@ __all__ = ["COLUMN_BYTES", "conv", "conv_transpose", "kernel_grad"]
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
 
-# Bytes of columns at a time: what a second-level cache holds.
-COLUMN_BYTES = 2**20
+# Bytes of the columns of a block: fewer, larger blocks keep threads from taking turns.
+COLUMN_BYTES = 2**22
 
-# Products with as many terms cost more than their columns: larger ones, packed less often,
-# are faster.
+# Products with as many terms cost more than their columns: packed once they are faster. Of
+# others, half a block's columns at a time stay nearer to the processor.
 DEEP = 256
 
 # A problem this small costs more calls than work: its overlap-add is one look-up.
@@ -55,8 +55,10 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
         np.matmul(rows, items[0], out=columns)
         sum_by_table(axes, flat, out, space)
         return
-    limit = COLUMN_BYTES * (4 if small >= DEEP else 1)
-    step = _channels_at_a_time(limit, each * x.itemsize)
+    limit = COLUMN_BYTES if small >= DEEP else COLUMN_BYTES // 2
+    # As many as nearest to the limit, so that none are left for a thin last product.
+    count = max(1, round(share * each * x.itemsize / limit))
+    step = max(1, -(-share // count))
     for start in range(0, share, step):
         with space.frame():
             part = w[:, :, start : start + step]
