@@ -194,7 +194,7 @@ def test_layers_are_cut_so(form, algorithm, problem, expected):
 def test_channels_are_shared_between_threads_where_they_are_even(
     batch, channels, items, shares
 ):
-    cells = 16_000 // batch  # as much work for all of them
+    cells = 20_000 // batch  # as much work for all of them
     spec = spec_of((batch, 64, cells), (64, channels, 4), stride=2)
     found = cut(spec, "conv_transpose", "gemm", batch, 4)
     assert edges_of(found, "conv_transpose")[:3] == [items, [0, 1], shares]
