@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mtconv
+from mtconv.backends._numpy import results
 from tests.benchmarks.harness import Layer, load_layers
 
 __all__ = ["main"]
@@ -17,28 +18,35 @@ _MIB = 2**20
 
 
 def main(name: str, library: str) -> None:
-    """Print [traced, resident] MiB for mtconv and [resident] for torch."""
+    """Print [traced, resident] MiB for mtconv, [resident] for a peer, [] for no kernel."""
     layer = next(layer for layer in load_layers() if layer.name == name)
     call = _call(layer, library)
+    if call is None:
+        print("[]")
+        return
     small = next(layer for layer in load_layers() if layer.name.startswith("d2l"))
     warm = _call(small, library)
-    warm()  # what a library allocates once is not the call's
+    if warm is not None:
+        warm()  # what a library allocates once is not the call's
     found = [_resident(call)]
     if library == "mtconv":
+        results.forget()  # the result would lie in the memory of the last one
         tracemalloc.start()
         result = call()
         found.insert(0, (tracemalloc.get_traced_memory()[1] - result.nbytes) / _MIB)
     print(json.dumps(found))
 
 
-def _call(layer: Layer, library: str) -> Callable[[], Any]:
+def _call(layer: Layer, library: str) -> Callable[[], Any] | None:
     x, kernel, _ = layer.arrays()
-    # onnxruntime keeps what its first call allocated: a later one would show nothing.
     if library == "mtconv":
         return lambda: mtconv.conv_transpose(x, kernel, **layer.transposed_options)
     from tests.benchmarks import peers
 
-    return peers.torch_transposed(layer, x, kernel)
+    if library == "torch":
+        return peers.torch_transposed(layer, x, kernel)
+    # With its arena a later call would show nothing of what the first one took.
+    return peers.ort_transposed(layer, x, kernel, arena=False)
 
 
 def _resident(call: Callable[[], Any]) -> float:

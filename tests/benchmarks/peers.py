@@ -43,8 +43,11 @@ def _bound(function: Any, data: Any, kernel: Any, **options: Any) -> Run:
     return run
 
 
-def ort_transposed(layer: Layer, x: Any, kernel: Any) -> Run | None:
-    """Return a call of onnxruntime's ConvTranspose; None where it has none."""
+def ort_transposed(layer: Layer, x: Any, kernel: Any, *, arena: bool = True) -> Run | None:
+    """Return a call of onnxruntime's ConvTranspose; None where it has none.
+
+    Without its arena it keeps no memory from call to call.
+    """
     helper = onnx.helper
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(layer.dtype))
     node = helper.make_node(
@@ -70,6 +73,7 @@ def ort_transposed(layer: Layer, x: Any, kernel: Any) -> Run | None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:

@@ -17,9 +17,9 @@ LEAST = LEAST_BYTES // FLOAT.itemsize
 @pytest.fixture(autouse=True)
 def nothing_kept():
     gc.collect()
-    results._kept.clear()
+    results.forget()
     yield
-    results._kept.clear()
+    results.forget()
 
 
 def place(array):
@@ -76,7 +76,7 @@ def test_small_and_huge_results_are_left_to_the_allocator():
         assert array.flags.owndata != lent
         del array
         assert kept() == (LEAST_BYTES if lent else 0)
-        results._kept.clear()
+        results.forget()
 
 
 def test_what_is_kept_is_bounded_and_the_oldest_goes_first():

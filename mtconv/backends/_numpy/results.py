@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT_BYTES", "LEAST_BYTES", "empty"]
+__all__ = ["KEPT_BYTES", "LEAST_BYTES", "empty", "forget"]
 
 # Results below this size are left to the allocator, which keeps them itself.
 LEAST_BYTES = 2**22
@@ -71,3 +71,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     if memory is None:
         memory = np.empty(size, np.uint8)
     return np.asarray(_Lease(memory, size)).view(dtype).reshape(shape)
+
+
+def forget() -> None:
+    """Give what is kept back to the system."""
+    _kept.clear()
