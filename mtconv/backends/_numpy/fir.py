@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 from math import gcd
 from typing import NamedTuple
 
@@ -119,10 +118,10 @@ def family_of(axis: Axis) -> Family:
     found: dict[tuple[int, ...], list[Phase]] = {}
     for phase in live_phases(axis):
         key: tuple[int, ...] = (phase.taps, phase.shift_step)
-        if phase.cells < SHORT:
+        if axis.big // axis.stride < SHORT:
             key = (*key, phase.shift, phase.cells)
         found.setdefault(key, []).append(phase)
-    kin = [one for members in found.values() for one in _kin_of(axis, members)]
+    kin = [_kin_of(axis, members) for members in found.values()]
     if not kin:
         return Family((), (0, 0), 0, 1, (0, 0), holes=True)
     ends = [one.first + one.lowest for one in kin]
@@ -142,19 +141,12 @@ def family_of(axis: Axis) -> Family:
     return Family(tuple(kin), read, origin, every, (start, stop), holes)
 
 
-def _kin_of(axis: Axis, members: list[Phase]) -> list[Kin]:
-    """Make one kin of phases that lie equally far apart, otherwise one of each."""
+def _kin_of(axis: Axis, members: list[Phase]) -> Kin:
+    """Make a kin of phases; their first taps are neighbours, a dilation apart."""
     first = min(phase.shift for phase in members)
-
-    def start(phase: Phase) -> int:
-        return phase.start - axis.stride * (phase.shift - first)
-
-    members = sorted(members, key=start)
-    starts = [start(phase) for phase in members]
-    apart = starts[1] - starts[0] if len(starts) > 1 else 1
-    if any(b - a != apart for a, b in pairwise(starts)):
-        return [kin for phase in members for kin in _kin_of(axis, [phase])]
+    members = sorted(members, key=lambda phase: phase.tap)
+    start = members[0].start - axis.stride * (members[0].shift - first)
     form = form_of(members[0].taps, members[0].shift_step)
     cells = max(phase.shift + phase.cells for phase in members) - first
     steps = -(-cells // form.outputs)
-    return [Kin(form, first, steps, tuple(members), starts[0], apart)]
+    return Kin(form, first, steps, tuple(members), start, axis.dilation)
