@@ -80,7 +80,7 @@ def _items(x: Array) -> Array:
     """View x as (b, g, ci, cells), or (1, g, ci, b * cells) where items lie so."""
     groups, small, batch = x.shape[:3]
     cells = prod(x.shape[3:])
-    if batch == 1 or x.flags.c_contiguous:
+    if x.flags.c_contiguous:
         return x.reshape(1, groups, small, batch * cells)
     return x.transpose(2, 0, 1, *range(3, x.ndim)).reshape(batch, groups, small, cells)
 
@@ -93,7 +93,7 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
     groups, small, share, *taps = w.shape
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)
-    step = _channels_at_a_time(GATHER_BYTES, result[:, :, 0].nbytes * prod(taps))
+    step = _channels_at_a_time(GATHER_BYTES, result.nbytes // small * prod(taps))
     for start in range(0, share, step):
         rows = w[:, :, start : start + step].reshape(groups, small, -1)
         with space.frame():
@@ -111,7 +111,7 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     """
     groups, small, share, *taps = out.shape
     rows = x.reshape(groups, small, -1)
-    step = _channels_at_a_time(GATHER_BYTES, rows[:, 0].nbytes * prod(taps))
+    step = _channels_at_a_time(GATHER_BYTES, rows.nbytes // small * prod(taps))
     for start in range(0, share, step):
         with space.frame():
             some = y[:, :, start : start + step]

@@ -67,8 +67,7 @@ def kinds(axes: Axes, *, merge: bool) -> tuple[Kind, ...]:
         groups = list(product(*(one.phases for one in classes)))
         members = tuple(_member(axes, classes, phases) for phases in groups)
         reads = tuple(one.axis for one in classes)
-        whole = [one.small == axis.big for one, axis in zip(reads, axes, strict=True)]
-        alone = len(members) == 1 and all(whole) and all(a.stride == 1 for a in axes)
+        alone = all(axis.stride == 1 for axis in axes)
         key = tuple(n for group in groups for phase in group for n in phase[2:5])
         found.append(Kind(reads, members, alone, (int(merge), *key)))
     return tuple(found)

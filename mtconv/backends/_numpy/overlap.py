@@ -146,8 +146,8 @@ def _table(axes: Axes, shape: tuple[int, ...]) -> NDArray[np.intp]:
     table = np.full((max(prod(most), 1), places.size), columns.size)
     for tap, cells, landing, _ in landings(axes):
         mine = np.moveaxis(ordered[(slice(None), slice(None), *tap)], 2, 0)
-        place = places[(..., *landing)].reshape(-1)
-        table[seen[place], place] = mine[(..., *cells)].reshape(-1)
+        place = places[(..., *landing)].ravel()
+        table[seen[place], place] = mine[(..., *cells)].ravel()
         seen[place] += 1
     return table
 

@@ -79,7 +79,7 @@ def _phases_of_kind(kind: Kind, x: Array, w: Array, out: Array, space: Workspace
     items, _, depth, cells = stack.shape
     whole = items == len(out) and cells == prod(out.shape[3:])
     alone = kind.alone and whole and depth > 1
-    step = max(1, RESULT_BYTES // max(stack[:, :, 0].nbytes * count, 1))
+    step = max(1, RESULT_BYTES // (stack.nbytes // depth * count))
     for start in range(0, share, step):
         part = out[:, :, start : start + step]
         channels = part.shape[2]

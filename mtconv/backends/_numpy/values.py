@@ -38,7 +38,7 @@ def all_finite(array: Array) -> bool:
     """Tell whether no element is infinite or NaN."""
     if array.flags.c_contiguous and array.dtype.char in "fd":
         # One product by BLAS; where it overflows, the elements are asked.
-        flat = array.reshape(-1)
+        flat = array.ravel()
         with np.errstate(all="ignore"):
             if np.isfinite(np.dot(flat, flat)):
                 return True
