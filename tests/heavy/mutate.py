@@ -33,9 +33,11 @@ OPERATORS = " ".join(
     f"operators/test_{name}.py"
     for name in ("operators", "matrix", "norm", "padding_modes", "scipy")
 )
-ARRAYS = "values columns strided guards prepared threads large accuracy memory blocks sizes"
-ARRAYS += " cuts workspace steps phases product engine decisions calls tables pool"
-ARRAYS += " fastfir results"
+ARRAYS = """
+    values columns strided guards prepared threads large accuracy memory blocks cuts overlap
+    sizes workspace fastfir results steps phases product engine decisions calls tables pool
+    spectra
+"""
 NUMPY = " ".join(f"numpy/test_{name}.py" for name in ARRAYS.split())
 JAX = " ".join(
     f"jax/test_{name}.py"

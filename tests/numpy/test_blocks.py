@@ -12,7 +12,7 @@ from itertools import pairwise, product
 import pytest
 
 from mtconv import ConvSpec
-from mtconv.backends._numpy.blocks import cut, is_small
+from mtconv.backends._numpy.blocks import SMALL_CELLS, cut, is_small
 from mtconv.geometry import Axis
 
 
@@ -50,13 +50,13 @@ def edges_of(found, form):
         (Axis(2**20, 2**20 + 7, 8), (1, 1), 1, 1, False),
         (Axis(2**10, 2**10, 1), (2**8, 2**3), 1, 4, False),
         (Axis(2**10 - 1, 2**10 - 1, 1), (2**8, 2**3), 1, 4, True),
-        # Nor are 2**19 cells of the result, most of them without a tap.
-        (Axis(1, 2**19, 1), (1, 1), 1, 1, False),
-        (Axis(1, 2**19 - 1, 1), (1, 1), 1, 1, True),
-        (Axis(1, 2**19 + 1, 1), (1, 1), 1, 1, False),
-        # 2 items of 4 groups of 8 channels of 2**13 cells.
-        (Axis(1, 2**13, 1), (4, 32), 4, 2, False),
-        (Axis(1, 2**13 - 1, 1), (4, 32), 4, 2, True),
+        # Nor are so many cells of the result, most of them without a tap.
+        (Axis(1, SMALL_CELLS, 1), (1, 1), 1, 1, False),
+        (Axis(1, SMALL_CELLS - 1, 1), (1, 1), 1, 1, True),
+        (Axis(1, SMALL_CELLS + 1, 1), (1, 1), 1, 1, False),
+        # 2 items of 4 groups of 8 channels.
+        (Axis(1, SMALL_CELLS // 64, 1), (4, 32), 4, 2, False),
+        (Axis(1, SMALL_CELLS // 64 - 1, 1), (4, 32), 4, 2, True),
     ],
 )
 def test_a_small_problem_is_so_in_work_and_in_cells(axis, channels, groups, batch, small):
@@ -71,7 +71,7 @@ def test_a_signal_without_axes_of_channels_has_one():
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
 def test_a_small_problem_whose_columns_fit_is_one_block(form):
-    """Four items of 16 groups of one row: the columns take 4.6 MB, a group block 8."""
+    """The columns of four items of 16 groups take 4.6 MB; a block may have 8."""
     spec = spec_of((4, 48, 30, 40), (48, 1, 3, 5), stride=(2, 3), groups=16)
     (block,) = cut(spec, form, "gemm", 4, 4)
     channels = slice(0, 3 if form == "conv" else 1)
@@ -253,13 +253,12 @@ def test_columns_of_the_groups_of_a_block_take_16_mib(form, problem, itemsize, e
     assert edges_of(found, form)[:3] == list(expected)
 
 
-def test_three_items_of_one_channel_are_cut_for_two_threads():
-    """Items are shares already. Convolutions of one item would have a half each."""
-    spec = spec_of((3, 7, 100, 110), (7, 1, 9, 11))
-    assert counts(cut(spec, "conv_transpose", "direct", 3, 4), "conv_transpose") == [
-        *(2, 1, 1),
-        *(1, 1),
-    ]
+def test_items_that_fit_one_block_are_cut_for_threads():
+    """Those of a gradient are added up: a block of each would be no share."""
+    spec = spec_of((2, 14, 60, 60), (14, 1, 9, 13))
+    for form, items in (("conv_transpose", 2), ("kernel_grad", 1)):
+        found = cut(spec, form, "direct", 2, 4)
+        assert counts(found, form) == [items, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,24 @@ def test_infinities_are_found_in_every_part_of_an_array(rows):
         array[row] = 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "parts"),
+    [
+        ((2, 2**19), 1),
+        ((2, 2**19 + 1), 2),
+        ((3, 2**19 + 1), 3),
+        ((1, 2**21), 1),
+        ((4, 2**19), 2),
+        ((2, 3), 1),
+    ],
+)
+def test_elements_are_asked_a_million_at_a_time(shape, parts, watch):
+    """Halves of halves, each of them asked before its parts are."""
+    asked = watch(values, "all_finite")
+    assert values.all_finite(np.zeros(shape, np.float16))
+    assert len(asked) == 1 + 2 * (parts - 1)
+
+
 def test_floats_are_asked_by_one_product(monkeypatch):
     asked = []
     real = np.isfinite

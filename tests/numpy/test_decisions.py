@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import columns, direct, overlap, padding
+from mtconv.backends._numpy import columns, direct, padding
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -68,6 +68,7 @@ def test_a_table_of_columns_is_no_workspace():
         (Axis(20, 30, 9, 1), 0),
         (Axis(20, 160, 8, 8), 0),  # no cell is read twice
         (Axis(20, 42, 3, 2), 2),
+        (Axis(20, 338, 300, 2), 2),
         (Axis(1, 1, 3, 2), 0),  # a tap without a phase
     ],
 )
@@ -146,51 +147,7 @@ def test_cells_that_a_source_has(first, length, size, taken, placed):
     assert found == ((..., slice(*taken)), (..., slice(*placed)))
 
 
-# ------------------------------------------------------------------- overlap-add, padding
-
-
-def test_one_stretch_from_one_tap_needs_no_sum():
-    """A kernel as long as its stride: every phase is one tap's cells."""
-    even = overlap._steps(Axis(4, 8, 2, 2), 0, 2)
-    assert [step.alone is not None for step in even] == [True, True]
-    assert [step.cells for step in even] == [4, 4]
-    for axis in (Axis(4, 5, 2), Axis(4, 9, 2, 2), Axis(4, 10, 4, 2)):
-        assert overlap._steps(axis, 0, 2)[0].alone is None
-
-
-def test_planes_of_one_tap_are_not_copied(watch):
-    sums = watch(overlap, "_sum")
-    axes = (Axis(4, 8, 2, 2), Axis(3, 6, 2, 2))
-    overlap.overlap_add(axes, zeros(1, 1, 2, 2, 1, 4, 3), zeros(1, 1, 1, 8, 6), Workspace())
-    assert len(sums) == 4  # two phases of the last axis for each of the first
-    assert all(np.shares_memory(args[1], args[2]) is False for args, *_ in sums)
-
-
-def test_only_results_with_holes_are_cleared():
-    """Cells without a tap become zero, all the others are written once."""
-    out = np.full((1, 1, 1, 5), np.nan)
-    overlap.overlap_add((Axis(3, 5, 1, 2),), np.ones((1, 1, 1, 1, 3)), out, Workspace())
-    assert out.ravel().tolist() == [1, 0, 1, 0, 1]
-
-
-@pytest.mark.parametrize(("taps", "strided"), [(1, 0), (2, 0), (3, 1), (5, 1)])
-def test_a_strided_result_is_written_once(taps, strided, watch):
-    """Sums of more than two terms are made beside it; only the last term goes there."""
-    added = watch(overlap, "_add_up")
-    axis = Axis(9, 2 * 8 + 2 * taps, 2 * taps, 2)
-    out = np.zeros((1, 1, 1, axis.big))
-    overlap.overlap_add((axis,), np.ones((1, 1, 2 * taps, 1, 9)), out, Workspace())
-    beside = [args for args, *_ in added if not np.shares_memory(args[2], out)]
-    assert bool(beside) == strided
-    assert out[0, 0, 0, taps + 7] == min(taps, 9)
-
-
-def test_tables_of_look_ups_have_a_row_for_each_term():
-    table = overlap._table((Axis(3, 5, 3),), (1, 1, 1, 5))
-    # Columns are counted tap by tap, 9 is the zero behind them.
-    assert table.tolist() == [[0, 1, 2, 5, 8], [9, 3, 4, 7, 9], [9, 9, 6, 9, 9]]
-    nothing = overlap._table((Axis(3, 5, 3, 1, 1, -9),), (1, 1, 1, 5))
-    assert set(nothing.ravel().tolist()) == {9}
+# -------------------------------------------------------------------------------- padding
 
 
 @pytest.mark.parametrize(
@@ -201,6 +158,7 @@ def test_tables_of_look_ups_have_a_row_for_each_term():
         ([0, 1, 2, 3, 4], 2, [(0, 2), (2, 4), (4, 5)]),
         ([0, 1, 2, 3], 2, [(0, 2), (2, 4)]),
         ([0, 1, 2, 4], 3, [(0, 3), (4, 5)]),
+        ([*range(601)], 300, [(0, 300), (300, 600), (600, 601)]),
         ([7], 1, [(7, 8)]),
         ([], 4, []),
     ],
@@ -222,6 +180,19 @@ def test_margins_wider_than_a_block_come_in_parts():
         *((n, n + 2) for n in range(10, 18, 2)),
         (18, 19),
     ]
+
+
+def test_parts_are_as_long_as_two_blocks_wherever_they_are():
+    parts = padding._parts(Axis(25, 5, 1, 1, 1, 10), "symmetric", 3, 5)
+    assert max(part.axis.big for part in parts) == 4
+    assert padding._parts(Axis(1, 4, 1, 1, 1, 2), "replicate", 1, 2) == ()  # not reached
+
+
+def test_a_repeated_cell_keeps_its_axis():
+    runs = ((slice(0, 3), 1), (slice(3, 5), slice(4, 2, -1)))
+    into, source = padding._indices(runs)
+    assert into == (..., slice(0, 3), slice(3, 5))
+    assert source == (..., slice(1, 2), slice(4, 2, -1))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import polyphase, wide
+from mtconv.backends._numpy import direct, polyphase, wide
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -102,6 +102,64 @@ def test_phases_of_so_many_channels_are_made_at_a_time(
     assert [call.args[1].shape[2] for call in packed] == steps
     starts = [sum(steps[:number]) for number in range(len(steps))]
     assert [call.args[2] for call in packed] == starts
+
+
+@pytest.mark.parametrize(
+    ("axis", "phases", "taps"),
+    [
+        (Axis(600, 1800, 6, 3), 3, 2),
+        (Axis(600, 1200, 4, 2), 2, 2),
+        (Axis(600, 1200, 3, 2, 2), 1, 3),
+    ],
+)
+def test_phases_of_a_kind_are_one_product(axis, phases, taps, watch):
+    """Chains of one phase are cut; those of several have a part of the taps each."""
+    kinds, stacks = watch(polyphase, "_kinds"), watch(polyphase, "_stack")
+    multiplied = watch(polyphase, "multiply")
+    polyphase.conv_transpose((axis,), *arrays((axis,), 1, 1, 2, 5), Workspace())
+    assert [call.args[2] for call in kinds] == [5]
+    assert [call.args[2] for call in stacks] == [5 * phases]
+    assert [call.args[0].shape for call in multiplied] == [(1, 5 * phases, 2 * taps)]
+    assert [call.named["cut"] for call in multiplied] == [phases == 1]
+
+
+@pytest.mark.parametrize(("stride", "is_wide"), [(15, False), (16, True)])
+def test_wide_strides_have_a_way_of_their_own(stride, is_wide, monkeypatch):
+    axes = (Axis(9, 9 * stride, 2 * stride, stride),)
+    x, w, y = arrays(axes, 1, 1, 2, 3)
+    asked = []
+    for name in ("conv_transpose", "conv", "kernel_grad"):
+        monkeypatch.setattr(wide, name, lambda *_, name=name: asked.append(name))
+    polyphase.conv_transpose(axes, x, w, y, Workspace())
+    polyphase.conv(axes, y, w, zeros(1, 1, 2, 9), Workspace())
+    polyphase.kernel_grad(axes, x, y, w, Workspace())
+    assert asked == ["conv_transpose", "conv", "kernel_grad"] * is_wide
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes", "folded"),
+    [
+        (1, (9,), False),
+        (2, (9,), True),
+        (2, (511,), True),
+        (2, (512,), False),
+        (3, (10, 30), True),
+        (3, (20, 30), False),
+        (2, (2, 3, 4), True),
+    ],
+)
+def test_rows_of_small_items_lie_side_by_side(batch, sizes, folded, watch):
+    gathered = watch(polyphase, "_gather_rows")
+    axes = tuple(Axis(size, 2 * size + 1, 3, 2, 1, 1) for size in sizes)
+    rng = np.random.default_rng(batch)
+    _, w, y = arrays(axes, batch, 2, 2, 3)
+    for array in (w, y):
+        array[...] = rng.integers(-4, 5, array.shape)
+    found, expected = (zeros(batch, 2, 2, *sizes) + 7 for _ in range(2))
+    polyphase.conv(axes, y, w, found, Workspace())
+    direct.conv(axes, y, w, expected, Workspace())
+    assert [call.named["folded"] for call in gathered] == [folded]
+    assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

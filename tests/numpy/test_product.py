@@ -70,6 +70,7 @@ def chains(monkeypatch):
         (128, 96, 65, (128, 64)),
         (64, 8, 256, None),
         (64, 8, 257, (64, 256)),
+        (64, 8, 200, None),
     ],
 )
 def test_tiles(count, depth, cells, tile):

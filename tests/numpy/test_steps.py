@@ -76,6 +76,7 @@ def test_items_far_apart_are_not_looked_up(watch):
         (1, 1, 2, 99, [50, 49]),
         (1, 1, 255, 164, [55, 55, 54]),
         (1, 1, 256, 164, [164]),  # deep products are twice as large
+        (1, 1, 257, 164, [164]),
         (1, 1, 256, 200, [100, 100]),
         (2, 3, 2, 16, [16]),
         (2, 3, 2, 17, [9, 8]),
@@ -90,6 +91,21 @@ def test_columns_of_so_many_channels_stay_in_the_cache(
     gemm.conv_transpose((axis,), *arrays((axis,), batch, groups, small, share), Workspace())
     assert [call.args[1].shape[1] for call in added] == steps
     assert [call.args[2].shape[2] for call in added] == steps
+
+
+@pytest.mark.parametrize("cells", [5, 600, 3000])
+@pytest.mark.parametrize("apart", [False, True])
+def test_products_of_items_side_by_side_and_apart(cells, apart):
+    axis = Axis(cells, 2 * cells, 3, 2, 1, 1)
+    x, w, out = arrays((axis,), 2, 3, 4, 5)
+    rng = np.random.default_rng(cells)
+    for array in (x, w):
+        array[...] = rng.integers(-4, 5, array.shape)
+    given = np.moveaxis(np.moveaxis(x, 2, 0).copy(), 0, 2) if apart else x
+    expected = np.zeros_like(out)
+    gemm.conv_transpose((axis,), given, w, out, Workspace())
+    direct.conv_transpose((axis,), x, w, expected, Workspace())
+    assert np.array_equal(out, expected)
 
 
 @pytest.mark.parametrize(("small", "products"), [(1, 0), (2, 1)])

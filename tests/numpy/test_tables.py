@@ -76,6 +76,33 @@ def test_phases_that_begin_later_read_from_within():
     ]
 
 
+def test_phases_that_begin_two_cells_later_read_one_from_within():
+    """Four cells of padding, a stride of 3: phases begin with x[1], x[1] and x[2]."""
+    (kind,) = kinds((Axis(6, 9, 4, 3, 1, 4),), merge=True)
+    assert [member.inner for member in kind.members] == [
+        (..., slice(0, 3)),
+        (..., slice(0, 3)),
+        (..., slice(1, 4)),
+    ]
+    assert [member.rows for member in kind.members] == [
+        (slice(1, None),),
+        (slice(1, None),),
+        (slice(0, None),),
+    ]
+    (kind,) = kinds((Axis(4, 11, 5, 2),), merge=True)  # three taps and two
+    assert [member.rows for member in kind.members] == [
+        (slice(0, None),),
+        (slice(1, None),),
+    ]
+
+
+def test_taps_of_a_phase_may_be_cells_apart():
+    """A dilation of 3, a stride of 2: ``y[2t] = x[t]*w[0] + x[t-3]*w[2]``."""
+    one, two = kinds((Axis(4, 20, 3, 2, 3),), merge=False)
+    assert two.axes == (Axis(10, 4, 2, 1, 3, 3),)
+    assert one.axes == (Axis(10, 4, 1, 1, 3, 1),)
+
+
 def test_kinds_of_two_axes_are_all_pairs():
     found = kinds((AXIS, AXIS), merge=False)
     assert [[axis.kernel for axis in kind.axes] for kind in found] == [
@@ -195,11 +222,12 @@ def test_a_result_within_one_block_is_one_part():
         (wide.Part(slice(1, 4), 2, 5, 11), 13),
         (wide.Part(slice(0, 1), 6, 9, -5), 1),
         (wide.Part(slice(4, 5), 0, 1, 59), 59),
+        (wide.Part(slice(1, 4), 4, 16, 16), 20),
     ],
 )
 def test_parts_are_views_of_the_result(part, first):
-    axis = Axis(3, 60, 40, 16, 1, 5)
-    out = np.arange(60).reshape(1, 1, 1, 60)
+    axis = Axis(3, 64, 40, 16, 1, 5)
+    out = np.arange(64).reshape(1, 1, 1, 64)
     found = wide._blocks((axis,), out, (part,))
     count, width = part.cells.stop - part.cells.start, part.high - part.low
     expected = [[first + 16 * q + n for n in range(width)] for q in range(count)]
