@@ -1,8 +1,6 @@
-"""How much `polyphase` takes at a time, with narrow and with wide strides."""
+"""How much `polyphase` takes at a time, which way it goes, what it computes in place."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -190,85 +188,3 @@ def test_few_products_read_rows_that_go_on_past_their_ends(
     }[way]
     assert sizes == (2, width + 24 * (way == "runs"))
     assert stack.shape[0] == (1 if way == "folded" else batch)
-
-
-# --------------------------------------------------------------------------- wide strides
-
-
-WIDE = (Axis(500, 8000, 32, 16),)
-
-
-@pytest.mark.parametrize(
-    ("batch", "groups", "share", "steps"),
-    [
-        # 501 blocks of 16 cells of 4 bytes: 2**21 bytes are those of 65 channels.
-        (1, 1, 131, [65, 65, 1]),
-        (2, 3, 21, [10, 10, 1]),
-        (80, 1, 2, [1, 1]),
-    ],
-)
-def test_wide_strides_make_blocks_of_so_many_channels(batch, groups, share, steps, watch):
-    packed = watch(wide, "_kernel")
-    x, w, out = arrays((Axis(500, 8016, 32, 16),), batch, groups, 2, share)
-    wide.conv_transpose((Axis(500, 8016, 32, 16),), x, w, out, Workspace())
-    assert [call.args[2].shape[2] for call in packed] == steps
-    starts = [sum(steps[:number]) for number in range(len(steps))]
-    assert [call.args[3] for call in packed] == starts
-
-
-@pytest.mark.parametrize(
-    ("batch", "groups", "share", "steps"),
-    [
-        # 32 taps of 500 cells of 4 bytes: 2**22 bytes are columns of 65 channels.
-        (1, 1, 131, [65, 65, 1]),
-        (2, 3, 21, [10, 10, 1]),
-    ],
-)
-def test_wide_strides_gather_so_many_channels(batch, groups, share, steps, watch):
-    gathered = watch(wide, "_columns")
-    x, w, y = arrays(WIDE, batch, groups, 2, share)
-    wide.conv(WIDE, y, w, zeros(batch, groups, 2, 500), Workspace())
-    wide.kernel_grad(WIDE, x, y, np.zeros_like(w), Workspace())
-    assert [call.args[1].shape[2] for call in gathered] == [*steps, *steps]
-
-
-@pytest.mark.parametrize(
-    ("share", "each", "edges"),
-    [
-        (3, 2**17, [0, 1, 2, 3]),  # 32 taps are 2**22 bytes
-        (3, 2**17 + 1, [0, 1, 2, 3]),  # and one channel is the least
-        (4, 2**16, [0, 2, 4]),
-        (3, 0, [0, 2**22]),
-    ],
-)
-def test_columns_of_one_channel_may_be_too_many(share, each, edges):
-    assert wide._channels(WIDE, share, each) == [slice(*pair) for pair in pairwise(edges)]
-
-
-@pytest.mark.parametrize(
-    ("stride", "kernel", "count"), [(16, 32, 1), (16, 20, 2), (16, 16, 1), (16, 5, 1)]
-)
-def test_one_term_is_no_work_for_blas(stride, kernel, count, watch):
-    """One product for the residues with as many taps; none where they have one each."""
-    axes = (Axis(9, 9 * stride, kernel, stride),)
-    multiplied = watch(wide, "multiply")
-    for small in (1, 2):
-        wide.conv_transpose(axes, *arrays(axes, 1, 1, small, 3), Workspace())
-    ones = kernel <= stride
-    alone = 0 if ones else 1
-    assert len(multiplied) == alone + count
-
-
-@pytest.mark.parametrize(
-    ("axes", "pays"),
-    [
-        ((Axis(9, 99, 20, 16),), True),
-        ((Axis(9, 99, 20, 15),), False),
-        ((Axis(9, 99, 20, 17), Axis(9, 99, 20, 15)), False),
-        ((Axis(9, 99, 20, 2), Axis(9, 99, 20, 17)), True),
-        ((Axis(9, 99, 20, 2, 2), Axis(9, 99, 20, 17)), False),
-        ((Axis(9, 99, 20, 17, 2),), False),
-    ],
-)
-def test_strides_of_16_without_dilation_are_wide(axes, pays):
-    assert wide.pays(axes) == pays
