@@ -121,19 +121,28 @@ def test_threads_that_are_asked_for(workers, tasks, asked, monkeypatch):
     assert sorted(done) == list(range(tasks))
 
 
-def test_after_an_error_nothing_is_begun():
-    """Both threads have a task; the other waits until this one has failed."""
+def test_after_an_error_nothing_is_begun(monkeypatch):
+    """Both threads have a task; the other goes on once this one waits for it."""
     pytest.importorskip("threadpoolctl")
-    begun, failed, other = [], threading.Event(), threading.Event()
+    begun, waiting, other = [], threading.Event(), threading.Event()
+
+    def submit(size, function):
+        future = real(size, function)
+        cancel = future.cancel
+        # The first thing that is done to a thread that is waited for.
+        monkeypatch.setattr(future, "cancel", lambda: (waiting.set(), cancel())[1])
+        return future
+
+    real = threads._pool.submit
+    monkeypatch.setattr(threads._pool, "submit", submit)
 
     def task(number):
         begun.append(number)
         if threading.current_thread() is not threading.main_thread():
             other.set()
-            assert failed.wait(60)
+            assert waiting.wait(60)
             return
         assert other.wait(60)
-        threading.Timer(0.05, failed.set).start()
         raise ArithmeticError(number)
 
     with pytest.raises(ArithmeticError):
