@@ -71,7 +71,7 @@ def test_a_signal_without_axes_of_channels_has_one():
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
 def test_a_small_problem_whose_columns_fit_is_one_block(form):
-    """The columns of four items of 16 groups take 4.6 MB; a block may have 8."""
+    """The columns of four items of 16 groups take 4.6 MB; a block may have 16."""
     spec = spec_of((4, 48, 30, 40), (48, 1, 3, 5), stride=(2, 3), groups=16)
     (block,) = cut(spec, form, "gemm", 4, 4)
     channels = slice(0, 3 if form == "conv" else 1)
