@@ -20,6 +20,8 @@ AXES = [
     (Axis(3, 1, 2, 10**6, 1, 0), Axis(2, 3, 2, 1, 1, 0)),  # too far apart to extend
     (Axis(6, 6, 3, 1, 2, 2),),
     (Axis(2, 4, 2, 2, 1, 0), Axis(3, 5, 3, 1, 1, 0), Axis(2, 3, 3, 2, 1, 1)),
+    # Both: taps of the second axis that no cell is there for.
+    (Axis(3, 1, 2, 10**6, 1, 0), Axis(2, 3, 4, 1, 1, 3)),
 ]
 
 

@@ -168,6 +168,9 @@ def test_rows_of_small_items_lie_side_by_side(batch, sizes, folded, watch):
         (1, 600, 300, "rows"),
         (1, 600, 301, "rows"),
         (2, 600, 301, "rows"),
+        # Of 20 cells they are more than twice as long: 24 * 10 are 12 * 20.
+        (1, 20, 9, "runs"),
+        (1, 20, 10, "rows"),
         (2, 100, 1, "folded"),
         (1, 100, 1, "runs"),
     ],

@@ -276,6 +276,7 @@ def test_steps_that_are_never_taken_are_zero():
     "axis",
     [
         Axis(3, 4, 3),  # the last tap is outside
+        Axis(5, 5, 3),
         Axis(3, 5, 3, 1, 1, 1),  # the first
         Axis(3, 5, 3, 1, 1, -1),
         Axis(0, 5, 3),

@@ -122,6 +122,7 @@ def test_taps_are_added_up_for_so_many_channels(size, steps, watch, monkeypatch)
     wide.conv_transpose(axes, *arrays(axes, 3, 2, 128, 7), Workspace())
     assert [call.args[3].shape[2] for call in written] == steps
     assert [call.named["add"] for call in multiplied] == [False, True] * len(steps)
+    assert not any(call.named["cut"] for call in multiplied)
 
 
 @pytest.mark.parametrize(
