@@ -38,6 +38,10 @@ def unaligned(*shape):
         (zeros(2, 3, 4, 5, 6)[..., :1, :], True),  # one row: its step does not matter
         (zeros(2, 3, 4, 5, 6)[..., :1], False),
         (zeros(2, 3, 4, 5, 1), True),
+        (
+            zeros(2, 3, 4, 5, 6)[:, :, :, ::2][..., :1, :],
+            True,
+        ),  # nor is it the expected one
         (np.broadcast_to(zeros(3, 4, 5, 6), (2, 3, 4, 5, 6)), True),  # one item, twice
         (unaligned(2, 3, 4, 5), False),
         (unaligned(2, 3, 4, 5)[:, :, ::2], False),

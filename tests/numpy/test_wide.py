@@ -60,6 +60,21 @@ def test_wide_strides_gather_so_many_channels(batch, groups, share, steps, watch
     assert [call.args[1].shape[2] for call in gathered] == [*steps, *steps]
 
 
+def test_channels_gathered_one_by_one_are_added_up(monkeypatch):
+    monkeypatch.setattr(wide, "RESULT_BYTES", 1)
+    axes = (Axis(4, 60, 20, 16, 1, 3),)
+    x, w, y = arrays(axes, 2, 2, 3, 5)
+    rng = np.random.default_rng(0)
+    for array in (x, w, y):
+        array[...] = rng.integers(-4, 5, array.shape)
+    found = [zeros(2, 2, 3, 4) + 7, np.ones_like(w)]
+    expected = [zeros(2, 2, 3, 4), np.ones_like(w)]
+    for module, (out, grad) in ((wide, found), (direct, expected)):
+        module.conv(axes, y, w, out, Workspace())
+        module.kernel_grad(axes, x, y, grad, Workspace())
+    assert all(map(np.array_equal, found, expected))
+
+
 @pytest.mark.parametrize(
     ("share", "each", "edges"),
     [

@@ -81,6 +81,7 @@ def test_aligned_memory_has_its_size():
     kept = [_aligned(size) for size in (*range(1, 200), 1000)]
     assert [len(one) for one in kept] == [*range(1, 200), 1000]
     assert all(address(one) % 64 == 0 for one in kept)
+    assert [one.base.nbytes for one in kept] == [len(one) + 64 for one in kept]
 
 
 def packed(space, key, shape=(2,), dtype="float32"):
