@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -148,3 +151,48 @@ def test_after_an_error_nothing_is_begun(monkeypatch):
     with pytest.raises(ArithmeticError):
         threads.run_all(task, range(9), 2)
     assert sorted(begun) == [0, 1]
+
+
+FORKED = """
+import os, threading
+import numpy as np
+import mtconv
+from mtconv.backends._numpy import threads
+
+def run():
+    # 16 million multiply-adds, two blocks.
+    with mtconv.workers(2):
+        return mtconv.conv_transpose(np.ones((1, 64, 8192)), np.ones((64, 8, 4)), stride=2)
+
+parent = run()
+assert threads._pool._executor is not None
+
+# Another thread of the parent is in the middle of a call, which the child never ends.
+started, ended = threading.Event(), threading.Event()
+
+def call():
+    with threads._blas.one_thread():
+        started.set()
+        ended.wait()
+
+other = threading.Thread(target=call)
+other.start()
+started.wait()
+child = os.fork()
+if child == 0:
+    assert threads._pool._executor is None
+    assert threads._blas._users == 0
+    same = bool((run() == parent).all()) and threads._pool._executor is not None
+    os._exit(7 if same else 1)
+ended.set()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_has_a_pool_of_its_own():
+    pytest.importorskip("threadpoolctl")
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "7", done.stderr
