@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.dispatch import backend_for
+from mtconv.dispatch import all_numpy, backend_for, load
 from mtconv.options import (
     ALGORITHMS,
     IntOrInts,
@@ -332,7 +332,10 @@ def _apply(
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     name = "y" if form == "kernel_grad" else "kernel"
     check_word(form, "algorithm", algorithm, ALGORITHMS)  # before it keys a cache
-    engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
+    if backend is None and all_numpy(first, second, bias):
+        engine = load("numpy")
+    else:
+        engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
     first = engine.asarray(form, "x", first)
     second = engine.asarray(form, name, second)
     bias_shape = None

@@ -199,3 +199,12 @@ def test_what_was_computed_elsewhere_is_stored(folded):
     out = np.zeros((2, 3, 2, 5, 4))[..., ::2]
     product.store(result, out)
     assert np.array_equal(out, items.reshape(out.shape))
+
+
+def test_an_axis_of_one_cell_may_have_any_step():
+    room = np.zeros((2, 1, 3, 4, 8), np.float32)
+    out = room[..., :1, :5]
+    matrices = as_matrices(out)
+    assert matrices.shape == (2, 1, 3, 5)
+    assert np.shares_memory(matrices, room)
+    assert as_matrices(room[..., :2, :5]) is None

@@ -73,7 +73,10 @@ def _name(dtype: np.dtype[Any]) -> str:
 def _promoted(*arrays: NDArray[Any] | None) -> np.dtype[Any]:
     dtypes = [array.dtype for array in arrays if array is not None]
     first = dtypes[0]
-    return first if dtypes.count(first) == len(dtypes) else np.result_type(*dtypes)
+    for dtype in dtypes:
+        if dtype is not first:
+            return np.result_type(*dtypes)
+    return first
 
 
 def run(
