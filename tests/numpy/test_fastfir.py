@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import engine, fastfir, fir
+from mtconv.backends._numpy import engine, fastfir, fir, gemm
 from mtconv.backends._numpy.fir import family_of, form_of
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, live_phases
@@ -165,10 +165,11 @@ def test_products_are_fewer(kernel, stride, share, watch):
     assert done == most
 
 
-def test_sums_of_taps_are_made_once_for_all_blocks(watch):
+@pytest.mark.parametrize("shape", [(16, 64, 40, 40), (1, 64, 120, 130)])
+def test_sums_of_taps_are_made_once_for_all_blocks(shape, watch):
     made = watch(fastfir, "_weights")
     filled = []
-    x, w = arrays((16, 64, 40, 40), (64, 32, 4, 4))
+    x, w = arrays(shape, (64, 32, 4, 4))
     blocks = watch(fastfir, "_join")
     real = Workspace.packed
 
@@ -189,6 +190,20 @@ def test_sums_of_taps_are_made_once_for_all_blocks(watch):
 
 def test_the_largest_kernel_that_all_blocks_share_is_16_mib():
     assert engine.SHARED_BYTES * 4 == 2**24
+
+
+def test_sums_of_taps_of_other_families_are_others():
+    """A short block keeps its two phases apart, the block before it does not."""
+    x, w = arrays((1, 3, 1, 10), (1, 3, 5, 4))
+    space = Workspace()
+    space.packs = {}
+    for small in (10, 3, 10):
+        axis = Axis(small, 2 * small, 4, 2)  # phases begin in the order of their taps
+        found = [np.empty((1, 1, 5, 2 * small)) for _ in range(2)]
+        fastfir.conv_transpose((axis,), x[..., :small], w, found[0], space)
+        gemm.conv_transpose((axis,), x[..., :small], w, found[1], Workspace())
+        assert (found[0] == found[1]).all()
+    assert len(space.packs) == 2
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 7])

@@ -41,7 +41,6 @@ LEAST_SHARES = 4
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4
 
-
 # Bytes of the sums and products of a block of `fastfir`: few large matrix products.
 FIR_BYTES = 2**24
 

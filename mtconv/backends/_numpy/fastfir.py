@@ -36,8 +36,8 @@ Kins = tuple[Kin, ...]
 # Bytes of the sums of taps of some channels at a time.
 TAP_BYTES = 2**25
 
-# Rows of channels are so many bytes longer where they are longer than the other number:
-# a power of two between them puts all cells of a channel into a few places of the cache.
+# What rows of more than SHORT_BYTES of channels are made longer by: with a power of two
+# between them, all cells of a channel would lie in a few places of the cache.
 SPARE_BYTES = 64
 SHORT_BYTES = 128
 
@@ -146,7 +146,7 @@ def _multiply(kin: Kins, data: Array, taps: Array, space: Workspace) -> Array:
     matrix = data.reshape(prod(counts), *lead[:2], -1, data.shape[-1])
     products = space.take((*matrix.shape[:-1], taps.shape[-1]), data.dtype)
     # (products, b, g, cells, ci) @ (products, 1, g, ci, member * co)
-    if taps.shape[1] == 1:
+    if taps.shape[1] == 1:  # the cells of all items are rows of one matrix
         lead_cells = (len(matrix), 1, 1, -1)
         matmul(
             matrix.reshape(*lead_cells, data.shape[-1]),
@@ -182,8 +182,9 @@ def _taps(kins: tuple[Kins, ...], w: Array, start: int, space: Workspace) -> lis
                 into[...] = np.moveaxis(ordered, 1, 3)
                 begin += len(some)
 
-    key = (kins, start)
-    taps = space.packed(key, (rows, groups * small * share), w.dtype, fill)
+    # Blocks that are cut elsewhere have the same phases, but other cells of them.
+    phases = (tuple(phase[2:5] for phase in one.members) for kin in kins for one in kin)
+    taps = space.packed((start, *phases), (rows, groups * small * share), w.dtype, fill)
     found, begin = [], 0
     for count, some in zip(counts, weights, strict=True):
         mine = taps[begin : begin + len(some)]
