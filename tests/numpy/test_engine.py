@@ -287,3 +287,13 @@ def test_items_of_x_are_always_side_by_side_for_a_gradient(module, monkeypatch):
     mtconv.kernel_grad(x, y, kernel_size=(2,), algorithm=algorithm)
     assert seen[0].shape == (1, 3, 2, 600)
     assert seen[0].flags.c_contiguous
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_blas_says_of_invalid_values_is_not_passed_on(workers):
+    """It says so now and then of garbage; infinities of x are NaN without a warning."""
+    x = np.full((1, 64, 5000), np.inf, np.float32)
+    x[:, ::2] = -np.inf
+    with mtconv.workers(workers):
+        result = mtconv.conv_transpose(x, np.ones((64, 8, 4), np.float32), stride=2)
+    assert np.isnan(result).all()
