@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_numpy [section ...]
 
-Sections: layers, conv, memory, accuracy, ladder, calls; all of them without arguments.
+Sections: layers, conv, memory, accuracy, ladder, calls, bounds; all without arguments.
 torch, onnxruntime, onnx and threadpoolctl must be installed.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 import mtconv
 from mtconv.ladders import INEXACT, choose_algorithm
 from mtconv.ladders.numpy import ALGORITHMS
+from tests.benchmarks.bounds import bounds
 from tests.benchmarks.harness import (
     Layer,
     geometric_mean,
@@ -259,6 +260,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "ladder": ladders,
     "calls": calls,
+    "bounds": bounds,
 }
 
 
