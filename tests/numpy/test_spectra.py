@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import mtconv
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, live_phases
@@ -141,3 +142,14 @@ def test_spectra_of_taps_are_packed_in_their_precision(dtype, kind, shape):
         assert len(space.packs) == times
     fft._tap_spectrum((phase, live_phases(AXIS)[1]), w, (5, 5), space)
     assert len(space.packs) == 2
+
+
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (1, 3), (2, 3), (4, 6)])
+def test_the_last_cells_that_dilated_taps_reach_are_read(stride, dilation):
+    rng = np.random.default_rng(dilation)
+    x, kernel = rng.standard_normal((1, 2, 9)), rng.standard_normal((2, 3, 4))
+    options = {"stride": stride, "dilation": dilation}
+    got = mtconv.conv_transpose(x, kernel, algorithm="fft", **options)
+    exact = mtconv.conv_transpose(x, kernel, algorithm="direct", **options)
+    assert abs(got - exact).max() < 1e-12
+    assert abs(exact[..., -1]).min() > 0
