@@ -314,3 +314,13 @@ def test_the_lengths_of_short_phases_do_not_matter(monkeypatch):
     family_of.cache_clear()
     assert (results[0] == results[1]).all()
     assert (results[0] == results[2]).all()
+
+
+def test_sums_that_begin_behind_the_cells_are_zero():
+    # The block of cells behind those that any tap reaches.
+    axis = Axis(small=1, big=2, kernel=1, stride=1, dilation=1, lo=2)
+    assert family_of(axis).read == (2, 4)
+    out = np.full((1, 1, 1, 2), np.nan)
+    x, w = np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1))
+    fastfir.conv_transpose((axis,), x, w, out, Workspace())
+    assert (out == 0).all()

@@ -95,7 +95,8 @@ def _channels_last(families: tuple[Family, ...], x: Array, space: Workspace) -> 
     target: list[Any] = [slice(None)] * 2
     for family, size in zip(families, sizes, strict=True):
         start, stop = family.read
-        begin, end = max(start, 0), max(min(stop, size), 0)
+        begin = max(start, 0)
+        end = max(min(stop, size), begin)
         source.append(slice(begin, end))
         target.append(slice(begin - start, end - start))
     into = np.moveaxis(cells[tuple(target)], -1, 0)
