@@ -124,3 +124,22 @@ def test_no_file_outgrows_a_reader(path):
     code = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(code) <= 350, "split it"
     assert ast.get_docstring(ast.parse(path.read_text())), "says nothing about itself"
+
+
+@pytest.mark.parametrize(
+    ("function", "second", "needed"),
+    [
+        ("conv_transpose", "kernel", {}),
+        ("conv", "kernel", {}),
+        ("kernel_grad", "y", {"kernel_size": (2,)}),
+    ],
+)
+def test_arrays_may_be_named_and_options_must_be(function, second, needed):
+    call = getattr(mtconv, function)
+    x, other = np.arange(5.0), np.array([1.0, -2.0])
+    if function == "kernel_grad":
+        other = np.arange(6.0)
+    named = call(**{"x": x, second: other}, **needed)
+    assert (named == call(x, other, **needed)).all()
+    with pytest.raises(TypeError, match="positional"):
+        call(x, other, None, 2, **needed)
