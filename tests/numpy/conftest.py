@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mtconv.backends._numpy import threads
+
 
 class Call(NamedTuple):
     args: tuple[Any, ...]
@@ -27,3 +29,19 @@ def watch(monkeypatch):
         return calls
 
     return watch
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """List how many threads each call of the tests asks the pool for, besides itself."""
+    if not threads._blas.available():
+        pytest.skip("needs threadpoolctl")
+    asked = []
+
+    def submit(size, function):
+        asked.append(size)
+        return real(size, function)
+
+    real = threads._pool.submit
+    monkeypatch.setattr(threads._pool, "submit", submit)
+    return asked

@@ -10,10 +10,7 @@ import pytest
 from mtconv.backends._numpy import overlap
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
-
-
-def zeros(*shape):
-    return np.zeros(shape, np.float32)
+from tests.numpy.blank import zeros
 
 
 def test_one_stretch_from_one_tap_needs_no_sum():

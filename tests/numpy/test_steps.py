@@ -15,17 +15,7 @@ import pytest
 from mtconv.backends._numpy import direct, gemm
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
-
-
-def zeros(*shape):
-    return np.zeros(shape, np.float32)
-
-
-def arrays(axes, batch, groups, small, share):
-    """Empty x (g, ci, b, *small), w (g, ci, co, *taps) and y (b, g, co, *big)."""
-    x = zeros(groups, small, batch, *(axis.small for axis in axes))
-    w = zeros(groups, small, share, *(axis.kernel for axis in axes))
-    return x, w, zeros(batch, groups, share, *(axis.big for axis in axes))
+from tests.numpy.blank import arrays, zeros
 
 
 @pytest.mark.parametrize(

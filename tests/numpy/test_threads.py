@@ -102,22 +102,6 @@ def test_a_task_inside_the_pool_may_call_the_pool_again():
     assert sorted(done) == [-4, -3, -2, -1, 1, 2, 3, 4]
 
 
-@pytest.fixture
-def counted(monkeypatch):
-    """List how many threads each call of the tests asks the pool for, besides itself."""
-    if not threads._blas.available():
-        pytest.skip("needs threadpoolctl")
-    asked = []
-
-    def submit(size, function):
-        asked.append(size)
-        return real(size, function)
-
-    real = threads._pool.submit
-    monkeypatch.setattr(threads._pool, "submit", submit)
-    return asked
-
-
 def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
     monkeypatch.setattr(threads, "default_workers", lambda: 4)
 

@@ -211,25 +211,22 @@ def _targets(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> tuple[
     )
     inputs = max(1, BLOCK_BYTES // (4 * item * max(ci, 1)))
     columns = COLUMN_BYTES // item
+    strides = prod(axis.stride for axis in spec.axes)
     hard = max(1, BLOCK_BYTES // (3 * item * max(taps, ci, 1)))
     if algorithm == "fft":
-        strides = prod(axis.stride for axis in spec.axes)
         planes = ci * (1 + co) + co * strides
         hard = max(1, BLOCK_BYTES // (4 * item * max(planes, 1)))
         return hard, hard
     if algorithm == "direct":
-        strides = prod(axis.stride for axis in spec.axes)
         return max(PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
     if algorithm == "fastfir" and form == "conv_transpose":
-        sums = ci + co * prod(axis.stride for axis in spec.axes)
-        sums = int(sums * (1 + 1.5**spec.rank))
+        sums = int((ci + co * strides) * (1 + 1.5**spec.rank))
         return max(FIR_BYTES // (item * max(sums, 1)), 256), hard
     if form != "conv_transpose":
         target = max(GATHER_BYTES // (item * max(taps * co, 1)), 256)
         return min(target, inputs, hard), hard
     if algorithm == "gemm":
         return min(max(columns // max(taps * co, 1), 1024), inputs, hard), hard
-    strides = prod(axis.stride for axis in spec.axes)
     copies = prod(-(-axis.kernel // axis.stride) for axis in spec.axes)
     stack = STACK_BYTES // (item * max(copies * ci, strides, 1))
     return min(max(stack, 256), inputs, hard), hard

@@ -13,13 +13,14 @@ channels, and only the first and the last copy are strided.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
+from itertools import accumulate, pairwise, product
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy.columns import place
 from mtconv.backends._numpy.fir import Family, Kin, family_of
 from mtconv.backends._numpy.gemm import conv, kernel_grad
 from mtconv.backends._numpy.product import matmul
@@ -87,22 +88,15 @@ def _turned(families: tuple[Family, ...], out: Array, space: Workspace) -> Array
 
 def _channels_last(families: tuple[Family, ...], x: Array, space: Workspace) -> Array:
     """Copy x to (b, g, *cells, ci), with zeros around it for the sums that need them."""
-    groups, small, batch, *sizes = x.shape
+    groups, small, batch = x.shape[:3]
     lengths = (stop - start for start, stop in (family.read for family in families))
     cells = space.take((batch, groups, *lengths, small), x.dtype)
-    cells[...] = 0
-    source: list[Any] = [...]
-    target: list[Any] = [slice(None)] * 2
-    for family, size in zip(families, sizes, strict=True):
-        start, stop = family.read
-        begin = max(start, 0)
-        end = max(min(stop, size), begin)
-        source.append(slice(begin, end))
-        target.append(slice(begin - start, end - start))
-    into = np.moveaxis(cells[tuple(target)], -1, 0)
-    mine = np.moveaxis(x[tuple(source)], (2, 0, 1), (1, 2, 0))
-    for first in range(0, small, TILE_CHANNELS):
-        into[first : first + TILE_CHANNELS] = mine[first : first + TILE_CHANNELS]
+    first = tuple(family.read[0] for family in families)
+    into = np.moveaxis(cells, -1, 0)
+    mine = np.moveaxis(x, (2, 0, 1), (1, 2, 0))
+    for start in range(0, small, TILE_CHANNELS):
+        tile = slice(start, start + TILE_CHANNELS)
+        place(mine[tile], first, into[tile])
     return cells
 
 
@@ -124,8 +118,8 @@ def _sum_cells(
     number = cells.ndim - 1 - len(kin)
     for p, terms in enumerate(one.form.data):
         views = []
-        for place, factor in terms:
-            first = starts[0] + place
+        for at, factor in terms:
+            first = starts[0] + at
             step = one.form.outputs
             index = slice(first, first + step * (one.steps - 1) + 1, step)
             views.append((cells[(slice(None),) * number + (index,)], factor))
@@ -164,7 +158,8 @@ def _taps(kins: tuple[Kins, ...], w: Array, start: int, space: Workspace) -> lis
     groups, small, share = w.shape[:3]
     weights = [_weights(w.shape[3:], kin) for kin in kins]
     counts = [prod(len(one.members) for one in kin) for kin in kins]
-    rows = sum(map(len, weights))
+    edges = [0, *accumulate(map(len, weights))]
+    cuts = [slice(*pair) for pair in pairwise(edges)]  # the rows of each kin
 
     def fill(taps: Array) -> None:
         flat = w.reshape(-1, weights[0].shape[1]).T
@@ -175,23 +170,19 @@ def _taps(kins: tuple[Kins, ...], w: Array, start: int, space: Workspace) -> lis
         with space.frame():
             sums = space.take(taps.shape, w.dtype)
             np.matmul(factors, flat, out=sums)
-            begin = 0
-            for count, some in zip(counts, weights, strict=True):
-                mine = slice(begin, begin + len(some))
+            for count, mine in zip(counts, cuts, strict=True):
                 ordered = sums[mine].reshape(-1, count, groups, small, share)
                 into = taps[mine].reshape(-1, groups, small, count, share)
                 into[...] = np.moveaxis(ordered, 1, 3)
-                begin += len(some)
 
     # Blocks that are cut elsewhere have the same phases, but other cells of them.
     phases = (tuple(phase[2:5] for phase in one.members) for kin in kins for one in kin)
-    taps = space.packed((start, *phases), (rows, groups * small * share), w.dtype, fill)
-    found, begin = [], 0
-    for count, some in zip(counts, weights, strict=True):
-        mine = taps[begin : begin + len(some)]
-        found.append(mine.reshape(-1, groups, small, count * share))
-        begin += len(some)
-    return found
+    shape = (edges[-1], groups * small * share)
+    taps = space.packed((start, *phases), shape, w.dtype, fill)
+    return [
+        taps[mine].reshape(-1, groups, small, count * share)
+        for count, mine in zip(counts, cuts, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1024)
@@ -200,10 +191,10 @@ def _weights(kernel: tuple[int, ...], kin: Kins) -> NDArray[np.float64]:
     counts = tuple(len(one.form.taps) for one in kin)
     members = tuple(product(*(one.members for one in kin)))
     weights = np.zeros((prod(counts), len(members), *kernel))
-    for p, place in enumerate(np.ndindex(*counts)):
+    for p, chosen in enumerate(np.ndindex(*counts)):
         for number, group in enumerate(members):
             for terms in product(
-                *(one.form.taps[n] for one, n in zip(kin, place, strict=True))
+                *(one.form.taps[n] for one, n in zip(kin, chosen, strict=True))
             ):
                 tap = tuple(
                     phase.tap + m * phase.tap_step
@@ -239,8 +230,8 @@ def _join(
     room = np.moveaxis(out, -1, 2)
     for places in np.ndindex(*(one.form.outputs for one in kin)):
         landing = tuple(
-            family.landing(one, axis.stride, place)
-            for one, place, axis, family in zip(kin, places, axes, families, strict=True)
+            family.landing(one, axis.stride, at)
+            for one, at, axis, family in zip(kin, places, axes, families, strict=True)
         )
         into = np.moveaxis(window_view(room, landing, writeable=True), 2, -1)
         first, *others = places

@@ -87,20 +87,19 @@ def _add_taps(
     it is and one copy of x serves all taps.
     """
     (axis,) = axes
-    groups, small, share = w.shape[:3]
+    groups, small, batch = x.shape[:3]
+    width = rows.last - rows.first
     first, spots = cells[0] - rows.taps + 1, cells[1] - cells[0]
-    room = space.take((groups, small, x.shape[2], spots + rows.taps - 1), x.dtype)
+    room = space.take((groups, small, batch, spots + rows.taps - 1), x.dtype)
     place(x, (first,), room)
-    turned = space.take((*room.shape[:1], *room.shape[2:], small), x.dtype)
+    turned = space.take((groups, batch, room.shape[3], small), x.dtype)
     turned[...] = room.transpose(0, 2, 3, 1)
-    each = turned[..., 0].nbytes * (rows.last - rows.first)
+    each = turned[..., 0].nbytes * width
     step = max(1, RESULT_BYTES // max(each, 1))
-    for start in range(0, share, step):
+    for start in range(0, w.shape[2], step):
         with space.frame():
             part = w[:, :, start : start + step].swapaxes(1, 2)[:, :, None]
-            count = part.shape[1]
-            width = rows.last - rows.first
-            result = space.take((groups, count, len(x[0, 0]), spots, width), w.dtype)
+            result = space.take((groups, part.shape[1], batch, spots, width), w.dtype)
             for m in range(rows.taps):
                 taps = slice(m * axis.stride + rows.first, m * axis.stride + rows.last)
                 shifted = turned[:, None, :, rows.taps - 1 - m :][..., :spots, :]
