@@ -160,17 +160,17 @@ def kernel_grad(
 
 
 def _run(function: Any, tasks: Any, *, serial: bool) -> None:
-    def quiet(task: Any) -> None:
+    def quiet(tasks: Any) -> None:
         # BLAS may compute with what lies behind its matrices and throw the result away:
         # that a value was invalid says nothing about those it was given.
         with np.errstate(invalid="ignore"):
-            function(task)
+            for task in tasks:
+                function(task)
 
     if serial:
-        for task in tasks:
-            quiet(task)
+        quiet(tasks)
     else:
-        run_all(quiet, tasks)
+        run_all(lambda task: quiet((task,)), tasks)
 
 
 def _grouped(array: Array, spec: ConvSpec) -> Array:

@@ -127,6 +127,9 @@ def sum_by_table(axes: Axes, columns: Array, out: Array, space: Workspace) -> No
     with space.frame():
         terms = space.take(table.shape, columns.dtype)
         columns.take(table, out=terms, mode="clip")
+        if out.flags.c_contiguous:
+            np.add.reduce(terms, axis=0, out=out.reshape(-1))
+            return
         total = space.take(table.shape[1:], columns.dtype)
         np.add.reduce(terms, axis=0, out=total)
         out[...] = total.reshape(out.shape)
