@@ -28,12 +28,6 @@ SUMS = 4
 CHAIN = 128
 # Phases of the last axis that a convolution copies one by one.
 MOST_PHASES = 8
-# Array operations per sum of the fast FIR forms, and what turning an array from channels
-# first to channels last costs, in strided moves.
-SUMMED = 8
-TURNED = 3
-# What every block pays for an element of the sums of taps, which no cache holds.
-STREAMED = 40
 # A product of few rows is only read and written.
 FEW_ROWS = 4
 # A product with a thin inner dimension waits for its result: it costs as if it were so
@@ -207,36 +201,6 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
 
 
-def _fastfir(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
-    if not work.transposed:
-        # The other two maps have no fast form: they run as gemm.
-        cost = _gemm(spec, work, itemsize, rates)
-        return cost._replace(seconds=cost.seconds * 1.01)
-    share, sums = 1.0, 1.0
-    for axis in spec.axes:
-        fast = {2: (3 / 4, 3 / 2), 3: (2 / 3, 2.0)}
-        found = geometry.live_phases(axis)
-        taps = sum(phase.taps for phase in found)
-        kept = [
-            (phase.taps, *fast.get(phase.taps if phase.shift_step == 1 else 0, (1.0, 1.0)))
-            for phase in found
-        ]
-        share *= sum(count * part for count, part, _ in kept) / max(taps, 1)
-        sums *= max((growth for *_, growth in kept), default=1.0)
-    products = int(work.columns * work.small * share)
-    # Sums of cells and of products, each axis after the other, beyond the inner cache.
-    moving = (work.x + work.y) * sums * SUMMED * rates.element
-    # Channels come last inside: both arrays are turned.
-    moving += (work.x + work.y) * TURNED * rates.strided
-    moving += work.kernel * sums * STREAMED * rates.element
-    blocks = 1 + (work.x + work.y) * sums * itemsize / (4 * rates.block)
-    operations = 3 * 4**spec.rank * blocks
-    seconds = _product(products, work.small, work.share * work.taps, rates) + moving
-    seconds += operations * rates.call
-    moved = int(itemsize * (work.x * (1 + sums) + work.y * (1 + sums)))
-    return Cost(products, moved, int(operations), seconds)
-
-
 def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     del spec
     products = work.columns * work.small
@@ -270,5 +234,4 @@ _MODELS: dict[str, Callable[[ConvSpec, _Work, int, Rates], Cost]] = {
     "polyphase": _polyphase,
     "direct": _direct,
     "fft": _fft,
-    "fastfir": _fastfir,
 }

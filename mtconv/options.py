@@ -34,7 +34,7 @@ _PADDING_RULE = (
     + ", ".join(repr(word) for word in PADDING_WORDS)
 )
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "fastfir", "native")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
 
 
 class Options(NamedTuple):
@@ -112,7 +112,9 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
         return value
     names = ", ".join(repr(word) for word in words)
     fix = ""
-    if isinstance(value, str) and value.lower() in words:
+    if argument == "algorithm" and value == "fastfir":
+        fix = "'fastfir' was removed; use 'auto' or 'polyphase'."
+    elif isinstance(value, str) and value.lower() in words:
         fix = f"Write it in small letters, {value.lower()!r}."
     msg = message(function, argument, f"must be one of {names}", repr(value), fix=fix)
     raise GeometryError(msg)

@@ -484,6 +484,12 @@ GEOMETRY = {
         "one of 'auto', 'exact', 'gemm'",
         "'winograd'",
     ),
+    "an algorithm that was removed": (
+        transposed(algorithm="fastfir"),
+        "algorithm",
+        "one of 'auto', 'exact', 'gemm'",
+        "'fastfir'. 'fastfir' was removed; use 'auto' or 'polyphase'",
+    ),
     "algorithm in a list": (
         transposed(algorithm=["gemm"]),
         "algorithm",

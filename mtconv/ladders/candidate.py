@@ -9,7 +9,7 @@ from mtconv.cost import Cost
 __all__ = ["FLOATING", "INEXACT", "Candidate"]
 
 # Not exact on integer-valued arrays: errors are relative to the largest element.
-INEXACT = frozenset({"fft", "fastfir"})
+INEXACT = frozenset({"fft"})
 
 # Bytes that one element takes while it is computed with.
 FLOATING = {

@@ -2,9 +2,7 @@
 
 1. Inexact algorithms need a floating dtype and at least `INEXACT_FROM` multiply-adds;
    "exact" never takes one.
-2. `fastfir` also needs channels enough, and no dilation: elsewhere its error can be more
-   than twice that of direct sums.
-3. Among the others the smallest estimated time wins (see `mtconv.cost`).
+2. Among the others the smallest estimated time wins (see `mtconv.cost`).
 """
 
 from __future__ import annotations
@@ -15,14 +13,10 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["ALGORITHMS", "INEXACT_FROM", "rank"]
 
-ALGORITHMS = ("gemm", "polyphase", "direct", "fft", "fastfir")
+ALGORITHMS = ("gemm", "polyphase", "direct", "fft")
 
 # `auto` takes an inexact algorithm only from this many multiply-adds up.
 INEXACT_FROM = 2**22
-
-# `fastfir` adds taps and cells before it multiplies; sums over fewer channels are too
-# short to hide that rounding.
-FASTFIR_CHANNELS = 16
 
 # One core with AVX-512, float32; only the ratios matter.
 _FLOAT32 = Rates(gemm=5.2e10, element=1.2e-10, strided=4.5e-10, call=1.5e-6, block=2**21)
@@ -40,7 +34,7 @@ def rank(
         cost = estimate(name, spec, batch, itemsize or 8, rates, form)
         reason = ""
         if name in INEXACT:
-            reason = _why_not_inexact(name, spec, batch, itemsize is not None, exact)
+            reason = _why_not_inexact(spec, batch, itemsize is not None, exact)
         if reason:
             refused.append(Candidate(name, cost, reason))
         else:
@@ -60,16 +54,11 @@ def _rates(itemsize: int) -> Rates:
     )
 
 
-def _why_not_inexact(
-    name: str, spec: ConvSpec, batch: int, floating: bool, exact: bool
-) -> str:
+def _why_not_inexact(spec: ConvSpec, batch: int, floating: bool, exact: bool) -> str:
     if exact:
         return "not exact on integer-valued arrays"
     if not floating:
         return "needs a floating dtype"
     if batch * spec.multiply_adds < INEXACT_FROM:
         return f"not exact, so only from {INEXACT_FROM} multiply-adds up"
-    few = spec.kernel_shape[0] < FASTFIR_CHANNELS * spec.groups
-    if name == "fastfir" and (few or any(axis.dilation > 1 for axis in spec.axes)):
-        return "rounds more than twice as much as direct sums of so few terms"
     return ""

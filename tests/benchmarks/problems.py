@@ -83,7 +83,6 @@ def time_algorithms(form: str, problem: Problem) -> tuple[str, dict[str, float]]
         c.algorithm: lambda a=c.algorithm: function(data, kernel, algorithm=a, **options)
         for c in ranked
         if c is ranked[0] or (c.reason == SLOWER and _close(c, ranked[0]))
-        if form == "conv_transpose" or c.algorithm != "fastfir"  # elsewhere it is gemm
     }
     once = {name: _once(call) for name, call in calls.items()}
     limit = HOPELESS * min(once.values())

@@ -30,7 +30,7 @@ WRONG = (None, True, False, 0, -1, 2.0, 1.5, NAN, "2", "", b"1", (), [], {}, obj
 HUGE = (10**6, 10**15, -(10**15), 2**63, 2**200)
 LAYOUTS = ("NCHW", "NHWC", "CHW", "HW", "NCL", "NLC", "NCW", "CL", "L", "NHW", "nchw")
 KERNEL_LAYOUTS = ("IOHW", "HWIO", "OIHW", "HWOI", "IOL", "LIO", "HW", "L", "IO", "I")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "fastfir", None)
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", None)
 DTYPES = ("float64", "float32", "float16", "int64", "int8", "uint16", "complex64")
 ODD_DTYPES = ("bool", "object", "U1", "M8[D]", "V4")
 

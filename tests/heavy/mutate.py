@@ -35,7 +35,7 @@ OPERATORS = " ".join(
 )
 ARRAYS = """
     values columns strided guards prepared threads large accuracy memory blocks cuts overlap
-    sizes workspace fastfir results steps phases product engine decisions calls tables pool
+    sizes workspace results steps phases product engine decisions calls tables pool
     spectra wide
 """
 NUMPY = " ".join(f"numpy/test_{name}.py" for name in ARRAYS.split())

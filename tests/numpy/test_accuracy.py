@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.ladders import choose_algorithm
 from tests.benchmarks.harness import load_layers
 
 # Largest error of torch 2.13 on a CPU with AVX-512, divided by the largest element of the
@@ -59,19 +58,3 @@ def test_errors_of_direct_hardly_grow_with_the_number_of_terms():
     result = mtconv.conv(np.ones((1, 512, 64), np.float32), kernel, algorithm="direct")
     exact = 512 * 64 * float(np.float32(0.1))
     assert abs(float(result[0, 0, 0]) - exact) < 1e-5 * exact
-
-
-@pytest.mark.parametrize(
-    ("channels", "groups", "dilation"), [(8, 1, 1), (256, 32, 1), (64, 1, 2)]
-)
-def test_auto_does_not_take_fastfir_where_it_rounds_more(channels, groups, dilation):
-    spec = mtconv.ConvSpec.from_shapes(
-        (16, channels, 64, 64),
-        (channels, 64, 3, 3),
-        groups=groups,
-        dilation=dilation,
-    )
-    ranked = choose_algorithm(spec, "conv_transpose", 16)
-    (reason,) = (c.reason for c in ranked if c.algorithm == "fastfir")
-    assert "rounds" in reason
-    assert ranked[0].algorithm != "fastfir"

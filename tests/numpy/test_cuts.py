@@ -164,12 +164,6 @@ def test_a_halo_is_read_by_both_neighbours():
         ("conv", "fft", (3, 5), (7, 4), (2, 3), 8, (2**14, 2**14)),
         ("conv_transpose", "fft", (0, 0), (7,), (2,), 4, (3 * 2**19, 3 * 2**19)),
         ("conv_transpose", "fft", (10**4, 10**4), (7,), (2,), 4, (1, 1)),
-        # 3 channels and 5 of 6 phases, each with 9/4 as many sums: 107 elements a cell.
-        ("conv_transpose", "fastfir", (3, 5), (4, 4), (2, 3), 4, (39199, 2**17)),
-        ("conv_transpose", "fastfir", (900, 6000), (2,), (1,), 4, (256, 2330)),
-        ("conv_transpose", "fastfir", (0, 0), (1,), (1,), 4, (2**22, 2**21)),
-        # It has no form of its own for the other two maps.
-        ("conv", "fastfir", (3, 5), (7,), (1,), 4, (2**20 // 35, 2**21 // 7)),
         # Copies of x: 3 of 4 times 2 of 3 channels; or all phases of the result.
         (
             "conv_transpose",

@@ -28,7 +28,6 @@ SIZES = {
         "SMALL_CELLS": 524_288,
         "LEAST_SHARES": 4,
         "LEAST_HALOS": 4,
-        "FIR_BYTES": 16 * MIB,
     },
     "columns": {
         "FOLDED_CELLS": 512,
@@ -39,14 +38,6 @@ SIZES = {
     # Rounding errors grow with the chain; its cost shrinks.
     "direct": {"CHAIN": 32, "PART_BYTES": MIB},
     "engine": {"SHARED_BYTES": 4 * MIB},
-    "fastfir": {
-        "TAP_BYTES": 32 * MIB,
-        "SPARE_BYTES": 64,
-        "SHORT_BYTES": 128,
-        "TILE_CHANNELS": 32,
-        "TILE_CELLS": 256,
-    },
-    "fir": {"SHORT": 6},
     "gemm": {
         # Second-level caches hold 1 or 2 MiB, half of it.
         "COLUMN_BYTES": 4 * MIB,

@@ -260,15 +260,14 @@ def test_cells_that_no_tap_reaches_are_zero_and_not_nearly_zero(algorithm):
     assert grad.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("algorithm", ["fft", "fastfir"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize("taps", [2, 3, 4, 5, 6, 7])
-def test_forms_that_round_stay_close_to_the_exact_ones(algorithm, dtype, taps):
+def test_fft_stays_close_to_the_exact_algorithms(dtype, taps):
     rng = np.random.default_rng(taps)
     x = rng.standard_normal((2, 5, 9, 14)).astype(dtype)
     kernel = rng.standard_normal((5, 3, taps, taps)).astype(dtype)
     exact = mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm="direct")
-    y = mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm=algorithm)
+    y = mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm="fft")
     assert y.dtype == dtype
     assert abs(y - exact).max() <= 30 * np.finfo(dtype).eps * abs(exact).max()
 

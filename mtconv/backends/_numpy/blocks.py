@@ -41,9 +41,6 @@ LEAST_SHARES = 4
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4
 
-# Bytes of the sums and products of a block of `fastfir`: few large matrix products.
-FIR_BYTES = 2**24
-
 
 class Block(NamedTuple):
     """Batch items, groups, channels of the result, cells on both sides, the relation.
@@ -93,12 +90,9 @@ def cut(
     ratio = prod(axis.stride for axis in spec.axes) if transposed else 1
     target, hard = _targets(spec, form, algorithm, sizes)
     many = batch * spec.multiply_adds >= FEW_BLOCKS_WORK
-    sums = algorithm == "fastfir" and transposed
-    blocks = LEAST_BLOCKS if many and not sums else FEW_BLOCKS
+    blocks = LEAST_BLOCKS if many else FEW_BLOCKS
     shares = batch * sizes.groups
-    # Channels of a convolution would each gather y, those of sums of x each sum it.
-    by_channels = form != "conv" and not sums
-    if by_channels:
+    if form != "conv":  # channels of a convolution would each gather y
         shares *= sizes.big_channels
     if not small and shares < blocks:
         target = min(target, -(-batch * sizes.cells // blocks))
@@ -131,7 +125,7 @@ def cut(
             count *= len(spaces) * -(-batch // items)
         # A few channels are no even shares where items could be.
         even = channels >= LEAST_SHARES * blocks or channels % blocks == 0 or batch == 1
-        if even and not sums:
+        if even:
             share, count = _finer(channels, share, count, blocks)
         groups, count = _finer(sizes.groups, groups, count, blocks)
         if form != "kernel_grad":
@@ -219,9 +213,6 @@ def _targets(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> tuple[
         return hard, hard
     if algorithm == "direct":
         return max(PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
-    if algorithm == "fastfir" and form == "conv_transpose":
-        sums = int((ci + co * strides) * (1 + 1.5**spec.rank))
-        return max(FIR_BYTES // (item * max(sums, 1)), 256), hard
     if form != "conv_transpose":
         target = max(GATHER_BYTES // (item * max(taps * co, 1)), 256)
         return min(target, inputs, hard), hard

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import direct, fastfir, fft, gemm, polyphase
+from mtconv.backends._numpy import direct, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.columns import FOLDED_CELLS
 from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
@@ -34,7 +34,6 @@ ALGORITHMS: dict[str, ModuleType] = {
     "polyphase": polyphase,
     "direct": direct,
     "fft": fft,
-    "fastfir": fastfir,
 }
 
 
@@ -52,8 +51,7 @@ def conv_transpose(
     module = ALGORITHMS[algorithm]
     xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
     bg = None if bias is None else bias.reshape(spec.groups, -1)
-    limit = SHARED_BYTES * (4 if algorithm == "fastfir" else 1)
-    if packs is None and w.size * dtype.itemsize <= limit and algorithm != "fft":
+    if packs is None and w.size * dtype.itemsize <= SHARED_BYTES and algorithm != "fft":
         packs = {}  # blocks of one call pack the kernel once
 
     def multiply(block: Block, target: Array | None, space: Workspace) -> Array:
