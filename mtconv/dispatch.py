@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -136,8 +135,10 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
         return None
     for name, row in BACKENDS.items():
         module = sys.modules.get(row.package)
-        # Asked of the instance: tracers of JAX are not of a subclass of jax.Array.
-        if module is not None and isinstance(array, getattr(module, row.array_class)):
+        # A library whose import has not ended has no such class, and no arrays either.
+        array_class = getattr(module, row.array_class, None)
+        # isinstance, since tracers of JAX are not of a subclass of jax.Array.
+        if array_class is not None and isinstance(array, array_class):
             return name
     if hasattr(array, "__array_namespace__"):
         return str(array.__array_namespace__().__name__)
@@ -153,15 +154,29 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
     raise BackendError(msg)
 
 
-@cache
+# Backends whose import has ended.
+_loaded: dict[str, Backend] = {}
+
+
 def load(name: str) -> Backend:
-    """Import the module of a backend.
+    """Return the module of a backend, imported completely.
 
     Raises
     ------
     ImportError
         If its library is not installed; the message says how to install it.
+    BackendError
+        If this call interrupts the import of the backend on the same thread, as a signal
+        handler or a finalizer can.
     """
+    backend = _loaded.get(name)
+    if backend is None:
+        backend = _import(name)
+        _loaded[name] = backend
+    return backend
+
+
+def _import(name: str) -> Backend:
     row = BACKENDS[name]
     absent = missing_packages(name)
     if absent:
@@ -170,8 +185,34 @@ def load(name: str) -> Backend:
             f"cannot be imported. Install it with: pip install 'mtconv[{row.extra}]'"
         )
         raise ImportError(msg)
-    module: ModuleType = importlib.import_module(row.module)
+    try:
+        module: ModuleType | None = importlib.import_module(row.module)
+    except (ImportError, AttributeError):
+        if not _interrupts_import(row):
+            raise
+        module = None
+    if module is None or _interrupts_import(row):
+        msg = (
+            f"The {name} backend of mtconv is being imported, and this call, from a signal "
+            "handler or a finalizer, interrupts the import. Make one call of mtconv with "
+            "the same kind of arrays before handlers are set."
+        )
+        raise BackendError(msg)
     return cast("Backend", module)
+
+
+def _interrupts_import(row: Row) -> bool:
+    """Return whether the import of a backend, or of its library, is under way.
+
+    Imports on other threads have ended by the time this is asked: a thread that imports
+    the same module waits for them.
+    """
+    modules = (sys.modules.get(name) for name in (row.module, row.package, *row.requires))
+    # The mark that Python's own import system goes by.
+    return any(
+        getattr(getattr(module, "__spec__", None), "_initializing", False)
+        for module in modules
+    )
 
 
 def missing_packages(name: str) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mtconv.backends._numpy import threads
+from mtconv.backends._numpy.blas import guard
+from mtconv.backends._numpy.pool import pool
 
 
 class Call(NamedTuple):
@@ -34,14 +35,15 @@ def watch(monkeypatch):
 @pytest.fixture
 def counted(monkeypatch):
     """List how many threads each call of the tests asks the pool for, besides itself."""
-    if not threads._blas.available():
+    if not guard.usable():
         pytest.skip("needs threadpoolctl")
     asked = []
 
-    def submit(size, function):
-        asked.append(size)
-        return real(size, function)
+    def submit(helpers):
+        helpers = list(helpers)
+        asked.append(len(helpers))
+        real(helpers)
 
-    real = threads._pool.submit
-    monkeypatch.setattr(threads._pool, "submit", submit)
+    real = pool.submit
+    monkeypatch.setattr(pool, "submit", submit)
     return asked

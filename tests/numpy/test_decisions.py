@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import columns, direct, padding
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -242,9 +243,9 @@ def test_32_terms_are_added_in_a_row(taps, stride, form, parts):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(direct, "_sums", noted)
         if form == "conv":
-            direct.conv(axes, y, w, x, Workspace())
+            direct.conv(axes, y, Weights(w), x, Workspace())
         else:
-            direct.conv_transpose(axes, x, w, y, Workspace())
+            direct.conv_transpose(axes, x, Weights(w), y, Workspace())
     assert found == [(count, len(parts) == 1) for count in parts]
 
 

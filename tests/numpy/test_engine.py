@@ -8,6 +8,7 @@ import pytest
 import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -170,15 +171,15 @@ def packings(monkeypatch):
     """List the kernels that are packed."""
     found = []
 
-    def packed(self, key, shape, dtype, fill):
+    def packed(self, form, shape, dtype, space, fill):
         def noted(array):
-            found.append((self.scope, shape))
+            found.append((self._part, shape))
             fill(array)
 
-        return real(self, key, shape, dtype, noted)
+        return real(self, form, shape, dtype, space, noted)
 
-    real = Workspace.packed
-    monkeypatch.setattr(Workspace, "packed", packed)
+    real = Weights.packed
+    monkeypatch.setattr(Weights, "packed", packed)
     return found
 
 
@@ -236,7 +237,8 @@ def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings):
     rng = np.random.default_rng(0)
     x, kernel = rng.integers(-4, 5, (2, 4, 5)), rng.integers(-4, 5, (4, 3, 3))
     found = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
-    assert [scope for scope, _ in packings] == [(g, c) for g in range(2) for c in range(3)]
+    parts = [("polyphase", g, c) for g in range(2) for c in range(3)]
+    assert [part for part, _ in packings] == parts
     assert all(shape == (1, 1, 1, 2, 3) for _, shape in packings)
     expected = mtconv.conv_transpose(x, kernel, groups=2, algorithm="direct")
     assert np.array_equal(found, expected)

@@ -7,6 +7,7 @@ written beyond an array is found in the guards.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import islice
 
 import numpy as np
@@ -54,7 +55,7 @@ class Guarded(Workspace):
 @pytest.fixture
 def space(monkeypatch):
     found = Guarded()
-    monkeypatch.setattr(engine, "workspace", lambda: found)
+    monkeypatch.setattr(engine, "lend", lambda: nullcontext(found))
     return found
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, polyphase, wide
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, zeros
@@ -56,7 +57,7 @@ def test_a_phase_that_is_the_whole_result_is_computed_in_place(
 ):
     multiplied = watch(polyphase, "multiply")
     x, w, out = arrays(axes, 1, 1, small, 3)
-    polyphase.conv_transpose(axes, x, w, out, Workspace())
+    polyphase.conv_transpose(axes, x, Weights(w), out, Workspace())
     assert len(multiplied) == (small * axes[0].kernel > 1)
     assert all(np.shares_memory(args[2], out) == in_place for args, *_ in multiplied)
 
@@ -65,7 +66,7 @@ def test_a_result_with_gaps_is_not_computed_in_place(watch):
     multiplied = watch(polyphase, "multiply")
     x, w, out = arrays(PLAIN, 1, 1, 2, 3)
     wider = zeros(1, 1, 3, 1200)[..., ::2]
-    polyphase.conv_transpose(PLAIN, x, w, wider, Workspace())
+    polyphase.conv_transpose(PLAIN, x, Weights(w), wider, Workspace())
     ((args, *_),) = multiplied
     assert not np.shares_memory(args[2], wider)
     assert out.shape == wider.shape
@@ -86,7 +87,7 @@ def test_phases_of_so_many_channels_are_made_at_a_time(
 ):
     packed = watch(polyphase, "_pack")
     x, w, out = arrays((axis,), batch, groups, 2, share)
-    polyphase.conv_transpose((axis,), x, w, out, Workspace())
+    polyphase.conv_transpose((axis,), x, Weights(w), out, Workspace())
     assert [call.args[1].shape[2] for call in packed] == steps
     starts = [sum(steps[:number]) for number in range(len(steps))]
     assert [call.args[2] for call in packed] == starts
@@ -118,8 +119,8 @@ def test_wide_strides_have_a_way_of_their_own(stride, is_wide, monkeypatch):
     asked = []
     for name in ("conv_transpose", "conv", "kernel_grad"):
         monkeypatch.setattr(wide, name, lambda *_, name=name: asked.append(name))
-    polyphase.conv_transpose(axes, x, w, y, Workspace())
-    polyphase.conv(axes, y, w, zeros(1, 1, 2, 9), Workspace())
+    polyphase.conv_transpose(axes, x, Weights(w), y, Workspace())
+    polyphase.conv(axes, y, Weights(w), zeros(1, 1, 2, 9), Workspace())
     polyphase.kernel_grad(axes, x, y, w, Workspace())
     assert asked == ["conv_transpose", "conv", "kernel_grad"] * is_wide
 
@@ -144,8 +145,8 @@ def test_rows_of_small_items_lie_side_by_side(batch, sizes, folded, watch):
     for array in (w, y):
         array[...] = rng.integers(-4, 5, array.shape)
     found, expected = (zeros(batch, 2, 2, *sizes) + 7 for _ in range(2))
-    polyphase.conv(axes, y, w, found, Workspace())
-    direct.conv(axes, y, w, expected, Workspace())
+    polyphase.conv(axes, y, Weights(w), found, Workspace())
+    direct.conv(axes, y, Weights(w), expected, Workspace())
     assert [call.named["folded"] for call in gathered] == [folded]
     assert np.array_equal(found, expected)
 

@@ -1,4 +1,4 @@
-"""The pool of threads: made when needed, never smaller, and told when to stop."""
+"""The pool of threads: made when needed, never waited for in vain."""
 
 from __future__ import annotations
 
@@ -7,100 +7,151 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from mtconv.backends._numpy import threads
+from mtconv.backends._numpy.blas import BlasGuard, guard
+from mtconv.backends._numpy.pool import Job, Pool
 
 
-@pytest.fixture
-def pool():
-    pytest.importorskip("threadpoolctl")
-    made = threads._Pool()
-    yield made
-    if made._executor is not None:
-        made._executor.shutdown()
+def run(pool, function, tasks, helpers):
+    job = Job(function, tasks)
+    pool.submit(job.helper() for _ in range(helpers))
+    job.work()
+    job.finish()
+    job.check()
 
 
-def test_a_pool_grows_and_never_shrinks(pool):
-    assert pool._executor is None
-    pool.submit(2, int).result()
-    two = pool._executor
-    pool.submit(2, int).result()
-    pool.submit(1, int).result()
-    assert pool._executor is two
-    pool.submit(3, int).result()
-    three = pool._executor
-    assert three is not two
-    pool.submit(2, int).result()
-    assert pool._executor is three
-    two.shutdown()
+def test_a_pool_grows_and_never_shrinks():
+    pool = Pool()
+    sizes = []
+    for helpers in (0, 2, 1, 3, 2):
+        run(pool, int, range(9), helpers)
+        sizes.append(pool.size)
+    assert sizes == [0, 2, 2, 3, 3]
 
 
-def test_threads_of_a_pool_know_that_they_are(pool):
+def test_a_forked_child_begins_without_threads():
+    pool = Pool()
+    run(pool, int, range(9), 2)
+    pool.reset()
+    assert pool.size == 0
+    run(pool, int, range(9), 1)
+    assert pool.size == 1
+
+
+def test_tasks_run_on_threads_of_the_pool_and_on_the_calling_one():
+    together = threading.Barrier(3, timeout=60)
     names = []
 
-    def ask():
-        names.append((pool.inside(), threading.current_thread().name))
+    def task(_):
+        together.wait()
+        names.append(threading.current_thread().name)
 
-    pool.submit(1, ask).result()
-    ((inside, name),) = names
-    assert inside is True
-    assert name.startswith("mtconv")
-    assert pool.inside() is False
+    run(Pool(), task, range(3), 2)
+    assert sorted(names) == sorted(["mtconv", "mtconv", threading.current_thread().name])
 
 
-def test_a_forked_child_begins_with_no_executor(pool):
-    pool.submit(2, int).result()
-    before = pool._executor
-    pool.reset()
-    assert pool._executor is None
-    pool.submit(1, int).result()
-    assert pool._executor is not before
-    assert pool._size == 1
-    before.shutdown()
+def test_where_no_thread_can_start_the_caller_does_everything(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")  # noqa: EM101
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    pool, done = Pool(), []
+    run(pool, done.append, range(5), 3)
+    assert done == [0, 1, 2, 3, 4]
+    assert pool.size == 0
+
+
+def test_a_helper_that_has_not_begun_is_not_waited_for_and_keeps_nothing_alive():
+    job, done = Job(lambda n: done.append(n), range(3)), []
+    late = job.helper()
+    job.work()
+    job.finish()
+    job.check()
+    late.run()
+    assert done == [0, 1, 2]
+    assert job._function is None
+
+
+def test_helpers_have_the_error_state_of_the_caller():
+    together = threading.Barrier(2, timeout=60)
+    states = []
+
+    def task(_):
+        together.wait()
+        states.append(np.geterr()["over"])
+
+    with np.errstate(over="raise"):
+        run(Pool(), task, range(2), 1)
+    assert states == ["raise", "raise"]
+
+
+def test_a_thread_that_stops_in_the_middle_is_an_error_not_a_wrong_result():
+    job = Job(int, range(3))
+    job._tasks.popleft()  # as if a thread had taken a task and vanished
+    job.work()
+    job.finish()
+    with pytest.raises(RuntimeError, match="stopped in the middle of a call"):
+        job.check()
 
 
 class Blas:
-    """Counts limits set and restored."""
+    """A library whose number of threads can be set, and that notes what was set."""
 
-    def __init__(self):
-        self.limits, self.restored = [], 0
+    def __init__(self, number):
+        self.num_threads = number
+        self.settings = []
 
-    def limit(self, *, limits):
-        self.limits.append(limits)
-        return self
-
-    def restore_original_limits(self):
-        self.restored += 1
+    def set_num_threads(self, number):
+        self.num_threads = number
+        self.settings.append(number)
 
 
 def test_the_first_caller_limits_blas_and_the_last_one_restores_it():
-    guard, blas = threads._BlasGuard(), Blas()
-    guard._controller = blas
-    with guard.one_thread():
-        with guard.one_thread():
-            assert blas.limits == [1]
-        assert blas.restored == 0
-    assert blas.restored == 1
-    with pytest.raises(ArithmeticError), guard.one_thread():
+    blas_guard, blas = BlasGuard(), Blas(6)
+    blas_guard._libraries = [blas]
+    with blas_guard.one_thread():
+        with blas_guard.one_thread():
+            assert blas.settings == [1]
+        assert blas.settings == [1]
+    assert blas.settings == [1, 6]
+    with pytest.raises(ArithmeticError), blas_guard.one_thread():
         raise ArithmeticError
-    assert (blas.limits, blas.restored) == ([1, 1], 2)
+    assert blas.settings == [1, 6, 1, 6]
 
 
-def test_a_forked_child_has_no_users_of_blas():
-    guard = threads._BlasGuard()
-    guard._controller = Blas()
-    with guard.one_thread():
-        guard.reset()
-        assert guard._users == 0
-        assert guard._limiter is None
-        guard._users, guard._limiter = 1, guard._controller
+def test_a_forked_child_restores_the_limit_of_a_call_that_it_does_not_have():
+    blas_guard, blas = BlasGuard(), Blas(6)
+    blas_guard._libraries = [blas]
+    call = blas_guard.one_thread()
+    call.__enter__()
+    blas_guard.reset()
+    with blas_guard.one_thread():
+        assert blas.num_threads == 1
+    assert blas.num_threads == 6
+
+
+def test_a_call_that_interrupts_a_change_of_the_limit_does_without_it():
+    inside = []
+
+    class Interrupted(Blas):
+        def set_num_threads(self, number):
+            inside.append(blas_guard.usable())
+            super().set_num_threads(number)
+
+    blas_guard = BlasGuard()
+    blas_guard._libraries = [Interrupted(6)]
+    with blas_guard.one_thread():
+        assert blas_guard.usable()
+    assert inside == [False, False]
 
 
 @pytest.mark.parametrize(
     ("workers", "tasks", "asked"),
     [
-        (4, 3, [2, 2]),  # as many threads as tasks, one of them the caller's
+        (4, 3, [2]),  # as many threads as tasks, one of them the caller's
         (2, 9, [1]),
         (2, 2, [1]),
         (2, 1, []),  # one task is run here
@@ -115,28 +166,19 @@ def test_threads_that_are_asked_for(workers, tasks, asked, counted):
     assert sorted(done) == list(range(tasks))
 
 
-def test_after_an_error_nothing_is_begun(monkeypatch):
+@pytest.mark.skipif(not guard.usable(), reason="needs threadpoolctl")
+def test_after_an_error_nothing_is_begun():
     """Both threads have a task; the other goes on once this one waits for it."""
-    pytest.importorskip("threadpoolctl")
-    begun, waiting, other = [], threading.Event(), threading.Event()
-
-    def submit(size, function):
-        future = real(size, function)
-        cancel = future.cancel
-        # The first thing that is done to a thread that is waited for.
-        monkeypatch.setattr(future, "cancel", lambda: (waiting.set(), cancel())[1])
-        return future
-
-    real = threads._pool.submit
-    monkeypatch.setattr(threads._pool, "submit", submit)
+    begun, other, failed = [], threading.Event(), threading.Event()
 
     def task(number):
         begun.append(number)
         if threading.current_thread() is not threading.main_thread():
             other.set()
-            assert waiting.wait(60)
+            assert failed.wait(60)
             return
         assert other.wait(60)
+        threading.Timer(0.1, failed.set).start()
         raise ArithmeticError(number)
 
     with pytest.raises(ArithmeticError):
@@ -148,7 +190,8 @@ FORKED = """
 import os, threading
 import numpy as np
 import mtconv
-from mtconv.backends._numpy import threads
+from mtconv.backends._numpy.blas import guard
+from mtconv.backends._numpy.pool import pool
 
 def run():
     # 16 million multiply-adds, two blocks.
@@ -156,13 +199,13 @@ def run():
         return mtconv.conv_transpose(np.ones((1, 64, 8192)), np.ones((64, 8, 4)), stride=2)
 
 parent = run()
-assert threads._pool._executor is not None
+assert pool.size == 1
 
 # Another thread of the parent is in the middle of a call, which the child never ends.
 started, ended = threading.Event(), threading.Event()
 
 def call():
-    with threads._blas.one_thread():
+    with guard.one_thread():
         started.set()
         ended.wait()
 
@@ -171,9 +214,8 @@ other.start()
 started.wait()
 child = os.fork()
 if child == 0:
-    assert threads._pool._executor is None
-    assert threads._blas._users == 0
-    same = bool((run() == parent).all()) and threads._pool._executor is not None
+    assert pool.size == 0
+    same = bool((run() == parent).all()) and pool.size == 1
     os._exit(7 if same else 1)
 ended.set()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -11,6 +11,7 @@ import pytest
 
 import mtconv
 from mtconv.backends._numpy import fft
+from mtconv.backends._numpy.weights import Packs, Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, live_phases
 
@@ -131,17 +132,17 @@ def test_a_phase_of_y_has_the_cells_that_taps_reach():
 )
 def test_spectra_of_taps_are_packed_in_their_precision(dtype, kind, shape):
     """Of real arrays half of the last axis is enough."""
-    space = Workspace()
-    space.packs = {}
+    packs: Packs = {}
     phase = live_phases(AXIS)[0]
     w = np.ones((1, 2, 3, 5, 5), dtype)
     for times in (1, 1):
-        found = fft._tap_spectrum((phase, phase), w, (5, 5), space)
+        found = fft._tap_spectrum((phase, phase), Weights(w, packs), (5, 5), Workspace())
         assert found.shape == shape
         assert found.dtype == kind
-        assert len(space.packs) == times
-    fft._tap_spectrum((phase, live_phases(AXIS)[1]), w, (5, 5), space)
-    assert len(space.packs) == 2
+        assert len(packs) == times
+    other = (phase, live_phases(AXIS)[1])
+    fft._tap_spectrum(other, Weights(w, packs), (5, 5), Workspace())
+    assert len(packs) == 2
 
 
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (1, 3), (2, 3), (4, 6)])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, gemm
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, zeros
@@ -36,7 +37,7 @@ def test_few_columns_are_added_up_by_one_look_up(
 ):
     x, w, out = arrays((axis,), batch, groups, 2, share)
     by_table, by_arrays = watch(gemm, "sum_by_table"), watch(gemm, "overlap_add")
-    gemm.conv_transpose((axis,), x, w, out, Workspace())
+    gemm.conv_transpose((axis,), x, Weights(w), out, Workspace())
     assert (len(by_table), len(by_arrays)) == (looked_up, not looked_up)
 
 
@@ -46,7 +47,7 @@ def test_items_far_apart_are_not_looked_up(watch):
     x, w, out = arrays((axis,), 2, 3, 4, 1)
     by_table = watch(gemm, "sum_by_table")
     apart = np.moveaxis(zeros(2, 3, 4, 5), 0, 2)
-    gemm.conv_transpose((axis,), apart, w, out, Workspace())
+    gemm.conv_transpose((axis,), apart, Weights(w), out, Workspace())
     assert not by_table
     items = gemm._items(apart)
     assert items.shape == (2, 3, 4, 5)
@@ -93,8 +94,8 @@ def test_products_of_items_side_by_side_and_apart(cells, apart):
         array[...] = rng.integers(-4, 5, array.shape)
     given = np.moveaxis(np.moveaxis(x, 2, 0).copy(), 0, 2) if apart else x
     expected = np.zeros_like(out)
-    gemm.conv_transpose((axis,), given, w, out, Workspace())
-    direct.conv_transpose((axis,), x, w, expected, Workspace())
+    gemm.conv_transpose((axis,), given, Weights(w), out, Workspace())
+    direct.conv_transpose((axis,), x, Weights(w), expected, Workspace())
     assert np.array_equal(out, expected)
 
 
@@ -120,7 +121,7 @@ def test_a_convolution_gathers_so_many_channels(batch, groups, small, share, ste
     x, w, y = arrays((axis,), batch, groups, small, share)
     gathered, multiplied = watch(gemm, "gather"), watch(gemm, "multiply")
     out = zeros(batch, groups, small, 1000)
-    gemm.conv((axis,), y, w, out, Workspace())
+    gemm.conv((axis,), y, Weights(w), out, Workspace())
     assert [call.args[1].shape[2] for call in gathered] == steps
     # The first product is written, the others are added, all of them in place.
     assert [named["add"] for _, named, _ in multiplied] == [False] + [True] * len(steps[1:])
@@ -135,7 +136,7 @@ def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch)
     axis = Axis(cells, cells, 1)
     _, w, y = arrays((axis,), batch, 1, 3, 2)
     multiplied, stored = watch(gemm, "multiply"), watch(gemm, "store")
-    gemm.conv((axis,), y, w, zeros(batch, 1, 3, cells), Workspace())
+    gemm.conv((axis,), y, Weights(w), zeros(batch, 1, 3, cells), Workspace())
     ((args, *_),) = multiplied
     assert args[1].shape == (1, 1, 2, batch * cells)
     assert len(stored) == folded

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy.workspace import KEPT_BYTES, Workspace, _aligned, workspace
+from mtconv.backends._numpy.workspace import KEPT_BYTES, Workspace, _aligned, lend
 
 BYTE = np.dtype(np.uint8)
 
@@ -84,53 +84,39 @@ def test_aligned_memory_has_its_size():
     assert [one.base.nbytes for one in kept] == [len(one) + 64 for one in kept]
 
 
-def packed(space, key, shape=(2,), dtype="float32"):
-    """Ask for an array of ones; say how often that filled it."""
-    filled = []
-
-    def fill(array):
-        filled.append(array)
-        array[...] = 1
-
-    found = space.packed((key,), shape, np.dtype(dtype), fill)
-    assert found.shape == shape
-    assert found.dtype == dtype
-    assert (found == 1).all()
-    return len(filled)
-
-
-def test_without_packs_an_array_is_of_the_workspace_and_filled_each_time():
-    space = Workspace()
-    assert packed(space, "a") == 1
-    assert space.used == 8
-    assert packed(space, "a") == 1
-
-
-def test_packs_keep_an_array_for_its_key_shape_dtype_and_scope():
-    space = Workspace()
-    space.packs = {}
-    assert packed(space, "a") == 1
-    assert packed(space, "a") == 0
-    assert packed(space, "b") == 1
-    assert packed(space, "a", (1, 2)) == 1
-    assert packed(space, "a", dtype="float64") == 1
-    space.scope = (0, 1)
-    assert packed(space, "a") == 1
-    assert packed(space, "a") == 0
-    space.scope = (1, 0)
-    assert packed(space, "a") == 1
-    space.scope = ()
-    assert packed(space, "a") == 0
-    assert len(space.packs) == 6
-    assert space.used == 0
-
-
-def test_every_thread_has_one_workspace():
-    mine = workspace()
-    assert workspace() is mine
-    others = []
-    thread = threading.Thread(target=lambda: others.extend([workspace(), workspace()]))
+def test_a_thread_keeps_one_workspace_from_block_to_block():
+    with lend() as first:
+        first.take((9,), BYTE)
+    with lend() as second:
+        assert second is first
+        assert second.used == 0
+    other = []
+    thread = threading.Thread(target=lambda: other.append(lend().__enter__()))
     thread.start()
     thread.join()
-    assert others[0] is others[1]
-    assert others[0] is not mine
+    assert other[0] is not first
+
+
+def test_a_block_inside_another_has_a_workspace_of_its_own():
+    with lend() as outer:
+        array = outer.take((5,), BYTE)
+        array[...] = 7
+        with lend() as inner:
+            assert inner is not outer
+            inner.take((5,), BYTE)[...] = 1
+        assert array.tolist() == [7] * 5
+
+
+def test_a_workspace_is_not_used_again_after_an_error():
+    """What was taken from it can live on in the traceback."""
+    lent = []
+
+    def fail():
+        with lend() as space:
+            lent.append(space)
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        fail()
+    with lend() as space:
+        assert space is not lent[0]

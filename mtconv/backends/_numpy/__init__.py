@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy import engine, results, values
-from mtconv.backends._numpy.workspace import Packs
+from mtconv.backends._numpy.weights import Packs
 from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
 from mtconv.layout import Arrangement

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.overlap import Landing, landings
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -31,11 +32,14 @@ CHAIN = 32
 PART_BYTES = 2**20
 
 
-def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv_transpose(
+    axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
     """Add every tap's multiples of x where they land.
 
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
     """
+    w = weights.array
     x = x[:, :, None]
     # So many taps give each cell of the result CHAIN terms.
     most = CHAIN * prod(axis.stride for axis in axes)
@@ -43,23 +47,23 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
         with space.frame():
             for taps, target in _sums(axes, out[:, :, mine], most, space):
                 for tap, cells, landing, _ in taps:
-                    weights = _weights(w[:, :, mine], tap)
-                    _add_products(x[(..., *cells)], weights, target[(..., *landing)], space)
+                    factors = _factors(w[:, :, mine], tap)
+                    _add_products(x[(..., *cells)], factors, target[(..., *landing)], space)
 
 
-def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Collect every tap's multiples of y.
 
     y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
     """
     y = y.transpose(1, 2, 0, *range(3, y.ndim))[:, :, None]
-    w = w.swapaxes(1, 2)
+    w = weights.array.swapaxes(1, 2)
     for mine in _channels(out):
         with space.frame():
             for taps, target in _sums(axes, out[:, :, mine], CHAIN, space):
                 for tap, cells, landing, _ in taps:
-                    weights = _weights(w[:, :, mine], tap)
-                    _add_products(y[(..., *landing)], weights, target[(..., *cells)], space)
+                    factors = _factors(w[:, :, mine], tap)
+                    _add_products(y[(..., *landing)], factors, target[(..., *cells)], space)
 
 
 def _channels(out: Array) -> Iterator[slice]:
@@ -86,22 +90,22 @@ def _sums(
         target += part
 
 
-def _weights(w: Array, tap: tuple[Any, ...]) -> Array:
+def _factors(w: Array, tap: tuple[Any, ...]) -> Array:
     """Return one tap as (g, channels summed over, channels of the result, 1, *ones)."""
-    weights = w[(..., *tap)]
-    return weights.reshape(*weights.shape, *(1,) * (1 + len(tap)))
+    factors = w[(..., *tap)]
+    return factors.reshape(*factors.shape, *(1,) * (1 + len(tap)))
 
 
-def _add_products(data: Array, weights: Array, target: Array, space: Workspace) -> None:
-    """Add the products of data and weights, summed over the second axis, to target."""
+def _add_products(data: Array, factors: Array, target: Array, space: Workspace) -> None:
+    """Add the products of data and factors, summed over the second axis, to target."""
     count = data.shape[1]
     with space.frame():
         total = space.take(target.shape, target.dtype)
         term = space.take(target.shape, target.dtype)
         for start in range(0, count, CHAIN):
-            np.multiply(data[:, start], weights[:, start], out=total)
+            np.multiply(data[:, start], factors[:, start], out=total)
             for s in range(start + 1, min(count, start + CHAIN)):
-                np.multiply(data[:, s], weights[:, s], out=term)
+                np.multiply(data[:, s], factors[:, s], out=term)
                 total += term
             target += total
 

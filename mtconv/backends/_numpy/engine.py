@@ -19,7 +19,8 @@ from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.columns import FOLDED_CELLS
 from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
 from mtconv.backends._numpy.threads import run_all
-from mtconv.backends._numpy.workspace import Packs, Workspace, workspace
+from mtconv.backends._numpy.weights import Packs, Weights
+from mtconv.backends._numpy.workspace import Workspace, lend
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -59,21 +60,18 @@ def conv_transpose(
         block_w = _load(wg[block.groups, :, block.channels], dtype, space)
         lead = yg[block.batch, block.groups, block.channels].shape[:3]
         result = _result(target, block, lead, dtype, space)
-        space.packs = packs
-        space.scope = (block.groups.start, block.channels.start)
-        module.conv_transpose(block.axes, block_x, block_w, result, space)
-        space.packs = None
+        part = (algorithm, block.groups.start, block.channels.start)
+        weights = Weights(block_w, packs, part)
+        module.conv_transpose(block.axes, block_x, weights, result, space)
         return result
 
     def run(block: Block) -> None:
-        space = workspace()
-        with space.frame():
+        with lend() as space:
             target = yg[(block.batch, block.groups, block.channels, *block.big)]
             _finish(multiply(block, target, space), target, bg, block)
 
     def run_folded(block: Block) -> None:
-        space = workspace()
-        with space.frame():
+        with lend() as space:
             target = yg[(block.batch, block.groups, block.channels, *block.big)]
             total = _result(target, block, target.shape[:3], dtype, space)
             total[...] = 0
@@ -107,15 +105,14 @@ def conv(
     bg = None if bias is None else bias.reshape(spec.groups, -1)
 
     def run(block: Block) -> None:
-        space = workspace()
-        with space.frame():
+        with lend() as space:
             block_y = _load_y(
                 spec, inner, yg[block.batch, block.groups], block, dtype, space
             )
             block_w = _load(wg[block.groups, block.channels], dtype, space)
             target = xg[(block.batch, block.groups, block.channels, *block.small)]
             result = _result(target, block, target.shape[:3], dtype, space)
-            module.conv(block.axes, block_y, block_w, result, space)
+            module.conv(block.axes, block_y, Weights(block_w), result, space)
             _finish(result, target, bg, block)
 
     blocks = cut(inner, "conv", algorithm, y.shape[0], dtype.itemsize)
@@ -140,8 +137,7 @@ def kernel_grad(
     out[...] = 0
 
     def run(blocks: list[Block]) -> None:
-        space = workspace()
-        with space.frame():
+        with lend() as space:
             target = wg[blocks[0].groups, :, blocks[0].channels]
             total = space.take(target.shape, dtype)
             total[...] = 0

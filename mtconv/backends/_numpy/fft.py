@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, live_phases, windows
 
@@ -23,7 +24,9 @@ Axes = tuple[Axis, ...]
 Array = NDArray[Any]
 
 
-def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv_transpose(
+    axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
     """Multiply the spectra of x and of each phase's taps.
 
     x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
@@ -33,7 +36,7 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
     out[...] = 0
     spectrum = _transform(x, lengths)
     for found in _live(axes):
-        taps = _tap_spectrum(found, w, lengths, space)
+        taps = _tap_spectrum(found, weights, lengths, space)
         joined = np.einsum("ngs...,gsb...->ngb...", spectrum, taps)
         result = _back(joined, lengths, x.dtype)
         for number, (axis, phase, length) in enumerate(
@@ -44,9 +47,10 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
 
 
 def _tap_spectrum(
-    found: tuple[Phase, ...], w: Array, lengths: tuple[int, ...], space: Workspace
+    found: tuple[Phase, ...], weights: Weights, lengths: tuple[int, ...], space: Workspace
 ) -> Array:
     """Transform the taps of one phase."""
+    w = weights.array
 
     def fill(spectrum: Array) -> None:
         taps = _place(w, [_tap_places(p) for p in found], lengths, sign=1)
@@ -56,15 +60,16 @@ def _tap_spectrum(
     shape = (*w.shape[:3], *lengths[:-1], last)
     key = tuple((phase.tap, phase.taps, phase.shift) for phase in found)
     kind = np.result_type(w.dtype, np.complex64)
-    return space.packed((key, lengths), shape, kind, fill)
+    return weights.packed((key, lengths), shape, kind, space, fill)
 
 
-def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Correlate each phase of y with the phase's taps.
 
     y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
     """
     del space
+    w = weights.array
     lengths = _lengths(axes)
     total: Array | None = None
     for found in _live(axes):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.columns import folds, gather
 from mtconv.backends._numpy.overlap import overlap_add, sum_by_table
 from mtconv.backends._numpy.product import matmul, matrices_for, multiply, store
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -38,11 +39,14 @@ FEW_CELLS = 2**12
 GATHER_BYTES = 2**22
 
 
-def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv_transpose(
+    axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
     """Add the columns ``w.T @ x`` of every tap where they land.
 
-    x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
+    x is (g, ci, b, *small), the weights (g, ci, co, *taps), out (b, g, co, *big).
     """
+    w = weights.array
     groups, small, share, *taps = w.shape
     batch, sizes = x.shape[2], x.shape[3:]
     items = _items(x)
@@ -85,11 +89,12 @@ def _items(x: Array) -> Array:
     return x.transpose(2, 0, 1, *range(3, x.ndim)).reshape(batch, groups, small, cells)
 
 
-def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Multiply the gathered columns of y by the kernel.
 
-    y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
+    y is (b, g, co, *big), the weights (g, ci, co, *taps), out (b, g, ci, *small).
     """
+    w = weights.array
     groups, small, share, *taps = w.shape
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)

@@ -22,6 +22,7 @@ from mtconv.backends._numpy.columns import fill, folds, gather, gather_runs, pha
 from mtconv.backends._numpy.kinds import Kind, kinds
 from mtconv.backends._numpy.product import as_matrices, matrices_for, multiply, store
 from mtconv.backends._numpy.values import all_finite
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
 
@@ -43,20 +44,22 @@ MOST_WASTE = 12
 MOST_ROWS = 16
 
 
-def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv_transpose(
+    axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
     """Compute each class of phases from the shifted copies of x that feed it.
 
-    x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
+    x is (g, ci, b, *small), the weights (g, ci, co, *taps), out (b, g, co, *big).
     """
     if wide.pays(axes):
-        wide.conv_transpose(axes, x, w, out, space)
+        wide.conv_transpose(axes, x, weights, out, space)
         return
     if any(has_holes(axis) for axis in axes):
         out[...] = 0
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
-    for kind in _kinds(axes, x, w.shape[2]):
+    for kind in _kinds(axes, x, weights.array.shape[2]):
         with space.frame():
-            _phases_of_kind(kind, x, w, out, space)
+            _phases_of_kind(kind, x, weights, out, space)
 
 
 def _kinds(axes: Axes, x: Array, share: int) -> tuple[Kind, ...]:
@@ -71,9 +74,11 @@ def _kinds(axes: Axes, x: Array, share: int) -> tuple[Kind, ...]:
     return found
 
 
-def _phases_of_kind(kind: Kind, x: Array, w: Array, out: Array, space: Workspace) -> None:
+def _phases_of_kind(
+    kind: Kind, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
     """Multiply the copies of x by the taps of all phases of a kind; write the phases."""
-    groups, _, share = w.shape[:3]
+    groups, _, share = weights.array.shape[:3]
     count = len(kind.members)
     stack, sizes = _stack(kind, x, count * share, space)
     items, _, depth, cells = stack.shape
@@ -84,13 +89,13 @@ def _phases_of_kind(kind: Kind, x: Array, w: Array, out: Array, space: Workspace
         part = out[:, :, start : start + step]
         channels = part.shape[2]
         with space.frame():
-            rows = _pack(kind, w[:, :, start : start + step], start, space)
+            rows = _pack(kind, weights, slice(start, start + step), space)
             if alone:
                 in_place = as_matrices(part)
                 if in_place is not None:
                     multiply(rows, stack, in_place, space)
                     continue
-            result = space.take((items, groups, rows.shape[1], cells), w.dtype)
+            result = space.take((items, groups, rows.shape[1], cells), x.dtype)
             if depth == 1:
                 np.multiply(rows, stack, out=result)
             else:
@@ -121,8 +126,9 @@ def _stack(
     return gather(kind.axes, x, space, folded=False), sizes
 
 
-def _pack(kind: Kind, w: Array, start: int, space: Workspace) -> Array:
+def _pack(kind: Kind, weights: Weights, channels: slice, space: Workspace) -> Array:
     """Order the taps of some phases, last ones first, as (g, phase * co, ci * tap)."""
+    w = weights.array[:, :, channels]
     groups, small, share = w.shape[:3]
     counts = tuple(axis.kernel for axis in kind.axes)
 
@@ -134,17 +140,18 @@ def _pack(kind: Kind, w: Array, start: int, space: Workspace) -> Array:
             target[...] = w[member.taps].swapaxes(1, 2)
 
     shape = (groups, len(kind.members), share, small, *counts)
-    rows = space.packed((kind.key, start), shape, w.dtype, fill)
+    form = (kind.key, channels.start)
+    rows = weights.packed(form, shape, w.dtype, space, fill)
     return rows.reshape(groups, len(kind.members) * share, -1)
 
 
-def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Add up what each phase of y gives.
 
-    y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
+    y is (b, g, co, *big), the weights (g, ci, co, *taps), out (b, g, ci, *small).
     """
     if wide.pays(axes):
-        wide.conv(axes, y, w, out, space)
+        wide.conv(axes, y, weights, out, space)
         return
     first = axes[0]
     rows = _rows(first)
@@ -160,9 +167,9 @@ def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
             run.shift * inside : (run.shift + first.small) * inside,
         ]
         with space.frame():
-            multiply(_pack_rows(run, w, space), part, result, space, add=number > 0)
+            multiply(_pack_rows(run, weights, space), part, result, space, add=number > 0)
     if folded:
-        ordered = result.reshape(*w.shape[:2], first.small, len(out), *out.shape[4:])
+        ordered = result.reshape(*out.shape[1:3], first.small, len(out), *out.shape[4:])
         out[...] = np.moveaxis(ordered, 3, 0)
     elif not in_place:
         store(result, out)
@@ -201,15 +208,16 @@ def _rows(axis: Axis) -> Rows:
     return Rows(found, tuple(residues), tuple(axes), height)
 
 
-def _pack_rows(run: Run, w: Array, space: Workspace) -> Array:
+def _pack_rows(run: Run, weights: Weights, space: Workspace) -> Array:
     """Order the taps of a run as (g, ci, residue * co * other taps)."""
+    w = weights.array
     taps = w[:, :, :, run.tap : run.tap + run.taps]
 
     def fill(rows: Array) -> None:
         rows[...] = np.moveaxis(taps, 3, 2)
 
     shape = (*w.shape[:2], run.taps, w.shape[2], *w.shape[4:])
-    rows = space.packed(("rows", run.tap), shape, w.dtype, fill)
+    rows = weights.packed(("rows", run.tap), shape, w.dtype, space, fill)
     return rows.reshape(*w.shape[:2], -1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends import _numpy
-from mtconv.backends._numpy.workspace import Packs
+from mtconv.backends._numpy.weights import Packs
 from mtconv.plan import Plan
 
 __all__ = ["Prepared", "prepare", "run_prepared"]

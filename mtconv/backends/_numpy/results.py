@@ -28,7 +28,8 @@ _kept: dict[int, NDArray[np.uint8]] = {}
 class _Lease:
     """Lends memory to an array, which holds the lease as long as views of it live."""
 
-    __slots__ = ("__array_interface__", "_memory")
+    # Until it is set, there is nothing to give back: an interrupt can come before that.
+    _memory: NDArray[np.uint8] | None = None
 
     def __init__(self, memory: NDArray[np.uint8], size: int) -> None:
         self._memory = memory
@@ -40,7 +41,8 @@ class _Lease:
         }
 
     def __del__(self) -> None:
-        _give_back(self._memory)
+        if self._memory is not None:
+            _give_back(self._memory)
 
 
 def _give_back(memory: NDArray[np.uint8]) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.columns import extend, place
 from mtconv.backends._numpy.product import CHAIN, multiply
 from mtconv.backends._numpy.strided import window_view
+from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
@@ -54,7 +55,9 @@ def pays(axes: Axes) -> bool:
     return axes[-1].stride >= LEAST_STRIDE and all(axis.dilation == 1 for axis in axes)
 
 
-def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv_transpose(
+    axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
     """Run the transposed convolution; shapes as in `polyphase.conv_transpose`."""
     cells = tuple(_cells(axis) for axis in axes)
     for found in product(*(_rows(axis) for axis in axes)):
@@ -65,10 +68,10 @@ def conv_transpose(axes: Axes, x: Array, w: Array, out: Array, space: Workspace)
             continue
         with space.frame():
             if len(axes) == 1 and len(x[0]) >= CHAIN:
-                _add_taps(axes, found[0], cells[0], x, w, out, parts[0], space)
+                _add_taps(axes, found[0], cells[0], x, weights.array, out, parts[0], space)
                 continue
             stack = _stack(axes, found, cells, x, space)
-            _multiply(axes, found, stack, w, out, parts, space)
+            _multiply(axes, found, stack, weights, out, parts, space)
 
 
 def _add_taps(
@@ -108,8 +111,9 @@ def _add_taps(
             _write(axes, (rows,), blocks, out[:, :, start : start + step], [parts])
 
 
-def conv(axes: Axes, y: Array, w: Array, out: Array, space: Workspace) -> None:
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Run the convolution; shapes as in `polyphase.conv`."""
+    w = weights.array
     groups, small, share = w.shape[:3]
     rank = len(axes)
     cells = out.shape[0] * prod(out.shape[3:])
@@ -160,11 +164,12 @@ def _multiply(
     axes: Axes,
     found: tuple[Rows, ...],
     stack: Array,
-    w: Array,
+    weights: Weights,
     out: Array,
     parts: list[list[Part]],
     space: Workspace,
 ) -> None:
+    w = weights.array
     groups, small, share = w.shape[:3]
     rank = len(axes)
     spots = stack.shape[1 : 2 + rank]  # b, *cells
@@ -175,7 +180,7 @@ def _multiply(
     step = max(1, RESULT_BYTES // max(each, 1))
     for start in range(0, share, step):
         with space.frame():
-            kernel = _kernel(axes, found, w[:, :, start : start + step], start, space)
+            kernel = _kernel(axes, found, weights, slice(start, start + step), space)
             count = kernel.shape[2 + rank]
             result = space.take((groups, prod(spots), count * prod(widths)), w.dtype)
             flat = kernel.reshape(groups, depth, -1)
@@ -285,9 +290,14 @@ def _stack(
 
 
 def _kernel(
-    axes: Axes, found: tuple[Rows, ...], w: Array, start: int, space: Workspace
+    axes: Axes,
+    found: tuple[Rows, ...],
+    weights: Weights,
+    channels: slice,
+    space: Workspace,
 ) -> Array:
     """Order the taps of these residues as (g, *taps, ci, co, *residues)."""
+    w = weights.array[:, :, channels]
     counts = tuple(rows.taps for rows in found)
     widths = tuple(rows.last - rows.first for rows in found)
 
@@ -300,4 +310,4 @@ def _kernel(
             kernel[(slice(None), *number)] = w[(..., *taps)]
 
     shape = (w.shape[0], *counts, w.shape[1], w.shape[2], *widths)
-    return space.packed((found, start), shape, w.dtype, fill)
+    return weights.packed((found, channels.start), shape, w.dtype, space, fill)

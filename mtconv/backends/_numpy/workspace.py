@@ -1,23 +1,24 @@
-"""Scratch memory: one arena per thread, reused from call to call.
+"""Scratch memory: arenas that are lent to one block at a time.
 
-Fresh memory costs a page fault for every 4 KiB; tiles of one size after another would pay
-it again and again.
+Fresh memory costs a page fault for every 4 KiB; blocks of one size after another would pay
+it again and again, so a thread keeps an arena for its next block.
+
+A block owns the arena that it was lent: nobody else can reach it until it is given back,
+and it is given back only after a block that ended without an exception. A call that
+interrupts another one on the same thread is lent another arena.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from math import prod
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT_BYTES", "Packs", "Workspace", "workspace"]
-
-# Kernels packed for an algorithm, by what they were packed for.
-Packs = dict[tuple[Any, ...], NDArray[Any]]
+__all__ = ["KEPT_BYTES", "Loan", "Workspace", "lend"]
 
 # What a thread keeps between calls; larger arrays are allocated and given back.
 KEPT_BYTES = 16 * 2**20
@@ -44,8 +45,6 @@ class Workspace:
     """A stack of arrays in one buffer; arrays that do not fit are allocated alone."""
 
     def __init__(self) -> None:
-        self.packs: Packs | None = None
-        self.scope: tuple[int, ...] = ()
         self._buffer = np.empty(0, np.uint8)
         self.used = 0
 
@@ -65,29 +64,40 @@ class Workspace:
         flat = self._buffer[start : start + size]
         return flat.view(dtype).reshape(shape)
 
-    def packed(
-        self,
-        key: tuple[Any, ...],
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        fill: Callable[[NDArray[Any]], None],
-    ) -> NDArray[Any]:
-        """Return an array that depends on the kernel alone; `fill` makes its contents.
 
-        Where packs are kept, an array with the same key is filled once. Two threads may
-        both fill one; they would fill it alike.
-        """
-        if self.packs is None:
-            array = self.take(shape, dtype)
-            fill(array)
-            return array
-        place = (*self.scope, key, shape, dtype)
-        found = self.packs.get(place)
-        if found is None:
-            found = np.empty(shape, dtype)
-            fill(found)
-            self.packs[place] = found
-        return found
+class Loan:
+    """Lends a workspace inside a ``with`` block."""
+
+    __slots__ = ("_space",)
+
+    def __enter__(self) -> Workspace:
+        self._space = _kept_here()
+        return self._space
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # After an exception, frames of the block may live on in its traceback.
+        if kind is None:
+            self._space.used = 0
+            _local.kept = self._space
+
+
+def lend() -> Loan:
+    """Lend a workspace for a block: the one that this thread keeps, or a new one."""
+    return Loan()
+
+
+_local = threading.local()
+
+
+def _kept_here() -> Workspace:
+    """Take the workspace that this thread keeps; nobody else can then have it."""
+    space: Workspace | None = _local.__dict__.pop("kept", None)
+    return Workspace() if space is None else space
 
 
 def _aligned(size: int) -> NDArray[Any]:
@@ -95,14 +105,3 @@ def _aligned(size: int) -> NDArray[Any]:
     whole = np.empty(size + _ALIGNMENT, np.uint8)
     start = -int(whole.ctypes.data) % _ALIGNMENT
     return whole[start : start + size]
-
-
-_local = threading.local()
-
-
-def workspace() -> Workspace:
-    """Return the workspace of the thread that asks."""
-    found: Workspace | None = getattr(_local, "workspace", None)
-    if found is None:
-        found = _local.workspace = Workspace()
-    return found

@@ -1,0 +1,89 @@
+"""BLAS on one thread, while mtconv's own threads keep the processors busy."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["BlasGuard", "guard"]
+
+
+class BlasGuard:
+    """Limits BLAS to one thread while any call needs that; the last call restores it.
+
+    A signal handler or a finalizer can run while this thread changes the limit. Its calls
+    see the lock in their own thread and do without the limit.
+    """
+
+    def __init__(self) -> None:
+        self._libraries: list[Any] | None = None
+        self._before: list[int] | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the calls of other threads, which a fork leaves behind.
+
+        A limit stays known, so that the next call restores it.
+        """
+        # Reentrant, and taken and released by C code, which no exception can divide.
+        self._lock = threading.RLock()
+        self._users: set[object] = set()
+
+    def usable(self) -> bool:
+        """Return whether threadpoolctl finds NumPy's BLAS, and no change is under way."""
+        if self._changing():
+            return False
+        if self._libraries is None:
+            with self._lock:
+                self._libraries = _blas_libraries()
+        return bool(self._libraries)
+
+    def _changing(self) -> bool:
+        """Return whether this thread is inside `one_thread`'s or `usable`'s lock."""
+        owned: bool = self._lock._is_owned()  # type: ignore[attr-defined]
+        return owned
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Limit BLAS to one thread inside a ``with`` block."""
+        user = object()
+        try:
+            with self._lock:
+                self._users.add(user)
+                if self._before is None:
+                    self._limit()
+            yield
+        finally:
+            with self._lock:
+                self._users.discard(user)
+                if not self._users:
+                    self._restore()
+
+    def _limit(self) -> None:
+        libraries = self._libraries or []
+        # Known before anything changes, so that an interrupt loses no number.
+        self._before = [library.num_threads for library in libraries]
+        for library in libraries:
+            library.set_num_threads(1)
+
+    def _restore(self) -> None:
+        for library, number in zip(self._libraries or [], self._before or [], strict=False):
+            library.set_num_threads(number)
+        self._before = None
+
+
+def _blas_libraries() -> list[Any]:
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:  # it is not installed, or the interpreter is shutting down
+        return []
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+guard = BlasGuard()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: guard.reset())

@@ -1,0 +1,140 @@
+"""The threads of a process, and work that a call shares with them.
+
+Calls can begin anywhere: in a signal handler or a finalizer that interrupts another call,
+in `atexit`, where no thread can be started any more. So nothing here waits for a thread
+that has not begun, and nothing holds a lock that the interrupted call may hold: jobs are
+handed over by `queue.SimpleQueue`, which is reentrant.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from queue import SimpleQueue
+from typing import Any
+
+__all__ = ["Job", "Pool", "pool"]
+
+
+class Job:
+    """Tasks of one call, which the calling thread and its helpers take one by one."""
+
+    def __init__(self, function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
+        self._function: Callable[[Any], None] | None = function
+        self._tasks = deque(tasks)
+        self._left = [None] * len(self._tasks)
+        self._errors: list[BaseException] = []
+        self._helpers: list[Helper] = []
+
+    def helper(self) -> Helper:
+        """Return one more helper, for another thread to run."""
+        helper = Helper(self)
+        self._helpers.append(helper)
+        return helper
+
+    def work(self) -> None:
+        """Run tasks until none is left."""
+        function = self._function
+        while function is not None:
+            try:
+                task = self._tasks.popleft()
+            except IndexError:
+                return
+            function(task)
+            self._left.pop()
+
+    def fail(self, error: BaseException) -> None:
+        """Record an error of another thread; no further task begins."""
+        self._errors.append(error)
+        self._tasks.clear()
+
+    def finish(self) -> None:
+        """Wait for the helpers that have begun; the others find nothing to do."""
+        self._tasks.clear()
+        for helper in self._helpers:
+            with helper.running:
+                pass
+        self._function = None  # a helper that has not begun keeps no array alive
+
+    def check(self) -> None:
+        """Raise the first error of a helper; every task must have ended."""
+        if self._errors:
+            raise self._errors[0]
+        if self._left:
+            msg = "a thread of mtconv was stopped in the middle of a call"
+            raise RuntimeError(msg)
+
+
+class Helper:
+    """One thread's part in a job; ``running`` is held from its first to its last task.
+
+    It runs in a copy of the caller's context, where `numpy.errstate` is found.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.running = threading.Lock()
+        self._job = job
+        self._context = copy_context()
+
+    def run(self) -> None:
+        """Run tasks of the job on the thread that calls this."""
+        with self.running:
+            try:
+                self._context.run(self._job.work)
+            except BaseException as error:
+                self._job.fail(error)
+
+
+class Pool:
+    """Threads that wait for helpers to run; started when needed, never stopped."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget threads that a fork left behind."""
+        self._queue: SimpleQueue[Helper] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def size(self) -> int:
+        """Number of threads."""
+        return len(self._threads)
+
+    def submit(self, helpers: Iterable[Helper]) -> None:
+        """Hand helpers to other threads; without threads they are left to the caller."""
+        helpers = list(helpers)
+        if self._grow(len(helpers)):
+            for helper in helpers:
+                self._queue.put(helper)
+
+    def _grow(self, size: int) -> bool:
+        """Start threads up to a number; return whether there are any."""
+        while len(self._threads) < size:
+            thread = threading.Thread(
+                # A daemon, since it waits for ever.
+                target=_serve,
+                args=(self._queue,),
+                name="mtconv",
+                daemon=True,
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # at a limit of the system, or at shutdown
+                break
+            self._threads.append(thread)
+        return bool(self._threads)
+
+
+def _serve(queue: SimpleQueue[Helper]) -> None:
+    while True:
+        queue.get().run()
+
+
+pool = Pool()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: pool.reset())
