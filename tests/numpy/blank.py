@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtconv.backends._numpy.weights import Weights
+from mtconv.backends._numpy.workspace import Workspace
+
 
 def zeros(*shape):
     return np.zeros(shape, np.float32)
@@ -14,3 +17,8 @@ def arrays(axes, batch, groups, small, share):
     x = zeros(groups, small, batch, *(axis.small for axis in axes))
     w = zeros(groups, small, share, *(axis.kernel for axis in axes))
     return x, w, zeros(batch, groups, share, *(axis.big for axis in axes))
+
+
+def run(module, axes, x, w, out):
+    """Run the transposed convolution of an algorithm."""
+    module.conv_transpose(axes, x, Weights(w), out, Workspace())

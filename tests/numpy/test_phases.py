@@ -9,7 +9,7 @@ from mtconv.backends._numpy import direct, polyphase, wide
 from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
-from tests.numpy.blank import arrays, zeros
+from tests.numpy.blank import arrays, run, zeros
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,8 @@ def test_phases_of_so_many_channels_are_made_at_a_time(
     packed = watch(polyphase, "_pack")
     x, w, out = arrays((axis,), batch, groups, 2, share)
     polyphase.conv_transpose((axis,), x, Weights(w), out, Workspace())
-    assert [call.args[1].shape[2] for call in packed] == steps
     starts = [sum(steps[:number]) for number in range(len(steps))]
-    assert [call.args[2] for call in packed] == starts
+    assert [call.args[2].start for call in packed] == starts
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,7 @@ def test_phases_of_a_kind_are_one_product(axis, phases, taps, watch):
     """Chains of one phase are cut; those of several have a part of the taps each."""
     kinds, stacks = watch(polyphase, "_kinds"), watch(polyphase, "_stack")
     multiplied = watch(polyphase, "multiply")
-    polyphase.conv_transpose((axis,), *arrays((axis,), 1, 1, 2, 5), Workspace())
+    run(polyphase, (axis,), *arrays((axis,), 1, 1, 2, 5))
     assert [call.args[2] for call in kinds] == [5]
     assert [call.args[2] for call in stacks] == [5 * phases]
     assert [call.args[0].shape for call in multiplied] == [(1, 5 * phases, 2 * taps)]

@@ -16,7 +16,7 @@ from mtconv.backends._numpy import direct, gemm
 from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
-from tests.numpy.blank import arrays, zeros
+from tests.numpy.blank import arrays, run, zeros
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_columns_of_so_many_channels_stay_in_the_cache(
 ):
     axis = Axis(1000, 1007, 8)
     added = watch(gemm, "overlap_add")
-    gemm.conv_transpose((axis,), *arrays((axis,), batch, groups, small, share), Workspace())
+    run(gemm, (axis,), *arrays((axis,), batch, groups, small, share))
     assert [call.args[1].shape[1] for call in added] == steps
     assert [call.args[2].shape[2] for call in added] == steps
 
@@ -103,7 +103,7 @@ def test_products_of_items_side_by_side_and_apart(cells, apart):
 def test_an_outer_product_is_no_work_for_blas(small, products, watch):
     axis = Axis(1000, 1007, 8)
     multiplied = watch(gemm, "matmul")
-    gemm.conv_transpose((axis,), *arrays((axis,), 1, 1, small, 4), Workspace())
+    run(gemm, (axis,), *arrays((axis,), 1, 1, small, 4))
     assert len(multiplied) == products
 
 

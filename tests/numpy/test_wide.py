@@ -11,13 +11,9 @@ from mtconv.backends._numpy import direct, wide
 from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
-from tests.numpy.blank import arrays, zeros
+from tests.numpy.blank import arrays, run, zeros
 
 WIDE = (Axis(500, 8000, 32, 16),)
-
-
-def run(axes, x, w, out):
-    wide.conv_transpose(axes, x, Weights(w), out, Workspace())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +84,7 @@ def test_one_term_is_no_work_for_blas(stride, kernel, count, watch):
     axes = (Axis(9, 9 * stride, kernel, stride),)
     multiplied = watch(wide, "multiply")
     for small in (1, 2):
-        run(axes, *arrays(axes, 1, 1, small, 3))
+        run(wide, axes, *arrays(axes, 1, 1, small, 3))
     ones = kernel <= stride
     alone = 0 if ones else 1
     assert len(multiplied) == alone + count
@@ -113,7 +109,7 @@ def test_many_channels_are_added_up_tap_by_tap(channels, kernel, lo, watch):
 def test_images_are_not_added_up_tap_by_tap(watch):
     added = watch(wide, "_add_taps")
     axes = (Axis(2, 2, 1), Axis(2, 32, 16, 16))
-    run(axes, *arrays(axes, 1, 1, 128, 2))
+    run(wide, axes, *arrays(axes, 1, 1, 128, 2))
     assert not added
 
 
@@ -126,7 +122,7 @@ def test_taps_are_added_up_for_so_many_channels(size, steps, watch, monkeypatch)
     monkeypatch.setattr(wide, "RESULT_BYTES", size)
     written, multiplied = watch(wide, "_write"), watch(wide, "multiply")
     axes = (Axis(4, 60, 32, 16, 1, 7),)
-    run(axes, *arrays(axes, 3, 2, 128, 7))
+    run(wide, axes, *arrays(axes, 3, 2, 128, 7))
     assert [call.args[3].shape[2] for call in written] == steps
     assert [call.named["add"] for call in multiplied] == [False, True] * len(steps)
     assert not any(call.named["cut"] for call in multiplied)
