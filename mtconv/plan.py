@@ -48,6 +48,9 @@ class Plan:
     requested : str
         What the caller wrote: "auto", "exact" or the name; a backend that compiles for
         several platforms chooses for each of them unless a name was written.
+    fallback : str
+        The algorithm for values that an inexact one, taken by "auto", cannot keep its
+        promises for; empty where the algorithm is exact or was named.
     """
 
     form: str
@@ -57,6 +60,7 @@ class Plan:
     algorithm: str
     backend: str
     requested: str = "auto"
+    fallback: str = ""
 
     def _repr_html_(self) -> str:
         from mtconv.sketch import html
@@ -101,7 +105,19 @@ def make_plan(
     spec = found.spec
     _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
-    return Plan(form, spec, found.data, found.kernel, best.algorithm, backend, algorithm)
+    fallback = ""
+    if algorithm == "auto" and best.algorithm in INEXACT:
+        fallback = choose_algorithm(spec, form, batch, dtype, backend, "exact")[0].algorithm
+    return Plan(
+        form,
+        spec,
+        found.data,
+        found.kernel,
+        best.algorithm,
+        backend,
+        algorithm,
+        fallback,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -123,8 +123,8 @@ def how(form, algorithm, first, second, **options):
     size = (2,) if form == "kernel_grad" else None
     named = (freeze(form, **options), dtype.name, algorithm, "numpy")
     plan = plan_for(form, first.shape, second.shape, *named, kernel_size=size)
-    found, chosen = _numpy._how(plan, first, second, None, dtype)
-    return found.name, chosen
+    computing, chosen = _numpy._settle(plan, first, second, None, dtype)
+    return computing.name, chosen.NAME
 
 
 INF = float("inf")

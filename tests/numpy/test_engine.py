@@ -212,7 +212,14 @@ def test_packs_of_a_prepared_kernel_are_those_of_the_caller(algorithm, packings)
     for _ in range(2):
         out = zeros(4, 2, 6)
         engine.conv_transpose(
-            algorithm, spec, zeros(4, 3, 5), zeros(3, 2, 2), out, None, FLOAT, packs
+            engine.ALGORITHMS[algorithm],
+            spec,
+            zeros(4, 3, 5),
+            zeros(3, 2, 2),
+            out,
+            None,
+            FLOAT,
+            packs,
         )
     assert len(packings) == len(packs) == 1
 
@@ -273,7 +280,7 @@ def test_blocks_of_one_part_of_a_gradient_are_one_task(monkeypatch):
     monkeypatch.setattr(engine, "_run", lambda _, tasks, **__: asked.extend(tasks))
     spec = mtconv.ConvSpec.from_shapes((64, 512, 4, 4), (512, 256, 4, 4), stride=2)
     x, y, out = zeros(64, 512, 4, 4), zeros(64, 256, 10, 10), zeros(512, 256, 4, 4)
-    engine.kernel_grad("gemm", spec, x, y, out, FLOAT)
+    engine.kernel_grad(engine.ALGORITHMS["gemm"], spec, x, y, out, FLOAT)
     assert [len(task) for task in asked] == [4, 4, 4, 4]
     assert [[block.channels.start for block in task] for task in asked] == [
         [64 * n] * 4 for n in range(4)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import engine, results, values
+from mtconv.backends._numpy import engine, promises, results, values
 from mtconv.backends._numpy.weights import Packs
 from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
@@ -96,7 +96,7 @@ def run(
     if not dtype.isnative:
         dtype = dtype.newbyteorder("=")
     spec = plan.spec
-    compute, algorithm = _how(plan, first, second, bias, dtype)
+    compute, algorithm = _settle(plan, first, second, bias, dtype)
     if plan.form == "kernel_grad":
         taps = spec.kernel_shape if plan.kernel.channels else spec.kernel_size
         result = _empty(taps, plan.kernel, dtype)
@@ -124,18 +124,23 @@ def run(
     return result
 
 
-def _how(
+def _settle(
     plan: Plan,
     first: NDArray[Any],
     second: NDArray[Any],
     bias: NDArray[Any] | None,
     dtype: np.dtype[Any],
-) -> tuple[np.dtype[Any], str]:
-    """Settle what needs the values: the computing dtype, and whether padding is safe."""
-    if _name(dtype) in _HALF:
-        dtype = np.dtype(np.float32)
+) -> tuple[np.dtype[Any], engine.Algorithm]:
+    """Settle what needs the values: the computing dtype, and which algorithm is safe."""
     # Sums without terms: the others multiply matrices that would have no columns.
     algorithm = plan.algorithm if first.size and second.size else "direct"
+    if algorithm == "fft" and plan.requested == "auto":
+        careful = promises.careful(plan.form, first, second)
+        if careful is not None:
+            return promises.computing_dtype(dtype), careful
+        algorithm = plan.fallback
+    if _name(dtype) in _HALF:
+        dtype = np.dtype(np.float32)
     if dtype.kind in "iu":
         if algorithm != "direct" and values.fit_float64(
             plan.form, plan.spec, first, second, bias
@@ -146,7 +151,7 @@ def _how(
         if not values.all_finite(multiplied):
             # A padded zero times infinity would be NaN where no tap reaches.
             algorithm = "direct"
-    return dtype, algorithm
+    return dtype, engine.ALGORITHMS[algorithm]
 
 
 def _empty(

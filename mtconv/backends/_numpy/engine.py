@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from math import prod
 from sys import maxsize
-from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +20,47 @@ from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
 from mtconv.backends._numpy.threads import run_all
 from mtconv.backends._numpy.weights import Packs, Weights
 from mtconv.backends._numpy.workspace import Workspace, lend
+from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Array = NDArray[Any]
+Axes = tuple[Axis, ...]
 
 # Kernels up to this size are packed once for all blocks of a call.
 SHARED_BYTES = 2**22
 
-ALGORITHMS: dict[str, ModuleType] = {
-    "gemm": gemm,
-    "polyphase": polyphase,
-    "direct": direct,
-    "fft": fft,
+
+class Algorithm(Protocol):
+    """The three maps of one block: a module of this package, or an object like one."""
+
+    NAME: str
+
+    def conv_transpose(
+        self, axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+    ) -> None:
+        """Write the transposed convolution of x to out."""
+
+    def conv(
+        self, axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace
+    ) -> None:
+        """Write the convolution of y to out."""
+
+    def kernel_grad(
+        self, axes: Axes, x: Array, y: Array, out: Array, space: Workspace
+    ) -> None:
+        """Add the kernel gradient of x and y to out."""
+
+
+_MODULES = (gemm, polyphase, direct, fft)
+ALGORITHMS: dict[str, Algorithm] = {
+    module.NAME: cast("Algorithm", module) for module in _MODULES
 }
 
 
 def conv_transpose(
-    algorithm: str,
+    algorithm: Algorithm,
     spec: ConvSpec,
     x: Array,
     w: Array,
@@ -49,10 +70,11 @@ def conv_transpose(
     packs: Packs | None = None,
 ) -> None:
     """Write the transposed convolution of x (N, C, *small) to out (N, C, *big)."""
-    module = ALGORITHMS[algorithm]
     xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
     bg = None if bias is None else bias.reshape(spec.groups, -1)
-    if packs is None and w.size * dtype.itemsize <= SHARED_BYTES and algorithm != "fft":
+    # Spectra are much larger than kernels.
+    few = w.size * dtype.itemsize <= SHARED_BYTES and algorithm.NAME != "fft"
+    if packs is None and few:
         packs = {}  # blocks of one call pack the kernel once
 
     def multiply(block: Block, target: Array | None, space: Workspace) -> Array:
@@ -60,9 +82,9 @@ def conv_transpose(
         block_w = _load(wg[block.groups, :, block.channels], dtype, space)
         lead = yg[block.batch, block.groups, block.channels].shape[:3]
         result = _result(target, block, lead, dtype, space)
-        part = (algorithm, block.groups.start, block.channels.start)
+        part = (algorithm.NAME, block.groups.start, block.channels.start)
         weights = Weights(block_w, packs, part)
-        module.conv_transpose(block.axes, block_x, weights, result, space)
+        algorithm.conv_transpose(block.axes, block_x, weights, result, space)
         return result
 
     def run(block: Block) -> None:
@@ -84,13 +106,13 @@ def conv_transpose(
                     fold_into(total, multiply(part, None, space), parts)
             _finish(total, target, bg, block)
 
-    blocks = cut(spec, "conv_transpose", algorithm, x.shape[0], dtype.itemsize)
+    blocks = cut(spec, "conv_transpose", algorithm.NAME, x.shape[0], dtype.itemsize)
     folds = spec.padding_mode != "zeros"
     _run(run_folded if folds else run, blocks, serial=is_small(spec, x.shape[0]))
 
 
 def conv(
-    algorithm: str,
+    algorithm: Algorithm,
     spec: ConvSpec,
     y: Array,
     w: Array,
@@ -99,7 +121,6 @@ def conv(
     dtype: np.dtype[Any],
 ) -> None:
     """Write the convolution of y (N, C, *big) to out (N, C, *small)."""
-    module = ALGORITHMS[algorithm]
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     yg, wg, xg = _grouped(y, spec), _grouped_kernel(w, spec), _grouped(out, spec)
     bg = None if bias is None else bias.reshape(spec.groups, -1)
@@ -112,15 +133,15 @@ def conv(
             block_w = _load(wg[block.groups, block.channels], dtype, space)
             target = xg[(block.batch, block.groups, block.channels, *block.small)]
             result = _result(target, block, target.shape[:3], dtype, space)
-            module.conv(block.axes, block_y, Weights(block_w), result, space)
+            algorithm.conv(block.axes, block_y, Weights(block_w), result, space)
             _finish(result, target, bg, block)
 
-    blocks = cut(inner, "conv", algorithm, y.shape[0], dtype.itemsize)
+    blocks = cut(inner, "conv", algorithm.NAME, y.shape[0], dtype.itemsize)
     _run(run, blocks, serial=is_small(inner, y.shape[0]))
 
 
 def kernel_grad(
-    algorithm: str,
+    algorithm: Algorithm,
     spec: ConvSpec,
     x: Array,
     y: Array,
@@ -128,11 +149,10 @@ def kernel_grad(
     dtype: np.dtype[Any],
 ) -> None:
     """Write the kernel gradient of x (N, C, *small) and y (N, C, *big) to out."""
-    module = ALGORITHMS[algorithm]
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     xg, yg, wg = _grouped(x, spec), _grouped(y, spec), _grouped_kernel(out, spec)
     sums: dict[tuple[int, int], list[Block]] = {}
-    for block in cut(inner, "kernel_grad", algorithm, x.shape[0], dtype.itemsize):
+    for block in cut(inner, "kernel_grad", algorithm.NAME, x.shape[0], dtype.itemsize):
         sums.setdefault((block.groups.start, block.channels.start), []).append(block)
     out[...] = 0
 
@@ -147,7 +167,7 @@ def kernel_grad(
                     block_x = _load_x(mine, dtype, space, maxsize)
                     mine = yg[block.batch, block.groups, block.channels]
                     block_y = _load_y(spec, inner, mine, block, dtype, space)
-                    module.kernel_grad(block.axes, block_x, block_y, total, space)
+                    algorithm.kernel_grad(block.axes, block_x, block_y, total, space)
             store(total, target)
 
     _run(run, list(sums.values()), serial=is_small(inner, x.shape[0]))

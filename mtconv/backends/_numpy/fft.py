@@ -1,15 +1,22 @@
 """`fft`: each output phase as a product of spectra; inserted zeros are never transformed.
 
-A phase of the big side is ``y_p[t] = sum x[u] h_p[t - u]`` with ``h_p`` the phase's taps
-at ``m*shift_step - shift``. All three maps are circular convolutions or correlations of
-one common length, read back where they do not wrap. The error is relative to the largest
-element of the result, so this algorithm is not exact on integers.
+A phase of the big side is a convolution of stride 1, ``y_p[t] = sum h[v] x[t + shift - v]``
+with tap m of the phase at ``v = m*shift_step``. With ``u = t + shift`` nothing is negative:
+all three maps are circular convolutions or correlations over ``u``, of a length in which
+nothing wraps. The error is relative to the largest element, so this algorithm is not exact
+on integers; `mtconv.backends._numpy.promises` makes it so for `auto`.
+
+Kernels of many taps are cut into parts and channels are taken a few at a time, so that
+spectra fit the workspace.
 """
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Any
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise, product
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +25,68 @@ from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, live_phases, windows
 
-__all__ = ["conv", "conv_transpose", "kernel_grad"]
+__all__ = ["NAME", "conv", "conv_transpose", "kernel_grad", "lengths_of", "parts_of"]
+
+NAME = "fft"
 
 Axes = tuple[Axis, ...]
+Phases = tuple[Phase, ...]
 Array = NDArray[Any]
+Index = tuple[Any, ...]
+
+# Taps of one phase that are transformed at a time.
+PART_TAPS = 2**16
+
+# Bytes of the spectra of the channels that are summed at a time.
+SPECTRA_BYTES = 2**23
+
+
+class Part(NamedTuple):
+    """Neighbouring taps of a kernel: their relation, and their index in the kernel."""
+
+    axes: Axes
+    taps: Index
+
+
+@lru_cache(maxsize=1024)
+def parts_of(axes: Axes) -> tuple[Part, ...]:
+    """Cut a kernel into parts of few taps; most kernels are one part."""
+    counts = [1] * len(axes)
+
+    def span(axis: Axis, count: int) -> int:
+        return axis.dilation * (-(-axis.kernel // count) - 1) // axis.stride + 1
+
+    while True:
+        spans = [span(axis, count) for axis, count in zip(axes, counts, strict=True)]
+        widest = max(range(len(axes)), key=lambda n: (counts[n] < axes[n].kernel, spans[n]))
+        if prod(spans) <= PART_TAPS or counts[widest] >= axes[widest].kernel:
+            break
+        counts[widest] *= 2
+    cuts = [_cut(axis, count) for axis, count in zip(axes, counts, strict=True)]
+    return tuple(
+        Part(tuple(axis for axis, _ in part), (..., *(taps for _, taps in part)))
+        for part in product(*cuts)
+    )
+
+
+def _cut(axis: Axis, count: int) -> list[tuple[Axis, slice]]:
+    """Cut the taps of one axis into so many parts."""
+    count = min(count, axis.kernel)
+    edges = [axis.kernel * n // count for n in range(count + 1)]
+    return [
+        (
+            Axis(
+                axis.small,
+                axis.big,
+                stop - start,
+                axis.stride,
+                axis.dilation,
+                axis.lo - axis.dilation * start,
+            ),
+            slice(start, stop),
+        )
+        for start, stop in pairwise(edges)
+    ]
 
 
 def conv_transpose(
@@ -29,64 +94,53 @@ def conv_transpose(
 ) -> None:
     """Multiply the spectra of x and of each phase's taps.
 
-    x is (g, ci, b, *small), w (g, ci, co, *taps), out (b, g, co, *big).
+    x is (g, ci, b, *small), the weights (g, ci, co, *taps), out (b, g, co, *big).
     """
-    x = _batch_first(x)
-    lengths = _lengths(axes)
+    x = x.transpose(2, 0, 1, *range(3, x.ndim))
+    batch, groups, small = x.shape[:3]
+    share = out.shape[2]
     out[...] = 0
-    spectrum = _transform(x, lengths)
-    for found in _live(axes):
-        taps = _tap_spectrum(found, weights, lengths, space)
-        joined = np.einsum("ngs...,gsb...->ngb...", spectrum, taps)
-        result = _back(joined, lengths, x.dtype)
-        for number, (axis, phase, length) in enumerate(
-            zip(axes, found, lengths, strict=True)
-        ):
-            result = _read(result, number + 3, _reach(axis, phase), length, phase.cells)
-        out[(..., *_cells(axes, found))] = result
-
-
-def _tap_spectrum(
-    found: tuple[Phase, ...], weights: Weights, lengths: tuple[int, ...], space: Workspace
-) -> Array:
-    """Transform the taps of one phase."""
-    w = weights.array
-
-    def fill(spectrum: Array) -> None:
-        taps = _place(w, [_tap_places(p) for p in found], lengths, sign=1)
-        spectrum[...] = _transform(taps, lengths)
-
-    last = lengths[-1] if w.dtype.kind == "c" else lengths[-1] // 2 + 1
-    shape = (*w.shape[:3], *lengths[:-1], last)
-    key = tuple((phase.tap, phase.taps, phase.shift) for phase in found)
-    kind = np.result_type(w.dtype, np.complex64)
-    return weights.packed((key, lengths), shape, kind, space, fill)
+    for part in parts_of(axes):
+        lengths = lengths_of(part.axes)
+        channels = _channels(small, groups * (batch + 3 * share), lengths, x.dtype)
+        whole = _transform(x, lengths) if len(channels) == 1 else None
+        for phases in _reached(part.axes):
+            total: Array | None = None
+            for some in channels:
+                spectrum = (
+                    whole if whole is not None else _transform(x[:, :, some], lengths)
+                )
+                taps = _tap_spectrum(part, phases, weights, some, space)
+                total = _add(total, np.einsum("ngs...,gsb...->ngb...", spectrum, taps))
+            if total is not None:
+                result = _back(total, lengths, x.dtype)
+                big, spots = _places(part.axes, phases)
+                out[big] += result[spots]
 
 
 def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Correlate each phase of y with the phase's taps.
 
-    y is (b, g, co, *big), w (g, ci, co, *taps), out (b, g, ci, *small).
+    y is (b, g, co, *big), the weights (g, ci, co, *taps), out (b, g, ci, *small).
     """
-    del space
-    w = weights.array
-    lengths = _lengths(axes)
-    total: Array | None = None
-    for found in _live(axes):
-        taps = _place(w, [_tap_places(p) for p in found], lengths, sign=-1)
-        phase_of_y = _phase(axes, found, y, lengths)
-        joined = np.einsum(
-            "ngb...,gsb...->ngs...",
-            _transform(phase_of_y, lengths),
-            _transform(taps, lengths),
-        )
-        total = joined if total is None else total + joined
-    sizes = tuple(axis.small for axis in axes)
-    cells: tuple[Any, ...] = tuple(slice(size) for size in sizes)
-    if total is None:
-        out[...] = 0
-    else:
-        out[...] = _back(total, lengths, y.dtype)[(..., *cells)]
+    batch, groups, share = y.shape[:3]
+    small = out.shape[2]
+    out[...] = 0
+    for part in parts_of(axes):
+        lengths = lengths_of(part.axes)
+        channels = _channels(share, groups * (batch + 3 * small), lengths, y.dtype)
+        total: Array | None = None
+        for phases in _reached(part.axes):
+            for some in channels:
+                shifted = _shifted(part.axes, phases, y[:, :, some])
+                taps = _tap_spectrum(part, phases, weights, some, space, correlate=True)
+                joined = np.einsum(
+                    "ngb...,gsb...->ngs...", _transform(shifted, lengths), taps
+                )
+                total = _add(total, joined)
+        if total is not None:
+            cells: Index = tuple(slice(axis.small) for axis in axes)
+            out += _back(total, lengths, y.dtype)[(..., *cells)]
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
@@ -95,43 +149,123 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     x is (g, ci, b, *small), y (b, g, co, *big), out (g, ci, co, *taps).
     """
     del space
-    x = _batch_first(x)
-    lengths = _lengths(axes)
-    cells = [[(u, u) for u in range(axis.small)] for axis in axes]
-    spectrum = _transform(_place(x, cells, lengths, sign=-1), lengths)
-    for found in _live(axes):
-        phase_of_y = _phase(axes, found, y, lengths)
-        joined = np.einsum(
-            "ngs...,ngb...->gsb...", spectrum, _transform(phase_of_y, lengths)
-        )
-        result = _back(joined, lengths, x.dtype)
-        places = [_tap_places(phase) for phase in found]
-        source: tuple[Any, ...] = np.ix_(
-            *(
-                [place % length for _, place in axis_places]
-                for axis_places, length in zip(places, lengths, strict=True)
-            )
-        )
-        target: tuple[Any, ...] = tuple(slice(p.tap, None, p.tap_step) for p in found)
-        out[(..., *target)] += result[(..., *source)]
+    x = x.transpose(2, 0, 1, *range(3, x.ndim))
+    batch, groups, small = x.shape[:3]
+    share = y.shape[2]
+    for part in parts_of(axes):
+        lengths = lengths_of(part.axes)
+        target = out[part.taps]
+        for some in _channels(small, groups * (batch + 3 * share), lengths, x.dtype):
+            spectrum = _transform(x[:, :, some].conj(), lengths).conj()
+            for phases in _reached(part.axes):
+                shifted = _transform(_shifted(part.axes, phases, y), lengths)
+                joined = np.einsum("ngs...,ngb...->gsb...", spectrum, shifted)
+                result = _back(joined, lengths, x.dtype)
+                target[:, some][_taps(phases)] += result[_tap_spots(phases)]
 
 
-def _batch_first(x: Array) -> Array:
-    return x.transpose(2, 0, 1, *range(3, x.ndim))
+def _add(total: Array | None, joined: Array) -> Array:
+    if total is None:
+        return joined
+    total += joined
+    return total
 
 
-def _live(axes: Axes) -> list[tuple[Phase, ...]]:
-    """List the phases that a tap reaches; the others would be noise instead of zero."""
-    return list(product(*map(_reached, axes)))
+def _channels(
+    count: int, each: int, lengths: tuple[int, ...], dtype: np.dtype[Any]
+) -> list[slice]:
+    """Cut the channels that are summed, ``each`` of which has so many spectra."""
+    itemsize = np.result_type(dtype, np.complex64).itemsize
+    if dtype.kind != "c":
+        itemsize //= 2  # of real arrays half a spectrum is enough
+    step = max(1, SPECTRA_BYTES // max(each * prod(lengths) * itemsize, 1))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
-def _reached(axis: Axis) -> list[Phase]:
+def _tap_spectrum(
+    part: Part,
+    phases: Phases,
+    weights: Weights,
+    channels: slice,
+    space: Workspace,
+    *,
+    correlate: bool = False,
+) -> Array:
+    """Transform the taps of one phase for some of the channels that are summed.
+
+    Those are the small channels of a transposed convolution, and the big ones of a
+    convolution, which needs the spectrum of a correlation.
+    """
+    lengths = lengths_of(part.axes)
+    w = weights.array[part.taps]
+    w = w[:, :, channels] if correlate else w[:, channels]
+
+    def fill(spectrum: Array) -> None:
+        sizes = [(phase.taps - 1) * phase.shift_step + 1 for phase in phases]
+        taps = np.zeros((*w.shape[:3], *sizes), w.dtype)
+        taps[_tap_spots(phases)] = w[_taps(phases)]
+        if correlate:
+            spectrum[...] = _transform(taps.conj(), lengths).conj()
+        else:
+            spectrum[...] = _transform(taps, lengths)
+
+    last = lengths[-1] if w.dtype.kind == "c" else lengths[-1] // 2 + 1
+    shape = (*w.shape[:3], *lengths[:-1], last)
+    starts = tuple(taps.start for taps in part.taps[1:])
+    form = (starts, phases, channels.start, lengths, correlate)
+    return weights.packed(form, shape, np.result_type(w.dtype, np.complex64), space, fill)
+
+
+def _shifted(axes: Axes, phases: Phases, y: Array) -> Array:
+    """Place one phase of y over ``u``; what no tap reaches is left out."""
+    sizes = [
+        axis.small + (phase.taps - 1) * phase.shift_step
+        for axis, phase in zip(axes, phases, strict=True)
+    ]
+    shifted = np.zeros((*y.shape[:3], *sizes), y.dtype)
+    big, spots = _places(axes, phases)
+    shifted[spots] = y[big]
+    return shifted
+
+
+def _places(axes: Axes, phases: Phases) -> tuple[Index, Index]:
+    """Index the big cells of a phase that taps reach, and their ``u``."""
+    big, spots = [], []
+    for axis, phase in zip(axes, phases, strict=True):
+        first = max(0, -phase.shift)
+        size = axis.small + (phase.taps - 1) * phase.shift_step
+        stop = max(first, min(phase.cells, size - phase.shift))
+        start = phase.start + axis.stride * first
+        big.append(slice(start, start + axis.stride * (stop - first), axis.stride))
+        spots.append(slice(first + phase.shift, stop + phase.shift))
+    return (..., *big), (..., *spots)
+
+
+def _taps(phases: Phases) -> Index:
+    return (..., *(slice(phase.tap, None, phase.tap_step) for phase in phases))
+
+
+def _tap_spots(phases: Phases) -> Index:
+    """Index the ``v`` of a phase's taps."""
+    stops = ((phase.taps - 1) * phase.shift_step + 1 for phase in phases)
+    steps = (phase.shift_step for phase in phases)
+    return (..., *(slice(0, stop, step) for stop, step in zip(stops, steps, strict=True)))
+
+
+def _reached(axes: Axes) -> Iterator[Phases]:
+    """Yield the phases that a tap reaches; the others would be noise instead of zero."""
+    return product(*map(_reached_of, axes))
+
+
+@lru_cache(maxsize=4096)
+def _reached_of(axis: Axis) -> tuple[Phase, ...]:
     starts = {window.big_start % axis.stride for window in windows(axis)}
-    return [phase for phase in live_phases(axis) if phase.start in starts]
+    return tuple(phase for phase in live_phases(axis) if phase.start in starts)
 
 
-def _lengths(axes: Axes) -> tuple[int, ...]:
-    """Transform lengths in which no phase of the full result wraps onto another cell."""
+@lru_cache(maxsize=4096)
+def lengths_of(axes: Axes) -> tuple[int, ...]:
+    """Transform lengths in which no phase wraps onto another cell."""
     return tuple(
         _fast_length(
             axis.small
@@ -153,71 +287,6 @@ def _fast_length(least: int) -> int:
             three *= 3
         five *= 5
     return best
-
-
-def _tap_places(phase: Phase) -> list[tuple[int, int]]:
-    """Return each tap of a phase and where it stands in the phase's filter."""
-    return [
-        (phase.tap + m * phase.tap_step, m * phase.shift_step - phase.shift)
-        for m in range(phase.taps)
-    ]
-
-
-def _place(
-    source: Array,
-    places: list[list[tuple[int, int]]],
-    lengths: tuple[int, ...],
-    *,
-    sign: int,
-) -> Array:
-    """Copy elements to the places of a circular array (mirrored for sign = -1)."""
-    lead = source.ndim - len(lengths)
-    target = np.zeros((*source.shape[:lead], *lengths), source.dtype)
-    at: tuple[Any, ...] = np.ix_(
-        *(
-            [sign * place % length for _, place in axis_places]
-            for axis_places, length in zip(places, lengths, strict=True)
-        )
-    )
-    taken: tuple[Any, ...] = np.ix_(
-        *([tap for tap, _ in axis_places] for axis_places in places)
-    )
-    target[(..., *at)] = source[(..., *taken)]
-    return target
-
-
-def _reach(axis: Axis, phase: Phase) -> tuple[int, int]:
-    """Cells of a phase that some tap may reach, before clipping to the result."""
-    return -phase.shift, axis.small - 1 + (phase.taps - 1) * phase.shift_step - phase.shift
-
-
-def _read(array: Array, at: int, reach: tuple[int, int], length: int, count: int) -> Array:
-    """Read cells 0 to ``count`` of a circular axis; cells out of reach are zero."""
-    cells = np.arange(count)
-    inside = (cells >= reach[0]) & (cells <= reach[1])
-    shape = [1] * array.ndim
-    shape[at] = count
-    taken = np.take(array, cells % length, axis=at)
-    return np.where(inside.reshape(shape), taken, array.dtype.type(0))
-
-
-def _phase(
-    axes: Axes, found: tuple[Phase, ...], y: Array, lengths: tuple[int, ...]
-) -> Array:
-    """Place one phase of y on the circular axes, leaving out cells no tap reaches."""
-    places = []
-    for axis, phase in zip(axes, found, strict=True):
-        first, last = _reach(axis, phase)
-        cells = range(max(first, 0), min(last + 1, phase.cells))
-        places.append([(phase.start + axis.stride * t, t) for t in cells])
-    return _place(y, places, lengths, sign=1)
-
-
-def _cells(axes: Axes, found: tuple[Phase, ...]) -> tuple[Any, ...]:
-    return tuple(
-        slice(phase.start, None, axis.stride)
-        for axis, phase in zip(axes, found, strict=True)
-    )
 
 
 def _transform(array: Array, lengths: tuple[int, ...]) -> Array:

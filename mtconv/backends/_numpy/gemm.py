@@ -19,7 +19,9 @@ from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
 
-__all__ = ["COLUMN_BYTES", "conv", "conv_transpose", "kernel_grad"]
+__all__ = ["COLUMN_BYTES", "NAME", "conv", "conv_transpose", "kernel_grad"]
+
+NAME = "gemm"
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]

@@ -26,7 +26,9 @@ from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
 
-__all__ = ["STACK_BYTES", "conv", "conv_transpose", "kernel_grad"]
+__all__ = ["NAME", "STACK_BYTES", "conv", "conv_transpose", "kernel_grad"]
+
+NAME = "polyphase"
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]

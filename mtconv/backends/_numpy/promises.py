@@ -1,0 +1,273 @@
+"""What `auto` promises where it takes `fft`: the results of direct sums, but for rounding.
+
+- NaN reaches only what the kernel reaches: it is replaced by zero, and the elements that it
+  reaches are set afterwards. Where data or kernel have infinities, or the kernel has NaN,
+  an exact algorithm computes the result instead.
+- Finite values stay finite: where spectra could overflow or vanish, data and kernel are
+  scaled by powers of two, which is exact.
+- Whole numbers give whole numbers, exactly: the result is rounded where the error is
+  certainly below 1/2, otherwise an exact algorithm computes it.
+- Data and kernels without negative elements give no negative element.
+- Single and half precision are transformed in double precision, so that small elements
+  beside large ones are as accurate as direct sums make them.
+
+What is left is double precision, whose error is relative to the largest element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import frexp, inf, isfinite, isnan, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.backends._numpy import fft
+from mtconv.backends._numpy.weights import Weights
+from mtconv.backends._numpy.workspace import Workspace
+from mtconv.geometry import Axis
+
+__all__ = ["Careful", "careful", "computing_dtype"]
+
+Array = NDArray[Any]
+Axes = tuple[Axis, ...]
+
+# Elements that are looked at together, while they are in the cache.
+AT_A_TIME = 2**15
+
+# The largest error of a transform and its inverse, in units of rounding relative to the
+# norms of data and kernel: four for each of at most 64 halvings, and some to spare.
+ROUNDINGS = 300
+
+# Largest elements, and products of them, between which no spectrum overflows or vanishes.
+LEAST, MOST = 1e-250, 1e250
+
+
+class Traits(NamedTuple):
+    """What an array's values are like; those that are NaN do not count.
+
+    ``largest`` is the largest magnitude, infinite where an element is; ``norm`` is the
+    Euclidean norm, worked out for ``whole`` arrays only.
+    """
+
+    nan: bool
+    largest: float
+    nonnegative: bool
+    whole: bool
+    norm: float
+
+
+def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the double precision that arrays of a dtype are transformed in."""
+    return np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
+
+
+def careful(form: str, first: Array, second: Array) -> Careful | None:
+    """Look at the values of a call; return how `fft` keeps the promises for them.
+
+    None where an exact algorithm has to compute the result.
+    """
+    one, two = traits(first), traits(second)
+    if one.largest == inf or two.largest == inf or (two.nan and form != "kernel_grad"):
+        return None
+    whole = one.whole and two.whole
+    if whole:
+        # Channels or samples that are summed, and parts of the kernel that are added up.
+        terms = ROUNDINGS + max(first.shape + second.shape)
+        terms *= sqrt(1 + second.size / fft.PART_TAPS)
+        bound = one.norm * two.norm * terms * 2.0**-53
+        if not bound < 0.25:
+            return None
+    scales = _exponents(one.largest, two.largest)
+    positive = one.nonnegative and two.nonnegative
+    return Careful((one.nan, two.nan), scales, whole=whole, nonnegative=positive)
+
+
+def _exponents(first: float, second: float) -> tuple[int, int] | None:
+    """Powers of two by which arrays are divided, or None where that is not needed."""
+    if first == 0 or second == 0:
+        return None
+    if all(LEAST < size < MOST for size in (first, second, first * second)):
+        return None
+    return frexp(first)[1], frexp(second)[1]
+
+
+def traits(array: Array) -> Traits:
+    """Look at an array once, part by part, which takes no memory of its size."""
+    nan, whole = False, True
+    low, high, squares = 0.0, 0.0, 0.0
+    real = array.dtype.kind != "c"
+    for part in _parts(array):
+        values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
+        if not real:
+            values = values.view(np.float64)
+        least, most = float(values.min()), float(values.max())
+        if isnan(least):
+            nan = True
+            values = values[~np.isnan(values)]
+            if not values.size:
+                continue
+            least, most = float(values.min()), float(values.max())
+        low, high = min(low, least), max(high, most)
+        if not isfinite(low) or not isfinite(high):
+            return Traits(nan, inf, nonnegative=False, whole=False, norm=inf)
+        # A first look at few of them spares most arrays the second one.
+        whole = whole and bool((np.rint(values[:64]) == values[:64]).all())
+        if whole:
+            whole = bool((np.rint(values) == values).all())
+            squares += float(values @ values) if high - low < MOST**0.5 else inf
+    norm = sqrt(squares) if whole else 0.0
+    return Traits(nan, max(-low, high), low >= 0 and real, whole, norm)
+
+
+def _parts(array: Array) -> Iterator[Array]:
+    """Cut an array into parts of few elements, longest axes first."""
+    if array.size <= AT_A_TIME:
+        if array.size:
+            yield array
+        return
+    longest = max(range(array.ndim), key=array.shape.__getitem__)
+    lead = (slice(None),) * longest
+    step = max(1, array.shape[longest] * AT_A_TIME // array.size)
+    for start in range(0, array.shape[longest], step):
+        yield from _parts(array[(*lead, slice(start, start + step))])
+
+
+class Careful:
+    """The three maps by `fft`, for values that `careful` looked at.
+
+    Parameters
+    ----------
+    nan : pair of bool
+        Whether the first and the second array of the call have NaN.
+    exponents : pair of int, optional
+        Powers of two that the arrays are divided by.
+    whole, nonnegative : bool
+        What both arrays are, and so the result.
+    """
+
+    NAME = "fft"
+
+    def __init__(
+        self,
+        nan: tuple[bool, bool],
+        exponents: tuple[int, int] | None,
+        *,
+        whole: bool,
+        nonnegative: bool,
+    ) -> None:
+        self._nan = nan
+        self._exponents = exponents
+        self._whole = whole
+        self._nonnegative = nonnegative
+
+    def conv_transpose(
+        self, axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+    ) -> None:
+        """Do what `fft.conv_transpose` does."""
+        x, missing = self._load(x, 0)
+        fft.conv_transpose(axes, x, self._weights(weights), out, space)
+        self._keep(out)
+        if missing is not None:
+            reached = np.zeros((*out.shape[:2], 1, *out.shape[3:]))
+            marks = _any(missing, 1)
+            fft.conv_transpose(axes, marks, _ones(axes, weights), reached, space)
+            _spread(reached, out)
+
+    def conv(
+        self, axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace
+    ) -> None:
+        """Do what `fft.conv` does."""
+        y, missing = self._load(y, 0)
+        fft.conv(axes, y, self._weights(weights), out, space)
+        self._keep(out)
+        if missing is not None:
+            reached = np.zeros((*out.shape[:2], 1, *out.shape[3:]))
+            marks = _any(missing, 2)
+            fft.conv(axes, marks, _ones(axes, weights), reached, space)
+            _spread(reached, out)
+
+    def kernel_grad(
+        self, axes: Axes, x: Array, y: Array, out: Array, space: Workspace
+    ) -> None:
+        """Do what `fft.kernel_grad` does."""
+        x, missing_x = self._load(x, 0)
+        y, missing_y = self._load(y, 1)
+        with space.frame():
+            part = space.take(out.shape, out.dtype)
+            part[...] = 0
+            fft.kernel_grad(axes, x, y, part, space)
+            self._keep(part)
+            out += part
+        taps = out.shape[3:]
+        if missing_x is not None:
+            reached = np.zeros((*out.shape[:2], 1, *taps))
+            ones = np.ones((len(y), y.shape[1], 1, *y.shape[3:]))
+            fft.kernel_grad(axes, missing_x.astype(np.float64), ones, reached, space)
+            _spread(reached, out)
+        if missing_y is not None:
+            reached = np.zeros((len(out), 1, out.shape[2], *taps))
+            ones = np.ones((len(x), 1, *x.shape[2:]))
+            fft.kernel_grad(axes, ones, missing_y.astype(np.float64), reached, space)
+            _spread(reached, out)
+
+    def _load(self, array: Array, number: int) -> tuple[Array, Array | None]:
+        """Scale an array and replace its NaN; also returns where those are."""
+        missing = None
+        if self._nan[number]:
+            missing = np.isnan(array)
+            array = np.where(missing, 0, array)
+        return self._scaled(array, number), missing
+
+    def _scaled(self, array: Array, number: int) -> Array:
+        if self._exponents is None:
+            return array
+        return _shift(array, -self._exponents[number])
+
+    def _weights(self, weights: Weights) -> Weights:
+        if self._exponents is None:
+            return weights
+        # Not with the packed forms of the kernel, which were made of other values.
+        return Weights(self._scaled(weights.array, 1))
+
+    def _keep(self, out: Array) -> None:
+        """Make the result keep what its arguments promise."""
+        if self._exponents is not None:
+            out[...] = _shift(out, sum(self._exponents))
+        if self._whole:
+            values = out if out.dtype.kind != "c" else out.view(np.float64)
+            np.rint(values, out=values)
+            values += 0.0  # no negative zeros
+        elif self._nonnegative:
+            np.maximum(out, 0, out=out)
+
+
+def _shift(array: Array, exponent: int) -> Array:
+    """Multiply an array by a power of two, any number of bits away."""
+    shift: Callable[..., Any] = np.ldexp
+    if array.dtype.kind != "c":
+        result: Array = shift(array, exponent)
+        return result
+    shifted = np.empty(array.shape, array.dtype)
+    shift(array.real, exponent, out=shifted.real)
+    shift(array.imag, exponent, out=shifted.imag)
+    return shifted
+
+
+def _any(missing: Array, channels: int) -> Array:
+    """Mark the elements that are missing in any channel, by ones."""
+    marks: Array = np.any(missing, axis=channels, keepdims=True).astype(np.float64)
+    return marks
+
+
+def _ones(axes: Axes, weights: Weights) -> Weights:
+    """Weights of ones between one channel and one other, in every group."""
+    groups = len(weights.array)
+    return Weights(np.ones((groups, 1, 1, *(axis.kernel for axis in axes))))
+
+
+def _spread(reached: Array, out: Array) -> None:
+    """Set the elements that NaN reaches; ``reached`` counts how often."""
+    value = complex(np.nan, np.nan) if out.dtype.kind == "c" else np.nan
+    np.copyto(out, value, where=reached > 0.5)

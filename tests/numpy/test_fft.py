@@ -1,0 +1,123 @@
+"""`fft`: lengths of transforms, and all three maps however kernels and channels are cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mtconv
+from mtconv.backends._numpy import fft
+from mtconv.geometry import Axis
+from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad
+
+
+@pytest.mark.parametrize(
+    ("least", "length"),
+    [
+        (1, 1),
+        (2, 2),
+        (7, 8),
+        (11, 12),
+        (13, 15),
+        (17, 18),
+        (19, 20),
+        (21, 24),
+        (31, 32),
+        (33, 36),
+        (49, 50),
+        (65, 72),
+        (76, 80),
+        (91, 96),
+        (121, 125),
+        (217, 225),
+        (1025, 1080),
+        (4097, 4320),
+    ],
+)
+def test_lengths_are_products_of_2_3_and_5(least, length):
+    assert fft._fast_length(least) == length
+
+
+@pytest.mark.parametrize(
+    ("axis", "length"),
+    [
+        (Axis(3, 9, 5, 2), 5),  # 3 elements and two taps more
+        (Axis(4, 12, 6, 2), 6),
+        (Axis(4, 12, 5, 2, 3), 10),  # two taps of a phase are three elements apart
+        (Axis(9, 9, 1), 9),
+        (Axis(3, 1, 2, 4, 1, -1), 3),  # no taps
+    ],
+)
+def test_a_transform_is_as_long_as_no_phase_wraps(axis, length):
+    assert fft.lengths_of((axis,)) == (length,)
+    assert fft.lengths_of((axis, Axis(3, 9, 5, 2))) == (length, 5)
+
+
+@pytest.mark.parametrize(
+    ("axes", "kernels"),
+    [
+        ((Axis(9, 600, 500),), [(500,)]),
+        ((Axis(9, 70_008, 70_000),), [(35_000,), (35_000,)]),
+        ((Axis(9, 70_016, 70_000, 2),), [(70_000,)]),  # 35,000 taps of each phase
+        ((Axis(1, 300, 300), Axis(1, 300, 300)), [(150, 300), (150, 300)]),
+        ((Axis(1, 10**6 + 1, 2, 1, 10**6),), [(1,), (1,)]),  # taps far apart
+    ],
+)
+def test_kernels_of_many_taps_are_cut(axes, kernels):
+    parts = fft.parts_of(axes)
+    assert [tuple(axis.kernel for axis in part.axes) for part in parts] == kernels
+    assert sum(np.prod(sizes) for sizes in kernels) == np.prod([a.kernel for a in axes])
+
+
+@pytest.fixture(params=["whole", "cut"])
+def cut(request, monkeypatch):
+    """Also cut small problems as large ones are cut."""
+    fft.parts_of.cache_clear()
+    if request.param == "cut":
+        monkeypatch.setattr(fft, "PART_TAPS", 3)
+        monkeypatch.setattr(fft, "SPECTRA_BYTES", 1)
+    yield request.param
+    fft.parts_of.cache_clear()
+
+
+def geometries(rng, count):
+    """Draw shapes of x and kernel with options, for 1 to 3 axes."""
+    for _ in range(count):
+        rank, groups = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+        x = (int(rng.integers(1, 3)), groups * int(rng.integers(1, 3)))
+        kernel = (x[1], int(rng.integers(1, 3)))
+        yield (
+            (*x, *map(int, rng.integers(1, 5, rank))),
+            (*kernel, *map(int, rng.integers(1, 6, rank))),
+            {
+                "stride": [int(n) for n in rng.integers(1, 4, rank)],
+                "dilation": [int(n) for n in rng.integers(1, 4, rank)],
+                "padding": [tuple(map(int, rng.integers(-2, 2, 2))) for _ in range(rank)],
+                "groups": groups,
+            },
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_all_maps_are_close_to_plain_loops(cut, dtype):
+    rng = np.random.default_rng(len(cut + dtype))
+    most = 1e-3 if dtype != "float64" else 1e-10
+    checked = 0
+    for x_shape, kernel_shape, options in geometries(rng, 60):
+        x = rng.integers(-4, 5, x_shape).astype(dtype)
+        kernel = rng.integers(-4, 5, kernel_shape).astype(dtype)
+        try:
+            y = reference_conv_transpose(x, kernel, **options)
+            reference_conv(y, kernel, **options)
+        except mtconv.GeometryError:
+            continue
+        checked += 1
+        named = {**options, "algorithm": "fft"}
+        assert abs(mtconv.conv_transpose(x, kernel, **named) - y).max() < most
+        back = mtconv.conv(y, kernel, **named) - reference_conv(y, kernel, **options)
+        assert abs(back).max() < most * max(abs(y).max(), 1)
+        size = kernel_shape[2:]
+        grad = mtconv.kernel_grad(x, y, kernel_size=size, **named)
+        expected = reference_kernel_grad(x, y, kernel_size=size, **options)
+        assert abs(grad - expected).max() < most * max(abs(y).max(), 1)
+    assert checked > 20
