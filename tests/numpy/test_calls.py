@@ -42,36 +42,15 @@ def test_infinities_are_found_in_every_part_of_an_array(rows):
         array[row] = 0
 
 
-@pytest.mark.parametrize(
-    ("shape", "parts"),
-    [
-        ((2, 2**19), 1),
-        ((2, 2**19 + 1), 2),
-        ((3, 2**19 + 1), 3),
-        ((1, 2**21), 1),
-        ((4, 2**19), 2),
-        ((2, 3), 1),
-    ],
-)
-def test_elements_are_asked_a_million_at_a_time(shape, parts, watch):
-    """Halves of halves, each of them asked before its parts are."""
-    asked = watch(values, "all_finite")
-    assert values.all_finite(np.zeros(shape, np.float16))
-    assert len(asked) == 1 + 2 * (parts - 1)
-
-
-def test_floats_are_asked_by_one_product(monkeypatch):
-    asked = []
-    real = np.isfinite
-    monkeypatch.setattr(
-        values.np, "isfinite", lambda array: asked.append(np.ndim(array)) or real(array)
-    )
-    assert values.all_finite(np.ones((3, 4)))
-    assert asked == [0]  # of a number
-    asked.clear()
-    assert values.all_finite(np.ones((3, 4), np.complex64))
-    assert values.all_finite(np.ones((3, 4))[:, ::2])
-    assert asked == [1] * 6  # of rows
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 5), (1, 1, 40), (40, 1), (0, 4), (7, 6, 5)])
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_pieces_are_small_and_hold_every_element_once(shape, size):
+    array = np.arange(np.prod(shape)).reshape(shape)
+    parts = list(values.pieces(array, size))
+    assert all(0 < part.size <= size for part in parts)
+    assert all(np.shares_memory(part, array) for part in parts)
+    elements = [element for part in parts for element in part.flat]
+    assert sorted(elements) == array.ravel().tolist()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,20 @@ depend on it either.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
 
 from mtconv.backends._numpy.direct import PART_BYTES
+from mtconv.backends._numpy.footprint import (
+    NO_COPIES,
+    Copies,
+    Extent,
+    between_phases,
+    footprint,
+)
 from mtconv.backends._numpy.gemm import COLUMN_BYTES, GATHER_BYTES
 from mtconv.backends._numpy.polyphase import STACK_BYTES
 from mtconv.geometry import Axis, restrict, touched_big, touched_small
@@ -21,6 +29,10 @@ __all__ = ["Block", "cut", "is_small"]
 
 # Bytes that the arrays of one block may take together.
 BLOCK_BYTES = 24 * 2**20
+
+# Bytes that a block may take beside its result, whatever is fastest. With the arena that
+# a thread keeps this is below the 64 MiB that are promised.
+MOST_BYTES = 40 * 2**20
 
 # Bytes of columns of the groups of one block.
 GROUP_BYTES = 2**24
@@ -78,13 +90,56 @@ def is_small(spec: ConvSpec, batch: int) -> bool:
 
 @lru_cache(maxsize=1024)
 def cut(
-    spec: ConvSpec, form: str, algorithm: str, batch: int, itemsize: int
+    spec: ConvSpec,
+    form: str,
+    algorithm: str,
+    batch: int,
+    itemsize: int,
+    copies: Copies = NO_COPIES,
 ) -> tuple[Block, ...]:
-    """Cut a problem into blocks with results of their own.
+    """Cut a problem into blocks with results of their own, none above `MOST_BYTES`.
 
     Blocks of a kernel gradient have no results of their own along batch and space.
     """
-    sizes = _sizes(spec, batch, itemsize)
+    extent = _fast_extent(spec, form, algorithm, _sizes(spec, batch, itemsize))
+    extent = _fit(spec, form, algorithm, extent, itemsize, copies)
+    small, share = spec.kernel_shape[:2]
+    channels = small // max(spec.groups, 1) if form == "conv" else share
+    spaces = _spaces(spec, form, extent.cells)
+    return tuple(
+        Block(
+            items,
+            groups,
+            some,
+            tuple(one[0] for one in space),
+            tuple(one[1] for one in space),
+            tuple(one[2] for one in space),
+        )
+        for groups in _slices(spec.groups, extent.groups)
+        for some in _slices(channels, extent.channels)
+        for items in _slices(batch, extent.items)
+        for space in spaces
+    )
+
+
+def _spaces(
+    spec: ConvSpec, form: str, cells: tuple[int, ...]
+) -> list[tuple[tuple[slice, slice, Axis], ...]]:
+    """Cut space into blocks of about so many cells on the result's side."""
+    transposed = form == "conv_transpose"
+    return list(
+        product(
+            *(
+                _axis_blocks(axis, size, transposed)
+                for axis, size in zip(spec.axes, cells, strict=True)
+            )
+        )
+    )
+
+
+def _fast_extent(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> Extent:
+    """Choose the extent of blocks that is fast: few of them, in the caches."""
+    batch = sizes.batch
     small = is_small(spec, batch)
     transposed = form == "conv_transpose"
     ratio = prod(axis.stride for axis in spec.axes) if transposed else 1
@@ -103,26 +158,18 @@ def cut(
         for axis in spec.axes
     ]
     whole = spec.big if transposed else spec.small
-    pieces = _halve(whole, target * ratio, hard * ratio, least)
+    pieces = tuple(_halve(whole, target * ratio, hard * ratio, least))
     block_cells = max(1, prod(pieces) // ratio)
     items = max(1, min(batch, target // block_cells))
-    columns = sizes.taps * sizes.big_channels * block_cells * items * itemsize
+    columns = sizes.taps * sizes.big_channels * block_cells * items * sizes.itemsize
     groups = max(1, min(sizes.groups, GROUP_BYTES // max(columns, 1)))
-    spaces = list(
-        product(
-            *(
-                _axis_blocks(a, p, transposed)
-                for a, p in zip(spec.axes, pieces, strict=True)
-            )
-        )
-    )
     channels = sizes.small_channels if form == "conv" else sizes.big_channels
     share = channels
     if not small:
         # Channels first: every block of the batch packs the kernel again.
         count = -(-sizes.groups // groups)
         if form != "kernel_grad":
-            count *= len(spaces) * -(-batch // items)
+            count *= len(_spaces(spec, form, pieces)) * -(-batch // items)
         # A few channels are no even shares where items could be.
         even = channels >= LEAST_SHARES * blocks or channels % blocks == 0 or batch == 1
         if even:
@@ -130,21 +177,35 @@ def cut(
         groups, count = _finer(sizes.groups, groups, count, blocks)
         if form != "kernel_grad":
             items, count = _finer(batch, items, count, blocks)
-    batches, group_slices = _slices(batch, items), _slices(sizes.groups, groups)
-    return tuple(
-        Block(
-            b,
-            g,
-            c,
-            tuple(one[0] for one in found),
-            tuple(one[1] for one in found),
-            tuple(one[2] for one in found),
-        )
-        for g in group_slices
-        for c in _slices(channels, share)
-        for b in batches
-        for found in spaces
-    )
+    return Extent(items, groups, share, pieces)
+
+
+def _fit(
+    spec: ConvSpec, form: str, algorithm: str, extent: Extent, itemsize: int, copies: Copies
+) -> Extent:
+    """Halve whatever saves most memory until blocks fit."""
+
+    def size(extent: Extent) -> int:
+        return footprint(spec, form, algorithm, extent, itemsize, copies)
+
+    while size(extent) > MOST_BYTES:
+        smaller = list(_halves(extent))
+        if not smaller:  # one element of the result, of one channel
+            break
+        extent = min(smaller, key=size)
+    return extent
+
+
+def _halves(extent: Extent) -> Iterator[Extent]:
+    for name in ("items", "groups", "channels"):
+        count = getattr(extent, name)
+        if count > 1:
+            yield extent._replace(**{name: -(-count // 2)})
+    for number, count in enumerate(extent.cells):
+        if count > 1:
+            cells = list(extent.cells)
+            cells[number] = -(-count // 2)
+            yield extent._replace(cells=tuple(cells))
 
 
 def _sizes(spec: ConvSpec, batch: int, itemsize: int) -> _Sizes:
@@ -230,7 +291,8 @@ def _axis_blocks(
     whole = axis.big if transposed else axis.small
     count = -(-whole // size)
     edges = [whole * n // count for n in range(count + 1)]
-    if transposed:  # cuts between phases leave no halo where kernel and stride are equal
+    # Cuts between phases leave no halo where kernel and stride are equal.
+    if transposed and between_phases(axis, size):
         shift = axis.lo % axis.stride
         inner = {(e + shift) // axis.stride * axis.stride - shift for e in edges[1:-1]}
         edges = [0, *sorted(e for e in inner if 0 < e < whole), whole]

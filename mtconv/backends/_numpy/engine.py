@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy import direct, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.columns import FOLDED_CELLS
+from mtconv.backends._numpy.footprint import Copies
 from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
 from mtconv.backends._numpy.threads import run_all
 from mtconv.backends._numpy.weights import Packs, Weights
@@ -106,7 +107,8 @@ def conv_transpose(
                     fold_into(total, multiply(part, None, space), parts)
             _finish(total, target, bg, block)
 
-    blocks = cut(spec, "conv_transpose", algorithm.NAME, x.shape[0], dtype.itemsize)
+    copies = _copies(wg, out, dtype)
+    blocks = cut(spec, "conv_transpose", algorithm.NAME, x.shape[0], dtype.itemsize, copies)
     folds = spec.padding_mode != "zeros"
     _run(run_folded if folds else run, blocks, serial=is_small(spec, x.shape[0]))
 
@@ -136,7 +138,8 @@ def conv(
             algorithm.conv(block.axes, block_y, Weights(block_w), result, space)
             _finish(result, target, bg, block)
 
-    blocks = cut(inner, "conv", algorithm.NAME, y.shape[0], dtype.itemsize)
+    copies = _copies(wg, out, dtype, pads=inner is not spec, y=y)
+    blocks = cut(inner, "conv", algorithm.NAME, y.shape[0], dtype.itemsize, copies)
     _run(run, blocks, serial=is_small(inner, y.shape[0]))
 
 
@@ -152,7 +155,9 @@ def kernel_grad(
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     xg, yg, wg = _grouped(x, spec), _grouped(y, spec), _grouped_kernel(out, spec)
     sums: dict[tuple[int, int], list[Block]] = {}
-    for block in cut(inner, "kernel_grad", algorithm.NAME, x.shape[0], dtype.itemsize):
+    copies = Copies(data=inner is not spec or not _gapless(y, dtype))
+    blocks = cut(inner, "kernel_grad", algorithm.NAME, x.shape[0], dtype.itemsize, copies)
+    for block in blocks:
         sums.setdefault((block.groups.start, block.channels.start), []).append(block)
     out[...] = 0
 
@@ -185,6 +190,22 @@ def _run(function: Any, tasks: Any, *, serial: bool) -> None:
         quiet(tasks)
     else:
         run_all(lambda task: quiet((task,)), tasks)
+
+
+def _copies(
+    w: Array,
+    out: Array,
+    dtype: np.dtype[Any],
+    y: Array | None = None,
+    *,
+    pads: bool = False,
+) -> Copies:
+    """Return which arrays `_load`, `_load_y` and `_result` will have to copy."""
+    return Copies(
+        data=y is not None and (pads or not _gapless(y, dtype)),
+        kernel=w.dtype != dtype or not _rows_contiguous(w),
+        result=not _gapless(out, dtype),
+    )
 
 
 def _grouped(array: Array, spec: ConvSpec) -> Array:
@@ -220,6 +241,11 @@ def _rows_contiguous(array: Array) -> bool:
     return flags.aligned and all(stride >= 0 for stride in array.strides)
 
 
+def _gapless(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Return whether an array has this dtype and rows without gaps."""
+    return array.dtype == dtype and array.strides[-1] == array.itemsize
+
+
 def _load_x(
     array: Array, dtype: np.dtype[Any], space: Workspace, folded: int = FOLDED_CELLS
 ) -> Array:
@@ -250,7 +276,7 @@ def _load_y(
     if inner is not spec:
         return pad_block(spec, array, block.big, dtype, space)
     array = array[(..., *block.big)]
-    if array.dtype == dtype and array.strides[-1] == array.itemsize:
+    if _gapless(array, dtype):
         return array
     copy = space.take(array.shape, dtype)
     np.copyto(copy, array, casting="unsafe")
@@ -265,10 +291,8 @@ def _result(
     space: Workspace,
 ) -> Array:
     """Return the target itself where a block can be computed in place."""
-    if target is not None and target.dtype == dtype:
-        if target.strides[-1] == target.itemsize:
-            return target
-        return space.take(target.shape, dtype)
+    if target is not None and _gapless(target, dtype):
+        return target
     cells = target.shape[3:] if target is not None else tuple(a.big for a in block.axes)
     return space.take((*lead, *cells), dtype)
 
@@ -285,6 +309,8 @@ def _finish(result: Array, target: Array, bias: Array | None, block: Block) -> N
 def store(result: Array, target: Array) -> None:
     """Convert a block to the dtype of the target; whole floats become integers exactly."""
     if target.dtype.kind in "iu" and result.dtype.kind == "f":
-        # By way of int64, so that what does not fit wraps as integers do.
-        result = result.astype(np.int64)
-    np.copyto(target, result, casting="unsafe")
+        # By way of int64, so that what does not fit wraps as integers do; the ufunc
+        # converts a few elements at a time.
+        np.positive(result, out=target, dtype=np.int64, casting="unsafe")
+    else:
+        np.copyto(target, result, casting="unsafe")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.columns import folds, gather
-from mtconv.backends._numpy.overlap import overlap_add, sum_by_table
+from mtconv.backends._numpy.overlap import overlap_add, sum_by_table, terms
 from mtconv.backends._numpy.product import matmul, matrices_for, multiply, store
 from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
@@ -36,6 +36,7 @@ DEEP = 256
 # A problem this small costs more calls than work: its overlap-add is one look-up.
 FEW_COLUMNS = 2**14
 FEW_CELLS = 2**12
+FEW_TERMS = 2**16
 
 # The gathered columns of a convolution are read once, by BLAS, which packs them.
 GATHER_BYTES = 2**22
@@ -53,7 +54,8 @@ def conv_transpose(
     batch, sizes = x.shape[2], x.shape[3:]
     items = _items(x)
     each = batch * groups * prod(taps) * prod(sizes)
-    if len(items) == 1 and 0 < each * share <= FEW_COLUMNS and 0 < out.size <= FEW_CELLS:
+    few = 0 < each * share <= FEW_COLUMNS and 0 < out.size <= FEW_CELLS
+    if few and len(items) == 1 and terms(axes) * out.size <= FEW_TERMS:
         flat = space.take((each * share + 1,), x.dtype)
         flat[-1] = 0
         rows = w.reshape(groups, small, -1).swapaxes(1, 2)

@@ -19,7 +19,7 @@ from mtconv.backends._numpy.segments import segments
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, has_holes, live_phases, windows
 
-__all__ = ["Landing", "landings", "overlap_add", "sum_by_table"]
+__all__ = ["Landing", "landings", "overlap_add", "sum_by_table", "terms"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
@@ -135,6 +135,15 @@ def sum_by_table(axes: Axes, columns: Array, out: Array, space: Workspace) -> No
         out[...] = total.reshape(out.shape)
 
 
+@lru_cache(maxsize=4096)
+def terms(axes: Axes) -> int:
+    """Count the terms that an element of the result sums at most, in each channel."""
+    return prod(
+        max((min(phase.taps, axis.small) for phase in live_phases(axis)), default=0)
+        for axis in axes
+    )
+
+
 @lru_cache(maxsize=128)
 def _table(axes: Axes, shape: tuple[int, ...]) -> NDArray[np.intp]:
     """List the columns that each cell of out (b, g, co, *big) sums: (terms, cells)."""
@@ -145,8 +154,7 @@ def _table(axes: Axes, shape: tuple[int, ...]) -> NDArray[np.intp]:
     ordered = columns.reshape(groups, share, *taps, batch, *small)
     places = np.arange(prod(shape)).reshape(shape)
     seen = np.zeros(places.size, np.intp)
-    most = (max((phase.taps for phase in live_phases(axis)), default=0) for axis in axes)
-    table = np.full((max(prod(most), 1), places.size), columns.size)
+    table = np.full((max(terms(axes), 1), places.size), columns.size)
     for tap, cells, landing, _ in landings(axes):
         mine = np.moveaxis(ordered[(slice(None), slice(None), *tap)], 2, 0)
         place = places[(..., *landing)].ravel()

@@ -16,7 +16,7 @@ What is left is double precision, whose error is relative to the largest element
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import frexp, inf, isfinite, isnan, sqrt
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy import fft
+from mtconv.backends._numpy.values import pieces
 from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
@@ -98,7 +99,7 @@ def traits(array: Array) -> Traits:
     nan, whole = False, True
     low, high, squares = 0.0, 0.0, 0.0
     real = array.dtype.kind != "c"
-    for part in _parts(array):
+    for part in pieces(array, AT_A_TIME):
         values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
         if not real:
             values = values.view(np.float64)
@@ -119,19 +120,6 @@ def traits(array: Array) -> Traits:
             squares += float(values @ values) if high - low < MOST**0.5 else inf
     norm = sqrt(squares) if whole else 0.0
     return Traits(nan, max(-low, high), low >= 0 and real, whole, norm)
-
-
-def _parts(array: Array) -> Iterator[Array]:
-    """Cut an array into parts of few elements, longest axes first."""
-    if array.size <= AT_A_TIME:
-        if array.size:
-            yield array
-        return
-    longest = max(range(array.ndim), key=array.shape.__getitem__)
-    lead = (slice(None),) * longest
-    step = max(1, array.shape[longest] * AT_A_TIME // array.size)
-    for start in range(0, array.shape[longest], step):
-        yield from _parts(array[(*lead, slice(start, start + step))])
 
 
 class Careful:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mtconv.geometry import fold_index, windows
 from mtconv.spec import ConvSpec
 
-__all__ = ["all_finite", "fit_float64"]
+__all__ = ["all_finite", "fit_float64", "pieces"]
 
 Array = NDArray[Any]
 
@@ -42,10 +43,20 @@ def all_finite(array: Array) -> bool:
         with np.errstate(all="ignore"):
             if np.isfinite(np.dot(flat, flat)):
                 return True
-    if array.size <= _AT_A_TIME or array.shape[0] == 1:
-        return all(bool(np.isfinite(part).all()) for part in array)
-    half = array.shape[0] // 2
-    return all_finite(array[:half]) and all_finite(array[half:])
+    return all(bool(np.isfinite(part).all()) for part in pieces(array, _AT_A_TIME))
+
+
+def pieces(array: Array, size: int) -> Iterator[Array]:
+    """Cut an array into views of about ``size`` elements, the longest axis first."""
+    if array.size <= size:
+        if array.size:
+            yield array
+        return
+    longest = max(range(array.ndim), key=array.shape.__getitem__)
+    lead = (slice(None),) * longest
+    step = max(1, array.shape[longest] * size // array.size)
+    for start in range(0, array.shape[longest], step):
+        yield from pieces(array[(*lead, slice(start, start + step))], size)
 
 
 def fit_float64(
