@@ -108,6 +108,10 @@ def conv_transpose(
     Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
     backend needs a workspace of at most 64 MiB per thread whatever the sizes.
 
+    On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
+    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
+    kernel; whole numbers stay exact, and all else is as accurate as direct sums.
+
     References
     ----------
     .. [1] V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep
@@ -200,6 +204,10 @@ def conv(
     -----
     Costs as many multiply-adds as its adjoint.
 
+    On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
+    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
+    kernel; whole numbers stay exact, and all else is as accurate as direct sums.
+
     Examples
     --------
     >>> conv([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]])
@@ -283,6 +291,10 @@ def kernel_grad(
     Notes
     -----
     Costs as many multiply-adds as the other two maps.
+
+    On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
+    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
+    y; whole numbers stay exact, and all else is as accurate as direct sums.
 
     Examples
     --------

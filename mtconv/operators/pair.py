@@ -50,6 +50,9 @@ class Conv(Operator):
     leaf is the kernel, as soon as an operator is made or applied with JAX imported. Sums,
     multiples and products are those of `scipy.sparse.linalg.aslinearoperator`.
 
+    Accuracy is that of `mtconv.conv`: on NumPy, where `auto` takes the FFT in float64, the
+    error of an element is below ``2**-44`` times the product of the norms of x and kernel.
+
     Examples
     --------
     >>> A = Conv([1, 10], input_size=3)

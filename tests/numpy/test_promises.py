@@ -254,3 +254,17 @@ def test_the_last_element_of_a_large_array_counts(shape):
 def test_values_that_need_an_exact_algorithm(first, second, refused):
     chosen = promises.careful("conv", np.array(first), np.array(second))
     assert (chosen is None) == refused
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_double_precision_is_as_accurate_as_documented(form, dtype):
+    """Within 2**-44 of the product of the norms."""
+
+    def values(rng, shape):
+        return rng.standard_normal(shape).astype(dtype) * 10.0 ** rng.uniform(-9, 9, shape)
+
+    for first, second, options in problems(form, 7, 60, values):
+        expected = REFERENCES[form](first, second, **options)
+        error = abs(by_fft(form, first, second, **options) - expected).max(initial=0)
+        assert error <= 2.0**-44 * np.linalg.norm(first) * np.linalg.norm(second)
