@@ -80,7 +80,7 @@ def conv_transpose(
 
     def multiply(block: Block, target: Array | None, space: Workspace) -> Array:
         block_x = _load_x(xg[(block.batch, block.groups, ..., *block.small)], dtype, space)
-        block_w = _load(wg[block.groups, :, block.channels], dtype, space)
+        block_w = _load_w(algorithm, wg[block.groups, :, block.channels], dtype, space)
         lead = yg[block.batch, block.groups, block.channels].shape[:3]
         result = _result(target, block, lead, dtype, space)
         part = (algorithm.NAME, block.groups.start, block.channels.start)
@@ -132,7 +132,7 @@ def conv(
             block_y = _load_y(
                 spec, inner, yg[block.batch, block.groups], block, dtype, space
             )
-            block_w = _load(wg[block.groups, block.channels], dtype, space)
+            block_w = _load_w(algorithm, wg[block.groups, block.channels], dtype, space)
             target = xg[(block.batch, block.groups, block.channels, *block.small)]
             result = _result(target, block, target.shape[:3], dtype, space)
             algorithm.conv(block.axes, block_y, Weights(block_w), result, space)
@@ -226,6 +226,13 @@ def _load(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
     copy = space.take(array.shape, dtype)
     np.copyto(copy, array, casting="unsafe")
     return copy
+
+
+def _load_w(
+    algorithm: Algorithm, array: Array, dtype: np.dtype[Any], space: Workspace
+) -> Array:
+    """Load a block of the kernel; `fft` converts the taps that it transforms itself."""
+    return array if algorithm.NAME == "fft" else _load(array, dtype, space)
 
 
 def _rows_contiguous(array: Array) -> bool:

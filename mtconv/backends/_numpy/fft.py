@@ -94,7 +94,8 @@ def conv_transpose(
 ) -> None:
     """Multiply the spectra of x and of each phase's taps.
 
-    x is (g, ci, b, *small), the weights (g, ci, co, *taps), out (b, g, co, *big).
+    x is (g, ci, b, *small), the weights (g, ci, co, *taps), of any dtype, out
+    (b, g, co, *big).
     """
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
     batch, groups, small = x.shape[:3]
@@ -110,7 +111,7 @@ def conv_transpose(
                 spectrum = (
                     whole if whole is not None else _transform(x[:, :, some], lengths)
                 )
-                taps = _tap_spectrum(part, phases, weights, some, space)
+                taps = _tap_spectrum(part, phases, weights, some, x.dtype, space)
                 total = _add(total, np.einsum("ngs...,gsb...->ngb...", spectrum, taps))
             if total is not None:
                 result = _back(total, lengths, x.dtype)
@@ -133,7 +134,9 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
         for phases in _reached(part.axes):
             for some in channels:
                 shifted = _shifted(part.axes, phases, y[:, :, some])
-                taps = _tap_spectrum(part, phases, weights, some, space, correlate=True)
+                taps = _tap_spectrum(
+                    part, phases, weights, some, y.dtype, space, correlate=True
+                )
                 joined = np.einsum(
                     "ngb...,gsb...->ngs...", _transform(shifted, lengths), taps
                 )
@@ -187,6 +190,7 @@ def _tap_spectrum(
     phases: Phases,
     weights: Weights,
     channels: slice,
+    dtype: np.dtype[Any],
     space: Workspace,
     *,
     correlate: bool = False,
@@ -202,18 +206,18 @@ def _tap_spectrum(
 
     def fill(spectrum: Array) -> None:
         sizes = [(phase.taps - 1) * phase.shift_step + 1 for phase in phases]
-        taps = np.zeros((*w.shape[:3], *sizes), w.dtype)
+        taps = np.zeros((*w.shape[:3], *sizes), dtype)
         taps[_tap_spots(phases)] = w[_taps(phases)]
         if correlate:
             spectrum[...] = _transform(taps.conj(), lengths).conj()
         else:
             spectrum[...] = _transform(taps, lengths)
 
-    last = lengths[-1] if w.dtype.kind == "c" else lengths[-1] // 2 + 1
+    last = lengths[-1] if dtype.kind == "c" else lengths[-1] // 2 + 1
     shape = (*w.shape[:3], *lengths[:-1], last)
     starts = tuple(taps.start for taps in part.taps[1:])
     form = (starts, phases, channels.start, lengths, correlate)
-    return weights.packed(form, shape, np.result_type(w.dtype, np.complex64), space, fill)
+    return weights.packed(form, shape, np.result_type(dtype, np.complex64), space, fill)
 
 
 def _shifted(axes: Axes, phases: Phases, y: Array) -> Array:

@@ -105,6 +105,8 @@ def footprint(
         axes,
         itemsize,
     )
+    if algorithm == "fft":  # it converts the taps that it transforms
+        copies = copies._replace(kernel=False)
     loaded = _loaded(form, counts, copies, folds=folds)
     return itemsize * loaded + _MODELS[form, _module(spec, algorithm)](counts)
 

@@ -233,6 +233,7 @@ class Careful:
 
 def _shift(array: Array, exponent: int) -> Array:
     """Multiply an array by a power of two, any number of bits away."""
+    array = array.astype(computing_dtype(array.dtype), copy=False)
     shift: Callable[..., Any] = np.ldexp
     if array.dtype.kind != "c":
         result: Array = shift(array, exponent)
