@@ -75,7 +75,8 @@ def conv_transpose(
         What the forward convolution reads in its padding: "zeros", "circular",
         "reflect", "replicate" or "symmetric".
     layout, kernel_layout : str, optional
-        Order of the axes, for example "NHWC" and "HWIO".
+        Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a bare
+        volume and its kernel, "NHW" for a stack of bare images.
     algorithm : str
         "auto", "exact" (exact on integer-valued arrays), or an algorithm by name.
     backend : str, optional

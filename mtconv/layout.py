@@ -221,7 +221,7 @@ def _data_arrangement(
         batch = False
         allowed = {rank}
         wanted = f"{_dimensions(rank)}, as many as the kernel, which has no channels"
-        fix = "Give both channel axes, or name a batch axis by `layout`, as in 'NHW'."
+        fix = "Give both channel axes, or name a batch axis by `layout`: 'NHW' or 'HWN'."
     if ndim is not None and ndim not in allowed:
         msg = message(
             function,

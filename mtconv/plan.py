@@ -6,6 +6,7 @@ algorithm. Everything in it is settled from shapes and dtypes alone.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -16,6 +17,7 @@ from mtconv.layout import Arrangement
 from mtconv.options import ALGORITHMS, Options, check_word
 from mtconv.problem import Problem, match, problem
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advising
 
 __all__ = [
     "Plan",
@@ -99,7 +101,8 @@ def make_plan(
         )
         raise BackendError(msg)
     spec = found.spec
-    _check_elements(form, spec, batch)
+    with _advising(found):
+        _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
     return Plan(form, spec, found.data, found.kernel, best.algorithm, backend, algorithm)
 
@@ -119,7 +122,8 @@ def plan_for(
     """Return the plan of one call from shapes, options and dtype; cached."""
     found = problem(form, first, second, options, kernel_size)
     if bias is not None:
-        _check_bias(form, found.spec, bias)
+        with _advising(found):
+            _check_bias(form, found.spec, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
 
 
@@ -137,7 +141,8 @@ def plan_for_spec(
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     found = match(form, spec, first, second)
     if bias is not None:
-        _check_bias(form, spec, bias)
+        with _advising(found):
+            _check_bias(form, spec, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
 
 
@@ -165,6 +170,15 @@ def result_shape(form: str, found: Problem, first: tuple[int, ...]) -> tuple[int
         shape = (batch, *shape)
     inverse = found.data.inverse
     return shape if inverse is None else tuple(shape[axis] for axis in inverse)
+
+
+def _advising(found: Problem) -> AbstractContextManager[None]:
+    """Add advice on bare volumes to errors about arrays that can be such."""
+    spec = found.spec
+    ndim, kernel_ndim = (spec.rank + side.leading for side in (found.data, found.kernel))
+    # The kernel has two axes of channels, but `leading` counts the data's one.
+    kernel_ndim += found.kernel.channels
+    return advising(ndim, kernel_ndim, spec.layout, spec.kernel_layout)
 
 
 def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:

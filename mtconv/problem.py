@@ -17,6 +17,7 @@ from mtconv.resolve import (
     per_axis,
 )
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advising
 
 __all__ = ["Problem", "match", "problem", "swap_channel_letters"]
 
@@ -42,8 +43,18 @@ def problem(
     ``first`` and ``second`` are the shapes of x and kernel for "conv_transpose" and
     "conv" (whose x is on the big side), and of x and y for "kernel_grad".
     """
-    if kernel_size is not None:
-        return _kernel_grad_problem(first, second, options, kernel_size)
+    kernel_ndim = len(second)
+    if isinstance(kernel_size, tuple):  # three taps without channels are read as such
+        kernel_ndim = len(kernel_size) + 2
+    with advising(len(first), kernel_ndim, options.layout, options.kernel_layout):
+        if kernel_size is not None:
+            return _kernel_grad_problem(first, second, options, kernel_size)
+        return _map_problem(form, first, second, options)
+
+
+def _map_problem(
+    form: str, first: tuple[int, ...], second: tuple[int, ...], options: Options
+) -> Problem:
     small = "I" if form == "conv_transpose" else "O"
     data, kernel, names = resolve_layouts(
         form,
@@ -205,6 +216,17 @@ def match(
 ) -> Problem:
     """Check the shapes of the arrays of one call against a spec made before."""
     kernel_ndim = spec.rank + 2 * (spec.small_channels is not None)
+    with advising(len(first), kernel_ndim, spec.layout, spec.kernel_layout):
+        return _match(form, spec, first, second, kernel_ndim)
+
+
+def _match(
+    form: str,
+    spec: ConvSpec,
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    kernel_ndim: int,
+) -> Problem:
     layout = spec.layout
     if layout is None and spec.small_channels is None and spec.rank > 2:
         layout = "DHW"

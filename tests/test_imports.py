@@ -18,6 +18,7 @@ LATE = (*OPTIONAL, "threadpoolctl")  # a dependency, but imported when a pool st
 # The way of a call through the core, from the bottom up: no part imports a later one.
 ORDER = (
     "errors",
+    "volumes",
     "geometry",
     "parallel",
     "options",

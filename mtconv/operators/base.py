@@ -18,6 +18,7 @@ from mtconv.operators.pytree import register
 from mtconv.operators.sides import Sides, operator_spec, sides
 from mtconv.options import IntOrInts, Options, freeze_sizes
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advice
 
 __all__ = ["Operator"]
 
@@ -300,12 +301,14 @@ class Operator(Explicit):
         return shape[:axis] + shape[axis + 1 :] == self.input_shape
 
     def _wrong_shape(self, argument: str, got: tuple[int, ...]) -> str:
+        layouts = self.spec.layout, self.spec.kernel_layout
         return message(
             type(self).__name__,
             argument,
             f"must have shape {self.input_shape}, alone or behind a batch axis, or be flat "
             f"with {self.shape[1]} elements",
             f"shape {got}",
+            fix=advice(max(len(got), 3), self.kernel.ndim, *layouts),
         )
 
 
