@@ -332,7 +332,8 @@ def _apply(
 ) -> Any:
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     name = "y" if form == "kernel_grad" else "kernel"
-    check_word(form, "algorithm", algorithm, ALGORITHMS)  # before it keys a cache
+    if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
+        algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     if backend is None and all_numpy(first, second, bias):
         engine = load("numpy")
     else:

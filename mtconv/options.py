@@ -82,8 +82,8 @@ def freeze(
         dilation = _ints(function, "dilation", dilation)
     if type(groups) is not int:
         groups = _int(function, "groups", groups)
-    if padding_mode != "zeros":
-        check_word(function, "padding_mode", padding_mode, PADDING_MODES)
+    if type(padding_mode) is not str or padding_mode != "zeros":
+        padding_mode = check_word(function, "padding_mode", padding_mode, PADDING_MODES)
     if layout is not None and type(layout) is not str:
         layout = _layout_string(function, "layout", layout)
     if kernel_layout is not None and type(kernel_layout) is not str:
@@ -107,9 +107,17 @@ def freeze_sizes(function: str, argument: str, value: IntOrInts) -> int | tuple[
 
 
 def check_word(function: str, argument: str, value: object, words: tuple[str, ...]) -> str:
-    """Check that a value is one of the words that the argument has."""
-    if isinstance(value, str) and value in words:
+    """Return the plain word that a value equals, one of those that the argument has.
+
+    Only strings are words; those of a class of their own, as of NumPy or of an
+    enumeration, may hash and print in another way and become plain.
+    """
+    if type(value) is str and value in words:
         return value
+    if isinstance(value, str):
+        value = str.__str__(value)
+        if value in words:
+            return value
     names = ", ".join(repr(word) for word in words)
     fix = ""
     if isinstance(value, str) and value.lower() in words:
@@ -217,7 +225,7 @@ def _rows(value: object) -> list[object] | None:
 
 def _layout_string(function: str, argument: str, value: object) -> str:
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # an enumeration prints its member's name
     msg = message(
         function,
         argument,

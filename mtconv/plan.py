@@ -80,7 +80,7 @@ def make_plan(
     backend: str,
 ) -> Plan:
     """Settle the algorithm of a problem."""
-    check_word(form, "algorithm", algorithm, ALGORITHMS)
+    algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     available = AVAILABLE[backend]
     if algorithm not in ("auto", "exact", *available):
         msg = message(

@@ -126,7 +126,7 @@ def input_sizes(
     >>> input_sizes(16, 4, form="conv", stride=2, padding=1)
     ((32, 33),)
     """
-    check_word("input_sizes", "form", form, ("conv_transpose", "conv"))
+    form = check_word("input_sizes", "form", form, ("conv_transpose", "conv"))
     options = freeze("input_sizes", stride=stride, padding=padding, dilation=dilation)
     sizes = freeze_sizes("input_sizes", "size", size)
     taps = freeze_sizes("input_sizes", "kernel_size", kernel_size)

@@ -107,8 +107,9 @@ def _rows(value: Any) -> tuple[Any, ...] | None:
 
 def word(function: str, argument: str, value: Any, words: tuple[str, ...]) -> str:
     """Check that a value is one of the words that the argument has."""
-    if isinstance(value, str) and value in words:
-        return value
+    text = str.__str__(value) if isinstance(value, str) else None
+    if text in words:
+        return text
     names = ", ".join(repr(name) for name in words)
     msg = message(function, argument, f"must be one of {names}", repr(value))
     raise GeometryError(msg)

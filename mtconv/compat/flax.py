@@ -129,7 +129,7 @@ def geometry(
         rank,
         least=1,
     )
-    if padding == "CIRCULAR":
+    if isinstance(padding, str) and padding == "CIRCULAR":
         axes = []
         for n, k, s, d in zip(small, taps, steps, spread, strict=True):
             total = max(d * (k - 1) + 1 - s, 0)

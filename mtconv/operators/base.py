@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mtconv.dispatch import backend_for
+from mtconv.dispatch import backend_for, backend_name
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
 from mtconv.operators.explicit import Explicit, How
@@ -16,7 +16,7 @@ from mtconv.operators.kernels import read_only_copy, same_kernel
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.pytree import register
 from mtconv.operators.sides import Sides, operator_spec, sides
-from mtconv.options import IntOrInts, Options, freeze_sizes
+from mtconv.options import ALGORITHMS, IntOrInts, Options, check_word, freeze_sizes
 from mtconv.spec import ConvSpec
 from mtconv.volumes import advice
 
@@ -36,6 +36,7 @@ class Operator(Explicit):
 
     def _set(self, kernel: Any, input_size: IntOrInts, options: Options, how: How) -> None:
         name = type(self).__name__
+        how = _checked(name, how)
         engine = backend_for(name, how.backend, kernel=kernel)
         kernel = engine.asarray(name, "kernel", kernel)
         size = freeze_sizes(name, "input_size", input_size)
@@ -310,6 +311,15 @@ class Operator(Explicit):
             f"shape {got}",
             fix=advice(max(len(got), 3), self.kernel.ndim, *layouts),
         )
+
+
+def _checked(name: str, how: How) -> How:
+    """Check the words that say how to compute; they key the caches of later calls."""
+    backend = None
+    if how.backend is not None:
+        backend = backend_name(name, how.backend, "must be None or one of")
+    algorithm = check_word(name, "algorithm", how.algorithm, ALGORITHMS)
+    return How(backend, algorithm, how.precision)
 
 
 def _restore(cls: type[Operator], kernel: Any, spec: ConvSpec, how: How) -> Operator:
