@@ -20,10 +20,12 @@ __all__ = [
     "Geometry",
     "cropped",
     "ends",
+    "flag",
     "group_count",
     "ints",
     "pairs",
     "refuse",
+    "rows",
     "same_shape",
     "word",
 ]
@@ -64,9 +66,9 @@ def pairs(
     function: str, argument: str, value: Any, rank: int
 ) -> tuple[tuple[int, int], ...]:
     """Read one (low, high) pair of integers per axis."""
-    rows = _rows(value) or ()
+    items = rows(value) or ()
     found = []
-    for name, row in zip(axis_names(rank), rows, strict=False):
+    for name, row in zip(axis_names(rank), items, strict=False):
         pair = freeze_sizes(function, argument, row)
         if isinstance(pair, int) or len(pair) != 2:
             msg = message(
@@ -74,7 +76,7 @@ def pairs(
             )
             raise GeometryError(msg)
         found.append((pair[0], pair[1]))
-    if len(rows) != rank:
+    if len(items) != rank:
         msg = message(
             function,
             argument,
@@ -89,13 +91,23 @@ def ends(
     function: str, argument: str, value: Any, rank: int
 ) -> tuple[tuple[int, int], ...]:
     """Read one integer, one per axis, or one (low, high) pair per axis."""
-    rows = _rows(value)
-    rows = (value,) * rank if rows is None else rows
-    both = tuple((row, row) if _rows(row) is None else row for row in rows)
+    items = rows(value)
+    items = (value,) * rank if items is None else items
+    both = tuple((item, item) if rows(item) is None else item for item in items)
     return pairs(function, argument, both, rank)
 
 
-def _rows(value: Any) -> tuple[Any, ...] | None:
+def flag(function: str, argument: str, value: Any) -> bool:
+    """Read a truth value; an array of several has none."""
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        got = f"{value!r} of type {type(value).__name__}"
+        msg = message(function, argument, "must be True or False", got)
+        raise GeometryError(msg) from None
+
+
+def rows(value: Any) -> tuple[Any, ...] | None:
     """Return what a sequence holds; None for strings and numbers."""
     if isinstance(value, (str, bytes)):
         return None

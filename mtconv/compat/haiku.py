@@ -136,9 +136,11 @@ def geometry(
 
 
 def _channels_first(data_format: str | None) -> bool:
-    if data_format is None or data_format == "channels_last":
+    if data_format is None:
         return False
     if isinstance(data_format, str):
+        if data_format == "channels_last":
+            return False
         if data_format == "channels_first" or data_format[:2] == "NC":
             return True
         if data_format[:1] == "N" and data_format[-1:] == "C":

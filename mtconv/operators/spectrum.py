@@ -51,7 +51,7 @@ def operator_norm(function: str, spec: ConvSpec, kernel: Array, tol: float) -> f
 
 def _check_tolerance(function: str, tol: object) -> None:
     """Check that a tolerance is a finite number of at least 0."""
-    number = isinstance(tol, (Real, np.floating, np.integer)) and not isinstance(tol, bool)
+    number = isinstance(tol, Real) and not isinstance(tol, (bool, np.timedelta64))
     if not number or not 0 <= tol < inf:  # type: ignore[operator]
         rule = "must be a finite number of at least 0"
         got = f"{tol!r} of type {type(tol).__name__}"
