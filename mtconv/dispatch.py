@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from mtconv.errors import BackendError, message
+from mtconv.errors import BackendError, message, shown
 from mtconv.plan import Plan
 
 __all__ = [
@@ -130,7 +130,7 @@ def backend_name(function: str, backend: Any, rule: str = "must be one of") -> s
     name = str.__str__(backend) if isinstance(backend, str) else None
     if name not in BACKENDS:
         names = ", ".join(repr(known) for known in BACKENDS)
-        raise BackendError(message(function, "backend", f"{rule} {names}", repr(backend)))
+        raise BackendError(message(function, "backend", f"{rule} {names}", shown(backend)))
     return name
 
 

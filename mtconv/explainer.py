@@ -10,7 +10,7 @@ import numpy as np
 
 from mtconv import geometry
 from mtconv.dispatch import backend_name
-from mtconv.errors import BackendError, message
+from mtconv.errors import BackendError, message, shown
 from mtconv.explanation import SIDES, AxisFacts, Explanation
 from mtconv.ladders import Candidate, choose_algorithm
 from mtconv.layout import axis_names
@@ -113,7 +113,7 @@ def _dtype(dtype: Any) -> tuple[str, int]:
         found = np.dtype(object)
     if found.kind not in "iufc" and found.name != "bfloat16":
         rule = "must be an integer, floating or complex dtype"
-        raise BackendError(message("explain", "dtype", rule, repr(dtype)))
+        raise BackendError(message("explain", "dtype", rule, shown(dtype)))
     return found.name, found.itemsize
 
 

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Sequence
 from typing import NamedTuple, SupportsIndex, TypeAlias, cast
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 
 __all__ = [
     "ALGORITHMS",
@@ -122,7 +122,7 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
     fix = ""
     if isinstance(value, str) and value.lower() in words:
         fix = f"Write it in small letters, {value.lower()!r}."
-    msg = message(function, argument, f"must be one of {names}", repr(value), fix=fix)
+    msg = message(function, argument, f"must be one of {names}", shown(value), fix=fix)
     raise GeometryError(msg)
 
 
@@ -230,7 +230,7 @@ def _layout_string(function: str, argument: str, value: object) -> str:
         function,
         argument,
         "must be a string such as 'NCHW' or None",
-        f"{value!r} of type {type(value).__name__}",
+        f"{shown(value)} of type {type(value).__name__}",
         fix="Leave it out for channels first.",
     )
     raise GeometryError(msg)

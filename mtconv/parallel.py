@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from operator import index
 from typing import SupportsIndex
 
-from mtconv.errors import message
+from mtconv.errors import message, shown
 
 __all__ = ["workers", "workers_here"]
 
@@ -78,10 +78,10 @@ def workers(number: SupportsIndex) -> _Workers:
     except TypeError:
         count = None
     if count is None:
-        got = f"{number!r} of type {type(number).__name__}"
+        got = f"{shown(number)} of type {type(number).__name__}"
         raise TypeError(message("workers", "number", "must be an integer", got))
     if count < 1:
-        raise ValueError(message("workers", "number", "must be at least 1", count))
+        raise ValueError(message("workers", "number", "must be at least 1", shown(count)))
     return _Workers(count)
 
 

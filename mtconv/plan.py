@@ -29,6 +29,7 @@ __all__ = [
 
 # An array of more elements cannot be addressed on any machine there is.
 MAX_ELEMENTS = 2**47
+MAX_STEP = 2**256
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,17 @@ def _advising(found: Problem) -> AbstractContextManager[None]:
 
 
 def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
+    for axis in spec.axes:
+        # Steps may lead far outside of all arrays; costs are floating-point numbers.
+        for argument, step in (
+            ("stride", axis.stride),
+            ("dilation", axis.extent),
+            ("padding", axis.lo),
+            ("padding", axis.hi),
+        ):
+            if isinstance(step, int) and abs(step) > MAX_STEP:
+                rule = "must not lead to offsets of more than 2**256"
+                raise GeometryError(message(form, argument, rule, step))
     small, share = spec.kernel_shape[:2]
     shapes = (
         (batch, small, *spec.small),
@@ -195,7 +207,7 @@ def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
             form,
             "x",
             f"must not lead to an array of more than 2**47 = {MAX_ELEMENTS} elements",
-            f"{most} elements",
+            f"{most} elements" if most < 2**200 else "more than 2**200 elements",
             fix="Check stride, padding and output_size.",
         )
         raise GeometryError(msg)

@@ -13,6 +13,7 @@ from mtconv.resolve import (
     AxisResolver,
     check_groups,
     check_kernel_channels,
+    check_magnitude,
     check_sizes,
     per_axis,
 )
@@ -135,6 +136,7 @@ def _kernel_grad_rank(
     x_shape: tuple[int, ...], options: Options, kernel_size: int | tuple[int, ...]
 ) -> tuple[int, bool]:
     """Return spatial rank and whether there are channels, from what the user gave."""
+    check_magnitude("kernel_grad", "kernel_size", kernel_size)
     for text, extra, channel in (
         (options.layout, "NC", "C"),
         (options.kernel_layout, "IO", "I"),
@@ -169,6 +171,7 @@ def _unequal_batches(x: tuple[int, ...], y: tuple[int, ...]) -> GeometryError:
 
 
 def _check_no_groups(form: str, groups: int) -> None:
+    check_magnitude(form, "groups", groups)
     if groups != 1:
         msg = message(
             form,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.layout import axis_names
 from mtconv.options import IntOrInts, Options, Padding, check_word, freeze, freeze_sizes
 from mtconv.plan import result_shape
@@ -170,7 +170,7 @@ def freeze_shape(
             function,
             argument,
             "must be a sequence of sizes, each at least 0",
-            repr(shape),
+            shown(shape),
             fix="Pass array.shape.",
         )
         raise GeometryError(msg)

@@ -202,3 +202,87 @@ def test_a_dtype_for_explain_may_be_anything():
     for value in (np.array([1, 2]), [("a", 1)], {}, "", object(), "2020"):
         with pytest.raises(BackendError, match="explain: `dtype` must be an integer, fl"):
             mtconv.explain(X.shape, KERNEL.shape, dtype=value)
+
+
+HUGE = 10**5000  # more digits than Python writes down
+BITS = "must have at most 3000 bits; got an integer of 16610 bits."
+BARE, TAPS = X[0, 0], KERNEL[0, 0]
+LARGE = {
+    "stride": (lambda n: mtconv.conv_transpose(BARE, TAPS, stride=n), "conv_transpose"),
+    "dilation": (lambda n: mtconv.conv(BARE, TAPS, dilation=(n,)), "conv"),
+    "padding": (lambda n: mtconv.conv(BARE, TAPS, padding=((0, -n),)), "conv"),
+    "output_padding": (
+        lambda n: mtconv.conv_transpose(BARE, TAPS, output_padding=n),
+        "conv_transpose",
+    ),
+    "groups": (lambda n: mtconv.conv(BARE, TAPS, groups=n), "conv"),
+    "output_size": (
+        lambda n: mtconv.conv_transpose(BARE, TAPS, output_size=n),
+        "conv_transpose",
+    ),
+    "kernel_size": (
+        lambda n: mtconv.kernel_grad(BARE, BARE, kernel_size=n),
+        "kernel_grad",
+    ),
+    "input_size": (lambda n: mtconv.Conv(TAPS, input_size=n), "Conv"),
+    "size": (lambda n: mtconv.input_sizes(n, 3), "input_sizes"),
+    "x": (lambda n: mtconv.conv_shape((n,), (3,)), "conv"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_integer_that_python_does_not_write_down(name, sign):
+    call, function = LARGE[name]
+    if name == "x" and sign < 0:
+        pytest.skip("a negative size is refused as such")
+    refused(lambda: call(sign * HUGE), GeometryError, f"{function}: `{name}` {BITS}")
+
+
+def test_values_are_shortened_in_messages():
+    refused(
+        lambda: mtconv.conv(X, KERNEL, padding_mode="x" * 10000),
+        GeometryError,
+        f"conv: `padding_mode` must be one of {MODES}; got '{'x' * 199}... of 10002 "
+        "characters.",
+    )
+    refused(
+        lambda: mtconv.conv(X, KERNEL, backend=HUGE),
+        BackendError,
+        f"conv: `backend` must be None or one of {BACKENDS}; got an object of type int.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "argument", "step"),
+    [
+        ({"dilation": 2**255}, "dilation", 2**256 + 1),
+        ({"dilation": 10**400}, "dilation", 2 * 10**400 + 1),
+    ],
+)
+def test_offsets_that_no_array_has(options, argument, step):
+    refused(
+        lambda: mtconv.conv_transpose(BARE, TAPS, padding="same", **options),
+        GeometryError,
+        f"conv_transpose: `{argument}` must not lead to offsets of more than 2**256; got "
+        f"{step}.",
+    )
+
+
+def test_a_count_of_more_cells_than_any_machine_has():
+    refused(
+        lambda: mtconv.overlap_count((2,), (1,), stride=2**63),
+        GeometryError,
+        "overlap_count: `x_shape` must not lead to more than 2**47 = 140737488355328 "
+        f"cells; got a result of sizes ({2**63 + 1},). Check stride, padding and "
+        "output_size.",
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "gemm", "direct"])
+@pytest.mark.parametrize("dilation", [2**62, 2**63, 2**100, 2**255 - 1])
+def test_taps_that_land_outside_may_be_as_far_away_as_can_be(dilation, algorithm):
+    # Of three taps with "same" only the middle one meets a cell.
+    options = {"padding": "same", "dilation": dilation, "algorithm": algorithm}
+    assert mtconv.conv_transpose(BARE, TAPS, **options).tolist() == [10, 20, 0, 30]
+    assert mtconv.conv(BARE, TAPS, **options).tolist() == [10, 20, 0, 30]

@@ -7,7 +7,7 @@ from typing import Any
 from mtconv.compat._geometry import Geometry
 from mtconv.compat._kernel import KernelRule, cast, permute, reshape
 from mtconv.dispatch import backend_for
-from mtconv.errors import BackendError, GeometryError, message
+from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.layout import SPATIAL, axis_names
 from mtconv.resolve import check_sizes
 from mtconv.spec import ConvSpec
@@ -110,7 +110,7 @@ class Call:
                 self.function,
                 argument,
                 "must be a dtype of the arrays' library",
-                f"{dtype!r} of type {type(dtype).__name__}",
+                f"{shown(dtype)} of type {type(dtype).__name__}",
             )
             raise BackendError(msg) from None
         # A cast may lead to what cannot be multiplied, such as truth values.

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
 from mtconv.options import freeze_sizes
-from mtconv.resolve import per_axis
+from mtconv.resolve import check_magnitude, per_axis
 
 __all__ = [
     "Geometry",
@@ -48,10 +48,11 @@ def cropped(small: int, kernel: int, stride: int, dilation: int, lo: int, hi: in
 def group_count(function: str, argument: str, value: Any) -> int:
     """Read the number of groups."""
     frozen = freeze_sizes(function, argument, value)
+    check_magnitude(function, argument, frozen)
     if isinstance(frozen, int) and frozen >= 1:
         return frozen
     rule = "must be an integer of at least 1"
-    raise GeometryError(message(function, argument, rule, repr(value)))
+    raise GeometryError(message(function, argument, rule, shown(value)))
 
 
 def ints(
@@ -70,9 +71,10 @@ def pairs(
     found = []
     for name, row in zip(axis_names(rank), items, strict=False):
         pair = freeze_sizes(function, argument, row)
+        check_magnitude(function, argument, pair)
         if isinstance(pair, int) or len(pair) != 2:
             msg = message(
-                function, argument, "must have one (low, high) pair", repr(row), axis=name
+                function, argument, "must have one (low, high) pair", shown(row), axis=name
             )
             raise GeometryError(msg)
         found.append((pair[0], pair[1]))
@@ -81,7 +83,7 @@ def pairs(
             function,
             argument,
             f"must be one (low, high) pair for each of the {rank} spatial axes",
-            repr(value),
+            shown(value),
         )
         raise GeometryError(msg)
     return tuple(found)
@@ -102,7 +104,7 @@ def flag(function: str, argument: str, value: Any) -> bool:
     try:
         return bool(value)
     except (TypeError, ValueError):
-        got = f"{value!r} of type {type(value).__name__}"
+        got = f"{shown(value)} of type {type(value).__name__}"
         msg = message(function, argument, "must be True or False", got)
         raise GeometryError(msg) from None
 
@@ -123,7 +125,7 @@ def word(function: str, argument: str, value: Any, words: tuple[str, ...]) -> st
     if text in words:
         return text
     names = ", ".join(repr(name) for name in words)
-    msg = message(function, argument, f"must be one of {names}", repr(value))
+    msg = message(function, argument, f"must be one of {names}", shown(value))
     raise GeometryError(msg)
 
 

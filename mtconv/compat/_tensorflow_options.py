@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtconv.compat._geometry import Geometry, ints, pairs, refuse, rows, word
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
 from mtconv.options import freeze_sizes
@@ -37,7 +37,7 @@ def geometry(
     shape = rows(output_shape)
     if shape is None or len(shape) != rank + 2:
         rule = f"must have {rank + 2} sizes, batch and channels included"
-        got = repr(output_shape if shape is None else shape)
+        got = shown(output_shape if shape is None else shape)
         raise GeometryError(message(function, "output_shape", rule, got))
     space = shape[2:] if first else shape[1:-1]
     sizes = ints(function, "output_shape", space, rank, least=1)

@@ -23,7 +23,7 @@ from mtconv.compat import (
 from mtconv.compat._geometry import Geometry, group_count, refuse, word
 from mtconv.compat._kernel import KernelRule
 from mtconv.dispatch import backend_for
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.options import freeze_sizes
 from mtconv.spec import ConvSpec
 
@@ -217,7 +217,7 @@ def convert(
     for name in options:
         if name not in known:
             rule = f"must be options of {src}: {', '.join(known)}"
-            raise GeometryError(message("convert", "options", rule, repr(name)))
+            raise GeometryError(message("convert", "options", rule, shown(name)))
     names_sizes = {"output_shape", "output_size", "m", "n"}
     sized = src in ("tensorflow", "matlab") or any(
         options.get(name) is not None for name in names_sizes & set(known)
@@ -246,7 +246,7 @@ def _sizes(argument: str, value: Any) -> tuple[int, ...]:
     if isinstance(sizes, int) or not sizes or min(sizes) < 1:
         rule = "must be a sequence of sizes, each at least 1"
         fix = "One integer per spatial axis, for example (3,)."
-        raise GeometryError(message("convert", argument, rule, repr(sizes), fix=fix))
+        raise GeometryError(message("convert", argument, rule, shown(sizes), fix=fix))
     return sizes
 
 

@@ -32,7 +32,7 @@ from mtconv.compat._geometry import (
     word,
 )
 from mtconv.compat._kernel import KernelRule
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["conv_transpose"]
 
@@ -227,7 +227,7 @@ def _orders(
         return (), None, ()
     if not isinstance(dimension_numbers, (tuple, list)) or len(dimension_numbers) != 3:
         rule = "must be three strings for lhs, rhs and the result, or None"
-        got = repr(dimension_numbers)
+        got = shown(dimension_numbers)
         raise GeometryError(message(_FUNCTION, "dimension_numbers", rule, got))
     if not isinstance(dimension_numbers[0], str):  # a ConvDimensionNumbers
         lhs, rhs, out = (tuple(spec) for spec in dimension_numbers)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.errors import message
+from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
 from mtconv.matrix.formats import canonical_kernel
 from mtconv.spec import ConvSpec
@@ -54,7 +54,7 @@ def _check_tolerance(function: str, tol: object) -> None:
     number = isinstance(tol, Real) and not isinstance(tol, (bool, np.timedelta64))
     if not number or not 0 <= tol < inf:  # type: ignore[operator]
         rule = "must be a finite number of at least 0"
-        got = f"{tol!r} of type {type(tol).__name__}"
+        got = f"{shown(tol)} of type {type(tol).__name__}"
         raise ValueError(message(function, "tol", rule, got, fix="For example 1e-8."))
 
 

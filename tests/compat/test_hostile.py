@@ -12,6 +12,7 @@ from mtconv.compat import (
     haiku,
     jax,
     keras,
+    matlab,
     mlx,
     onnx,
     tensorflow,
@@ -291,4 +292,14 @@ def test_flags_and_dtypes_of_other_frameworks():
         "flax.ConvTranspose: `padding` must be an integer; got np.str_('CIRCULAR') of "
         "type str_ on axis number 0. Nothing is rounded or converted; write, for example, "
         "2.",
+    )
+
+
+def test_a_matrix_of_more_entries_than_any_machine_has():
+    pytest.importorskip("scipy")
+    refused(
+        lambda: matlab.convmtx2([[1, 2]], 2**63, 3),
+        GeometryError,
+        "matlab.convmtx2: `m` must not lead to more than 2**47 = 140737488355328 entries; "
+        f"got {6 * 2**63} entries.",
     )

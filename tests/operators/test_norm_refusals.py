@@ -25,8 +25,8 @@ def test_a_kernel_that_is_not_finite_has_no_norm(name, bad, dtype, way):
     with pytest.raises(ValueError, match="finite") as caught:
         operator.norm()
     assert str(caught.value) == (
-        f"{name}.norm: `kernel` must be finite in double precision; got 2 of 3 elements NaN "
-        f"or infinite. {FIX}"
+        f"{name}.norm: `kernel` must be finite in double precision; got 2 of 3 elements "
+        f"NaN or infinite. {FIX}"
     )
 
 
@@ -42,7 +42,7 @@ def test_kernels_of_other_libraries(library):
     xp = pytest.importorskip(library)
     make = getattr(xp, "tensor", xp.asarray)
     operator = mtconv.Conv(make([1.0, float("nan")]), input_size=4)
-    with pytest.raises(ValueError, match="Conv.norm: `kernel` must be finite in double"):
+    with pytest.raises(ValueError, match=r"Conv\.norm: `kernel` must be finite"):
         operator.norm()
 
 
