@@ -17,6 +17,7 @@ nox.options.sessions = ["lint", "tests", "bare", "doctest"]
 nox.options.reuse_venv = "yes"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+DEPENDENCIES = PYPROJECT["project"]["dependencies"]
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 BACKENDS = ".[jax,sparse,draw]"
 # Neighbouring tests share what is compiled, so each process keeps its part of the list.
@@ -31,7 +32,7 @@ def group(name: str) -> list[str]:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, types and public docstrings."""
-    session.install("numpy>=2", *EXTRAS["draw"], *EXTRAS["jax"], *group("lint"))
+    session.install(*DEPENDENCIES, *EXTRAS["draw"], *EXTRAS["jax"], *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
@@ -48,7 +49,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def bare(session: nox.Session) -> None:
-    """Install the built wheel with NumPy alone, and check values with it."""
+    """Install the built wheel without any extra, and check values with it."""
     folder = Path(session.create_tmp())
     shutil.rmtree(folder)
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ".")
@@ -68,7 +69,7 @@ def check_installed(session: nox.Session, artifact: Path) -> None:
 @nox.session
 def minimums(session: nox.Session) -> None:
     """Run the test suite with the lowest versions that pyproject.toml allows."""
-    wanted = PYPROJECT["project"]["dependencies"]
+    wanted = DEPENDENCIES
     for extra in ("jax", "sparse", "draw"):
         wanted = wanted + EXTRAS[extra]
     session.install(*map(lowest, wanted), *group("test"))
@@ -208,7 +209,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time mtconv beside torch, onnxruntime and lax; `-- --write` updates the pages."""
-    session.install("-e", BACKENDS, "torch", "onnxruntime", "threadpoolctl", *group("test"))
+    session.install("-e", BACKENDS, "torch", "onnxruntime", *group("test"))
     for script in sorted(Path("tests", "benchmarks").glob("bench_*.py")):
         session.run("python", "-m", f"tests.benchmarks.{script.stem}", *session.posargs)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from mtconv.errors import BackendError, message
+from mtconv.errors import BackendError, message, shown
 from mtconv.plan import Plan
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Backend",
     "all_numpy",
     "backend_for",
+    "backend_name",
     "load",
     "missing_packages",
 ]
@@ -109,10 +110,7 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
         owner = "array_api"
     if backend is None:
         return load(owner or "numpy")
-    if not isinstance(backend, str) or backend not in BACKENDS:
-        names = ", ".join(repr(name) for name in BACKENDS)
-        msg = message(function, "backend", f"must be None or one of {names}", repr(backend))
-        raise BackendError(msg)
+    backend = backend_name(function, backend, "must be None or one of")
     if owner is not None and owner != backend:
         argument = next(iter(owners))
         msg = message(
@@ -124,6 +122,15 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
         )
         raise BackendError(msg)
     return load(backend)
+
+
+def backend_name(function: str, backend: Any, rule: str = "must be one of") -> str:
+    """Return the plain name of a backend that a value names."""
+    name = str.__str__(backend) if isinstance(backend, str) else None
+    if name not in BACKENDS:
+        names = ", ".join(repr(known) for known in BACKENDS)
+        raise BackendError(message(function, "backend", f"{rule} {names}", shown(backend)))
+    return name
 
 
 def _owner(function: str, argument: str, array: Any) -> str | None:

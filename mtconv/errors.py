@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["BackendError", "GeometryError", "message"]
+__all__ = ["BackendError", "GeometryError", "message", "shown"]
+
+_LONGEST = 200  # characters of a value that a message shows whole
 
 
 class GeometryError(ValueError):
@@ -26,3 +28,14 @@ def message(
     where = f" on axis {axis}" if axis is not None else ""
     text = f"{function}: `{argument}` {rule}; got {got}{where}."
     return f"{text} {fix}" if fix else text
+
+
+def shown(value: object) -> str:
+    """Write a value into a message, whatever it is: shortened where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # integers of thousands of digits have no repr
+        return f"an object of type {type(value).__name__}"
+    if len(text) > _LONGEST:
+        return f"{text[:_LONGEST]}... of {len(text)} characters"
+    return text

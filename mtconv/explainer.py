@@ -9,12 +9,12 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from mtconv import geometry
-from mtconv.dispatch import BACKENDS
-from mtconv.errors import BackendError, message
+from mtconv.dispatch import backend_name
+from mtconv.errors import BackendError, message, shown
 from mtconv.explanation import SIDES, AxisFacts, Explanation
 from mtconv.ladders import Candidate, choose_algorithm
 from mtconv.layout import axis_names
-from mtconv.options import Options, check_word
+from mtconv.options import ALGORITHMS, Options, check_word
 from mtconv.plan import Plan, batch_size, make_plan, result_shape
 from mtconv.problem import Problem, problem
 from mtconv.resolve import MOST_LISTED, AxisResolver
@@ -78,11 +78,9 @@ def explain(
     >>> found.multiply_adds  # 3 * 8 channels, and per axis 16 * 4 taps less 2 cropped
     92256
     """
-    check_word("explain", "form", form, FORMS)
-    if not isinstance(backend, str) or backend not in BACKENDS:
-        names = ", ".join(repr(name) for name in BACKENDS)
-        msg = message("explain", "backend", f"must be one of {names}", repr(backend))
-        raise BackendError(msg)
+    form = check_word("explain", "form", form, FORMS)
+    algorithm = check_word("explain", "algorithm", algorithm, ALGORITHMS)
+    backend = backend_name("explain", backend)
     kind, itemsize = _dtype(dtype)
     first = freeze_shape("explain", "x_shape", x_shape)
     second = freeze_shape("explain", "kernel_shape", kernel_shape)
@@ -107,15 +105,15 @@ def explain(
 
 def _dtype(dtype: Any) -> tuple[str, int]:
     """Return name and bytes of a dtype; NumPy itself has no bfloat16."""
-    if dtype == "bfloat16":
+    if isinstance(dtype, str) and dtype == "bfloat16":
         return "bfloat16", 2
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         found = np.dtype(object)
     if found.kind not in "iufc" and found.name != "bfloat16":
         rule = "must be an integer, floating or complex dtype"
-        raise BackendError(message("explain", "dtype", rule, repr(dtype)))
+        raise BackendError(message("explain", "dtype", rule, shown(dtype)))
     return found.name, found.itemsize
 
 

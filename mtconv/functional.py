@@ -75,7 +75,8 @@ def conv_transpose(
         What the forward convolution reads in its padding: "zeros", "circular",
         "reflect", "replicate" or "symmetric".
     layout, kernel_layout : str, optional
-        Order of the axes, for example "NHWC" and "HWIO".
+        Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a bare
+        volume and its kernel, "NHW" for a stack of bare images.
     algorithm : str
         "auto", "exact" (exact on integer-valued arrays), or an algorithm by name.
     backend : str, optional
@@ -343,7 +344,8 @@ def _apply(
 ) -> Any:
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     name = "y" if form == "kernel_grad" else "kernel"
-    check_word(form, "algorithm", algorithm, ALGORITHMS)  # before it keys a cache
+    if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
+        algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     if backend is None and all_numpy(first, second, bias):
         engine = load("numpy")
     else:

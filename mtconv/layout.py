@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["Arrangement", "Layouts", "axis_names", "resolve_layouts"]
 
@@ -97,7 +97,7 @@ def _letters(function: str, argument: str, text: str | None, extra: str) -> str 
             function,
             argument,
             f"must be made of {', '.join(extra)} and the spatial letters L, HW or DHW",
-            repr(text),
+            shown(text),
             fix=f"Write, for example, {example}, in capitals; leave it out for four or "
             "more spatial axes.",
         )
@@ -221,7 +221,7 @@ def _data_arrangement(
         batch = False
         allowed = {rank}
         wanted = f"{_dimensions(rank)}, as many as the kernel, which has no channels"
-        fix = "Give both channel axes, or name a batch axis by `layout`, as in 'NHW'."
+        fix = "Give both channel axes, or name a batch axis by `layout`: 'NHW' or 'HWN'."
     if ndim is not None and ndim not in allowed:
         msg = message(
             function,

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Sequence
 from typing import NamedTuple, SupportsIndex, TypeAlias, cast
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 
 __all__ = [
     "ALGORITHMS",
@@ -82,8 +82,8 @@ def freeze(
         dilation = _ints(function, "dilation", dilation)
     if type(groups) is not int:
         groups = _int(function, "groups", groups)
-    if padding_mode != "zeros":
-        check_word(function, "padding_mode", padding_mode, PADDING_MODES)
+    if type(padding_mode) is not str or padding_mode != "zeros":
+        padding_mode = check_word(function, "padding_mode", padding_mode, PADDING_MODES)
     if layout is not None and type(layout) is not str:
         layout = _layout_string(function, "layout", layout)
     if kernel_layout is not None and type(kernel_layout) is not str:
@@ -107,16 +107,24 @@ def freeze_sizes(function: str, argument: str, value: IntOrInts) -> int | tuple[
 
 
 def check_word(function: str, argument: str, value: object, words: tuple[str, ...]) -> str:
-    """Check that a value is one of the words that the argument has."""
-    if isinstance(value, str) and value in words:
+    """Return the plain word that a value equals, one of those that the argument has.
+
+    Only strings are words; those of a class of their own, as of NumPy or of an
+    enumeration, may hash and print in another way and become plain.
+    """
+    if type(value) is str and value in words:
         return value
+    if isinstance(value, str):
+        value = str.__str__(value)
+        if value in words:
+            return value
     names = ", ".join(repr(word) for word in words)
     fix = ""
     if argument == "algorithm" and value == "fastfir":
         fix = "'fastfir' was removed; use 'auto' or 'polyphase'."
     elif isinstance(value, str) and value.lower() in words:
         fix = f"Write it in small letters, {value.lower()!r}."
-    msg = message(function, argument, f"must be one of {names}", repr(value), fix=fix)
+    msg = message(function, argument, f"must be one of {names}", shown(value), fix=fix)
     raise GeometryError(msg)
 
 
@@ -219,12 +227,12 @@ def _rows(value: object) -> list[object] | None:
 
 def _layout_string(function: str, argument: str, value: object) -> str:
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # an enumeration prints its member's name
     msg = message(
         function,
         argument,
         "must be a string such as 'NCHW' or None",
-        f"{value!r} of type {type(value).__name__}",
+        f"{shown(value)} of type {type(value).__name__}",
         fix="Leave it out for channels first.",
     )
     raise GeometryError(msg)

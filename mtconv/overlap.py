@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from math import gcd
+from math import gcd, prod
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtconv import geometry
+from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
+from mtconv.plan import MAX_ELEMENTS
 from mtconv.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec
 
@@ -77,6 +79,11 @@ def overlap_count(
 
 def overlap_of(spec: ConvSpec) -> NDArray[np.int64]:
     """Count the taps of each big cell of a spec."""
+    if prod(spec.big) > MAX_ELEMENTS:
+        rule = f"must not lead to more than 2**47 = {MAX_ELEMENTS} cells"
+        got = f"a result of sizes {spec.big}"
+        fix = "Check stride, padding and output_size."
+        raise GeometryError(message("overlap_count", "x_shape", rule, got, fix=fix))
     counts = [_along(axis, spec.padding_mode) for axis in spec.axes]
     return reduce(np.multiply.outer, counts)
 

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
 from operator import index
 from typing import SupportsIndex
 
-from mtconv.errors import message
+from mtconv.errors import message, shown
 
 __all__ = ["workers", "workers_here"]
 
-_workers: ContextVar[int | None] = ContextVar("mtconv_workers", default=None)
+
+class _Workers(ContextDecorator, AbstractContextManager[None]):
+    """A number of threads; the object never changes, so it may be entered anywhere."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __enter__(self) -> None:
+        _entered.set((*_entered.get(), self))
+
+    def __exit__(self, *_: object) -> None:
+        blocks = _entered.get()
+        # The last block of this object; there is none where it was entered elsewhere.
+        for place in reversed(range(len(blocks))):
+            if blocks[place] is self:
+                _entered.set(blocks[:place] + blocks[place + 1 :])
+                return
 
 
-def workers(number: SupportsIndex) -> AbstractContextManager[None]:
+_entered: ContextVar[tuple[_Workers, ...]] = ContextVar("mtconv_workers", default=())
+
+
+def workers(number: SupportsIndex) -> _Workers:
     """Set the number of threads of the NumPy backend inside a ``with`` block.
 
     Parameters
@@ -27,7 +45,8 @@ def workers(number: SupportsIndex) -> AbstractContextManager[None]:
     -------
     context manager
         Also a decorator. The number holds in the thread or asynchronous task that
-        entered the block; other threads keep theirs. Blocks nest.
+        entered the block; other threads keep theirs. Blocks nest, and one object may be
+        entered again, inside its own block and in several threads too.
 
     Raises
     ------
@@ -52,21 +71,21 @@ def workers(number: SupportsIndex) -> AbstractContextManager[None]:
     ...     mtconv.conv_transpose([1, 2], [1, 10], stride=2)
     array([ 1, 10,  2, 20])
     """
-    count = index(number)
+    try:
+        # As in the options of the maps, a truth value is no number.
+        truth = "bool" in f"{type(number).__name__} {getattr(number, 'dtype', '')}"
+        count = None if truth else index(number)
+    except TypeError:
+        count = None
+    if count is None:
+        got = f"{shown(number)} of type {type(number).__name__}"
+        raise TypeError(message("workers", "number", "must be an integer", got))
     if count < 1:
-        raise ValueError(message("workers", "number", "must be at least 1", count))
-    return _set(count)
+        raise ValueError(message("workers", "number", "must be at least 1", shown(count)))
+    return _Workers(count)
 
 
 def workers_here() -> int | None:
     """Return the number that the innermost block around the caller sets, if any."""
-    return _workers.get()
-
-
-@contextmanager
-def _set(number: int) -> Iterator[None]:
-    token = _workers.set(number)
-    try:
-        yield
-    finally:
-        _workers.reset(token)
+    blocks = _entered.get()
+    return blocks[-1].number if blocks else None

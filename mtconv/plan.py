@@ -6,6 +6,7 @@ algorithm. Everything in it is settled from shapes and dtypes alone.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -16,6 +17,7 @@ from mtconv.layout import Arrangement
 from mtconv.options import ALGORITHMS, Options, check_word
 from mtconv.problem import Problem, match, problem
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advising
 
 __all__ = [
     "Plan",
@@ -27,6 +29,7 @@ __all__ = [
 
 # An array of more elements cannot be addressed on any machine there is.
 MAX_ELEMENTS = 2**47
+MAX_STEP = 2**256
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def make_plan(
     backend: str,
 ) -> Plan:
     """Settle the algorithm of a problem."""
-    check_word(form, "algorithm", algorithm, ALGORITHMS)
+    algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     available = AVAILABLE[backend]
     if algorithm not in ("auto", "exact", *available):
         msg = message(
@@ -103,7 +106,8 @@ def make_plan(
         )
         raise BackendError(msg)
     spec = found.spec
-    _check_elements(form, spec, batch)
+    with _advising(found):
+        _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
     fallback = ""
     if algorithm == "auto" and best.algorithm in INEXACT:
@@ -135,7 +139,8 @@ def plan_for(
     """Return the plan of one call from shapes, options and dtype; cached."""
     found = problem(form, first, second, options, kernel_size)
     if bias is not None:
-        _check_bias(form, found.spec, bias)
+        with _advising(found):
+            _check_bias(form, found.spec, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
 
 
@@ -153,7 +158,8 @@ def plan_for_spec(
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     found = match(form, spec, first, second)
     if bias is not None:
-        _check_bias(form, spec, bias)
+        with _advising(found):
+            _check_bias(form, spec, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
 
 
@@ -183,7 +189,27 @@ def result_shape(form: str, found: Problem, first: tuple[int, ...]) -> tuple[int
     return shape if inverse is None else tuple(shape[axis] for axis in inverse)
 
 
+def _advising(found: Problem) -> AbstractContextManager[None]:
+    """Add advice on bare volumes to errors about arrays that can be such."""
+    spec = found.spec
+    ndim, kernel_ndim = (spec.rank + side.leading for side in (found.data, found.kernel))
+    # The kernel has two axes of channels, but `leading` counts the data's one.
+    kernel_ndim += found.kernel.channels
+    return advising(ndim, kernel_ndim, spec.layout, spec.kernel_layout)
+
+
 def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
+    for axis in spec.axes:
+        # Steps may lead far outside of all arrays; costs are floating-point numbers.
+        for argument, step in (
+            ("stride", axis.stride),
+            ("dilation", axis.extent),
+            ("padding", axis.lo),
+            ("padding", axis.hi),
+        ):
+            if isinstance(step, int) and abs(step) > MAX_STEP:
+                rule = "must not lead to offsets of more than 2**256"
+                raise GeometryError(message(form, argument, rule, step))
     small, share = spec.kernel_shape[:2]
     shapes = (
         (batch, small, *spec.small),
@@ -197,7 +223,7 @@ def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
             form,
             "x",
             f"must not lead to an array of more than 2**47 = {MAX_ELEMENTS} elements",
-            f"{most} elements",
+            f"{most} elements" if most < 2**200 else "more than 2**200 elements",
             fix="Check stride, padding and output_size.",
         )
         raise GeometryError(msg)

@@ -13,10 +13,12 @@ from mtconv.resolve import (
     AxisResolver,
     check_groups,
     check_kernel_channels,
+    check_magnitude,
     check_sizes,
     per_axis,
 )
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advising
 
 __all__ = ["Problem", "match", "problem", "swap_channel_letters"]
 
@@ -42,8 +44,18 @@ def problem(
     ``first`` and ``second`` are the shapes of x and kernel for "conv_transpose" and
     "conv" (whose x is on the big side), and of x and y for "kernel_grad".
     """
-    if kernel_size is not None:
-        return _kernel_grad_problem(first, second, options, kernel_size)
+    kernel_ndim = len(second)
+    if isinstance(kernel_size, tuple):  # three taps without channels are read as such
+        kernel_ndim = len(kernel_size) + 2
+    with advising(len(first), kernel_ndim, options.layout, options.kernel_layout):
+        if kernel_size is not None:
+            return _kernel_grad_problem(first, second, options, kernel_size)
+        return _map_problem(form, first, second, options)
+
+
+def _map_problem(
+    form: str, first: tuple[int, ...], second: tuple[int, ...], options: Options
+) -> Problem:
     small = "I" if form == "conv_transpose" else "O"
     data, kernel, names = resolve_layouts(
         form,
@@ -124,6 +136,7 @@ def _kernel_grad_rank(
     x_shape: tuple[int, ...], options: Options, kernel_size: int | tuple[int, ...]
 ) -> tuple[int, bool]:
     """Return spatial rank and whether there are channels, from what the user gave."""
+    check_magnitude("kernel_grad", "kernel_size", kernel_size)
     for text, extra, channel in (
         (options.layout, "NC", "C"),
         (options.kernel_layout, "IO", "I"),
@@ -158,6 +171,7 @@ def _unequal_batches(x: tuple[int, ...], y: tuple[int, ...]) -> GeometryError:
 
 
 def _check_no_groups(form: str, groups: int) -> None:
+    check_magnitude(form, "groups", groups)
     if groups != 1:
         msg = message(
             form,
@@ -205,6 +219,17 @@ def match(
 ) -> Problem:
     """Check the shapes of the arrays of one call against a spec made before."""
     kernel_ndim = spec.rank + 2 * (spec.small_channels is not None)
+    with advising(len(first), kernel_ndim, spec.layout, spec.kernel_layout):
+        return _match(form, spec, first, second, kernel_ndim)
+
+
+def _match(
+    form: str,
+    spec: ConvSpec,
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    kernel_ndim: int,
+) -> Problem:
     layout = spec.layout
     if layout is None and spec.small_channels is None and spec.rank > 2:
         layout = "DHW"

@@ -18,12 +18,15 @@ __all__ = [
     "AxisResolver",
     "check_groups",
     "check_kernel_channels",
+    "check_magnitude",
     "check_sizes",
     "per_axis",
 ]
 
 # Sizes and phases of an axis are written down one by one up to this number.
 MOST_LISTED = 1000
+
+_MOST_BITS = 3000
 
 
 def per_axis(
@@ -34,6 +37,7 @@ def per_axis(
     least: int,
 ) -> tuple[int, ...]:
     """Return one integer per axis, each at least ``least``."""
+    check_magnitude(function, argument, value)
     values = (value,) * len(names) if isinstance(value, int) else value
     _check_length(function, argument, values, names)
     for name, item in zip(names, values, strict=True):
@@ -43,10 +47,25 @@ def per_axis(
     return values
 
 
+def check_magnitude(function: str, argument: str, value: object) -> None:
+    """Check that integers, alone or in sequences, can be written into messages.
+
+    Python writes no more than 4300 digits. Sizes are sums of products of two integers.
+    """
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            check_magnitude(function, argument, item)
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        got = f"an integer of {value.bit_length()} bits"
+        rule = f"must have at most {_MOST_BITS} bits"
+        raise GeometryError(message(function, argument, rule, got))
+
+
 def check_sizes(
     function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
 ) -> None:
     """Check that every spatial size is a positive integer."""
+    check_magnitude(function, argument, sizes)
     for name, size in zip(names, sizes, strict=True):
         if type(size) is not int or size < 1:
             msg = message(
@@ -62,6 +81,7 @@ def check_sizes(
 
 def check_groups(function: str, groups: int, **channels: int) -> None:
     """Check that the groups divide the channels of each array named."""
+    check_magnitude(function, "groups", groups)
     if groups < 1:
         msg = message(function, "groups", "must be at least 1", groups)
         raise GeometryError(msg)
@@ -291,6 +311,7 @@ def _paddings(
     names: tuple[str, ...],
 ) -> tuple[str | tuple[int, int], ...]:
     """Return a padding word or a (lo, hi) pair for each axis."""
+    check_magnitude(function, "padding", padding)
     if isinstance(padding, int):
         return ((padding, padding),) * len(names)
     if isinstance(padding, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.layout import axis_names
 from mtconv.options import IntOrInts, Options, Padding, check_word, freeze, freeze_sizes
 from mtconv.plan import result_shape
@@ -126,7 +126,7 @@ def input_sizes(
     >>> input_sizes(16, 4, form="conv", stride=2, padding=1)
     ((32, 33),)
     """
-    check_word("input_sizes", "form", form, ("conv_transpose", "conv"))
+    form = check_word("input_sizes", "form", form, ("conv_transpose", "conv"))
     options = freeze("input_sizes", stride=stride, padding=padding, dilation=dilation)
     sizes = freeze_sizes("input_sizes", "size", size)
     taps = freeze_sizes("input_sizes", "kernel_size", kernel_size)
@@ -170,7 +170,7 @@ def freeze_shape(
             function,
             argument,
             "must be a sequence of sizes, each at least 0",
-            repr(shape),
+            shown(shape),
             fix="Pass array.shape.",
         )
         raise GeometryError(msg)

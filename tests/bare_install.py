@@ -1,4 +1,4 @@
-"""What must work where NumPy is the only other package; run by `nox -s bare`.
+"""What must work without any extra, with and without threadpoolctl; for `nox -s bare`.
 
 Not collected by pytest, which is absent there: a plain script that fails by assertion.
 """
@@ -54,6 +54,31 @@ def check_missing_backend() -> None:
     assert "pip install 'mtconv[jax]'" in text, text
 
 
+THREADS = """
+import sys
+import numpy as np, mtconv
+if "--without" in sys.argv:
+    sys.modules["threadpoolctl"] = None  # an import of it fails, as where it is absent
+x = np.arange(2 * 64 * 64 * 64).reshape(2, 64, 64, 64) % 7 - 3.0
+kernel = np.arange(64 * 64 * 4 * 4).reshape(64, 64, 4, 4) % 5 - 2.0
+assert sys.modules.get("threadpoolctl") is None
+with mtconv.workers(2):
+    y = mtconv.conv_transpose(x, kernel, stride=2)
+print(sys.modules.get("threadpoolctl") is not None, int((y * y).sum()))
+"""
+
+
+def check_threads() -> None:
+    """A call on a pool imports threadpoolctl; without it the values are the same."""
+    printed = []
+    for flags in ([], ["--without"]):
+        command = [sys.executable, "-P", "-c", THREADS, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        printed.append(done.stdout.split())
+    assert [loaded for loaded, _ in printed] == ["True", "False"], printed
+    assert printed[0][1] == printed[1][1] != "0", printed
+
+
 def check_command() -> None:
     """The command runs."""
     command = [sys.executable, "-m", "mtconv"]
@@ -64,6 +89,6 @@ def check_command() -> None:
 
 if __name__ == "__main__":
     checks = (check_environment, check_values, check_algorithms, check_missing_backend)
-    for check in checks:
+    for check in (*checks, check_threads, check_command):
         check()
     print(f"mtconv {mtconv.__version__} with NumPy {np.__version__}: all checks passed")

@@ -4,6 +4,7 @@ import ast
 import graphlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ import mtconv
 
 PACKAGE = Path(mtconv.__file__).parent
 OPTIONAL = ("jax", "jaxlib", "scipy", "hypothesis", "matplotlib", "torch", "dask")
+LATE = (*OPTIONAL, "threadpoolctl")  # a dependency, but imported when a pool starts
 
 # The way of a call through the core, from the bottom up: no part imports a later one.
 ORDER = (
     "errors",
+    "volumes",
     "geometry",
     "parallel",
     "options",
@@ -48,7 +51,7 @@ def modules_after(code, *flags):
 
 def loaded_by(code):
     roots = {name.split(".")[0] for name in modules_after(code)[0]}
-    return roots & set(OPTIONAL)
+    return roots & set(LATE)
 
 
 def test_importing_mtconv_loads_no_optional_library():
@@ -60,8 +63,30 @@ def test_a_call_on_numpy_loads_no_optional_library():
     assert loaded_by(code) == set()
 
 
+LARGE = """
+import mtconv, numpy
+with mtconv.workers({}):
+    mtconv.conv_transpose(numpy.ones((2, 64, 64, 64)), numpy.ones((64, 64, 4, 4)), stride=2)
+"""
+
+
+def test_a_call_on_a_pool_of_threads_loads_threadpoolctl_and_a_serial_one_does_not():
+    assert loaded_by(LARGE.format(2)) == {"threadpoolctl"}
+    assert loaded_by(LARGE.format(1)) == set()
+
+
+def test_what_must_be_installed_is_numpy_and_threadpoolctl():
+    path = PACKAGE.parent / "pyproject.toml"
+    if not path.exists():
+        pytest.skip("needs the sources")
+    project = tomllib.loads(path.read_text())["project"]
+    assert project["dependencies"] == ["numpy>=2", "threadpoolctl>=3.5"]
+    extras = [name for row in project["optional-dependencies"].values() for name in row]
+    assert not [name for name in extras if name.startswith("threadpoolctl")]
+
+
 @pytest.mark.parametrize("library", ["scipy", "hypothesis"])
-def test_the_test_above_can_fail(library):
+def test_the_tests_above_can_fail(library):
     pytest.importorskip(library)
     assert loaded_by(f"import mtconv, {library}") == {library}
 
@@ -70,7 +95,7 @@ def test_importtime_lists_mtconv_and_no_optional_library():
     report = modules_after("import mtconv", "-X", "importtime")[1]
     names = {line.split("|")[-1].strip() for line in report.splitlines()}
     assert "mtconv.functional" in names
-    assert not {name.split(".")[0] for name in names} & set(OPTIONAL)
+    assert not {name.split(".")[0] for name in names} & set(LATE)
 
 
 def test_importing_mtconv_needs_few_modules_beyond_numpy():

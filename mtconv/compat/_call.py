@@ -7,7 +7,7 @@ from typing import Any
 from mtconv.compat._geometry import Geometry
 from mtconv.compat._kernel import KernelRule, cast, permute, reshape
 from mtconv.dispatch import backend_for
-from mtconv.errors import GeometryError, message
+from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.layout import SPATIAL, axis_names
 from mtconv.resolve import check_sizes
 from mtconv.spec import ConvSpec
@@ -101,9 +101,22 @@ class Call:
             self.small = tuple(self.x.shape[axis] for axis in order[-self.rank :])
         check_sizes(self.function, self.x_name, self.small, axis_names(self.rank))
 
-    def convert(self, dtype: Any) -> None:
+    def convert(self, argument: str, dtype: Any) -> None:
         """Convert input and kernel to a wider dtype before any product is taken."""
-        self.x, self.kernel = cast(self.x, dtype), cast(self.kernel, dtype)
+        try:
+            self.x, self.kernel = cast(self.x, dtype), cast(self.kernel, dtype)
+        except (TypeError, ValueError, AttributeError):
+            msg = message(
+                self.function,
+                argument,
+                "must be a dtype of the arrays' library",
+                f"{shown(dtype)} of type {type(dtype).__name__}",
+            )
+            raise BackendError(msg) from None
+        # A cast may lead to what cannot be multiplied, such as truth values.
+        engine = backend_for(self.function, self.backend, x=self.x, kernel=self.kernel)
+        self.x = engine.asarray(self.function, self.x_name, self.x)
+        self.kernel = engine.asarray(self.function, self.kernel_name, self.kernel)
 
     def transposed(
         self,

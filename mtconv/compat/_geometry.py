@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
 from mtconv.options import freeze_sizes
-from mtconv.resolve import per_axis
+from mtconv.resolve import check_magnitude, per_axis
 
 __all__ = [
     "Geometry",
     "cropped",
     "ends",
+    "flag",
     "group_count",
     "ints",
     "pairs",
     "refuse",
+    "rows",
     "same_shape",
     "word",
 ]
@@ -46,10 +48,11 @@ def cropped(small: int, kernel: int, stride: int, dilation: int, lo: int, hi: in
 def group_count(function: str, argument: str, value: Any) -> int:
     """Read the number of groups."""
     frozen = freeze_sizes(function, argument, value)
+    check_magnitude(function, argument, frozen)
     if isinstance(frozen, int) and frozen >= 1:
         return frozen
     rule = "must be an integer of at least 1"
-    raise GeometryError(message(function, argument, rule, repr(value)))
+    raise GeometryError(message(function, argument, rule, shown(value)))
 
 
 def ints(
@@ -64,22 +67,23 @@ def pairs(
     function: str, argument: str, value: Any, rank: int
 ) -> tuple[tuple[int, int], ...]:
     """Read one (low, high) pair of integers per axis."""
-    rows = _rows(value) or ()
+    items = rows(value) or ()
     found = []
-    for name, row in zip(axis_names(rank), rows, strict=False):
+    for name, row in zip(axis_names(rank), items, strict=False):
         pair = freeze_sizes(function, argument, row)
+        check_magnitude(function, argument, pair)
         if isinstance(pair, int) or len(pair) != 2:
             msg = message(
-                function, argument, "must have one (low, high) pair", repr(row), axis=name
+                function, argument, "must have one (low, high) pair", shown(row), axis=name
             )
             raise GeometryError(msg)
         found.append((pair[0], pair[1]))
-    if len(rows) != rank:
+    if len(items) != rank:
         msg = message(
             function,
             argument,
             f"must be one (low, high) pair for each of the {rank} spatial axes",
-            repr(value),
+            shown(value),
         )
         raise GeometryError(msg)
     return tuple(found)
@@ -89,13 +93,23 @@ def ends(
     function: str, argument: str, value: Any, rank: int
 ) -> tuple[tuple[int, int], ...]:
     """Read one integer, one per axis, or one (low, high) pair per axis."""
-    rows = _rows(value)
-    rows = (value,) * rank if rows is None else rows
-    both = tuple((row, row) if _rows(row) is None else row for row in rows)
+    items = rows(value)
+    items = (value,) * rank if items is None else items
+    both = tuple((item, item) if rows(item) is None else item for item in items)
     return pairs(function, argument, both, rank)
 
 
-def _rows(value: Any) -> tuple[Any, ...] | None:
+def flag(function: str, argument: str, value: Any) -> bool:
+    """Read a truth value; an array of several has none."""
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        got = f"{shown(value)} of type {type(value).__name__}"
+        msg = message(function, argument, "must be True or False", got)
+        raise GeometryError(msg) from None
+
+
+def rows(value: Any) -> tuple[Any, ...] | None:
     """Return what a sequence holds; None for strings and numbers."""
     if isinstance(value, (str, bytes)):
         return None
@@ -107,10 +121,11 @@ def _rows(value: Any) -> tuple[Any, ...] | None:
 
 def word(function: str, argument: str, value: Any, words: tuple[str, ...]) -> str:
     """Check that a value is one of the words that the argument has."""
-    if isinstance(value, str) and value in words:
-        return value
+    text = str.__str__(value) if isinstance(value, str) else None
+    if text in words:
+        return text
     names = ", ".join(repr(name) for name in words)
-    msg = message(function, argument, f"must be one of {names}", repr(value))
+    msg = message(function, argument, f"must be one of {names}", shown(value))
     raise GeometryError(msg)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mtconv.compat._geometry import Geometry, ints, pairs, refuse, word
-from mtconv.errors import GeometryError, message
+from mtconv.compat._geometry import Geometry, ints, pairs, refuse, rows, word
+from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
 from mtconv.options import freeze_sizes
@@ -34,10 +34,12 @@ def geometry(
     """Read TensorFlow's options; batch and channels of `output_shape` are not looked at."""
     rank = len(taps)
     first = channels_first(function, data_format)
-    if len(output_shape) != rank + 2:
+    shape = rows(output_shape)
+    if shape is None or len(shape) != rank + 2:
         rule = f"must have {rank + 2} sizes, batch and channels included"
-        raise GeometryError(message(function, "output_shape", rule, tuple(output_shape)))
-    space = output_shape[2:] if first else output_shape[1:-1]
+        got = shown(output_shape if shape is None else shape)
+        raise GeometryError(message(function, "output_shape", rule, got))
+    space = shape[2:] if first else shape[1:-1]
     sizes = ints(function, "output_shape", space, rank, least=1)
     steps = _steps(function, "strides", strides, rank, first)
     spread = _steps(function, "dilations", dilations, rank, first)

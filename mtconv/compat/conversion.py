@@ -20,10 +20,11 @@ from mtconv.compat import (
     tinygrad,
     torch,
 )
-from mtconv.compat._geometry import Geometry, group_count, refuse
+from mtconv.compat._geometry import Geometry, group_count, refuse, word
 from mtconv.compat._kernel import KernelRule
 from mtconv.dispatch import backend_for
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
+from mtconv.options import freeze_sizes
 from mtconv.spec import ConvSpec
 
 __all__ = ["CONVENTIONS", "convert", "convert_kernel"]
@@ -146,6 +147,7 @@ def convert_kernel(kernel: Any, src: str, dst: str, groups: int = 1) -> Any:
     source, target = _convention("src", src, function), _convention("dst", dst, function)
     engine = backend_for(function, None, kernel=kernel)
     kernel = engine.asarray(function, "kernel", kernel)
+    groups = group_count(function, "groups", groups)
     if groups != 1 and not target.kernel.divided:
         msg = message(
             function,
@@ -155,7 +157,6 @@ def convert_kernel(kernel: Any, src: str, dst: str, groups: int = 1) -> Any:
             fix="Convert and run one group at a time.",
         )
         raise GeometryError(msg)
-    groups = group_count(function, "groups", groups)
     source.kernel.rank(function, "kernel", kernel)
     source.kernel.check_groups(function, "groups", "kernel", kernel, groups)
     canonical = source.kernel.canonical(kernel, groups)
@@ -208,12 +209,15 @@ def convert(
     {'strides': (2,), 'padding': ((1, 1),), 'rhs_dilation': (1,)}
     """
     source, target = _convention("src", src, "convert"), _convention("dst", dst, "convert")
-    taps = tuple(kernel_size)
+    taps = _sizes("kernel_size", kernel_size)
+    if not isinstance(options, Mapping):
+        rule, got = "must be a mapping of names to values", type(options).__name__
+        raise GeometryError(message("convert", "options", rule, got))
     known = list(inspect.signature(source.read).parameters)[3:]
     for name in options:
         if name not in known:
             rule = f"must be options of {src}: {', '.join(known)}"
-            raise GeometryError(message("convert", "options", rule, repr(name)))
+            raise GeometryError(message("convert", "options", rule, shown(name)))
     names_sizes = {"output_shape", "output_size", "m", "n"}
     sized = src in ("tensorflow", "matlab") or any(
         options.get(name) is not None for name in names_sizes & set(known)
@@ -227,13 +231,24 @@ def convert(
             fix="Give the spatial size of the input, one integer per axis.",
         )
         raise GeometryError(msg)
-    small = (_ANY_SIZE,) * len(taps) if input_size is None else tuple(input_size)
+    small = (_ANY_SIZE,) * len(taps)
+    if input_size is not None:
+        small = _sizes("input_size", input_size)
+        if len(small) != len(taps):
+            rule = f"must have as many sizes as kernel_size, {len(taps)}"
+            raise GeometryError(message("convert", "input_size", rule, small))
     return target.write(source.read("convert", small, taps, **options))
 
 
+def _sizes(argument: str, value: Any) -> tuple[int, ...]:
+    """Read one size for each spatial axis, each at least 1."""
+    sizes = freeze_sizes("convert", argument, value)
+    if isinstance(sizes, int) or not sizes or min(sizes) < 1:
+        rule = "must be a sequence of sizes, each at least 1"
+        fix = "One integer per spatial axis, for example (3,)."
+        raise GeometryError(message("convert", argument, rule, shown(sizes), fix=fix))
+    return sizes
+
+
 def _convention(argument: str, name: str, function: str) -> Convention:
-    if name not in CONVENTIONS:
-        names = ", ".join(repr(known) for known in CONVENTIONS)
-        msg = message(function, argument, f"must be one of {names}", repr(name))
-        raise GeometryError(msg)
-    return CONVENTIONS[name]
+    return CONVENTIONS[word(function, argument, name, tuple(CONVENTIONS))]

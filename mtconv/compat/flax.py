@@ -14,7 +14,7 @@ from typing import Any
 
 from mtconv.compat import jax as lax
 from mtconv.compat._call import Call, channels_last
-from mtconv.compat._geometry import Geometry, ends, ints, refuse, same_shape
+from mtconv.compat._geometry import Geometry, ends, flag, ints, refuse, same_shape
 from mtconv.compat._kernel import reshape
 from mtconv.geometry import Axis
 
@@ -86,6 +86,7 @@ def conv_transpose(
     >>> conv_transpose([[1], [2]], [[[1]], [[10]]], strides=2)[:, 0]
     array([10,  1, 20,  2])
     """
+    transpose_kernel = flag(_FUNCTION, "transpose_kernel", transpose_kernel)
     rule = KERNEL_TRANSPOSED if transpose_kernel else KERNEL
     call = Call(
         _FUNCTION, rule, ("inputs", inputs), ("kernel", kernel), ("bias", bias), backend
@@ -129,7 +130,7 @@ def geometry(
         rank,
         least=1,
     )
-    if padding == "CIRCULAR":
+    if isinstance(padding, str) and padding == "CIRCULAR":
         axes = []
         for n, k, s, d in zip(small, taps, steps, spread, strict=True):
             total = max(d * (k - 1) + 1 - s, 0)

@@ -14,7 +14,7 @@ from mtconv.compat import jax as lax
 from mtconv.compat._call import Call, channels_first, channels_last
 from mtconv.compat._geometry import Geometry, ints, refuse, word
 from mtconv.compat._kernel import KernelRule
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
 
@@ -136,15 +136,17 @@ def geometry(
 
 
 def _channels_first(data_format: str | None) -> bool:
-    if data_format is None or data_format == "channels_last":
+    if data_format is None:
         return False
     if isinstance(data_format, str):
+        if data_format == "channels_last":
+            return False
         if data_format == "channels_first" or data_format[:2] == "NC":
             return True
         if data_format[:1] == "N" and data_format[-1:] == "C":
             return False
     rule = "must be 'channels_first', 'channels_last', or like 'NC...' or 'N...C'"
-    raise GeometryError(message(_FUNCTION, "data_format", rule, repr(data_format)))
+    raise GeometryError(message(_FUNCTION, "data_format", rule, shown(data_format)))
 
 
 def options(found: Geometry) -> dict[str, Any]:

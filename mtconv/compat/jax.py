@@ -25,13 +25,14 @@ from mtconv.compat._call import Call, channels_last
 from mtconv.compat._geometry import (
     Geometry,
     cropped,
+    flag,
     ints,
     pairs,
     refuse,
     word,
 )
 from mtconv.compat._kernel import KernelRule
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["conv_transpose"]
 
@@ -108,7 +109,8 @@ def conv_transpose(
     >>> conv_transpose([[[1], [2]]], [[[1]], [[10]], [[100]]], (2,), "VALID")[0, :, 0]
     array([100,  10, 201,  20,   2])
     """
-    rule = KERNEL_TRANSPOSED if transpose_kernel else KERNEL
+    transposed = flag(_FUNCTION, "transpose_kernel", transpose_kernel)
+    rule = KERNEL_TRANSPOSED if transposed else KERNEL
     lhs_spec, kernel_order, out_spec = _orders(dimension_numbers)
     call = Call(
         _FUNCTION, rule, ("lhs", lhs), ("rhs", rhs), backend=backend, order=kernel_order
@@ -125,7 +127,7 @@ def conv_transpose(
         lhs_spec = out_spec = channels_last(call.rank)
     call.arrange(lhs_spec, out_spec)
     if preferred_element_type is not None:
-        call.convert(preferred_element_type)
+        call.convert("preferred_element_type", preferred_element_type)
     found = geometry(
         _FUNCTION,
         call.small,
@@ -151,6 +153,9 @@ def geometry(
 ) -> Geometry:
     """Read jax's options."""
     del transpose_kernel  # a matter of the kernel alone
+    use_consistent_padding = flag(
+        function, "use_consistent_padding", use_consistent_padding
+    )
     rank = len(taps)
     steps = ints(function, "strides", strides, rank, least=1)
     spread = (1,) * rank
@@ -222,7 +227,7 @@ def _orders(
         return (), None, ()
     if not isinstance(dimension_numbers, (tuple, list)) or len(dimension_numbers) != 3:
         rule = "must be three strings for lhs, rhs and the result, or None"
-        got = repr(dimension_numbers)
+        got = shown(dimension_numbers)
         raise GeometryError(message(_FUNCTION, "dimension_numbers", rule, got))
     if not isinstance(dimension_numbers[0], str):  # a ConvDimensionNumbers
         lhs, rhs, out = (tuple(spec) for spec in dimension_numbers)

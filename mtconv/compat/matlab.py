@@ -8,6 +8,7 @@ transposed array, so ``T`` is the matrix of the transposed kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mtconv.compat._kernel import KernelRule
 from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message
 from mtconv.matrix import build_csr
+from mtconv.plan import MAX_ELEMENTS
 from mtconv.resolve import check_sizes
 from mtconv.spec import ConvSpec
 
@@ -72,6 +74,10 @@ def convmtx2(H: Any, m: int | Sequence[int], n: int | None = None) -> Any:
     if n is None:
         m, n = ints(_FUNCTION, "m", m, 2, least=1)
     found = geometry(_FUNCTION, (), kernel.shape, m=m, n=n)
+    entries = prod(kernel.shape) * prod(axis.small for axis in found.axes)
+    if entries > MAX_ELEMENTS:
+        rule = f"must not lead to more than 2**47 = {MAX_ELEMENTS} entries"
+        raise GeometryError(message(_FUNCTION, "m", rule, f"{entries} entries"))
     spec = ConvSpec(found.axes[::-1])
     from mtconv.backends._sparse import as_csr_array
 

@@ -26,6 +26,7 @@ from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
 from mtconv.layout import axis_names
+from mtconv.options import freeze_sizes
 
 __all__ = ["ConvTranspose"]
 
@@ -40,7 +41,7 @@ def ConvTranspose(
     W: Any,
     B: Any = None,
     *,
-    auto_pad: str = "NOTSET",
+    auto_pad: str | bytes = "NOTSET",
     dilations: Sequence[int] | None = None,
     group: int = 1,
     kernel_shape: Sequence[int] | None = None,
@@ -61,8 +62,8 @@ def ConvTranspose(
         The kernel.
     B : array, shape (C_out,), optional
         Added to every element of a channel.
-    auto_pad : str
-        "NOTSET", "SAME_UPPER", "SAME_LOWER" or "VALID".
+    auto_pad : str or bytes
+        "NOTSET", "SAME_UPPER", "SAME_LOWER" or "VALID"; bytes are what onnx stores.
     dilations : sequence of int, optional
         One per spatial axis.
     group : int
@@ -103,9 +104,10 @@ def ConvTranspose(
     """
     call = Call(_FUNCTION, KERNEL, ("X", X), ("W", W), ("B", B), backend)
     call.arrange(channels_first(call.rank))
-    if kernel_shape is not None and tuple(kernel_shape) != call.taps:
+    taps = _ints(_FUNCTION, "kernel_shape", kernel_shape, call.taps, least=1)
+    if taps != call.taps:
         rule = f"must be W's own, {call.taps}"
-        raise GeometryError(message(_FUNCTION, "kernel_shape", rule, tuple(kernel_shape)))
+        raise GeometryError(message(_FUNCTION, "kernel_shape", rule, taps))
     found = geometry(
         _FUNCTION,
         call.small,
@@ -126,7 +128,7 @@ def geometry(
     small: tuple[int, ...],
     taps: tuple[int, ...],
     *,
-    auto_pad: str = "NOTSET",
+    auto_pad: str | bytes = "NOTSET",
     dilations: Sequence[int] | None = None,
     group: int = 1,
     output_padding: Sequence[int] | None = None,
@@ -136,23 +138,22 @@ def geometry(
 ) -> Geometry:
     """Read the attributes of a node."""
     rank = len(taps)
-    steps = ints(function, "strides", strides or (1,) * rank, rank, least=1)
-    spread = ints(function, "dilations", dilations or (1,) * rank, rank, least=1)
-    extra = ints(function, "output_padding", output_padding or (0,) * rank, rank, least=0)
+    steps = _ints(function, "strides", strides, (1,) * rank, least=1)
+    spread = _ints(function, "dilations", dilations, (1,) * rank, least=1)
+    extra = _ints(function, "output_padding", output_padding, (0,) * rank, least=0)
     for name, q, s, d in zip(axis_names(rank), extra, steps, spread, strict=True):
         if q >= max(s, d):
             rule = f"must be less than the larger of stride and dilation, {max(s, d)}"
             raise GeometryError(message(function, "output_padding", rule, q, axis=name))
-    word(function, "auto_pad", auto_pad, _AUTO_PADS)
-    if auto_pad != "NOTSET" and pads is not None and any(pads):
+    if isinstance(auto_pad, bytes):  # as the attribute of a node has it
+        auto_pad = auto_pad.decode("latin-1")
+    auto_pad = word(function, "auto_pad", auto_pad, _AUTO_PADS)
+    ends = _ints(function, "pads", pads, (0,) * (2 * rank), least=0)
+    if auto_pad != "NOTSET" and any(ends):
         rule = f"must be left out with auto_pad={auto_pad!r}"
-        raise GeometryError(message(function, "pads", rule, tuple(pads)))
-    ends = ints(function, "pads", pads or (0,) * (2 * rank), 2 * rank, least=0)
-    sizes = None
-    if output_shape is not None:
-        space = output_shape[2:] if len(output_shape) == rank + 2 else output_shape
-        sizes = ints(function, "output_shape", space, rank, least=1)
-    elif auto_pad.startswith("SAME"):
+        raise GeometryError(message(function, "pads", rule, ends))
+    sizes = _sizes(function, output_shape, rank)
+    if sizes is None and auto_pad.startswith("SAME"):
         sizes = tuple(n * s for n, s in zip(small, steps, strict=True))
     axes = []
     for a, (n, k, s, d, q) in enumerate(
@@ -165,6 +166,26 @@ def geometry(
         lo = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
         axes.append(Axis(n, sizes[a], k, s, d, lo))
     return Geometry(tuple(axes), group_count(function, "group", group))
+
+
+def _ints(
+    function: str, argument: str, value: Any, default: tuple[int, ...], *, least: int
+) -> tuple[int, ...]:
+    """Read a list attribute; one that is absent or empty has its default."""
+    frozen = default if value is None else freeze_sizes(function, argument, value)
+    if frozen == ():
+        return default
+    return ints(function, argument, frozen, len(default), least=least)
+
+
+def _sizes(function: str, output_shape: Any, rank: int) -> tuple[int, ...] | None:
+    """Read the sizes of the result, whether batch and channels come first or not."""
+    if output_shape is None:
+        return None
+    frozen = freeze_sizes(function, "output_shape", output_shape)
+    if isinstance(frozen, tuple) and len(frozen) == rank + 2:
+        frozen = frozen[2:]
+    return ints(function, "output_shape", frozen, rank, least=1)
 
 
 def options(found: Geometry) -> dict[str, Any]:

@@ -25,8 +25,8 @@ _FUNCTION = "to_sparse"
 
 def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: str) -> Any:  # noqa: A002
     """Build the matrix of an operator on raveled arrays, in the spec's layout."""
-    check_word(_FUNCTION, "format", format, FORMATS)
-    check_word(_FUNCTION, "order", order, ("C", "F"))
+    format = check_word(_FUNCTION, "format", format, FORMATS)  # noqa: A001
+    order = check_word(_FUNCTION, "order", order, ("C", "F"))
     from scipy import sparse
 
     w = canonical_kernel(spec, kernel)

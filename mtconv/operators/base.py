@@ -8,17 +8,21 @@ from typing import Any, Self
 
 import numpy as np
 
-from mtconv.dispatch import backend_for
+from mtconv.dispatch import backend_for, backend_name
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
 from mtconv.operators.explicit import Explicit, How
+from mtconv.operators.kernels import read_only_copy, same_kernel
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.pytree import register
 from mtconv.operators.sides import Sides, operator_spec, sides
-from mtconv.options import IntOrInts, Options, freeze_sizes
+from mtconv.options import ALGORITHMS, IntOrInts, Options, check_word, freeze_sizes
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advice
 
 __all__ = ["Operator"]
+
+_PARTS = ("kernel", "spec", "how")
 
 
 class Operator(Explicit):
@@ -32,23 +36,37 @@ class Operator(Explicit):
 
     def _set(self, kernel: Any, input_size: IntOrInts, options: Options, how: How) -> None:
         name = type(self).__name__
+        how = _checked(name, how)
         engine = backend_for(name, how.backend, kernel=kernel)
         kernel = engine.asarray(name, "kernel", kernel)
-        if isinstance(kernel, np.ndarray):
-            kernel = kernel.copy()
-            kernel.flags.writeable = False
         size = freeze_sizes(name, "input_size", input_size)
-        self.spec = operator_spec(name, self.form, size, kernel.shape, options)
-        self.kernel, self.how = kernel, how
-        register(type(self))
+        spec = operator_spec(name, self.form, size, kernel.shape, options)
+        self._own(read_only_copy(kernel), spec, how)
 
     @classmethod
     def _make(cls, kernel: Any, spec: ConvSpec, how: How) -> Self:
         """Put an operator together from parts that fit, tracers and placeholders too."""
         new = object.__new__(cls)
-        new.kernel, new.spec, new.how = kernel, spec, how
-        register(cls)
+        new._own(kernel, spec, how)
         return new
+
+    @classmethod
+    def _from_parts(cls, kernel: Any, spec: ConvSpec, how: How) -> Self:
+        """Put an operator together from parts that came from outside, unchecked."""
+        return cls._make(read_only_copy(kernel), spec, how)
+
+    def _own(self, kernel: Any, spec: ConvSpec, how: How) -> None:
+        """Take the parts; a NumPy kernel is read-only and nobody else's."""
+        self.__dict__.update(zip(_PARTS, (kernel, spec, how), strict=True))
+        register(type(self))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _PARTS:  # the transpose and prepared kernels would not follow
+            kind = type(self).__name__
+            reason = "cannot be set, since operators never change"
+            msg = f"{kind}: `{name}` {reason}. Make another {kind}."
+            raise AttributeError(msg)
+        super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.kernel, self.spec, self.how)
@@ -71,7 +89,7 @@ class Operator(Explicit):
         return (
             self.spec == other.spec
             and self.how == other.how
-            and _same_kernel(self.kernel, other.kernel)
+            and same_kernel(self.kernel, other.kernel)
         )
 
     def __hash__(self) -> int:
@@ -126,7 +144,7 @@ class Operator(Explicit):
         return self._conjugated()
 
     def _conjugated(self) -> Operator:
-        return self.other._make(self.kernel.conj(), self.spec, self.how)
+        return self.other._from_parts(self.kernel.conj(), self.spec, self.how)
 
     def __call__(self, x: Any) -> Any:
         """Apply the operator.
@@ -284,23 +302,25 @@ class Operator(Explicit):
         return shape[:axis] + shape[axis + 1 :] == self.input_shape
 
     def _wrong_shape(self, argument: str, got: tuple[int, ...]) -> str:
+        layouts = self.spec.layout, self.spec.kernel_layout
         return message(
             type(self).__name__,
             argument,
             f"must have shape {self.input_shape}, alone or behind a batch axis, or be flat "
             f"with {self.shape[1]} elements",
             f"shape {got}",
+            fix=advice(max(len(got), 3), self.kernel.ndim, *layouts),
         )
 
 
-def _same_kernel(one: Any, other: Any) -> bool:
-    """Compare two kernels element by element, unless they are one (as tracers are)."""
-    if one is other:
-        return True
-    if type(one) is not type(other) or one.dtype != other.dtype:
-        return False
-    return bool(np.array_equal(one, other))
+def _checked(name: str, how: How) -> How:
+    """Check the words that say how to compute; they key the caches of later calls."""
+    backend = None
+    if how.backend is not None:
+        backend = backend_name(name, how.backend, "must be None or one of")
+    algorithm = check_word(name, "algorithm", how.algorithm, ALGORITHMS)
+    return How(backend, algorithm, how.precision)
 
 
 def _restore(cls: type[Operator], kernel: Any, spec: ConvSpec, how: How) -> Operator:
-    return cls._make(kernel, spec, how)
+    return cls._from_parts(kernel, spec, how)

@@ -45,6 +45,12 @@ class Explicit:
         float
             The spectral norm of the matrix.
 
+        Raises
+        ------
+        ValueError
+            If an element of the kernel is NaN or infinite, as an element of the matrix is
+            then, or if the tolerance is no number of at least 0.
+
         Examples
         --------
         >>> import mtconv
@@ -54,7 +60,8 @@ class Explicit:
         """
         from mtconv.operators.spectrum import operator_norm
 
-        return operator_norm(self.spec, np.asarray(self.kernel), tol)
+        function = f"{type(self).__name__}.norm"
+        return operator_norm(function, self.spec, np.asarray(self.kernel), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.

@@ -24,5 +24,5 @@ def register(cls: type[Any]) -> None:
     register_pytree_node(
         cls,
         lambda operator: ((operator.kernel,), (operator.spec, operator.how)),
-        lambda static, leaves: cls._make(*leaves, *static),
+        lambda static, leaves: cls._from_parts(*leaves, *static),
     )

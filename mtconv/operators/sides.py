@@ -11,6 +11,7 @@ from mtconv.options import Options
 from mtconv.problem import problem
 from mtconv.resolve import per_axis
 from mtconv.spec import ConvSpec
+from mtconv.volumes import advising
 
 __all__ = ["Sides", "operator_spec", "sides"]
 
@@ -34,6 +35,17 @@ def operator_spec(
     options: Options,
 ) -> ConvSpec:
     """Make the spec of an operator from its kernel and the spatial size of its input."""
+    with advising(3, len(kernel_shape), options.layout, options.kernel_layout):
+        return _operator_spec(name, form, input_size, kernel_shape, options)
+
+
+def _operator_spec(
+    name: str,
+    form: str,
+    input_size: int | tuple[int, ...],
+    kernel_shape: tuple[int, ...],
+    options: Options,
+) -> ConvSpec:
     small = "I" if form == "conv_transpose" else "O"
     layouts = resolve_layouts(
         name,

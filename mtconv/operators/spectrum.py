@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from math import prod, sqrt
+from math import inf, prod, sqrt
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
 from mtconv.matrix.formats import canonical_kernel
 from mtconv.spec import ConvSpec
@@ -25,10 +27,13 @@ _SYMBOL_ELEMENTS = 2**26
 _FEW = 8
 
 
-def operator_norm(spec: ConvSpec, kernel: Array, tol: float) -> float:
+def operator_norm(function: str, spec: ConvSpec, kernel: Array, tol: float) -> float:
     """Largest singular value of the matrix, the same for both operators of a spec."""
+    _check_tolerance(function, tol)
     dtype = np.complex128 if kernel.dtype.kind == "c" else np.float64
-    w = canonical_kernel(spec, kernel).astype(dtype)
+    with np.errstate(over="ignore"):  # longdouble has more range
+        w = canonical_kernel(spec, kernel).astype(dtype)
+    _check_finite(function, w)
     if spec.small_channels is None:
         spec = replace(spec, small_channels=1, big_channels=1)
     spec = replace(spec, layout=None, kernel_layout=None)
@@ -42,6 +47,28 @@ def operator_norm(spec: ConvSpec, kernel: Array, tol: float) -> float:
     if _is_block_circulant(spec) and small * share * prod(spec.big) <= _SYMBOL_ELEMENTS:
         return scale * _block_circulant_norm(spec, w)
     return scale * _iterated_norm(spec, w, tol)
+
+
+def _check_tolerance(function: str, tol: object) -> None:
+    """Check that a tolerance is a finite number of at least 0."""
+    number = isinstance(tol, Real) and not isinstance(tol, (bool, np.timedelta64))
+    if not number or not 0 <= tol < inf:  # type: ignore[operator]
+        rule = "must be a finite number of at least 0"
+        got = f"{shown(tol)} of type {type(tol).__name__}"
+        raise ValueError(message(function, "tol", rule, got, fix="For example 1e-8."))
+
+
+def _check_finite(function: str, w: Array) -> None:
+    bad = int(w.size - np.count_nonzero(np.isfinite(w)))
+    if bad:
+        msg = message(
+            function,
+            "kernel",
+            "must be finite in double precision",
+            f"{bad} of {w.size} elements NaN or infinite",
+            fix="A matrix with such elements has no largest singular value.",
+        )
+        raise ValueError(msg)
 
 
 def _is_block_circulant(spec: ConvSpec) -> bool:

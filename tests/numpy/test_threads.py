@@ -154,12 +154,6 @@ def test_any_number_of_workers_from_2_up_gives_the_same_bits(algorithm, counted)
         assert np.array_equal(run(1, *whole), run(2, *whole))
 
 
-@pytest.mark.parametrize(("number", "error"), [(0, ValueError), (1.5, TypeError)])
-def test_a_number_of_workers_is_a_positive_integer(number, error):
-    with pytest.raises(error):
-        mtconv.workers(number)
-
-
 @pytest.fixture
 def count(monkeypatch):
     """Count the workers of a process that has this in `MTCONV_WORKERS`."""

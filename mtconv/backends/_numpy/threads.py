@@ -23,6 +23,8 @@ __all__ = ["default_workers", "run_all"]
 
 _Task = TypeVar("_Task")
 
+_DIGITS = 18  # the longest number of workers that is read
+
 
 @cache
 def default_workers() -> int:
@@ -35,6 +37,12 @@ def default_workers() -> int:
     """
     text = os.environ.get("MTCONV_WORKERS", "")
     if text:
+        if len(text) > _DIGITS:  # Python itself does not read thousands
+            msg = (
+                f"MTCONV_WORKERS must be a positive integer of at most {_DIGITS} digits, "
+                f"got {text[:_DIGITS]!r}... of {len(text)} characters"
+            )
+            raise ValueError(msg)
         if not text.isdecimal() or int(text) < 1:
             msg = f"MTCONV_WORKERS must be a positive integer, got {text!r}"
             raise ValueError(msg)
