@@ -189,6 +189,16 @@ def sharding(session: nox.Session) -> None:
     session.run("pytest", "tests/scale/eight_devices.py", *session.posargs, env=env)
 
 
+@nox.session(python="3.12")
+def gpu_smoke(session: nox.Session) -> None:
+    """Run what is for GPUs on the CPU, without torch and CuPy, which are CUDA builds."""
+    versions = ("jax==0.11.2", "numpy==2.5.2", "scipy", "flax", "equinox")
+    session.install(*versions, "hypothesis", "pytest")
+    out = session.create_tmp()
+    env = {"OUT": out, "PYTHON": "python", "MTCONV_BENCH_SECONDS": "120"}
+    session.run("bash", "tests/gpu/run.sh", "--smoke", env=env, external=True)
+
+
 @nox.session
 def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
@@ -211,6 +221,8 @@ def bench(session: nox.Session) -> None:
     """Time mtconv beside torch, onnxruntime and lax; `-- --write` updates the pages."""
     session.install("-e", BACKENDS, "torch", "onnxruntime", *group("test"))
     for script in sorted(Path("tests", "benchmarks").glob("bench_*.py")):
+        if script.stem == "bench_gpu":  # tests/gpu/run.sh runs it
+            continue
         session.run("python", "-m", f"tests.benchmarks.{script.stem}", *session.posargs)
 
 

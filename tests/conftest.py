@@ -25,6 +25,9 @@ hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("many", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile("dev")
 
+# Has a configuration of its own: it needs a GPU, or `nox -s gpu_smoke` in place of one.
+collect_ignore = ["gpu"]
+
 CORE = ("numpy", "jax", "sparse")
 SELECTED = os.environ.get("MTCONV_TEST_BACKENDS", ",".join(CORE)).split(",")
 

@@ -42,6 +42,9 @@ class _Torch(Library):
             tensor = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
         else:
             tensor = torch.from_numpy(array)
+        if torch.device(device or "cpu").type == "cuda":
+            # From pinned memory no call waits until the copy has reached the device.
+            return tensor.pin_memory().to(device, non_blocking=True)
         return tensor.to(device)
 
     def result_type(self, *dtypes: Any) -> Any:

@@ -28,11 +28,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import torch
-from jax import lax
 
 import mtconv
 from tests.benchmarks import harness
 from tests.benchmarks.harness import Layer
+from tests.benchmarks.lax_peer import lax_transposed, with_gradients
 from tests.benchmarks.peers import THREADS, ort_transposed, torch_transposed
 
 Call = Callable[[], Any]
@@ -41,60 +41,6 @@ Call = Callable[[], Any]
 SLOW_S = 2.0
 # lax's gradients of this layer take many minutes.
 FORWARD_ONLY = ("fcn32_depthwise_k64s32",)
-
-
-def lax_transposed(layer: Layer, channels_last: bool) -> Callable[..., Any]:
-    """Transposed convolution of a layer by `lax` alone, channels first outside."""
-    rank = len(layer.input_size)
-    space = "DHW"[3 - rank :]
-    groups, small, share = layer.groups, layer.in_channels, layer.kernel_shape[1]
-    layout = f"N{space}C" if channels_last else f"NC{space}"
-
-    def function(x: Any, kernel: Any) -> Any:
-        kernel = jnp.flip(kernel, range(2, 2 + rank))
-        if groups > 1:
-            kernel = kernel.reshape(groups, small // groups, share, *layer.kernel_size)
-            kernel = jnp.moveaxis(kernel, 0, 1).reshape(
-                small // groups, groups * share, *layer.kernel_size
-            )
-        if channels_last:
-            x, kernel = jnp.moveaxis(x, 1, -1), jnp.moveaxis(kernel, (0, 1), (-2, -1))
-        y = lax.conv_general_dilated(
-            x,
-            kernel,
-            window_strides=(1,) * rank,
-            padding=[
-                (d * (k - 1) - p, d * (k - 1) - p + extra)
-                for k, d, p, extra in zip(
-                    layer.kernel_size,
-                    layer.dilation,
-                    layer.padding,
-                    layer.output_padding,
-                    strict=True,
-                )
-            ],
-            lhs_dilation=layer.stride,
-            rhs_dilation=layer.dilation,
-            dimension_numbers=(
-                layout,
-                f"{space}IO" if channels_last else f"IO{space}",
-                layout,
-            ),
-            feature_group_count=groups,
-        )
-        return jnp.moveaxis(y, -1, 1) if channels_last else y
-
-    return function
-
-
-def with_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the result together with both gradients."""
-
-    def both(x: Any, kernel: Any, cotangent: Any) -> Any:
-        y, backward = jax.vjp(function, x, kernel)
-        return y, backward(cotangent)
-
-    return both
 
 
 def compiled(function: Callable[..., Any], *arrays: Any) -> tuple[Call, float, float]:

@@ -79,3 +79,21 @@ def test_nothing_is_gathered_or_scattered(padded, make):
     program = jax.jit(jax.grad(loss, (0, 1))).lower(y, kernel).as_text()
     assert "gather" not in program
     assert "scatter" not in program
+
+
+def test_gradients_outside_of_jit_send_nothing_from_the_host(padded, make):
+    y_shape, kernel_shape, options = padded
+    y, kernel = make(y_shape, 0, "float32"), make(kernel_shape, 1, "float32")
+    x = make(mtconv.conv_shape(y_shape, kernel_shape, **options), 2, "float32")
+    with jax.transfer_guard("disallow"):
+        _, backward = jax.vjp(lambda y, w: mtconv.conv(y, w, **options), y, kernel)
+        got = backward(x)
+        size = {"output_size": y_shape[2:]}
+        up, _ = jax.vjp(
+            lambda x, w: mtconv.conv_transpose(x, w, **options, **size), x, kernel
+        )
+    by_kernel = mtconv.kernel_grad(
+        np.asarray(x), np.asarray(y), kernel_size=(3, 2), **options
+    )
+    assert (got[0] == up).all()
+    assert (got[1] == by_kernel).all()

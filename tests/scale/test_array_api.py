@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 import mtconv
+from mtconv.backends._array_api.library import Library
 from mtconv.strategies import Case, problems
 
 EVERYTHING = problems(
@@ -92,3 +93,30 @@ def test_nothing_not_finite_reaches_other_cells_of_x() -> None:
     got = mtconv.conv_transpose(xp.asarray(x), xp.asarray([1.0, 2.0, 3.0]), stride=2)
     expected = [1, 2, np.nan, np.nan, np.nan, 4, np.inf, np.inf, np.inf]
     np.testing.assert_array_equal(np.asarray(got), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"stride": 2, "padding": 1}, {"stride": (4, 2), "padding": 1}],
+)
+def test_cells_in_even_steps_need_no_index(
+    options: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index is made on the host: on a GPU it would travel to the device."""
+    x = np.arange(24).reshape(1, 2, 3, 4)
+    w = np.arange(2 * 3 * 4 * 2).reshape(2, 3, 4, 2)
+    y = np.arange(3 * 40 * 40).reshape(1, 3, 40, 40)
+    size = mtconv.conv_transpose_shape(x.shape, w.shape, **options)[2:]
+    y = y[:, :, : size[0], : size[1]].copy()
+    maps = [
+        (mtconv.conv_transpose, (x, w), {}),
+        (mtconv.conv, (y, w), {}),
+        (mtconv.kernel_grad, (x, y), {"kernel_size": (4, 2)}),
+    ]
+    for function, arrays, extra in maps:
+        expected = function(*arrays, algorithm="direct", **options, **extra)
+        own = tuple(xp.asarray(array) for array in arrays)
+        with monkeypatch.context() as patch:
+            patch.setattr(Library, "from_numpy", lambda *_: pytest.fail("index made"))
+            got = function(*own, **options, **extra)
+        same(got, expected)

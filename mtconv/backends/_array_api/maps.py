@@ -171,10 +171,24 @@ def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
     size = array.shape[axis]
     if len(table) == size and table == tuple(range(size)):
         return array
+    if (step := _step(table)) and table[-1] < size:
+        return array[(*(slice(None),) * axis, slice(table[0], table[-1] + 1, step), ...)]
     if table and max(table) >= size:
         array = _zero_padded(lib, array, 0, 1, axis)
     index = lib.from_numpy(np.asarray(table, np.int64), lib.device(array))
     return lib.take(array, index, axis)
+
+
+def _step(table: Table) -> int:
+    """Return the step of cells in even steps upwards, which are a slice; 0 for others.
+
+    A slice needs no index, which would have to travel to the device.
+    """
+    if not table:
+        return 0
+    step = table[1] - table[0] if len(table) > 1 else 1
+    even = table == tuple(range(table[0], table[0] + step * len(table), step or 1))
+    return step if step > 0 and even else 0
 
 
 def pad(lib: Library, spec: ConvSpec, y: Any) -> Any:

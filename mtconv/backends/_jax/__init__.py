@@ -31,6 +31,11 @@ __all__ = ["NAME", "asarray", "result_dtype", "run"]
 
 NAME = "jax"
 
+# One program each in gradients outside `jit` too, where all else is one primitive or moves
+# nothing: step by step their zeros would travel from the host.
+_pad = jax.jit(pad, static_argnums=0)
+_fold = jax.jit(fold, static_argnums=0)
+
 
 def result_dtype(*arrays: Array | None) -> str:
     """Name the dtype that JAX promotes these arrays to."""
@@ -68,17 +73,17 @@ def _execute(
     if plan.form == "kernel_grad":
         second = canonical(second.astype(dtype), plan.data)
         if inner is not spec:
-            second = pad(spec, second)
+            second = _pad(spec, second)
         w = apply("kernel_grad", how, first, second)
         return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
     w = canonical(second.astype(dtype), plan.kernel).reshape(spec.kernel_shape)
     if plan.form == "conv_transpose":
         result = apply("conv_transpose", how, first, w)
         if inner is not spec:
-            result = fold(spec, result)
+            result = _fold(spec, result)
     else:
         if inner is not spec:
-            first = pad(spec, first)
+            first = _pad(spec, first)
         result = apply("conv", how, first, w)
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * spec.rank).astype(dtype)
