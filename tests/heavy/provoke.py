@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import time
+from contextvars import Context
 from random import Random
 
 from tests.provoked.breaking import allocations, exceptions, interrupts, strict
@@ -52,7 +53,9 @@ def main() -> None:
     for kind, cases in KINDS.items():
         if kind.__name__ in arguments.kinds:
             tally.begin(kind.__name__)
-            kind(tally, families, random, max(1, round(cases * arguments.scale)))
+            cases = max(1, round(cases * arguments.scale))
+            # In a context without the variables that an aborted call may have left set.
+            Context().run(kind, tally, families, random, cases)
     status = tally.finish()
     print(f"{time.perf_counter() - start:.0f} s")
     raise SystemExit(status)

@@ -146,9 +146,7 @@ def by_index(tally: Tally, family: Family, random: Random, act: Act) -> None:
 def by_array(tally: Tally, family: Family, random: Random, act: Act) -> None:
     """Give sequences whose elements have an ``__array__`` that calls."""
     job = family.job(random)._replace(way="function")
-    first, second = (
-        [Calling(part, act) for part in array] for array in family.arrays(job)
-    )
+    first, second = ([Calling(part, act) for part in array] for array in family.arrays(job))
     tally.compare(family, job, family.call(job, first, second))
 
 
@@ -160,10 +158,21 @@ def huge(family: Family, job: Job) -> list[np.ndarray]:
     return [np.full_like(array, top) for array in family.arrays(job)]
 
 
+def few(act: Act, random: Random) -> Act:
+    """Act three times at most: numbers overflow by the thousand."""
+    turns = iter([True] * 3)
+
+    def act_rarely() -> None:
+        if random.random() < 0.6 and next(turns, False):
+            act()
+
+    return act_rarely
+
+
 def by_callback(tally: Tally, family: Family, random: Random, act: Act) -> None:
     """Let NumPy call back where a number overflows."""
     del tally
-    job = family.job(random)
+    job, act = family.job(random), few(act, random)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # threads of a pool have their own settings
         with np.errstate(all="call", call=lambda *_: act()):
@@ -173,7 +182,7 @@ def by_callback(tally: Tally, family: Family, random: Random, act: Act) -> None:
 def by_warning(tally: Tally, family: Family, random: Random, act: Act) -> None:
     """Let the hook that shows a warning call."""
     del tally
-    job = family.job(random)
+    job, act = family.job(random), few(act, random)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = lambda *_, **__: act()

@@ -99,9 +99,7 @@ class Tally:
                 sum(counter.values()) if every else counter[kind]
                 for counter in (self.struck, self.compared, self.wrong)
             ]
-            lines.append(
-                f"{kind:<14}{cases:>8}{counts[0]:>8}{counts[1]:>10}{counts[2]:>7}"
-            )
+            lines.append(f"{kind:<14}{cases:>8}{counts[0]:>8}{counts[1]:>10}{counts[2]:>7}")
         return "\n".join(lines)
 
     def finish(self) -> int:
