@@ -101,9 +101,9 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Share operators between threads, and break into calls; takes minutes."""
+    """Share operators, break into calls, and measure memory; takes minutes."""
     session.install("-e", ".[sparse]", "threadpoolctl>=3.5")
-    for script in ("soak", "provoke"):
+    for script in ("soak", "provoke", "workspace_bound"):
         session.run("python", "-m", f"tests.heavy.{script}")
 
 
