@@ -102,9 +102,10 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Call shared operators from eight threads, 10,000 times each."""
-    session.install("-e", ".")
-    session.run("python", "tests/heavy/soak.py", *session.posargs)
+    """Share operators, break into calls, and measure memory; takes minutes."""
+    session.install("-e", ".[sparse]", "threadpoolctl>=3.5")
+    for script in ("soak", "provoke", "workspace_bound"):
+        session.run("python", "-m", f"tests.heavy.{script}")
 
 
 @nox.session

@@ -1,0 +1,39 @@
+"""At most 64 MiB beside the result for one thread, whatever the geometry."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+import mtconv
+from tests.numpy.memory_draws import LIMIT, draw, extra_memory
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "gemm"])
+def test_small_integers_with_a_stride_far_larger_than_the_kernel(algorithm):
+    x, kernel = np.ones((16, 8, 2, 27), np.int8), np.ones((8, 239, 1, 29), np.int8)
+    used = extra_memory(mtconv.conv_transpose, x, kernel, stride=35, algorithm=algorithm)
+    assert used <= LIMIT
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "gemm", "polyphase", "direct", "fft"])
+def test_half_precision_depthwise_with_a_stride_of_four_kernels(algorithm):
+    x, kernel = np.ones((4, 256, 32, 32), np.float16), np.ones((256, 1, 2, 2), np.float16)
+    options = {"stride": 8, "groups": 256, "algorithm": algorithm}
+    assert extra_memory(mtconv.conv_transpose, x, kernel, **options) <= LIMIT
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "gemm", "polyphase", "direct"])
+def test_small_integers_depthwise_on_volumes(algorithm):
+    y, kernel = np.ones((35, 363, 25, 55, 5), np.int8), np.ones((363, 1, 1, 3, 1), np.int8)
+    options = {"stride": 4, "groups": 363, "algorithm": algorithm}
+    assert extra_memory(mtconv.conv, y, kernel, **options) <= LIMIT
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_any_geometry(seed):
+    drawn = draw(Random(seed))
+    used = extra_memory(getattr(mtconv, drawn.form), *drawn.arrays(), **drawn.options)
+    assert used <= LIMIT, f"{used / 2**20:.0f} MiB: {drawn}"
