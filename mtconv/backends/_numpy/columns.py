@@ -27,6 +27,7 @@ __all__ = [
     "gather_runs",
     "phase_axis",
     "place",
+    "runs_are_short",
 ]
 
 Array = NDArray[Any]
@@ -108,6 +109,14 @@ def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
             view = window_view(flat[..., start : start + last.big], (last,))
             columns[:, :, :, number] = view.swapaxes(-1, -2)
     return columns.reshape(batch, groups, -1, last.small)
+
+
+def runs_are_short(axes: Axes, cells: int) -> bool:
+    """Return whether `gather_runs` extends y to little more than the columns of a tap.
+
+    Where taps are far apart, most of what lies between them would be zeros.
+    """
+    return prod(_runs(axes)[0]) <= max(4 * cells, FEW_ZEROS)
 
 
 @lru_cache(maxsize=4096)

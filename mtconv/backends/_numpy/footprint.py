@@ -216,6 +216,8 @@ def _polyphase_conv(c: _Counts) -> int:
     first, *rest = c.axes
     residues = min(first.kernel, first.stride)
     height = first.small + first.dilation * (first.kernel - 1) // first.stride + 1
+    if polyphase.far_apart(first):
+        height = first.small
     inside = prod(axis.kernel * axis.small for axis in rest)
     columns = c.lead * c.summed * residues * height * inside
     packed = c.groups * c.channels * c.summed * c.taps

@@ -18,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy import wide
-from mtconv.backends._numpy.columns import fill, folds, gather, gather_runs, phase_axis
+from mtconv.backends._numpy.columns import (
+    fill,
+    folds,
+    gather,
+    gather_runs,
+    phase_axis,
+    runs_are_short,
+)
 from mtconv.backends._numpy.kinds import Kind, kinds
 from mtconv.backends._numpy.product import as_matrices, matrices_for, multiply, store
 from mtconv.backends._numpy.values import all_finite
@@ -26,7 +33,7 @@ from mtconv.backends._numpy.weights import Weights
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
 
-__all__ = ["NAME", "STACK_BYTES", "conv", "conv_transpose", "kernel_grad"]
+__all__ = ["NAME", "STACK_BYTES", "conv", "conv_transpose", "far_apart", "kernel_grad"]
 
 NAME = "polyphase"
 
@@ -123,7 +130,8 @@ def _stack(
     cells = prod(sizes)
     if folds(len(x), cells):
         return gather(kind.axes, x, space, folded=True), sizes
-    if (prod(full) - cells) * products < MOST_WASTE * cells:
+    wasted = (prod(full) - cells) * products
+    if wasted < MOST_WASTE * cells and runs_are_short(kind.axes, cells):
         return gather_runs(kind.axes, x, space), full
     return gather(kind.axes, x, space, folded=False), sizes
 
@@ -158,8 +166,18 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
     first = axes[0]
     rows = _rows(first)
     folded = folds(len(out), prod(out.shape[3:]))
-    columns, inside = _gather_rows(rows, axes, y, space, folded=folded)
     result, in_place = matrices_for(out, space, folded=folded)
+    if far_apart(first):
+        for number, run in enumerate(rows.runs):
+            with space.frame():
+                part = gather((_run_axis(first, run), *axes[1:]), y, space, folded=folded)
+                taps = weights.array[:, :, :, run.tap : run.tap + run.taps]
+                matrices = taps.reshape(*taps.shape[:2], -1)
+                multiply(matrices, part, result, space, add=number > 0)
+        if not in_place:
+            store(result, out)
+        return
+    columns, inside = _gather_rows(rows, axes, y, space, folded=folded)
     depth = columns.shape[2] // len(rows.residues)
     for number, run in enumerate(rows.runs):
         start = rows.residues.index(run.residue)
@@ -175,6 +193,17 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
         out[...] = np.moveaxis(ordered, 3, 0)
     elif not in_place:
         store(result, out)
+
+
+def far_apart(axis: Axis) -> bool:
+    """Return whether most rows between those that runs of taps read are not needed."""
+    rows = _rows(axis)
+    return rows.height > 2 * axis.small * len(rows.runs)
+
+
+def _run_axis(axis: Axis, run: Run) -> Axis:
+    """Relate the rows of an axis to the taps of one run."""
+    return replace(axis, kernel=run.taps, lo=axis.lo - axis.dilation * run.tap)
 
 
 class Residue(NamedTuple):
