@@ -77,7 +77,9 @@ def conv_transpose(
     layout, kernel_layout : str, optional
         Order of the axes, for example "NHWC" and "HWIO".
     algorithm : str
-        "auto", "exact" (exact on integer-valued arrays), or an algorithm by name.
+        "auto", "exact" (exact on integer-valued arrays), or an algorithm by name. Inside
+        `torch.autocast`, "auto" rounds float32 tensors as `torch.nn.functional` does;
+        "exact" and its gradients are left alone.
     backend : str, optional
         Backend for neutral arrays (NumPy's, and sequences): "numpy", "jax" or "sparse".
     precision : optional
