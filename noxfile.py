@@ -147,7 +147,12 @@ def interop(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch."""
     session.install("-e", ".[torch]", *group("test"))
-    session.run("pytest", "tests/scale/test_torch.py", *session.posargs)
+    session.run(
+        "pytest",
+        "tests/scale/test_torch.py",
+        "tests/scale/test_autocast.py",
+        *session.posargs,
+    )
 
 
 @nox.session
@@ -205,7 +210,8 @@ def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
-    absent = [f"--ignore=mtconv/backends/{name}.py" for name in ("_torch", "_cupy")]
+    names = ("_torch", "_torch_autocast", "_cupy")
+    absent = [f"--ignore=mtconv/backends/{name}.py" for name in names]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)
 
 

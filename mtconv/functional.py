@@ -78,7 +78,9 @@ def conv_transpose(
         Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a bare
         volume and its kernel, "NHW" for a stack of bare images.
     algorithm : str
-        "auto", "exact" (exact on integer-valued arrays), or an algorithm by name.
+        "auto", "exact" (exact on integer-valued arrays), or an algorithm by name. Inside
+        `torch.autocast`, "auto" rounds float32 tensors as `torch.nn.functional` does;
+        "exact" and its gradients are left alone.
     backend : str, optional
         Backend for neutral arrays (NumPy's, and sequences): "numpy", "jax" or "sparse".
     precision : optional

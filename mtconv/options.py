@@ -137,7 +137,7 @@ def _int(
 ) -> int:
     if type(value) is int:
         return value
-    if not isinstance(value, (bool, str)) and type(value).__name__ not in _BOOLS:
+    if not _is_odd(value):
         try:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:
@@ -153,7 +153,20 @@ def _int(
     raise GeometryError(msg)
 
 
-_BOOLS = frozenset({"bool", "bool_"})
+_BOOLS = frozenset({"bool", "bool_", "boolean"})
+
+
+def _is_odd(value: object) -> bool:
+    """Tell whether a value is no integer although `operator.index` may take it.
+
+    Booleans of all libraries, and arrays of one number along several axes.
+    """
+    if isinstance(value, (bool, str)) or type(value).__name__ in _BOOLS:
+        return True
+    dtype = getattr(value, "dtype", None)
+    # "torch.bool", "bool", "array_api_strict.bool", "mlx.core.bool_"
+    name = str(getattr(dtype, "name", dtype)).rpartition(".")[2]
+    return name in _BOOLS or getattr(value, "ndim", 0) != 0
 
 
 def _items(value: object) -> list[object] | None:

@@ -2,6 +2,9 @@
 
 Everything is made of differentiable operations of torch, so gradients of any order,
 `torch.func` and every device work. torch's flags rule precision and determinism.
+
+Inside `torch.autocast`, "auto" and "native" round float32 and half precision to autocast's
+dtype and return it, as `torch.nn.functional` does. Other algorithms never see autocast.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.masked import MaskedTensor
 from torch.nn import grad
 
 from mtconv.backends import _array_api
 from mtconv.backends._array_api import maps
 from mtconv.backends._array_api.library import Library, dtype_name
+from mtconv.backends._torch_autocast import autocast_dtype, product, without_autocast
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
 from mtconv.ladders.torch import native_refusal
@@ -61,7 +66,7 @@ class _Torch(Library):
 
     def matmul(self, a: Any, b: Any) -> Any:
         if a.is_floating_point() or a.is_complex() or a.device.type == "cpu":
-            return torch.matmul(a, b)
+            return product(a, b)
         return integer_product(a, b)
 
 
@@ -80,16 +85,9 @@ def integer_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def asarray(function: str, argument: str, array: Any) -> Any:
     """Take dense tensors of numbers; sequences get torch's default dtypes."""
     sequence = not isinstance(array, (torch.Tensor, np.ndarray, np.generic))
+    if isinstance(array, torch.Tensor):
+        _check_plain(function, argument, array)
     array = _array_api.asarray(function, argument, array)
-    if isinstance(array, torch.Tensor) and array.layout != torch.strided:
-        msg = message(
-            function,
-            argument,
-            "must be a dense tensor",
-            f"layout {array.layout}",
-            fix="Use .to_dense() first.",
-        )
-        raise BackendError(msg)
     if dtype_name(array.dtype) in _UNSIGNED:
         rule = "must have a dtype that torch computes with"
         fix = "Convert it to int64 first."
@@ -102,6 +100,22 @@ def asarray(function: str, argument: str, array: Any) -> Any:
     return array
 
 
+def _check_plain(function: str, argument: str, array: torch.Tensor) -> None:
+    """Refuse tensors that are no dense arrays of numbers."""
+    if array.is_nested:
+        got, fix = "a nested tensor", "Use .to_padded_tensor(0) first."
+    elif array.layout != torch.strided:
+        got, fix = f"layout {array.layout}", "Use .to_dense() first."
+    elif array.is_quantized:
+        got, fix = f"a quantized tensor of {array.dtype}", "Use .dequantize() first."
+    elif isinstance(array, MaskedTensor):
+        got, fix = "a MaskedTensor", "Use .to_tensor(0) first; a mask would be lost."
+    else:
+        return
+    rule = "must be a dense tensor of numbers"
+    raise BackendError(message(function, argument, rule, got, fix=fix))
+
+
 def result_dtype(*arrays: Any) -> str:
     """Name the dtype that torch promotes these arrays to."""
     return dtype_name(_LIBRARY.promote(arrays))
@@ -112,9 +126,24 @@ def run(
 ) -> torch.Tensor:
     """Execute a plan; torch's own flags say what `precision` says elsewhere."""
     del precision
+    first, second, bias = _LIBRARY.together(first, second, bias)
+    dtype = _LIBRARY.promote((first, second, bias))
+    device_type = first.device.type
+    cast = None
+    if plan.requested in ("auto", "native"):
+        cast = autocast_dtype(device_type, dtype)
+    if cast is not None:
+        first, second = first.to(cast), second.to(cast)
+        bias = bias if bias is None else bias.to(cast)
+    with without_autocast(device_type):
+        return _execute(plan, first, second, bias, dtype if cast is None else cast)
+
+
+def _execute(
+    plan: Plan, first: Any, second: Any, bias: Any, dtype: torch.dtype
+) -> torch.Tensor:
+    """Execute a plan on tensors of one device; ``dtype`` is what they promote to."""
     lib = _LIBRARY
-    first, second, bias = lib.together(first, second, bias)
-    dtype = lib.promote((first, second, bias))
     if plan.algorithm != "native" or native_refusal(
         plan.spec, first.numel(), dtype_name(dtype)
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,9 +144,84 @@ def test_products_of_integers_without_matmul() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(mtconv.BackendError, match="must be a dense tensor"):
-        mtconv.conv_transpose(torch.eye(2).to_sparse(), torch.eye(2))
     with pytest.raises(mtconv.BackendError, match="a dtype that torch computes with"):
         mtconv.conv_transpose(torch.ones(2), np.ones(2, np.uint16))
     with pytest.raises(mtconv.BackendError, match="must have integer"):
         mtconv.conv_transpose(torch.ones(2), torch.ones(2, dtype=torch.bool))
+
+
+PLAIN = "conv_transpose: `x` must be a dense tensor of numbers; got "
+TO_DENSE = "Use .to_dense() first."
+TO_PADDED = "Use .to_padded_tensor(0) first."
+
+
+def quantized() -> torch.Tensor:
+    return torch.quantize_per_tensor(torch.ones(2), 0.5, 0, torch.quint8)
+
+
+def nested(layout: torch.layout) -> torch.Tensor:
+    return torch.nested.nested_tensor([torch.ones(3), torch.ones(2)], layout=layout)
+
+
+def masked() -> torch.Tensor:
+    return torch.masked.masked_tensor(torch.ones(2), torch.tensor([True, False]))
+
+
+@pytest.mark.filterwarnings("ignore")  # prototypes of torch say that they are
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda: torch.eye(2).to_sparse(), f"layout torch.sparse_coo. {TO_DENSE}"),
+        (lambda: torch.eye(2).to_sparse_csr(), f"layout torch.sparse_csr. {TO_DENSE}"),
+        (lambda: torch.eye(2).to_sparse_csc(), f"layout torch.sparse_csc. {TO_DENSE}"),
+        (
+            lambda: torch.eye(2).to_sparse_bsr((1, 1)),
+            f"layout torch.sparse_bsr. {TO_DENSE}",
+        ),
+        (lambda: torch.ones(2, 2).to_mkldnn(), f"layout torch._mkldnn. {TO_DENSE}"),
+        (lambda: nested(torch.strided), f"a nested tensor. {TO_PADDED}"),
+        (lambda: nested(torch.jagged), f"a nested tensor. {TO_PADDED}"),
+        (
+            quantized,
+            "a quantized tensor of torch.quint8. Use .dequantize() first.",
+        ),
+        (masked, "a MaskedTensor. Use .to_tensor(0) first; a mask would be lost."),
+    ],
+)
+def test_tensors_that_are_no_dense_arrays(make: Any, got: str) -> None:
+    odd, plain = make(), torch.ones(2)
+    with pytest.raises(mtconv.BackendError) as error:
+        mtconv.conv_transpose(odd, plain)
+    assert str(error.value) == PLAIN + got
+    with pytest.raises(mtconv.BackendError) as error:
+        mtconv.conv(plain, odd)
+    assert str(error.value) == PLAIN.replace("_transpose: `x`", ": `kernel`") + got
+    with pytest.raises(mtconv.BackendError) as error:
+        mtconv.kernel_grad(plain, odd, kernel_size=(1,))
+    assert str(error.value) == (
+        PLAIN.replace("conv_transpose: `x`", "kernel_grad: `y`") + got
+    )
+    with pytest.raises(mtconv.BackendError, match="`bias` must be a dense tensor of num"):
+        mtconv.conv(torch.ones(1, 1, 2), torch.ones(1, 1, 2), odd)
+
+
+@pytest.mark.parametrize(
+    "option", ["stride", "dilation", "groups", "padding", "output_padding", "output_size"]
+)
+@pytest.mark.parametrize("value", [torch.tensor(True), [torch.tensor(True)]])
+def test_booleans_of_torch_are_no_integers(option: str, value: Any) -> None:
+    if option == "groups":
+        value = torch.tensor(True)
+    with pytest.raises(mtconv.GeometryError, match=r"tensor\(True\) of type Tensor"):
+        mtconv.conv_transpose([1, 2], [1, 2], **{option: value})
+
+
+@pytest.mark.parametrize("value", [torch.tensor([[2]]), [torch.tensor([2])]])
+def test_one_number_in_several_axes_is_no_integer(value: Any) -> None:
+    with pytest.raises(mtconv.GeometryError, match="of type Tensor"):
+        mtconv.conv_transpose([1, 2], [1, 2], stride=value)
+
+
+def test_integers_of_torch_are_integers() -> None:
+    for stride in (torch.tensor(2), torch.tensor([2]), [torch.tensor(2)]):
+        assert mtconv.conv_transpose([1, 2], [1], stride=stride).tolist() == [1, 0, 2]
