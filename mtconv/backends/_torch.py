@@ -152,17 +152,28 @@ def _execute(
     narrow = dtype.itemsize < 4 and first.device.type == "cpu"
     compute = torch.float32 if narrow else dtype
     by_kernel = plan.form == "kernel_grad"
-    given = canonical(first, plan.data, lib.permute).to(compute)
+    given = _settled(canonical(first, plan.data, lib.permute).to(compute))
     other = canonical(second, plan.data if by_kernel else plan.kernel, lib.permute)
     other = other.to(compute)
     if by_kernel:
-        result = _kernel_grad(plan.spec, given, other)
+        result = _kernel_grad(plan.spec, given, _settled(other))
         return _array_api.arranged_kernel(lib, result.to(dtype), plan)
-    kernel = other[0].reshape(plan.spec.kernel_shape)
+    kernel = _settled(other[0].reshape(plan.spec.kernel_shape))
     bias = bias if bias is None else bias.to(compute)
     maps = {"conv_transpose": _conv_transpose, "conv": _conv}
     result = maps[plan.form](plan.spec, given, kernel, bias)
     return arranged(result.to(dtype), plan.data, lib.permute)
+
+
+def _settled(array: torch.Tensor) -> torch.Tensor:
+    """Settle the order of axes in memory where axes of one element leave it open.
+
+    torch 2.13 reads wrong elements, or raises, where it takes two arrays for channels last
+    or first by strides that say nothing.
+    """
+    if 1 not in array.shape[1:]:
+        return array
+    return array.contiguous().view(-1).view(array.shape)
 
 
 def _conv_transpose(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import mtconv
 from mtconv.strategies import Case, problems
+from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad
 
 torch = pytest.importorskip("torch")
 
@@ -225,3 +226,40 @@ def test_one_number_in_several_axes_is_no_integer(value: Any) -> None:
 def test_integers_of_torch_are_integers() -> None:
     for stride in (torch.tensor(2), torch.tensor([2]), [torch.tensor(2)]):
         assert mtconv.conv_transpose([1, 2], [1], stride=stride).tolist() == [1, 0, 2]
+
+
+def test_a_kernel_with_axes_of_one_element_in_another_order():
+    """torch 2.13 itself gives [1, 3, 2, 4, ...] for its views of these two tensors."""
+    x = torch.tensor([[[[[1.0, 2.0]]]]])
+    kernel = torch.tensor(
+        [[[[[1.0], [3.0]], [[2.0], [4.0]]]], [[[[5.0], [2.0]], [[1.0], [3.0]]]]]
+    )
+    result = mtconv.conv_transpose(
+        x, kernel, groups=2, layout="NDHWC", kernel_layout="IDHOW"
+    )
+    assert result.ravel().tolist() == [1, 3, 10, 4, 2, 4, 2, 6]
+
+
+def test_tensors_of_any_order_of_axes():
+    rng = np.random.default_rng(0)
+
+    def ordered(array: np.ndarray) -> torch.Tensor:
+        order = rng.permutation(array.ndim)
+        memory = torch.tensor(np.ascontiguousarray(array.transpose(order)))
+        return memory.permute(*np.argsort(order).tolist())
+
+    for _ in range(150):
+        rank, groups = rng.integers(1, 4), int(rng.integers(1, 3))
+        shape = (2, groups, *rng.integers(1, 4, rank))
+        x = rng.integers(-4, 5, shape).astype(np.float32)
+        kernel = rng.integers(-4, 5, (groups, 2, *rng.integers(1, 3, rank)))
+        kernel = kernel.astype(np.float32)
+        y = reference_conv_transpose(x, kernel, groups=groups)
+        tensors = ordered(x).requires_grad_(), ordered(kernel).requires_grad_()
+        result = mtconv.conv_transpose(*tensors, groups=groups)
+        same(result, y)
+        by_x, by_kernel = torch.autograd.grad(result, tensors, ordered(y))
+        same(by_x, reference_conv(y, kernel, groups=groups))
+        size = kernel.shape[2:]
+        grad = reference_kernel_grad(x, y, kernel_size=size, groups=groups)
+        same(by_kernel, grad)
