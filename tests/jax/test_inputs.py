@@ -270,3 +270,25 @@ def test_precisions_of_jax(form: str, precision: Any) -> None:
 @pytest.mark.parametrize("precision", [{}, "junk", [2]])
 def test_other_backends_do_not_ask(precision: Any) -> None:
     assert mtconv.conv([1], [2], precision=precision).tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    "option", ["stride", "dilation", "padding", "output_padding", "output_size", "groups"]
+)
+@pytest.mark.parametrize(
+    "boolean", [jnp.array(True), np.array(True), np.True_], ids=["jax", "0-d", "scalar"]
+)
+def test_booleans_are_no_integers(option: str, boolean: Any) -> None:
+    with pytest.raises(mtconv.GeometryError, match=f"`{option}` must be an integer"):
+        mtconv.conv_transpose([1, 2], [1, 2], **{option: boolean})
+    if option != "groups":
+        with pytest.raises(mtconv.GeometryError, match="on axis number 0"):
+            mtconv.conv_transpose([1, 2], [1, 2], **{option: [boolean]})
+
+
+@pytest.mark.parametrize("size", [jnp.array(True), [np.array(True)], np.array([True])])
+def test_booleans_are_no_sizes(size: Any) -> None:
+    with pytest.raises(mtconv.GeometryError, match="`kernel_size` must be an integer"):
+        mtconv.kernel_grad([1, 2], [1, 2], kernel_size=size)
+    with pytest.raises(mtconv.GeometryError, match="`input_size` must be an integer"):
+        mtconv.Conv([1, 2], input_size=size)
