@@ -84,14 +84,17 @@ def conv_transpose(
     backend : str, optional
         Backend for neutral arrays (NumPy's, and sequences): "numpy", "jax" or "sparse".
     precision : optional
-        Precision of matrix products on JAX; other backends always compute in full.
+        Precision of matrix products on JAX, as `jax.lax.dot_general` takes it; other
+        backends always compute in full.
 
     Returns
     -------
     array
         Shape (N, C_out, *size) in the layout of x, ``size = stride*(n - 1) +
         dilation*(k - 1) + 1 - lo - hi + output_padding``, dtype by the library's own
-        promotion of x, kernel and bias. float16 and bfloat16 accumulate in float32.
+        promotion of x, kernel and bias. float16 and bfloat16 accumulate in float32. JAX
+        without `jax_enable_x64` makes float32 of float64, and refuses integers that do not
+        fit 32 bits.
 
     Raises
     ------

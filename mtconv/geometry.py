@@ -10,8 +10,10 @@ once, and nothing here knows about arrays, options or errors.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 __all__ = [
@@ -22,16 +24,20 @@ __all__ = [
     "Window",
     "alike",
     "big_sizes",
+    "clip_stretch",
     "fold_index",
     "fold_margins",
+    "fold_stretches",
     "has_holes",
     "live_phases",
+    "most_folds",
     "padded_axis",
     "phases",
     "restrict",
     "runs",
     "same_lo",
     "small_size",
+    "stretch_onto",
     "stretches",
     "touched_big",
     "touched_small",
@@ -312,9 +318,12 @@ def fold_margins(
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=16)
 def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
-    """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode."""
+    """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode.
+
+    `fold_stretches` says the same without a list as long as the axis.
+    """
     before, after = fold_margins(size, lo, hi, mode)
     return (*before, *range(size), *after)
 
@@ -329,6 +338,80 @@ class Stretch(NamedTuple):
     cells: int
     source: int
     step: int
+
+
+@lru_cache(maxsize=1024)
+def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
+    """List the stretches of an axis padded by ``lo`` and ``hi`` in this mode.
+
+    Examples
+    --------
+    >>> for stretch in fold_stretches(size=4, lo=2, hi=1, mode="reflect"):
+    ...     print(*stretch)
+    0 2 2 -1
+    2 4 0 1
+    6 1 2 -1
+    """
+    found = []
+    o = -lo
+    while o < size + hi:
+        step, last = _stretch_end(o, size, mode)
+        cells = min(last + 1, size + hi) - o
+        found.append(Stretch(o + lo, cells, _source(o, size, mode), step))
+        o += cells
+    return tuple(found)
+
+
+def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:
+    """Step of the stretch that cell ``o`` is in, and its last cell."""
+    if mode == "replicate" or size == 1:
+        if 0 <= o < size and size > 1:
+            return 1, size - 1
+        return 0, -1 if o < 0 and size > 1 else sys.maxsize
+    if mode == "circular":
+        return 1, o - o % size + size - 1
+    period = 2 * size if mode == "symmetric" else 2 * (size - 1)
+    place = o % period
+    if place < size:
+        return 1, o - place + size - 1
+    return -1, o - place + period - 1
+
+
+def clip_stretch(stretch: Stretch, start: int, stop: int) -> Stretch | None:
+    """Keep padded cells ``start..stop`` of a stretch, or None where it has none."""
+    first = max(stretch.start, start)
+    last = min(stretch.start + stretch.cells, stop)
+    if first >= last:
+        return None
+    source = stretch.source + stretch.step * (first - stretch.start)
+    return Stretch(first, last - first, source, stretch.step)
+
+
+def stretch_onto(stretch: Stretch, start: int, stop: int) -> tuple[int, int] | None:
+    """Find the padded cells of a stretch whose sources are cells ``start..stop`` of the axis."""
+    if stretch.step == 0:
+        inside = start <= stretch.source < stop
+        return (stretch.start, stretch.start + stretch.cells) if inside else None
+    if stretch.step == 1:
+        first, last = start - stretch.source, stop - stretch.source
+    else:
+        first, last = stretch.source - stop + 1, stretch.source - start + 1
+    first, last = max(first, 0), min(last, stretch.cells)
+    if first >= last:
+        return None
+    return stretch.start + first, stretch.start + last
+
+
+def most_folds(size: int, lo: int, hi: int, mode: str) -> int:
+    """Count the padded cells that repeat one cell of the axis, at most."""
+    changes: dict[int, int] = {}
+    for _, cells, source, step in fold_stretches(size, lo, hi, mode):
+        count = cells if step == 0 else 1
+        other = source + step * (cells - 1)
+        first, last = min(source, other), max(source, other)
+        changes[first] = changes.get(first, 0) + count
+        changes[last + 1] = changes.get(last + 1, 0) - count
+    return max(accumulate(changes[cell] for cell in sorted(changes)))
 
 
 def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:

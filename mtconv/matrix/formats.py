@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.dispatch import load
 from mtconv.errors import BackendError
 from mtconv.layout import Arrangement, resolve_layouts
 from mtconv.matrix.csr import Csr, build_csr
@@ -133,7 +134,7 @@ def _bcoo(built: Csr) -> Any:
         raise BackendError(msg)
     indices = np.stack([_rows(built), built.indices], axis=1).astype(np.int32, copy=False)
     return BCOO(
-        (asarray(built.data), asarray(indices)),
+        (load("jax").asarray(_FUNCTION, "kernel", built.data), asarray(indices)),
         shape=built.shape,
         indices_sorted=True,
         unique_indices=True,

@@ -14,6 +14,7 @@ import jax
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from mtconv.backends._jax import check_precision
 from mtconv.dispatch import backend_for
 from mtconv.errors import BackendError, message
 from mtconv.options import IntOrInts, freeze, freeze_sizes
@@ -233,7 +234,8 @@ def _apply(
         kernel_size,
     )
     batch = batch_size(Problem(plan.spec, plan.data, plan.kernel), first.shape)
-    run = program(plan, batch, mesh, partition, how[1], bias is not None)
+    precision = None if how[1] is None else check_precision(form, how[1])
+    run = program(plan, batch, mesh, partition, precision, bias is not None)
     return run(*(array.astype(dtype) for array in given.values()))
 
 

@@ -57,14 +57,16 @@ def same(got: da.Array, expected: np.ndarray) -> None:
 @given(st.data(), CASES)
 def test_all_three_maps_on_any_chunks(data: st.DataObject, case: Case) -> None:
     x, y = data.draw(chunked(case.x)), data.draw(chunked(case.y))
+    kernel, bias = data.draw(chunked(case.kernel)), case.bias
+    bias = None if bias is None else data.draw(chunked(bias))
     same(
-        mtconv.conv_transpose(x, case.kernel, case.bias, **case.options),
+        mtconv.conv_transpose(x, kernel, bias, **case.options),
         mtconv.conv_transpose(
             case.x, case.kernel, case.bias, algorithm="direct", **case.options
         ),
     )
     same(
-        mtconv.conv(y, case.kernel, **case.conv_options),
+        mtconv.conv(y, kernel, **case.conv_options),
         mtconv.conv(case.y, case.kernel, algorithm="direct", **case.conv_options),
     )
     same(

@@ -217,6 +217,14 @@ def test_booleans_of_torch_are_no_integers(option: str, value: Any) -> None:
         mtconv.conv_transpose([1, 2], [1, 2], **{option: value})
 
 
+@pytest.mark.parametrize("value", [torch.tensor(True), [torch.tensor(True)]])
+def test_booleans_of_torch_are_no_sizes(value: Any) -> None:
+    with pytest.raises(mtconv.GeometryError, match=r"`kernel_size` .* of type Tensor"):
+        mtconv.kernel_grad([1, 2], [1, 2], kernel_size=value)
+    with pytest.raises(mtconv.GeometryError, match=r"`input_size` .* of type Tensor"):
+        mtconv.Conv([1, 2], input_size=value)
+
+
 @pytest.mark.parametrize("value", [torch.tensor([[2]]), [torch.tensor([2])]])
 def test_one_number_in_several_axes_is_no_integer(value: Any) -> None:
     with pytest.raises(mtconv.GeometryError, match="of type Tensor"):

@@ -2,7 +2,8 @@
 
 Arrays may be chunked in any way along batch, channels and space. Spatial axes of the
 result are cut where those of the input are; channels of the result are in one chunk.
-The kernel is one chunk too. Chunks hold NumPy arrays, or those of any other backend.
+The kernel is one chunk too. Chunks hold NumPy arrays, or those of any other backend; that
+they are what the array says of them is checked when they are computed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from mtconv.backends import _numpy
 from mtconv.backends._dask.blocks import Fold, Run
+from mtconv.backends._dask.checks import check_meta, checked
 from mtconv.backends._dask.chunks import (
     Block,
     Need,
@@ -58,6 +60,7 @@ def asarray(function: str, argument: str, array: Any) -> Any:
         )
         raise BackendError(msg)
     _numpy.asarray(function, argument, np.empty(0, array.dtype))
+    check_meta(function, argument, array)
     return array
 
 
@@ -77,17 +80,17 @@ def run(
     del precision
     dtype = _promoted((first, second, bias)).newbyteorder("=")
     compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
-    given = canonical(_lazy(first, "auto"), plan.data).astype(compute)
+    given = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
     if plan.form == "kernel_grad":
-        y = canonical(_lazy(second, "auto"), plan.data).astype(compute)
+        y = canonical(_lazy(plan.form, "y", second, "auto"), plan.data).astype(compute)
         w = _kernel_grad(plan, given, y).astype(dtype)
         w = w[None] if plan.kernel.channels else w[0][None]
         return arranged(w, plan.kernel)
     spec = plan.spec
-    kernel = canonical(_lazy(second, -1), plan.kernel)[0].astype(compute)
-    kernel = kernel.reshape(spec.kernel_shape).rechunk(-1)
+    kernel = _whole(_lazy(plan.form, "kernel", second, -1)).astype(compute)
+    kernel = canonical(kernel, plan.kernel)[0].reshape(spec.kernel_shape)
     if bias is not None:
-        bias = _lazy(bias, -1).astype(compute).rechunk(-1)
+        bias = _whole(_lazy(plan.form, "bias", bias, -1)).astype(compute)
     if plan.form == "conv":
         result = _conv(plan, given, kernel, bias)
     elif spec.padding_mode == "zeros":
@@ -107,8 +110,15 @@ def _without_empty_chunks(array: da.Array) -> da.Array:
     )
 
 
-def _lazy(array: Any, chunks: Any) -> da.Array:
-    return array if isinstance(array, da.Array) else da.from_array(array, chunks=chunks)
+def _whole(array: da.Array) -> da.Array:
+    """Make one chunk of all; dask leaves chunks such as (0, 1) apart."""
+    return _without_empty_chunks(array).rechunk(-1)
+
+
+def _lazy(form: str, argument: str, array: Any, chunks: Any) -> da.Array:
+    if isinstance(array, da.Array):
+        return checked(form, argument, array)
+    return da.from_array(array, chunks=chunks)
 
 
 def _conv_transpose(plan: Plan, x: da.Array, w: da.Array, bias: Any) -> da.Array:
@@ -150,7 +160,7 @@ def _mapped(
     for (n, *index), (lead, *blocks) in _each([_lead(first), *axes]):
         needs = [*lead, *(block.need for block in blocks)]
         orders = tuple(need.order for need in needs)
-        task = Run(plan.form, _block_spec(plan.spec, blocks), plan.algorithm, (orders,))
+        task = Run(plan.form, _block_spec(plan.spec, blocks), plan.requested, (orders,))
         layer.add((n, 0, *index), task, layer.region(first, needs), *keys)
     return layer.array(first.chunks[0], *chunks)
 
@@ -174,7 +184,7 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
         of_y = [*y_lead, *(block.need for _, block in found)]
         orders = tuple(tuple(need.order for need in needs) for needs in (of_x, of_y))
         block_spec = _block_spec(spec, [block for _, block in found])
-        task = Run(plan.form, block_spec, plan.algorithm, orders)
+        task = Run(plan.form, block_spec, plan.requested, orders)
         index = (number, *(0,) * (spec.rank + 2))
         layer.add(index, task, layer.region(x, of_x), layer.region(y, of_y))
         number += 1

@@ -43,8 +43,9 @@ def _concatenated(parts: Any, axis: int, ndim: int) -> Any:
 class Run:
     """One map on one block.
 
-    ``spec`` is the block's relation; ``orders`` has one entry per axis of the first
-    region and, for the kernel gradient, of the second.
+    ``spec`` is the block's relation; ``algorithm`` is what the caller wrote, so that
+    "auto" looks at the values of the block where it takes an inexact one; ``orders`` has
+    one entry per axis of the first region and, for the kernel gradient, of the second.
     """
 
     form: str

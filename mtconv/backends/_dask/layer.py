@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dask.array as da
+import numpy as np
 from dask.array.utils import meta_from_array
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
@@ -66,7 +67,10 @@ class Layer:
 
     def array(self, *chunks: Sequence[int]) -> da.Array:
         """Return the result as an array with these chunks."""
-        first = self.arrays[0]
-        meta = meta_from_array(first._meta, ndim=len(chunks), dtype=first.dtype)
+        metas = [array._meta for array in self.arrays]
+        # NumPy's arrays follow those of another library.
+        like = next((m for m in metas if not isinstance(m, np.ndarray)), metas[0])
+        dtype = self.arrays[0].dtype
+        meta = meta_from_array(like, ndim=len(chunks), dtype=dtype)
         graph = HighLevelGraph.from_collections(self.name, self.tasks, list(self.arrays))
         return da.Array(graph, self.name, tuple(map(tuple, chunks)), meta=meta)

@@ -20,14 +20,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mtconv.backends._jax.arrays import asarray, fold, pad, settle
+from mtconv.backends._jax.arrays import fold, pad
+from mtconv.backends._jax.inputs import asarray, check_precision, check_promotion, settle
 from mtconv.backends._jax.lowering import How
 from mtconv.backends._jax.primitives import apply
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "check_precision", "result_dtype", "run"]
 
 NAME = "jax"
 
@@ -50,7 +51,9 @@ def run(
     precision: Any = None,
 ) -> Array:
     """Execute a plan."""
-    precision = settle(precision)
+    precision = settle(plan.form, precision)
+    name = "y" if plan.form == "kernel_grad" else "kernel"
+    check_promotion(plan.form, {"x": first, name: second, "bias": bias})
     if any(isinstance(array, jax.core.Tracer) for array in (first, second, bias)):
         return _execute(plan, precision, first, second, bias)
     return _compiled(plan, precision)(first, second, bias)

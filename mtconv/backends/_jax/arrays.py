@@ -1,47 +1,18 @@
-"""Arrays on their way in and out: dtypes, padding modes, precision."""
+"""Arrays on their way through a map: dtypes of sums, groups, padding modes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
-from mtconv.errors import BackendError, message
 from mtconv.geometry import fold_index, fold_margins, stretches
 from mtconv.spec import ConvSpec
 
-__all__ = ["accumulator", "asarray", "dot", "fold", "pad", "settle", "split_channels"]
+__all__ = ["accumulator", "dot", "fold", "pad", "split_channels"]
 
 _HALF = frozenset({"float16", "bfloat16"})
-_FLOATING = _HALF | {"float32", "float64", "complex64", "complex128"}
-
-
-def asarray(function: str, argument: str, array: Any) -> Array:
-    """Convert neutral arrays to JAX; refuse what cannot be added and multiplied."""
-    if not isinstance(array, jax.Array):
-        if isinstance(array, np.ndarray) and not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))  # JAX has no other order
-        try:
-            array = jnp.asarray(array)
-        except (ValueError, TypeError) as error:
-            msg = message(
-                function, argument, "must be a regular array or nested sequence", str(error)
-            )
-            raise BackendError(msg) from None
-    dtype = array.dtype
-    if dtype.name not in _FLOATING and not jnp.issubdtype(dtype, jnp.integer):
-        msg = message(
-            function,
-            argument,
-            "must have integer, floating or complex elements",
-            f"dtype {dtype}",
-            fix="Convert it, for example with .astype(float).",
-        )
-        raise BackendError(msg)
-    return array
 
 
 def accumulator(dtype: Any) -> Any:
@@ -65,14 +36,6 @@ def split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:
     size = array.shape[axis] // spec.groups
     shape = (*array.shape[:axis], spec.groups, size, *array.shape[axis + 1 :])
     return array.reshape(shape)
-
-
-def settle(precision: Any) -> Any:
-    """Settle the precision of matrix products: the caller's, the user's, or the highest."""
-    if precision is not None:
-        return precision
-    user = jax.config.jax_default_matmul_precision
-    return lax.Precision.HIGHEST if user is None else None
 
 
 def pad(spec: ConvSpec, y: Array) -> Array:

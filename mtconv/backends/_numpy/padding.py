@@ -6,7 +6,7 @@ are added to its own, so blocks share nothing, and every sum is rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import (
     Axis,
-    fold_index,
-    fold_margins,
+    clip_stretch,
+    fold_stretches,
     padded_axis,
     restrict,
-    stretches,
+    stretch_onto,
     touched_small,
 )
 from mtconv.spec import ConvSpec
@@ -86,31 +86,43 @@ def fold_into(y: Array, padded: Array, parts: tuple[Part, ...]) -> None:
 def _parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
     """List the parts of cells ``start..stop`` of one axis."""
     hi = max(axis.hi, 0)
-    before, after = fold_margins(axis.big, axis.lo, hi, mode)
-    high = axis.lo + axis.big
-    mine = [p for p, cell in enumerate(before) if start <= cell < stop]
-    mine += range(axis.lo + start, axis.lo + stop)
-    mine += [high + p for p, cell in enumerate(after) if start <= cell < stop]
-    index = fold_index(axis.big, axis.lo, hi, mode)
+    padded = fold_stretches(axis.big, axis.lo, hi, mode)
+    pairs = (stretch_onto(stretch, start, stop) for stretch in padded)
     inner = padded_axis(axis)
     found = []
     # Margins much wider than the block come in several parts, so that memory is bounded.
-    for first, last in _neighbours(mine, longest=2 * (stop - start)):
+    for first, last in _neighbours(filter(None, pairs), longest=2 * (stop - start)):
         small = touched_small(inner, first, last)
         if small[0] < small[1]:
-            runs = _runs(tuple(cell - start for cell in index[first:last]))
+            runs = tuple(
+                (into, source - start if isinstance(source, int) else _moved(source, start))
+                for into, source in _runs(axis, mode, first, last)
+            )
             found.append(Part(slice(*small), restrict(inner, small, (first, last)), runs))
     return tuple(found)
 
 
-def _neighbours(cells: list[int], longest: int) -> Iterator[tuple[int, int]]:
-    """Cut ascending cells into stretches of neighbours, none of them too long."""
-    first = 0
-    for n in range(1, len(cells) + 1):
-        ends = n == len(cells) or cells[n] != cells[n - 1] + 1
-        if ends or n - first == longest:
-            yield cells[first], cells[n - 1] + 1
-            first = n
+def _moved(cells: slice, start: int) -> slice:
+    """Count cells from ``start`` on."""
+    stop = None if cells.stop is None else cells.stop - start
+    if stop is not None and stop < 0:
+        stop = None
+    return slice(cells.start - start, stop, cells.step)
+
+
+def _neighbours(
+    pairs: Iterable[tuple[int, int]], longest: int
+) -> Iterator[tuple[int, int]]:
+    """Join ranges of cells that touch, and cut what is too long."""
+    joined: list[tuple[int, int]] = []
+    for first, last in pairs:
+        if joined and joined[-1][1] == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    for first, last in joined:
+        for begin in range(first, last, longest):
+            yield begin, min(begin + longest, last)
 
 
 def _indices(runs: tuple[Run, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -121,17 +133,23 @@ def _indices(runs: tuple[Run, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 def _runs_of(spec: ConvSpec, big: tuple[slice, ...]) -> list[tuple[Run, ...]]:
     return [
-        _runs(fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)[cells])
+        _runs(axis, spec.padding_mode, cells.start, cells.stop)
         for axis, cells in zip(spec.axes, big, strict=True)
     ]
 
 
 @lru_cache(maxsize=1024)
-def _runs(index: tuple[int, ...]) -> tuple[Run, ...]:
-    """Turn the stretches of an index into slices."""
+def _runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[Run, ...]:
+    """Say where padded cells ``start..stop`` come from, as slices from ``start`` on."""
+    padded = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
+    clipped = (clip_stretch(stretch, start, stop) for stretch in padded)
     return tuple(
-        (slice(start, start + cells), _source(source, cells, step))
-        for start, cells, source, step in stretches(index)
+        (
+            slice(stretch.start - start, stretch.start - start + stretch.cells),
+            _source(stretch.source, stretch.cells, stretch.step),
+        )
+        for stretch in clipped
+        if stretch is not None
     )
 
 

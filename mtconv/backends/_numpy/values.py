@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.geometry import fold_index, windows
+from mtconv.geometry import most_folds, windows
 from mtconv.spec import ConvSpec
 
 __all__ = ["all_finite", "fit_float64", "pieces"]
@@ -86,8 +85,8 @@ def _folds(spec: ConvSpec) -> int:
     if spec.padding_mode == "zeros":
         return 1
     return prod(
-        max(Counter(fold_index(a.big, a.lo, max(a.hi, 0), spec.padding_mode)).values())
-        for a in spec.axes
+        most_folds(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
+        for axis in spec.axes
     )
 
 

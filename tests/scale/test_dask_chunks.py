@@ -1,0 +1,236 @@
+"""Chunks of Dask arrays that are empty, masked, or not what their array says they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mtconv
+
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+
+EMPTY = {
+    "first": (0, 1, 1),
+    "middle": (1, 0, 1),
+    "last": (1, 1, 0),
+    "several": (0, 0, 1, 0, 1, 0, 0),
+    "all but one": (0, 2, 0),
+}
+X = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
+KERNEL = np.array([[[1, 10], [2, 20]], [[3, 30], [4, 40]]])
+Y = np.array([[[1, -1, 2], [3, 5, -2]], [[4, 0, 1], [-3, 6, 7]]])
+BIAS = np.array([100, 200])
+
+
+@pytest.fixture(autouse=True)
+def _in_this_thread() -> Iterator[None]:
+    with dask.config.set(scheduler="sync"):
+        yield
+
+
+def cut(array: np.ndarray, axis: int, chunks: tuple[int, ...]) -> da.Array:
+    """Cut one axis of an array as told; the others are one chunk."""
+    cuts = [(size,) for size in array.shape]
+    cuts[axis] = chunks
+    return da.from_array(array, chunks=tuple(cuts))
+
+
+def terms() -> Iterator[tuple[int, ...]]:
+    """Batch, small channel, big channel, small cell and tap of every product."""
+    return product(range(2), repeat=5)
+
+
+@pytest.mark.parametrize("chunks", [(0, 1), (1, 0), (0, 1, 0), (0, 0, 1)])
+def test_a_kernel_of_one_tap_beside_empty_chunks(chunks: tuple[int, ...]) -> None:
+    x = da.from_array(np.array([3, 5, 7]), chunks=((0, 2, 0, 1),))
+    kernel = da.from_array(np.array([2]), chunks=(chunks,))
+    assert mtconv.conv(x, kernel).compute().tolist() == [6, 10, 14]
+    spread = mtconv.conv_transpose(x, kernel, stride=2)
+    assert spread.compute().tolist() == [6, 0, 10, 0, 14]
+    image = da.from_array(np.array([[3, 5, 7]]), chunks=(chunks, (3,)))
+    square = da.from_array(np.array([[2]]), chunks=(chunks, chunks))
+    assert mtconv.conv(image, square).compute().tolist() == [[6, 10, 14]]
+    gradient = mtconv.kernel_grad(image, image, kernel_size=(1, 1))
+    assert gradient.compute().tolist() == [[9 + 25 + 49]]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("chunks", EMPTY.values(), ids=EMPTY)
+def test_empty_chunks_of_every_array(axis: int, chunks: tuple[int, ...]) -> None:
+    up, down = np.zeros((2, 2, 3), int), np.zeros((2, 2, 2), int)
+    up += BIAS[:, None]
+    down += BIAS[:, None]
+    gradient = np.zeros((2, 2, 2), int)
+    for n, s, b, i, j in terms():
+        up[n, b, i + j] += X[n, s, i] * KERNEL[s, b, j]
+        down[n, s, i] += Y[n, b, i + j] * KERNEL[s, b, j]
+        gradient[s, b, j] += X[n, s, i] * Y[n, b, i + j]
+    x, kernel, bias = cut(X, axis, chunks), cut(KERNEL, axis, chunks), cut(BIAS, 0, chunks)
+    y = cut(Y, axis, (*chunks, 1) if axis == 2 else chunks)
+    for result, expected in (
+        (mtconv.conv_transpose(x, kernel, bias), up),
+        (mtconv.conv(y, kernel, bias), down),
+        (mtconv.kernel_grad(x, y, kernel_size=2), gradient),
+    ):
+        assert result.compute().tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+def test_a_bias_of_an_empty_chunk_behind_padding(mode: str) -> None:
+    x = da.from_array(np.array([[[2]]]), chunks=1)
+    options = {"padding_mode": mode}
+    for chunks in ((0, 1), (1, 0), (0, 1, 0)):
+        kernel = da.from_array(np.array([[[3]]]), chunks=((1,), (1,), chunks))
+        bias = da.from_array(np.array([4]), chunks=(chunks,))
+        got = mtconv.conv_transpose(x, kernel, bias, **options)
+        assert got.compute().tolist() == [[[10]]]
+        assert mtconv.conv(x, kernel, bias, **options).compute().tolist() == [[[10]]]
+
+
+Change = Callable[[np.ndarray], Any]
+
+FILL = "Use dask.array.ma.filled(array, 0) first; a mask would be lost."
+META = "Pass the right meta= to map_blocks, or whatever made the chunks."
+DTYPE = "Pass the right dtype= to map_blocks, or whatever made the chunks."
+WRONG: dict[str, tuple[Change, str]] = {
+    "masked": (
+        lambda c: np.ma.array(c, mask=c == 2),
+        f"must have chunks that are plain arrays; got chunks of MaskedArray. {FILL}",
+    ),
+    "masked, without a mask": (
+        np.ma.asarray,
+        f"must have chunks that are plain arrays; got chunks of MaskedArray. {FILL}",
+    ),
+    "list": (
+        lambda c: c.tolist(),
+        f"must have chunks of numpy, as its meta says; got a chunk of list. {META}",
+    ),
+    "booleans": (
+        lambda c: c > 1,
+        "must have integer, floating or complex elements; got dtype bool. Convert it, for "
+        "example with .astype(float).",
+    ),
+    "fractions": (
+        lambda c: c / 2,
+        "must have chunks of dtype int64, as it says; got a chunk of dtype float64. "
+        + DTYPE,
+    ),
+    "unsigned": (
+        lambda c: c.astype("u8"),
+        "must have chunks of dtype int64, as it says; got a chunk of dtype uint64. "
+        + DTYPE,
+    ),
+}
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "conv_transpose: `x`": lambda odd: mtconv.conv_transpose(odd(X), KERNEL),
+    "conv_transpose: `kernel`": lambda odd: mtconv.conv_transpose(X, odd(KERNEL)),
+    "conv_transpose: `bias`": lambda odd: mtconv.conv_transpose(
+        da.from_array(X), KERNEL, odd(BIAS)
+    ),
+    "conv: `x`": lambda odd: mtconv.conv(odd(Y), KERNEL, padding=1, padding_mode="reflect"),
+    "conv: `kernel`": lambda odd: mtconv.conv(Y, odd(KERNEL)),
+    "kernel_grad: `x`": lambda odd: mtconv.kernel_grad(odd(X), Y, kernel_size=2),
+    "kernel_grad: `y`": lambda odd: mtconv.kernel_grad(X, odd(Y), kernel_size=2),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("size", [1, -1])
+def test_chunks_that_are_not_what_was_said(call: str, wrong: str, size: int) -> None:
+    """Nothing is known before chunks are computed: the call itself takes the array."""
+    change, text = WRONG[wrong]
+
+    def odd(array: np.ndarray) -> da.Array:
+        lazy = da.from_array(array, chunks=size)
+        return lazy.map_blocks(change, dtype=array.dtype, meta=np.empty(0, int))
+
+    result = CALLS[call](odd)
+    with pytest.raises(mtconv.BackendError) as error:
+        result.compute()
+    assert str(error.value) == f"{call} {text}"
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_masked_chunks_are_refused_before_they_are_computed(call: str) -> None:
+    def masked(array: np.ndarray) -> da.Array:
+        return da.from_array(np.ma.array(array, mask=array == 2), chunks=1)
+
+    with pytest.raises(mtconv.BackendError) as error:
+        CALLS[call](masked)
+    rule = "must have chunks that are plain arrays; got chunks of MaskedArray."
+    assert str(error.value) == f"{call} {rule} {FILL}"
+    filled = CALLS[call](lambda array: da.ma.filled(masked(array), 0))
+    zeros = CALLS[call](lambda array: np.where(array == 2, 0, array))
+    assert filled.compute().tolist() == np.asarray(zeros).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_matrices() -> None:
+    text = (
+        "conv: `x` must have chunks that are plain arrays; got chunks of matrix. "
+        "Use .map_blocks(numpy.asarray) first."
+    )
+    plain = da.from_array(np.arange(6.0).reshape(2, 3), chunks=2)
+    said = plain.map_blocks(np.asmatrix)
+    with pytest.raises(mtconv.BackendError) as error:
+        mtconv.conv(said, np.ones((1, 1)))
+    assert str(error.value) == text
+    unsaid = mtconv.conv(plain.map_blocks(np.asmatrix, meta=plain._meta), np.ones((1, 1)))
+    with pytest.raises(mtconv.BackendError) as error:
+        unsaid.compute()
+    assert str(error.value) == text
+    mended = mtconv.conv(said.map_blocks(np.asarray), np.ones((1, 1)))
+    assert mended.compute().tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("said", "chunk"),
+    [("f8", "f4"), ("f8", "i8"), ("f4", "f8"), ("c8", "f8"), ("i8", "i4")],
+)
+def test_chunks_become_what_was_said_where_nothing_is_lost(said: str, chunk: str) -> None:
+    x = da.from_array(np.array([1, 2, 3]), chunks=2)
+    x = x.map_blocks(lambda c: c.astype(chunk), dtype=said, meta=np.empty(0, said))
+    got = mtconv.conv_transpose(x, np.array([1, 10], said)).compute()
+    assert got.dtype == said
+    assert got.tolist() == [1, 12, 23, 30]
+
+
+class TestJax:
+    def test_chunks_of_jax_are_computed_by_jax(self) -> None:
+        jnp = pytest.importorskip("jax.numpy")
+        x = da.from_array(np.array([1, 2, 3]), chunks=2)
+        for lazy in (
+            x.map_blocks(jnp.asarray),
+            da.from_array(jnp.array([1, 2, 3]), chunks=2),
+        ):
+            got = mtconv.conv_transpose(lazy, [1, 10])
+            assert isinstance(got._meta, type(jnp.ones(1)))
+            chunk = got.blocks[0].compute()
+            assert isinstance(chunk, type(jnp.ones(1)))
+            assert np.asarray(got.compute()).tolist() == [1, 12, 23, 30]
+
+    def test_chunks_of_jax_that_were_not_said(self) -> None:
+        jnp = pytest.importorskip("jax.numpy")
+        x = da.from_array(np.array([1, 2, 3]), chunks=2)
+        x = x.map_blocks(jnp.asarray, dtype=int, meta=np.empty(0, int))
+        with pytest.raises(mtconv.BackendError) as error:
+            mtconv.conv_transpose(x, [1, 10]).compute()
+        assert str(error.value) == (
+            "conv_transpose: `x` must have chunks of numpy, as its meta says; got a chunk "
+            f"of jax. {META}"
+        )
+
+
+def test_chunks_of_an_unknown_library_are_refused_at_once() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    x = da.from_array(np.eye(3), chunks=3).map_blocks(sparse.csr_matrix)
+    with pytest.raises(
+        mtconv.BackendError, match="`x` must be an array of a known library"
+    ):
+        mtconv.conv_transpose(x, np.ones((1, 1)))
