@@ -37,3 +37,17 @@ def test_any_geometry(seed):
     drawn = draw(Random(seed))
     used = extra_memory(getattr(mtconv, drawn.form), *drawn.arrays(), **drawn.options)
     assert used <= LIMIT, f"{used / 2**20:.0f} MiB: {drawn}"
+
+
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+def test_long_axes_with_padding_modes(mode):
+    y, kernel = np.ones((1, 1, 2**21 + 5), np.float32), np.ones((1, 1, 3), np.float32)
+    used = extra_memory(mtconv.conv, y, kernel, padding=1, padding_mode=mode, stride=16)
+    assert used <= LIMIT
+
+
+def test_kernel_gradient_of_padded_half_precision_with_a_wide_stride():
+    x, y = np.ones((4, 185, 12, 9), np.float16), np.ones((4, 185, 2201, 18), np.float16)
+    options = {"stride": (200, 2), "padding": ((0, 0), (7, 0)), "groups": 185}
+    options |= {"kernel_size": (1, 9), "padding_mode": "replicate"}
+    assert extra_memory(mtconv.kernel_grad, x, y, **options) <= LIMIT

@@ -70,8 +70,7 @@ def reentry(tally: Tally, families: list[Family], random: Random, cases: int) ->
             number = random.randrange(lines(family, job)) + 1
             finely = random.random() < 0.3
             with AtEvent(number * (4 if finely else 1), act, finely=finely):
-                result = family.call(job)
-        tally.compare(family, job, result)
+                tally.check(family, job)
 
 
 def handlers(tally: Tally, families: list[Family], random: Random, cases: int) -> None:
@@ -113,7 +112,11 @@ def nested(tally: Tally, families: list[Family], random: Random, cases: int) -> 
     while tally.cases[tally.kind] < cases:
         family = current[0] = random.choice(families)
         with mtconv.workers(random.choice((1, 2))):
-            random.choice(ways)(tally, family, random, act)
+            way = random.choice(ways)
+            try:
+                way(tally, family, random, act)
+            except Exception as error:
+                tally.fail(f"{way.__name__}: {error!r}", family, family.job(random))
             tally.follow(family)
 
 
