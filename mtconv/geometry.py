@@ -388,7 +388,7 @@ def clip_stretch(stretch: Stretch, start: int, stop: int) -> Stretch | None:
 
 
 def stretch_onto(stretch: Stretch, start: int, stop: int) -> tuple[int, int] | None:
-    """Find the padded cells of a stretch whose sources are cells ``start..stop`` of the axis."""
+    """Find the padded cells of a stretch whose sources are ``start..stop``."""
     if stretch.step == 0:
         inside = start <= stretch.source < stop
         return (stretch.start, stretch.start + stretch.cells) if inside else None

@@ -86,7 +86,7 @@ def test_blas_has_its_threads_back_after_a_call_and_after_an_error(monkeypatch):
     mtconv.conv_transpose(*layer(), stride=2)
     assert settings() == before
     with pytest.raises(ArithmeticError):
-        threads.run_all(fail, [1, 2, 3])
+        threads.run_all(fail, [1, 2, 3], 2)
     assert settings() == before
 
 
@@ -108,7 +108,7 @@ def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
 
     def used():
         counted.clear()
-        threads.run_all(int, range(9))
+        threads.run_all(int, range(9), threads.workers_at_most())
         return 1 + sum(counted)
 
     @mtconv.workers(3)

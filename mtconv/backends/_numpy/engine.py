@@ -6,9 +6,10 @@ The algorithms see blocks of one computing dtype: x (g, ci, b, *small), y (b, g,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from math import prod
 from sys import maxsize
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.columns import FOLDED_CELLS
 from mtconv.backends._numpy.footprint import Copies
 from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
-from mtconv.backends._numpy.threads import run_all
+from mtconv.backends._numpy.quiet import quiet_context
+from mtconv.backends._numpy.threads import run_all, workers_at_most
 from mtconv.backends._numpy.weights import Packs, Weights
 from mtconv.backends._numpy.workspace import Workspace, lend
 from mtconv.geometry import Axis
@@ -28,6 +30,7 @@ __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
+_Task = TypeVar("_Task")
 
 # Kernels up to this size are packed once for all blocks of a call.
 SHARED_BYTES = 2**22
@@ -161,35 +164,33 @@ def kernel_grad(
         sums.setdefault((block.groups.start, block.channels.start), []).append(block)
     out[...] = 0
 
+    def add(block: Block, total: Array, space: Workspace) -> None:
+        # A function of its own, so that a block's arrays are gone before the next one's.
+        with space.frame():
+            part = xg[(block.batch, block.groups, ..., *block.small)]
+            block_x = _load_x(part, dtype, space, maxsize)
+            part = yg[block.batch, block.groups, block.channels]
+            block_y = _load_y(spec, inner, part, block, dtype, space)
+            algorithm.kernel_grad(block.axes, block_x, block_y, total, space)
+
     def run(blocks: list[Block]) -> None:
         with lend() as space:
             target = wg[blocks[0].groups, :, blocks[0].channels]
             total = space.take(target.shape, dtype)
             total[...] = 0
             for block in blocks:
-                with space.frame():
-                    mine = xg[(block.batch, block.groups, ..., *block.small)]
-                    block_x = _load_x(mine, dtype, space, maxsize)
-                    mine = yg[block.batch, block.groups, block.channels]
-                    block_y = _load_y(spec, inner, mine, block, dtype, space)
-                    algorithm.kernel_grad(block.axes, block_x, block_y, total, space)
+                add(block, total, space)
             store(total, target)
 
     _run(run, list(sums.values()), serial=is_small(inner, x.shape[0]))
 
 
-def _run(function: Any, tasks: Any, *, serial: bool) -> None:
-    def quiet(tasks: Any) -> None:
-        # BLAS may compute with what lies behind its matrices and throw the result away:
-        # that a value was invalid says nothing about those it was given.
-        with np.errstate(invalid="ignore"):
-            for task in tasks:
-                function(task)
-
-    if serial:
-        quiet(tasks)
-    else:
-        run_all(lambda task: quiet((task,)), tasks)
+def _run(
+    function: Callable[[_Task], None], tasks: Iterable[_Task], *, serial: bool
+) -> None:
+    """Call a function on every task, on this thread alone or shared with others."""
+    workers = 1 if serial else workers_at_most()
+    quiet_context().run(run_all, function, tasks, workers)
 
 
 def _copies(

@@ -166,7 +166,7 @@ def _gemm_transposed(c: _Counts) -> int:
     limit = gemm.COLUMN_BYTES
     count = max(1, round(c.channels * columns * c.itemsize / limit))
     step = -(-c.channels // count)
-    return c.itemsize * step * (columns + planes)
+    return c.itemsize * step * (columns + planes) * (2 if step < c.channels else 1)
 
 
 def _polyphase_transposed(c: _Counts) -> int:
@@ -284,10 +284,13 @@ def _fft_grad(c: _Counts) -> int:
 
 
 def _at_a_time(limit: int, each: int, channels: int, itemsize: int) -> tuple[int, int]:
-    """Bytes of what is done for as many channels as a limit allows, and their number."""
+    """Bytes of what is done for as many channels as a limit allows, and their number.
+
+    What does not fit the arena lives on until the next channels have theirs.
+    """
     size = max(each * itemsize, 1)
     step = min(max(1, limit // size), max(channels, 1))
-    return step * size, step
+    return step * size * (2 if step < channels else 1), step
 
 
 _MODELS: dict[tuple[str, str], Callable[[_Counts], int]] = {

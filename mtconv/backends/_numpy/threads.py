@@ -19,7 +19,7 @@ from mtconv.backends._numpy.blas import guard
 from mtconv.backends._numpy.pool import Job, pool
 from mtconv.parallel import workers_here
 
-__all__ = ["default_workers", "run_all"]
+__all__ = ["default_workers", "run_all", "workers_at_most"]
 
 _Task = TypeVar("_Task")
 
@@ -52,8 +52,13 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
+def workers_at_most() -> int:
+    """Return how many threads a call that is made here may use."""
+    return workers_here() or default_workers()
+
+
 def run_all(
-    function: Callable[[_Task], None], tasks: Iterable[_Task], workers: int | None = None
+    function: Callable[[_Task], None], tasks: Iterable[_Task], workers: int
 ) -> None:
     """Call a function on every task, on several threads where that helps.
 
@@ -61,8 +66,6 @@ def run_all(
     exception is raised once all threads have stopped.
     """
     tasks = list(tasks)
-    if workers is None:
-        workers = workers_here() or default_workers()
     count = min(workers, len(tasks))
     if count < 2 or not guard.usable():
         for task in tasks:
