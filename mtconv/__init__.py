@@ -5,22 +5,28 @@ from typing import TYPE_CHECKING, Any
 
 from mtconv.errors import BackendError as BackendError
 from mtconv.errors import GeometryError as GeometryError
+from mtconv.functional import apply_spec
 from mtconv.functional import conv as conv
 from mtconv.functional import conv_transpose as conv_transpose
 from mtconv.functional import kernel_grad as kernel_grad
-from mtconv.shapes import conv_shape as conv_shape
-from mtconv.shapes import conv_transpose_shape as conv_transpose_shape
-from mtconv.shapes import input_sizes as input_sizes
+from mtconv.problem.shapes import conv_shape as conv_shape
+from mtconv.problem.shapes import conv_transpose_shape as conv_transpose_shape
+from mtconv.problem.shapes import input_sizes as input_sizes
+from mtconv.problem.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec as ConvSpec
 
 if TYPE_CHECKING:
-    from mtconv.explainer import explain as explain
+    from mtconv.backends.parallel import workers as workers
+    from mtconv.explaining.checkerboard import overlap_count as overlap_count
+    from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
-    from mtconv.overlap import overlap_count as overlap_count
-    from mtconv.parallel import workers as workers
 
 __version__ = "0.1.0"
+
+# The conveniences of a spec, which the flow below it does not know.
+ConvSpec._apply = staticmethod(apply_spec)
+ConvSpec._from_shapes = staticmethod(spec_from_shapes)
 
 __all__ = [
     "BackendError",
@@ -43,9 +49,9 @@ __all__ = [
 _LATER = {
     "Conv": "mtconv.operators",
     "ConvTranspose": "mtconv.operators",
-    "explain": "mtconv.explainer",
-    "overlap_count": "mtconv.overlap",
-    "workers": "mtconv.parallel",
+    "explain": "mtconv.explaining.explain",
+    "overlap_count": "mtconv.explaining.checkerboard",
+    "workers": "mtconv.backends.parallel",
 }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from mtconv.cli import main
+from mtconv.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

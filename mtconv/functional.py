@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.dispatch import all_numpy, backend_for, load
-from mtconv.options import (
+from mtconv.backends.dispatch import all_numpy, backend_for, load
+from mtconv.planning.plan import plan_for, plan_for_spec
+from mtconv.problem.options import (
     ALGORITHMS,
     IntOrInts,
     Options,
@@ -18,7 +19,6 @@ from mtconv.options import (
     freeze,
     freeze_sizes,
 )
-from mtconv.plan import plan_for, plan_for_spec
 from mtconv.spec import ConvSpec
 
 __all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]

@@ -10,43 +10,29 @@ once, and nothing here knows about arrays, options or errors.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 from typing import NamedTuple
 
 __all__ = [
     "Axis",
     "Phase",
     "Run",
-    "Stretch",
     "Window",
     "alike",
     "big_sizes",
-    "clip_stretch",
-    "fold_index",
-    "fold_margins",
-    "fold_stretches",
     "has_holes",
     "live_phases",
-    "most_folds",
     "padded_axis",
     "phases",
     "restrict",
     "runs",
     "same_lo",
     "small_size",
-    "stretch_onto",
-    "stretches",
     "touched_big",
     "touched_small",
     "windows",
 ]
-
-
-# Cells of padding that are listed at most: the list of as many takes 32 GiB.
-MOST_MARGINS = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,157 +283,3 @@ def padded_axis(axis: Axis) -> Axis:
     """Take the padding of an axis into its big side: ``lo = 0``, nothing cropped."""
     big = axis.lo + axis.big + max(axis.hi, 0)
     return Axis(axis.small, big, axis.kernel, axis.stride, axis.dilation, 0)
-
-
-def fold_margins(
-    size: int, lo: int, hi: int, mode: str
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Source cells of the ``lo`` cells before and the ``hi`` cells after an axis.
-
-    Raises
-    ------
-    MemoryError
-        If they are `MOST_MARGINS` or more; to list them would take as long as to run out.
-    """
-    if lo + hi >= MOST_MARGINS:
-        msg = f"padding of {lo} and {hi} cells is too much to list"
-        raise MemoryError(msg)
-    return (
-        tuple(_source(o, size, mode) for o in range(-lo, 0)),
-        tuple(_source(o, size, mode) for o in range(size, size + hi)),
-    )
-
-
-@lru_cache(maxsize=16)
-def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
-    """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode.
-
-    `fold_stretches` says the same without a list as long as the axis.
-    """
-    before, after = fold_margins(size, lo, hi, mode)
-    return (*before, *range(size), *after)
-
-
-class Stretch(NamedTuple):
-    """Padded cells from ``start`` on whose sources follow one another.
-
-    Cell ``start + t`` repeats cell ``source + step*t``; ``step`` is 1, -1 or 0.
-    """
-
-    start: int
-    cells: int
-    source: int
-    step: int
-
-
-@lru_cache(maxsize=1024)
-def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
-    """List the stretches of an axis padded by ``lo`` and ``hi`` in this mode.
-
-    Examples
-    --------
-    >>> for stretch in fold_stretches(size=4, lo=2, hi=1, mode="reflect"):
-    ...     print(*stretch)
-    0 2 2 -1
-    2 4 0 1
-    6 1 2 -1
-    """
-    found = []
-    o = -lo
-    while o < size + hi:
-        step, last = _stretch_end(o, size, mode)
-        cells = min(last + 1, size + hi) - o
-        found.append(Stretch(o + lo, cells, _source(o, size, mode), step))
-        o += cells
-    return tuple(found)
-
-
-def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:
-    """Step of the stretch that cell ``o`` is in, and its last cell."""
-    if mode == "replicate" or size == 1:
-        if 0 <= o < size and size > 1:
-            return 1, size - 1
-        return 0, -1 if o < 0 and size > 1 else sys.maxsize
-    if mode == "circular":
-        return 1, o - o % size + size - 1
-    period = 2 * size if mode == "symmetric" else 2 * (size - 1)
-    place = o % period
-    if place < size:
-        return 1, o - place + size - 1
-    return -1, o - place + period - 1
-
-
-def clip_stretch(stretch: Stretch, start: int, stop: int) -> Stretch | None:
-    """Keep padded cells ``start..stop`` of a stretch, or None where it has none."""
-    first = max(stretch.start, start)
-    last = min(stretch.start + stretch.cells, stop)
-    if first >= last:
-        return None
-    source = stretch.source + stretch.step * (first - stretch.start)
-    return Stretch(first, last - first, source, stretch.step)
-
-
-def stretch_onto(stretch: Stretch, start: int, stop: int) -> tuple[int, int] | None:
-    """Find the padded cells of a stretch whose sources are ``start..stop``."""
-    if stretch.step == 0:
-        inside = start <= stretch.source < stop
-        return (stretch.start, stretch.start + stretch.cells) if inside else None
-    if stretch.step == 1:
-        first, last = start - stretch.source, stop - stretch.source
-    else:
-        first, last = stretch.source - stop + 1, stretch.source - start + 1
-    first, last = max(first, 0), min(last, stretch.cells)
-    if first >= last:
-        return None
-    return stretch.start + first, stretch.start + last
-
-
-def most_folds(size: int, lo: int, hi: int, mode: str) -> int:
-    """Count the padded cells that repeat one cell of the axis, at most."""
-    changes: dict[int, int] = {}
-    for _, cells, source, step in fold_stretches(size, lo, hi, mode):
-        count = cells if step == 0 else 1
-        other = source + step * (cells - 1)
-        first, last = min(source, other), max(source, other)
-        changes[first] = changes.get(first, 0) + count
-        changes[last + 1] = changes.get(last + 1, 0) - count
-    return max(accumulate(changes[cell] for cell in sorted(changes)))
-
-
-def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
-    """Cut source cells, such as those of `fold_index`, into few stretches.
-
-    Examples
-    --------
-    >>> for stretch in stretches(fold_index(size=4, lo=2, hi=1, mode="reflect")):
-    ...     print(*stretch)
-    0 3 2 -1
-    3 3 1 1
-    6 1 2 1
-    """
-    found = []
-    start = 0
-    while start < len(index):
-        stop = start + 1
-        step = index[stop] - index[start] if stop < len(index) else 1
-        if abs(step) > 1:
-            step = 1
-        while stop < len(index) and index[stop] - index[stop - 1] == step:
-            stop += 1
-        found.append(Stretch(start, stop - start, index[start], step))
-        start = stop
-    return tuple(found)
-
-
-def _source(o: int, size: int, mode: str) -> int:
-    """Cell of an axis of ``size`` cells that cell ``o`` outside of it repeats."""
-    if mode == "circular":
-        return o % size
-    if mode == "replicate":
-        return min(max(o, 0), size - 1)
-    if mode == "reflect":
-        period = max(2 * (size - 1), 1)
-        return min(o % period, period - o % period)
-    if mode == "symmetric":
-        return min(o % (2 * size), 2 * size - 1 - o % (2 * size))
-    raise ValueError(mode)

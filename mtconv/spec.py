@@ -7,14 +7,15 @@ asks what the user wrote.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from mtconv import geometry
 from mtconv.geometry import Axis
+from mtconv.sketch.html import html
 
 __all__ = ["FORMS", "ConvSpec"]
 
@@ -58,6 +59,10 @@ class ConvSpec:
     array([[[  1,  10, 102,  20, 200]]])
     """
 
+    # What its methods call stands above this module; `mtconv` sets both.
+    _apply: ClassVar[Callable[..., Any]]
+    _from_shapes: ClassVar[Callable[..., ConvSpec]]
+
     axes: tuple[Axis, ...]
     groups: int = 1
     small_channels: int | None = None
@@ -89,8 +94,6 @@ class ConvSpec:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch import html
-
         return html(repr(self), self.axes, self.padding_mode)
 
     @property
@@ -164,9 +167,7 @@ class ConvSpec:
         GeometryError
             If no transposed convolution has these shapes and options.
         """
-        from mtconv.shapes import spec_from_shapes
-
-        return spec_from_shapes(x_shape, kernel_shape, **options)
+        return cls._from_shapes(x_shape, kernel_shape, **options)
 
     def conv_transpose(self, x: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
         """Apply the transposed convolution.
@@ -185,9 +186,7 @@ class ConvSpec:
         array
             The big side, as `mtconv.conv_transpose` returns it.
         """
-        from mtconv.functional import apply_spec
-
-        return apply_spec("conv_transpose", self, x, kernel, bias, **how)
+        return self._apply("conv_transpose", self, x, kernel, bias, **how)
 
     def conv(self, y: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
         """Apply the convolution, the adjoint with the same kernel.
@@ -206,9 +205,7 @@ class ConvSpec:
         array
             The small side, as `mtconv.conv` returns it.
         """
-        from mtconv.functional import apply_spec
-
-        return apply_spec("conv", self, y, kernel, bias, **how)
+        return self._apply("conv", self, y, kernel, bias, **how)
 
     def kernel_grad(self, x: Any, y: Any, **how: Any) -> Any:
         """Differentiate the trilinear form by the kernel.
@@ -225,6 +222,4 @@ class ConvSpec:
         array
             The kernel's gradient, as `mtconv.kernel_grad` returns it.
         """
-        from mtconv.functional import apply_spec
-
-        return apply_spec("kernel_grad", self, x, y, None, **how)
+        return self._apply("kernel_grad", self, x, y, None, **how)

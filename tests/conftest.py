@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.dispatch import missing_packages
-from mtconv.ladders import AVAILABLE, INEXACT
+from mtconv.backends.dispatch import missing_packages
+from mtconv.planning.choose import AVAILABLE, INEXACT
 from mtconv.strategies import Case
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)

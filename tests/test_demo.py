@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv import demo
-from mtconv.cli import main
-from mtconv.dispatch import BACKENDS, missing_packages
+from mtconv.backends.dispatch import BACKENDS, missing_packages
+from mtconv.cli import photograph as demo
+from mtconv.cli.main import main
 
 INSTALLED = [name for name in BACKENDS if not missing_packages(name)]
 

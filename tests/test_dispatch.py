@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv import dispatch
-from mtconv.dispatch import backend_for, load, missing_packages
+from mtconv.backends import dispatch
+from mtconv.backends.dispatch import backend_for, load, missing_packages
 
 X, KERNEL = np.array([[0, 1], [2, 3]]), np.array([[0, 1], [2, 3]])
 RESULT = [[0, 0, 1], [0, 4, 6], [4, 12, 9]]

@@ -12,7 +12,7 @@ import pytest
 
 import mtconv
 from mtconv import ConvSpec, drawing
-from mtconv.cli import main
+from mtconv.cli.main import main
 from mtconv.drawing.model import Scene
 from mtconv.drawing.theme import THEMES
 from mtconv.geometry import Axis

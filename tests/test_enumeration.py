@@ -11,11 +11,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.dispatch import load, missing_packages
+from mtconv.backends.dispatch import load, missing_packages
 from mtconv.geometry import Axis
-from mtconv.ladders import AVAILABLE, INEXACT
-from mtconv.layout import Arrangement
-from mtconv.plan import Plan
+from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.plan import Plan
+from mtconv.problem.layout import Arrangement
 from mtconv.spec import ConvSpec
 
 BARE = Arrangement(batch=False, channels=False, order=None, inverse=None)

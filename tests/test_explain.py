@@ -9,8 +9,8 @@ import pytest
 
 import mtconv
 from mtconv.errors import BackendError, GeometryError
-from mtconv.ladders import AVAILABLE
 from mtconv.matrix import build_csr
+from mtconv.planning.choose import AVAILABLE
 
 CASES = [
     (form, {"stride": (2, 3), "padding": padding, "dilation": dilation})

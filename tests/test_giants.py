@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.explainer import explain
+from mtconv.explaining.explain import explain
 
 MILLION, BILLION = 10**6, 10**9
 

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,29 +16,17 @@ PACKAGE = Path(mtconv.__file__).parent
 OPTIONAL = ("jax", "jaxlib", "scipy", "hypothesis", "matplotlib", "torch", "dask")
 LATE = (*OPTIONAL, "threadpoolctl")  # a dependency, but imported when a pool starts
 
-# The way of a call through the core, from the bottom up: no part imports a later one.
-ORDER = (
-    "errors",
-    "volumes",
-    "geometry",
-    "parallel",
-    "options",
-    "layout",
-    "resolve",
-    "spec",
-    "problem",
-    "cost",
-    "ladders",
-    "plan",
-    "dispatch",
-    "backends",
-    "functional",
-    "operators",
-    "compat",
-    "testing",
-    "verify",
-    "cli",
-)
+DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
+
+# Imports that go up, each with its reason in the design page.
+UPWARD = {("testing", "strategies")}
+
+
+def order():
+    """List the parts of the package in the order of the design page."""
+    text = DESIGN.read_text().split("## The folders")[1].split("## Decisions")[0]
+    names = re.findall(r"^    (\w+)(?:/|\.py) ", text, re.MULTILINE)
+    return [*names, "__main__"]
 
 
 def modules_after(code, *flags):
@@ -149,14 +138,40 @@ def graph():
     }
 
 
+def all_imports(path):
+    """Parts of mtconv that a file imports anywhere, except for type checkers alone."""
+    tree = ast.parse(path.read_text())
+    checked = (n for n in ast.walk(tree) if isinstance(n, ast.If))
+    typing = [n for n in checked if "TYPE_CHECKING" in ast.unparse(n.test)]
+    skipped = {id(n) for block in typing for n in ast.walk(block)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in skipped:
+            module = node.module or ""
+            if module == "mtconv":
+                yield from (alias.name for alias in node.names)
+            elif module.startswith("mtconv."):
+                yield module.split(".")[1]
+
+
+def test_the_design_page_lists_every_part():
+    parts = {part(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert sorted(order()) == sorted(parts)
+
+
+def test_imports_go_downwards_function_bodies_included():
+    names = order()
+    upward = set()
+    for path in PACKAGE.rglob("*.py"):
+        if path.name == "__init__.py" and path.parent == PACKAGE:
+            continue
+        name = part(path)
+        higher = set(names[names.index(name) + 1 :])
+        upward |= {(name, other) for other in all_imports(path) if other in higher}
+    assert upward == UPWARD
+
+
 def test_no_part_imports_in_a_circle():
     graphlib.TopologicalSorter(graph()).prepare()
-
-
-def test_no_part_of_the_core_imports_a_later_one():
-    parts = graph()
-    for position, name in enumerate(ORDER):
-        assert not parts.get(name, set()) & set(ORDER[position + 1 :]), name
 
 
 def test_only_strategies_imports_hypothesis():

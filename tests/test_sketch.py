@@ -10,7 +10,7 @@ import pytest
 
 from mtconv import Conv, ConvSpec, explain
 from mtconv.geometry import Axis
-from mtconv.sketch import svg
+from mtconv.sketch.html import svg
 
 CELL = 18
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import mtconv
-from mtconv.ladders import AVAILABLE
-from mtconv.timing import time_algorithms
+from mtconv.explaining.timing import time_algorithms
+from mtconv.planning.choose import AVAILABLE
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])

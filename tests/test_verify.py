@@ -8,7 +8,7 @@ import pytest
 
 import mtconv
 from mtconv import compat
-from mtconv.cli import main
+from mtconv.cli.main import main
 from mtconv.verify import export_conformance, random_cases, read_conformance, verify
 from mtconv.verify.frameworks import FRAMEWORKS, Framework, installed
 

@@ -17,7 +17,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from sphinx.application import Sphinx
 
-from mtconv import cli
+from mtconv.cli import main as cli
 from mtconv.drawing.theme import THEMES
 
 FOLDER = "_pictures"

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtconv.backends import _array_api
 from mtconv.backends._array_api.library import Library, dtype_name
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
 
 __all__ = ["NAME", "asarray", "result_dtype", "run"]
 

@@ -13,7 +13,7 @@ from mtconv.backends._numpy import asarray as asarray
 from mtconv.backends._numpy import result_dtype as result_dtype
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.matrix import Csr, build_csr, gradient_spec
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
 __all__ = [

@@ -23,8 +23,8 @@ from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends._torch_autocast import autocast_dtype, product, without_autocast
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
-from mtconv.ladders.torch import native_refusal
-from mtconv.plan import Plan
+from mtconv.planning.ladders.torch import native_refusal
+from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "result_dtype", "run"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mtconv.layout import Arrangement
+from mtconv.problem.layout import Arrangement
 
 __all__ = ["arranged", "canonical"]
 Permute = Callable[[Any, tuple[int, ...]], Any]

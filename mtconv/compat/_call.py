@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from mtconv.backends.dispatch import backend_for
 from mtconv.compat._geometry import Geometry
 from mtconv.compat._kernel import KernelRule, cast, permute, reshape
-from mtconv.dispatch import backend_for
 from mtconv.errors import BackendError, GeometryError, message, shown
-from mtconv.layout import SPATIAL, axis_names
-from mtconv.resolve import check_sizes
+from mtconv.problem.axes import check_sizes
+from mtconv.problem.layout import SPATIAL, axis_names
 from mtconv.spec import ConvSpec
 
 __all__ = ["Call", "channels_first", "channels_last"]

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
-from mtconv.layout import axis_names
-from mtconv.options import freeze_sizes
-from mtconv.resolve import check_magnitude, per_axis
+from mtconv.problem.axes import check_magnitude, per_axis
+from mtconv.problem.layout import axis_names
+from mtconv.problem.options import freeze_sizes
 
 __all__ = [
     "Geometry",

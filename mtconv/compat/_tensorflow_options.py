@@ -11,8 +11,8 @@ from typing import Any
 from mtconv.compat._geometry import Geometry, ints, pairs, refuse, rows, word
 from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
-from mtconv.layout import axis_names
-from mtconv.options import freeze_sizes
+from mtconv.problem.layout import axis_names
+from mtconv.problem.options import freeze_sizes
 
 __all__ = ["Ints", "Padding", "channels_first", "geometry", "options"]
 

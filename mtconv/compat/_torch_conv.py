@@ -15,8 +15,8 @@ from mtconv.compat._geometry import group_count, ints, word
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.functional import conv
-from mtconv.layout import axis_names
-from mtconv.options import freeze_sizes
+from mtconv.problem.layout import axis_names
+from mtconv.problem.options import freeze_sizes
 
 __all__ = ["KERNEL", "Ints", "conv1d", "conv2d", "conv3d", "open_call", "read_ints"]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mtconv.backends.dispatch import backend_for
 from mtconv.compat import (
     equinox,
     flax,
@@ -22,9 +23,8 @@ from mtconv.compat import (
 )
 from mtconv.compat._geometry import Geometry, group_count, refuse, word
 from mtconv.compat._kernel import KernelRule
-from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message, shown
-from mtconv.options import freeze_sizes
+from mtconv.problem.options import freeze_sizes
 from mtconv.spec import ConvSpec
 
 __all__ = ["CONVENTIONS", "convert", "convert_kernel"]

@@ -32,7 +32,7 @@ from mtconv.compat._geometry import (
 )
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
-from mtconv.layout import axis_names
+from mtconv.problem.layout import axis_names
 
 __all__ = ["conv_transpose"]
 

@@ -16,7 +16,7 @@ from mtconv.compat._geometry import Geometry, ints, refuse, word
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
-from mtconv.layout import axis_names
+from mtconv.problem.layout import axis_names
 
 __all__ = ["conv_transpose"]
 

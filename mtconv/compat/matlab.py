@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from mtconv.backends.dispatch import backend_for
 from mtconv.compat._geometry import Geometry, cropped, ints, refuse
 from mtconv.compat._kernel import KernelRule
-from mtconv.dispatch import backend_for
 from mtconv.errors import GeometryError, message
 from mtconv.matrix import build_csr
-from mtconv.plan import MAX_ELEMENTS
-from mtconv.resolve import check_sizes
+from mtconv.planning.plan import MAX_ELEMENTS
+from mtconv.problem.axes import check_sizes
 from mtconv.spec import ConvSpec
 
 __all__ = ["convmtx2"]

@@ -25,8 +25,8 @@ from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse
 from mtconv.compat._kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
-from mtconv.layout import axis_names
-from mtconv.options import freeze_sizes
+from mtconv.problem.layout import axis_names
+from mtconv.problem.options import freeze_sizes
 
 __all__ = ["ConvTranspose"]
 

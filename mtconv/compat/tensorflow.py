@@ -26,7 +26,7 @@ from mtconv.compat._tensorflow_options import Ints, Padding, channels_first
 from mtconv.compat._tensorflow_options import geometry as geometry
 from mtconv.compat._tensorflow_options import options as options
 from mtconv.errors import GeometryError, message
-from mtconv.options import freeze_sizes
+from mtconv.problem.options import freeze_sizes
 
 __all__ = ["conv1d_transpose", "conv2d_transpose", "conv3d_transpose", "conv_transpose"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from mtconv.compat._call import Call, channels_first
 from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse
 from mtconv.compat._kernel import KernelRule
-from mtconv.options import freeze_sizes
+from mtconv.problem.options import freeze_sizes
 
 __all__ = ["conv_transpose2d"]
 

@@ -22,7 +22,7 @@ from mtconv.compat._torch_conv import conv1d as conv1d
 from mtconv.compat._torch_conv import conv2d as conv2d
 from mtconv.compat._torch_conv import conv3d as conv3d
 from mtconv.errors import GeometryError, message
-from mtconv.layout import axis_names
+from mtconv.problem.layout import axis_names
 
 __all__ = [
     "conv1d",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.errors import GeometryError, message
-from mtconv.line import Line
+from mtconv.sketch.line import Line
 from mtconv.spec import ConvSpec
 
 __all__ = ["Scene", "Tap"]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mtconv.drawing.theme import Theme
-from mtconv.overlap import overlap_advice, overlap_of
+from mtconv.explaining.checkerboard import overlap_advice, overlap_of
 from mtconv.spec import ConvSpec
 
 __all__ = ["overlap_figure"]

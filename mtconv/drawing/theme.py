@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.colors import to_rgb
 
 from mtconv.errors import GeometryError, message
-from mtconv.line import PHASE_COLOURS
+from mtconv.sketch.line import PHASE_COLOURS
 
 __all__ = ["THEMES", "Theme", "theme_named"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtconv.drawing.model import Scene
 from mtconv.geometry import Axis, phases
-from mtconv.line import Line
+from mtconv.sketch.line import Line
 
 __all__ = ["legend", "title"]
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv import geometry
-from mtconv.geometry import Axis, fold_margins
+from mtconv.folds import fold_margins
+from mtconv.geometry import Axis
 
 __all__ = ["AxisRows", "Block", "Rows", "axis_rows"]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from mtconv.compat import torch
 from mtconv.errors import GeometryError, message
-from mtconv.layout import axis_names
-from mtconv.resolve import check_groups
+from mtconv.problem.axes import check_groups
+from mtconv.problem.layout import axis_names
 
 __all__ = ["TorchOptions"]
 

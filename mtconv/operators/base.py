@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mtconv.dispatch import backend_for, backend_name
+from mtconv.backends.dispatch import backend_for, backend_name
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
 from mtconv.operators.explicit import Explicit, How
@@ -16,9 +16,9 @@ from mtconv.operators.kernels import read_only_copy, same_kernel
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.pytree import register
 from mtconv.operators.sides import Sides, operator_spec, sides
-from mtconv.options import ALGORITHMS, IntOrInts, Options, check_word, freeze_sizes
+from mtconv.problem.options import ALGORITHMS, IntOrInts, Options, check_word, freeze_sizes
+from mtconv.problem.volumes import advice
 from mtconv.spec import ConvSpec
-from mtconv.volumes import advice
 
 __all__ = ["Operator"]
 
@@ -78,7 +78,7 @@ class Operator(Explicit):
         )
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch import html
+        from mtconv.sketch.html import html
 
         return html(repr(self), self.spec.axes, self.spec.padding_mode)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtconv.dispatch import backend_for
+from mtconv.backends.dispatch import backend_for
 from mtconv.spec import ConvSpec
 
 __all__ = ["Explicit", "How"]
@@ -91,7 +91,7 @@ class Explicit:
         array([[1, 2, 0],
                [0, 1, 2]])
         """
-        from mtconv.matrix.formats import sparse_matrix
+        from mtconv.operators.formats import sparse_matrix
 
         return sparse_matrix(self.form, self.spec, np.asarray(self.kernel), format, order)
 
@@ -111,7 +111,7 @@ class Explicit:
                [2, 1],
                [0, 2]])
         """
-        from mtconv.matrix.formats import dense_matrix
+        from mtconv.operators.formats import dense_matrix
 
         dense = dense_matrix(self.form, self.spec, np.asarray(self.kernel))
         engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)

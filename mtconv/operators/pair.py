@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 
 from mtconv.operators.base import Operator
 from mtconv.operators.explicit import How
-from mtconv.options import IntOrInts, Padding, freeze
+from mtconv.problem.options import IntOrInts, Padding, freeze
 
 __all__ = ["Conv", "ConvTranspose"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from mtconv.dispatch import Backend
-from mtconv.plan import Plan, plan_for_spec
+from mtconv.backends.dispatch import Backend
+from mtconv.planning.plan import Plan, plan_for_spec
 from mtconv.spec import ConvSpec
 
 __all__ = ["PREPARING", "apply_prepared"]

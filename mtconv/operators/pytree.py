@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.dispatch import load
+from mtconv.backends.dispatch import load
 
 __all__ = ["register"]
 

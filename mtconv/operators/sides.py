@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from mtconv.layout import SPATIAL, resolve_layouts
-from mtconv.options import Options
-from mtconv.problem import problem
-from mtconv.resolve import per_axis
+from mtconv.problem.axes import per_axis
+from mtconv.problem.build import problem
+from mtconv.problem.layout import SPATIAL, resolve_layouts
+from mtconv.problem.options import Options
+from mtconv.problem.volumes import advising
 from mtconv.spec import ConvSpec
-from mtconv.volumes import advising
 
 __all__ = ["Sides", "operator_spec", "sides"]
 

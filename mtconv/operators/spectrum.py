@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
-from mtconv.matrix.formats import canonical_kernel
+from mtconv.operators.formats import canonical_kernel
 from mtconv.spec import ConvSpec
 
 __all__ = ["operator_norm"]

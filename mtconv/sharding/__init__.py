@@ -15,11 +15,11 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mtconv.backends._jax import check_precision
-from mtconv.dispatch import backend_for
+from mtconv.backends.dispatch import backend_for
 from mtconv.errors import BackendError, message
-from mtconv.options import IntOrInts, freeze, freeze_sizes
-from mtconv.plan import batch_size, plan_for
-from mtconv.problem import Problem
+from mtconv.planning.plan import plan_for
+from mtconv.problem.build import Problem, batch_size
+from mtconv.problem.options import IntOrInts, freeze, freeze_sizes
 from mtconv.sharding.program import program
 from mtconv.sharding.traffic import Traffic, traffic
 

@@ -14,8 +14,8 @@ from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, GeometryError, message
 from mtconv.functional import apply_spec
 from mtconv.geometry import windows
-from mtconv.layout import Arrangement, axis_names
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
+from mtconv.problem.layout import Arrangement, axis_names
 from mtconv.sharding.exchange import extended, padded_window, window
 from mtconv.sharding.shards import Split, forward, shared, transposed
 from mtconv.spec import ConvSpec

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from jax.sharding import Mesh, PartitionSpec
 
-from mtconv.options import freeze
-from mtconv.plan import plan_for
+from mtconv.planning.plan import plan_for
+from mtconv.problem.options import freeze
 from mtconv.sharding.program import lay_out
 from mtconv.sharding.shards import hops
 

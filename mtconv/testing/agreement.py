@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mtconv
-from mtconv.dispatch import BACKENDS, missing_packages
-from mtconv.ladders import AVAILABLE, INEXACT
-from mtconv.options import freeze, freeze_sizes
-from mtconv.problem import Problem, problem
+from mtconv.backends.dispatch import BACKENDS, missing_packages
+from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.problem.build import Problem, problem
+from mtconv.problem.options import freeze, freeze_sizes
 from mtconv.testing.adjoint import epsilon, norm
 from mtconv.testing.reference import (
     reference_conv,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.problem import swap_channel_letters
+from mtconv.problem.build import swap_channel_letters
 from mtconv.spec import ConvSpec
 
 __all__ = ["Case"]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.geometry import Axis
-from mtconv.layout import Arrangement
-from mtconv.options import freeze, freeze_sizes
-from mtconv.problem import Problem, problem
+from mtconv.problem.build import Problem, problem
+from mtconv.problem.layout import Arrangement
+from mtconv.problem.options import freeze, freeze_sizes
 from mtconv.spec import ConvSpec
 
 __all__ = [

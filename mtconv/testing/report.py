@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.problem import Problem
+from mtconv.problem.build import Problem
 from mtconv.spec import ConvSpec
 from mtconv.testing.reference import taps
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import mtconv
-from mtconv.dispatch import BACKENDS, missing_packages
-from mtconv.ladders import INEXACT
+from mtconv.backends.dispatch import BACKENDS, missing_packages
+from mtconv.planning.choose import INEXACT
 from mtconv.testing.agreement import implementations, problem_of, tolerance
 from mtconv.testing.case import Case
 from mtconv.testing.reference import reference_conv_transpose

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 import mtconv
-from mtconv.ladders import INEXACT, choose_algorithm
-from mtconv.ladders.numpy import ALGORITHMS
+from mtconv.planning.choose import INEXACT, choose_algorithm
+from mtconv.planning.ladders.numpy import ALGORITHMS
 from tests.benchmarks.bounds import bounds
 from tests.benchmarks.harness import (
     Layer,

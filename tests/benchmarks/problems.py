@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import mtconv
-from mtconv.ladders import Candidate, choose_algorithm
+from mtconv.planning.choose import Candidate, choose_algorithm
 from tests.benchmarks.harness import load_layers, time_in_turn
 
 __all__ = ["Problem", "layer_problems", "random_problems", "time_algorithms"]

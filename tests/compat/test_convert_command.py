@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtconv.cli import main
+from mtconv.cli.main import main
 from mtconv.compat import convert_kernel
 
 kernel = np.arange(24).reshape(2, 3, 4)

@@ -19,8 +19,8 @@ from mtconv.backends._jax import (
     result_dtype,
     subpixel,
 )
-from mtconv.ladders import choose_algorithm
-from mtconv.ladders.jax import on_accelerator
+from mtconv.planning.choose import choose_algorithm
+from mtconv.planning.ladders.jax import on_accelerator
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
 

@@ -168,11 +168,11 @@ def test_a_thousand_eager_calls_leave_a_bounded_cache(make):
     assert cache.cache_info().misses <= before + 1
     # Plans without number, none of them executed: only so many compiled calls are kept.
     for stride in range(1, 1001):
-        plan = mtconv.plan.plan_for(
+        plan = mtconv.planning.plan.plan_for(
             "conv_transpose",
             x.shape,
             kernel.shape,
-            mtconv.options.Options(stride=stride),
+            mtconv.problem.options.Options(stride=stride),
             "float64",
             "auto",
             "jax",

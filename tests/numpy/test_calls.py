@@ -9,8 +9,8 @@ import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import values
 from mtconv.geometry import Axis
-from mtconv.options import freeze
-from mtconv.plan import plan_for
+from mtconv.planning.plan import plan_for
+from mtconv.problem.options import freeze
 
 
 @pytest.mark.parametrize(

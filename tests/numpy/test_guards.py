@@ -17,8 +17,8 @@ from mtconv.backends import _numpy
 from mtconv.backends._numpy import columns, engine, gemm
 from mtconv.backends._numpy.workspace import Workspace
 from mtconv.geometry import Axis
-from mtconv.ladders import AVAILABLE, INEXACT
-from mtconv.plan import Plan
+from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 from tests.test_enumeration import BARE, by_loops, relations
 

@@ -10,8 +10,8 @@ import pytest
 
 import mtconv
 from mtconv.backends._numpy.prepared import prepare, run_prepared
-from mtconv.options import freeze
-from mtconv.plan import plan_for
+from mtconv.planning.plan import plan_for
+from mtconv.problem.options import freeze
 
 OPTIONS = {"stride": 2, "padding": 1}
 

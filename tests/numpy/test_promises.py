@@ -13,8 +13,8 @@ import pytest
 import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import promises
-from mtconv.options import freeze
-from mtconv.plan import plan_for
+from mtconv.planning.plan import plan_for
+from mtconv.problem.options import freeze
 from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad
 
 REFERENCES = {

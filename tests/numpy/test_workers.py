@@ -8,7 +8,7 @@ import pytest
 
 import mtconv
 from mtconv.backends._numpy import threads
-from mtconv.parallel import workers_here
+from mtconv.backends.parallel import workers_here
 
 
 @pytest.mark.parametrize(

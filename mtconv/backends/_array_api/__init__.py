@@ -16,7 +16,7 @@ from mtconv.backends._array_api import maps
 from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
 
 __all__ = ["NAME", "arranged_kernel", "asarray", "execute", "result_dtype", "run"]
 

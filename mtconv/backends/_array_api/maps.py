@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtconv.backends._array_api.library import Library
-from mtconv.geometry import Axis, fold_index, live_phases
+from mtconv.folds import fold_index
+from mtconv.geometry import Axis, live_phases
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]

@@ -35,8 +35,8 @@ from mtconv.backends._dask.chunks import (
 from mtconv.backends._dask.layer import Layer
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
-from mtconv.geometry import fold_index
-from mtconv.plan import Plan
+from mtconv.folds import fold_index
+from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "result_dtype", "run"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.dispatch import backend_for
-from mtconv.plan import plan_for_spec
+from mtconv.backends.dispatch import backend_for
+from mtconv.planning.plan import plan_for_spec
 from mtconv.spec import ConvSpec
 
 __all__ = ["Fold", "Run", "cut"]

@@ -11,7 +11,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from mtconv.dispatch import backend_for, load
+from mtconv.backends.dispatch import backend_for, load
 from mtconv.errors import BackendError, message
 
 __all__ = ["check_meta", "checked"]

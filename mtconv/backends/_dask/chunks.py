@@ -11,14 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from mtconv.geometry import (
-    Axis,
-    fold_index,
-    padded_axis,
-    restrict,
-    touched_big,
-    touched_small,
-)
+from mtconv.folds import fold_index
+from mtconv.geometry import Axis, padded_axis, restrict, touched_big, touched_small
 
 __all__ = [
     "Block",

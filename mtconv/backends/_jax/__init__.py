@@ -25,7 +25,7 @@ from mtconv.backends._jax.inputs import asarray, check_precision, check_promotio
 from mtconv.backends._jax.lowering import How
 from mtconv.backends._jax.primitives import apply
 from mtconv.backends.arrange import arranged, canonical
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "check_precision", "result_dtype", "run"]

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.geometry import fold_index, fold_margins, stretches
+from mtconv.folds import fold_index, fold_margins, stretches
 from mtconv.spec import ConvSpec
 
 __all__ = ["accumulator", "dot", "fold", "pad", "split_channels"]

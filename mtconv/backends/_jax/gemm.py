@@ -16,7 +16,7 @@ from jax import Array, lax
 
 from mtconv.backends._jax.arrays import dot, split_channels
 from mtconv.backends._jax.columns import gather, interleave, overlap_add, split
-from mtconv.ladders.jax import COLUMNS, columns
+from mtconv.planning.ladders.jax import COLUMNS, columns
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad", "parts_for"]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from jax import Array
 
 from mtconv.backends._jax import direct, gemm, native, polyphase
-from mtconv.ladders import choose_algorithm
-from mtconv.ladders.jax import on_accelerator
+from mtconv.planning.choose import choose_algorithm
+from mtconv.planning.ladders.jax import on_accelerator
 from mtconv.spec import ConvSpec
 
 __all__ = ["How", "lower", "plain"]

@@ -17,7 +17,7 @@ from mtconv.backends._jax import native, subpixel
 from mtconv.backends._jax.arrays import accumulator
 from mtconv.backends._jax.columns import cells, every_phase, interleave, split
 from mtconv.geometry import Axis
-from mtconv.ladders.jax import one_product
+from mtconv.planning.ladders.jax import one_product
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]

@@ -17,8 +17,8 @@ from mtconv.backends._numpy import engine, promises, results, values
 from mtconv.backends._numpy.weights import Packs
 from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
-from mtconv.layout import Arrangement
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
+from mtconv.problem.layout import Arrangement
 
 NAME = "numpy"
 

@@ -15,15 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.workspace import Workspace
-from mtconv.geometry import (
-    Axis,
-    clip_stretch,
-    fold_stretches,
-    padded_axis,
-    restrict,
-    stretch_onto,
-    touched_small,
-)
+from mtconv.folds import clip_stretch, fold_stretches, stretch_onto
+from mtconv.geometry import Axis, padded_axis, restrict, touched_small
 from mtconv.spec import ConvSpec
 
 __all__ = ["Part", "fold_into", "folded_parts", "pad_block"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends import _numpy
 from mtconv.backends._numpy.weights import Packs
-from mtconv.plan import Plan
+from mtconv.planning.plan import Plan
 
 __all__ = ["Prepared", "prepare", "run_prepared"]
 

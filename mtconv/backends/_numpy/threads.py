@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from mtconv.backends._numpy.blas import guard
 from mtconv.backends._numpy.pool import Job, pool
-from mtconv.parallel import workers_here
+from mtconv.backends.parallel import workers_here
 
 __all__ = ["default_workers", "run_all", "workers_at_most"]
 

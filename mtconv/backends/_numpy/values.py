@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.geometry import most_folds, windows
+from mtconv.folds import most_folds
+from mtconv.geometry import windows
 from mtconv.spec import ConvSpec
 
 __all__ = ["all_finite", "fit_float64", "pieces"]

@@ -1,0 +1,231 @@
+"""Which backend owns these arrays. No array library is imported until it is needed.
+
+An array of a library can exist only where that library is already imported, so owners
+are looked up in ``sys.modules``. NumPy arrays and Python sequences are neutral: they
+follow the other operand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from mtconv.errors import BackendError, message, shown
+from mtconv.planning.plan import Plan
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "all_numpy",
+    "backend_for",
+    "backend_name",
+    "load",
+    "missing_packages",
+]
+
+
+class Backend(Protocol):
+    """What a backend module provides."""
+
+    NAME: str
+
+    def asarray(self, function: str, argument: str, array: Any) -> Any:
+        """Convert a neutral array, and refuse dtypes that the backend cannot take."""
+
+    def result_dtype(self, *arrays: Any) -> str:
+        """Name the dtype of the result of a call on these arrays (None: left out)."""
+
+    def run(self, plan: Plan, first: Any, second: Any, bias: Any, precision: Any) -> Any:
+        """Execute a plan on arrays of this backend."""
+
+
+class Row(NamedTuple):
+    """A backend: the class of its arrays, its module, and how to install it."""
+
+    package: str
+    array_class: str
+    module: str
+    requires: tuple[str, ...]
+    extra: str
+
+
+BACKENDS = {
+    "numpy": Row("numpy", "ndarray", "mtconv.backends._numpy", ("numpy",), ""),
+    "jax": Row("jax", "Array", "mtconv.backends._jax", ("jax",), "jax"),
+    "sparse": Row("", "", "mtconv.backends._sparse", ("scipy",), "sparse"),
+    "torch": Row("torch", "Tensor", "mtconv.backends._torch", ("torch",), "torch"),
+    "cupy": Row("cupy", "ndarray", "mtconv.backends._cupy", ("cupy",), "cupy"),
+    "dask": Row("dask.array", "Array", "mtconv.backends._dask", ("dask",), "dask"),
+    "array_api": Row("", "", "mtconv.backends._array_api", (), ""),
+}
+
+# The arrays of the three maps; others, such as a bias, may be None.
+_REQUIRED = ("x", "kernel", "y")
+
+_NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
+
+
+def all_numpy(first: Any, second: Any, bias: Any) -> bool:
+    """Tell whether the arrays of a call are NumPy's: most are, and are told apart fast."""
+    return (
+        type(first) is np.ndarray
+        and type(second) is np.ndarray
+        and (bias is None or type(bias) is np.ndarray)
+    )
+
+
+def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
+    """Return the backend that owns these arrays; a bias that is left out is None.
+
+    Raises
+    ------
+    BackendError
+        If an array is of an unknown type, if two libraries are mixed, or if ``backend``
+        names another library than that of an array.
+    """
+    owners = {
+        name: owner
+        for name, array in arrays.items()
+        if (array is not None or name in _REQUIRED)
+        and (owner := _owner(function, name, array)) is not None
+    }
+    if len(set(owners.values())) > 1:
+        got = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
+        argument = next(iter(owners))
+        msg = message(
+            function,
+            argument,
+            "must be of the same array library as the others",
+            got,
+            fix="Convert one of them; NumPy arrays follow the other library by themselves.",
+        )
+        raise BackendError(msg)
+    owner = next(iter(owners.values()), None)
+    if owner is not None and owner not in BACKENDS:
+        owner = "array_api"
+    if backend is None:
+        return load(owner or "numpy")
+    backend = backend_name(function, backend, "must be None or one of")
+    if owner is not None and owner != backend:
+        argument = next(iter(owners))
+        msg = message(
+            function,
+            "backend",
+            f"must be {owner!r} or None for an array of {owner}",
+            repr(backend),
+            fix=f"Convert `{argument}` to NumPy first: only neutral arrays are converted.",
+        )
+        raise BackendError(msg)
+    return load(backend)
+
+
+def backend_name(function: str, backend: Any, rule: str = "must be one of") -> str:
+    """Return the plain name of a backend that a value names."""
+    name = str.__str__(backend) if isinstance(backend, str) else None
+    if name not in BACKENDS:
+        names = ", ".join(repr(known) for known in BACKENDS)
+        raise BackendError(message(function, "backend", f"{rule} {names}", shown(backend)))
+    return name
+
+
+def _owner(function: str, argument: str, array: Any) -> str | None:
+    """Return the name of the backend, or of the Array API namespace, of an array.
+
+    None for neutral ones.
+    """
+    if isinstance(array, _NEUTRAL):
+        return None
+    for name, row in BACKENDS.items():
+        module = sys.modules.get(row.package)
+        # A library whose import has not ended has no such class, and no arrays either.
+        array_class = getattr(module, row.array_class, None)
+        # isinstance, since tracers of JAX are not of a subclass of jax.Array.
+        if array_class is not None and isinstance(array, array_class):
+            return name
+    if hasattr(array, "__array_namespace__"):
+        return str(array.__array_namespace__().__name__)
+    kind = f"{type(array).__module__}.{type(array).__qualname__}"
+    kind = kind.removeprefix("builtins.")
+    msg = message(
+        function,
+        argument,
+        "must be an array of a known library, a list or a number",
+        kind,
+        fix="Convert it, for example with numpy.asarray.",
+    )
+    raise BackendError(msg)
+
+
+# Backends whose import has ended.
+_loaded: dict[str, Backend] = {}
+
+
+def load(name: str) -> Backend:
+    """Return the module of a backend, imported completely.
+
+    Raises
+    ------
+    ImportError
+        If its library is not installed; the message says how to install it.
+    BackendError
+        If this call interrupts the import of the backend on the same thread, as a signal
+        handler or a finalizer can.
+    """
+    backend = _loaded.get(name)
+    if backend is None:
+        backend = _import(name)
+        _loaded[name] = backend
+    return backend
+
+
+def _import(name: str) -> Backend:
+    row = BACKENDS[name]
+    absent = missing_packages(name)
+    if absent:
+        msg = (
+            f"The {name} backend of mtconv needs {' and '.join(absent)}, which "
+            f"cannot be imported. Install it with: pip install 'mtconv[{row.extra}]'"
+        )
+        raise ImportError(msg)
+    try:
+        module: ModuleType | None = importlib.import_module(row.module)
+    except (ImportError, AttributeError):
+        if not _interrupts_import(row):
+            raise
+        module = None
+    if module is None or _interrupts_import(row):
+        msg = (
+            f"The {name} backend of mtconv is being imported, and this call, from a signal "
+            "handler or a finalizer, interrupts the import. Make one call of mtconv with "
+            "the same kind of arrays before handlers are set."
+        )
+        raise BackendError(msg)
+    return cast("Backend", module)
+
+
+def _interrupts_import(row: Row) -> bool:
+    """Return whether the import of a backend, or of its library, is under way.
+
+    Imports on other threads have ended by the time this is asked: a thread that imports
+    the same module waits for them.
+    """
+    modules = (sys.modules.get(name) for name in (row.module, row.package, *row.requires))
+    # The mark that Python's own import system goes by.
+    return any(
+        getattr(getattr(module, "__spec__", None), "_initializing", False)
+        for module in modules
+    )
+
+
+def missing_packages(name: str) -> tuple[str, ...]:
+    """List the packages that a backend needs and that are not installed."""
+    return tuple(
+        package
+        for package in BACKENDS[name].requires
+        if package not in sys.modules and importlib.util.find_spec(package) is None
+    )

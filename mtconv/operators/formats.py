@@ -1,0 +1,141 @@
+"""The matrix as users ask for it: a format of SciPy's or JAX's, or dense."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.backends.dispatch import load
+from mtconv.errors import BackendError
+from mtconv.matrix.csr import Csr, build_csr
+from mtconv.problem.layout import Arrangement, resolve_layouts
+from mtconv.problem.options import check_word
+from mtconv.spec import ConvSpec
+
+__all__ = ["FORMATS", "dense_matrix", "sparse_matrix"]
+
+Array = NDArray[Any]
+
+FORMATS = ("csr", "csc", "coo", "bsr", "bcoo")
+
+_FUNCTION = "to_sparse"
+
+
+def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: str) -> Any:  # noqa: A002
+    """Build the matrix of an operator on raveled arrays, in the spec's layout."""
+    format = check_word(_FUNCTION, "format", format, FORMATS)  # noqa: A001
+    order = check_word(_FUNCTION, "order", order, ("C", "F"))
+    from scipy import sparse
+
+    w = canonical_kernel(spec, kernel)
+    if format == "csc":  # the rows of the transpose are the columns
+        other = "conv" if form == "conv_transpose" else "conv_transpose"
+        built = _reordered(build_csr(_FUNCTION, other, spec, w), other, spec, order)
+        shape = built.shape[::-1]
+        arrays = (built.data, built.indices, built.indptr)
+        return _marked(sparse.csc_array(arrays, shape=shape))
+    built = _reordered(build_csr(_FUNCTION, form, spec, w), form, spec, order)
+    if format == "bcoo":
+        return _bcoo(built)
+    arrays = (built.data, built.indices, built.indptr)
+    matrix = _marked(sparse.csr_array(arrays, shape=built.shape))
+    return matrix if format == "csr" else matrix.asformat(format)
+
+
+def dense_matrix(form: str, spec: ConvSpec, kernel: Array) -> Array:
+    """Build the matrix with its zeros."""
+    built = build_csr("to_dense", form, spec, canonical_kernel(spec, kernel))
+    built = _reordered(built, form, spec, "C")
+    dense = np.zeros(built.shape, kernel.dtype)
+    dense[_rows(built), built.indices] = built.data
+    return dense
+
+
+def canonical_kernel(spec: ConvSpec, kernel: Array) -> Array:
+    """Arrange a kernel as (small, big / groups, *k), in a dtype that matrices have."""
+    arrangement = _arrangements(spec)[1]
+    if arrangement.order is not None:
+        kernel = kernel.transpose(arrangement.order)
+    dtype = kernel.dtype.newbyteorder("=")
+    if dtype.name in ("float16", "bfloat16"):
+        dtype = np.dtype(np.float32)
+    return kernel.reshape(spec.kernel_shape).astype(dtype, copy=False)
+
+
+def _arrangements(spec: ConvSpec) -> tuple[Arrangement, Arrangement]:
+    """Return where one array without batch and the kernel have their axes."""
+    channels = spec.small_channels is not None
+    layout = None if spec.layout is None else spec.layout.replace("N", "")
+    if layout is None and not channels and spec.rank > 2:
+        layout = "DHW"
+    found = resolve_layouts(
+        _FUNCTION,
+        "x",
+        spec.rank + channels,
+        spec.rank + 2 * channels,
+        layout,
+        spec.kernel_layout,
+        "I",
+    )
+    return found.data, found.kernel
+
+
+def _reordered(built: Csr, form: str, spec: ConvSpec, order: str) -> Csr:
+    """Order rows and columns as the user's arrays are raveled."""
+    data = _arrangements(spec)[0]
+    if data.order is None and order == "C":
+        return built
+    from scipy.sparse import csr_array
+
+    small = (*((spec.small_channels,) if data.channels else ()), *spec.small)
+    big = (*((spec.big_channels,) if data.channels else ()), *spec.big)
+    rows, columns = (big, small) if form == "conv_transpose" else (small, big)
+    place = np.empty(built.shape[1], built.indices.dtype)
+    place[_raveled(columns, data, order)] = np.arange(built.shape[1])
+    matrix = csr_array((built.data, place[built.indices], built.indptr), shape=built.shape)[
+        _raveled(rows, data, order)
+    ]
+    matrix.sort_indices()
+    return Csr(matrix.data, matrix.indices, matrix.indptr, built.shape)
+
+
+def _raveled(shape: tuple[int, ...], data: Arrangement, order: str) -> Array:
+    """Return the canonical place of each element of the user's raveled array."""
+    places = np.arange(prod(shape)).reshape(shape)
+    if data.inverse is not None:
+        places = places.transpose(data.inverse)
+    return places.ravel("F" if order == "F" else "C")
+
+
+def _rows(built: Csr) -> Array:
+    """Return the row of each entry."""
+    numbers = np.arange(built.shape[0], dtype=built.indices.dtype)
+    return np.repeat(numbers, np.diff(built.indptr))
+
+
+def _marked(matrix: Any) -> Any:
+    # Known by construction: SciPy need not look.
+    matrix.has_sorted_indices = matrix.has_canonical_format = True
+    return matrix
+
+
+def _bcoo(built: Csr) -> Any:
+    try:
+        from jax.experimental.sparse import BCOO
+        from jax.numpy import asarray
+    except ImportError as error:
+        msg = "to_sparse('bcoo') needs JAX. Install it with: pip install 'mtconv[jax]'"
+        raise ImportError(msg) from error
+    if max(built.shape) > np.iinfo(np.int32).max:
+        msg = "to_sparse: `format` 'bcoo' has indices of 32 bits"
+        raise BackendError(msg)
+    indices = np.stack([_rows(built), built.indices], axis=1).astype(np.int32, copy=False)
+    return BCOO(
+        (load("jax").asarray(_FUNCTION, "kernel", built.data), asarray(indices)),
+        shape=built.shape,
+        indices_sorted=True,
+        unique_indices=True,
+    )

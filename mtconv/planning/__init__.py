@@ -1,0 +1,1 @@
+"""A problem and a dtype become a `Plan`: costs, choices and their reasons."""

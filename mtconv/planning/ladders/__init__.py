@@ -1,0 +1,1 @@
+"""One ladder of choices for each backend that has a choice."""

@@ -1,0 +1,223 @@
+"""The finished plan of a call: spec, arrangement of the arrays, algorithm.
+
+A plan is all a backend needs: the spec, where the axes of each array are, and the
+algorithm. Everything in it is settled from shapes and dtypes alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+from mtconv.errors import BackendError, GeometryError, message
+from mtconv.planning.choose import AVAILABLE, FLOATING, INEXACT, choose_algorithm
+from mtconv.problem.build import Problem, batch_size, match, problem
+from mtconv.problem.layout import Arrangement
+from mtconv.problem.options import ALGORITHMS, Options, check_word
+from mtconv.problem.volumes import advising
+from mtconv.sketch.html import html
+from mtconv.spec import ConvSpec
+
+__all__ = [
+    "Plan",
+    "make_plan",
+    "plan_for",
+    "plan_for_spec",
+]
+
+# An array of more elements cannot be addressed on any machine there is.
+MAX_ELEMENTS = 2**47
+MAX_STEP = 2**256
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A problem with its algorithm: what a backend executes without another check.
+
+    Parameters
+    ----------
+    form : str
+        "conv_transpose", "conv" or "kernel_grad".
+    spec : ConvSpec
+        The geometry.
+    data, kernel : Arrangement
+        Where batch, channels and space are in the arrays x and y, and in the kernel.
+    algorithm : str
+        Name of the algorithm, settled.
+    backend : str
+        Name of the backend that the algorithm was chosen for.
+    requested : str
+        What the caller wrote: "auto", "exact" or the name; a backend that compiles for
+        several platforms chooses for each of them unless a name was written.
+    fallback : str
+        The algorithm for values that an inexact one, taken by "auto", cannot keep its
+        promises for; empty where the algorithm is exact or was named.
+    """
+
+    form: str
+    spec: ConvSpec
+    data: Arrangement
+    kernel: Arrangement
+    algorithm: str
+    backend: str
+    requested: str = "auto"
+    fallback: str = ""
+
+    def _repr_html_(self) -> str:
+        caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
+        return html(caption, self.spec.axes, self.spec.padding_mode)
+
+    def __hash__(self) -> int:
+        # Equal specs in two arrangements are rare; the spec keeps its hash.
+        return hash((self.spec, self.form, self.algorithm))
+
+
+def make_plan(
+    form: str,
+    found: Problem,
+    batch: int,
+    dtype: str,
+    algorithm: str,
+    backend: str,
+) -> Plan:
+    """Settle the algorithm of a problem."""
+    algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
+    available = AVAILABLE[backend]
+    if algorithm not in ("auto", "exact", *available):
+        msg = message(
+            form,
+            "algorithm",
+            f"must be 'auto', 'exact' or one that the {backend} backend has: "
+            + ", ".join(repr(name) for name in available),
+            repr(algorithm),
+        )
+        raise BackendError(msg)
+    if algorithm in INEXACT and dtype not in FLOATING:
+        msg = message(
+            form,
+            "algorithm",
+            f"must be exact for integers, which {algorithm!r} is not",
+            f"{algorithm!r} for dtype {dtype}",
+            fix="Use 'auto', or convert the arrays to float64.",
+        )
+        raise BackendError(msg)
+    spec = found.spec
+    with _advising(found):
+        _check_elements(form, spec, batch)
+    best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
+    fallback = ""
+    if algorithm == "auto" and best.algorithm in INEXACT:
+        fallback = choose_algorithm(spec, form, batch, dtype, backend, "exact")[0].algorithm
+    return Plan(
+        form,
+        spec,
+        found.data,
+        found.kernel,
+        best.algorithm,
+        backend,
+        algorithm,
+        fallback,
+    )
+
+
+@lru_cache(maxsize=4096)
+def plan_for(
+    form: str,
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    options: Options,
+    dtype: str,
+    algorithm: str,
+    backend: str,
+    bias: tuple[int, ...] | None = None,
+    kernel_size: int | tuple[int, ...] | None = None,
+) -> Plan:
+    """Return the plan of one call from shapes, options and dtype; cached."""
+    found = problem(form, first, second, options, kernel_size)
+    if bias is not None:
+        with _advising(found):
+            _check_bias(form, found.spec, bias)
+    return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
+
+
+@lru_cache(maxsize=4096)
+def plan_for_spec(
+    form: str,
+    spec: ConvSpec,
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    dtype: str,
+    algorithm: str,
+    backend: str,
+    bias: tuple[int, ...] | None = None,
+) -> Plan:
+    """Return the plan of one call on arrays of these shapes with a given spec; cached."""
+    found = match(form, spec, first, second)
+    if bias is not None:
+        with _advising(found):
+            _check_bias(form, spec, bias)
+    return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
+
+
+def _advising(found: Problem) -> AbstractContextManager[None]:
+    """Add advice on bare volumes to errors about arrays that can be such."""
+    spec = found.spec
+    ndim, kernel_ndim = (spec.rank + side.leading for side in (found.data, found.kernel))
+    # The kernel has two axes of channels, but `leading` counts the data's one.
+    kernel_ndim += found.kernel.channels
+    return advising(ndim, kernel_ndim, spec.layout, spec.kernel_layout)
+
+
+def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
+    for axis in spec.axes:
+        # Steps may lead far outside of all arrays; costs are floating-point numbers.
+        for argument, step in (
+            ("stride", axis.stride),
+            ("dilation", axis.extent),
+            ("padding", axis.lo),
+            ("padding", axis.hi),
+        ):
+            if isinstance(step, int) and abs(step) > MAX_STEP:
+                rule = "must not lead to offsets of more than 2**256"
+                raise GeometryError(message(form, argument, rule, step))
+    small, share = spec.kernel_shape[:2]
+    shapes = (
+        (batch, small, *spec.small),
+        (batch, share * spec.groups, *spec.big),
+        spec.kernel_shape,
+    )
+    # An empty batch is no reason to plan what no other batch could have.
+    most = max(prod(max(size, 1) for size in shape) for shape in shapes)
+    if most > MAX_ELEMENTS:
+        msg = message(
+            form,
+            "x",
+            f"must not lead to an array of more than 2**47 = {MAX_ELEMENTS} elements",
+            f"{most} elements" if most < 2**200 else "more than 2**200 elements",
+            fix="Check stride, padding and output_size.",
+        )
+        raise GeometryError(msg)
+
+
+def _check_bias(form: str, spec: ConvSpec, bias: tuple[int, ...]) -> None:
+    wanted = spec.big_channels if form == "conv_transpose" else spec.small_channels
+    if wanted is None:
+        msg = message(
+            form,
+            "bias",
+            "must be left out where the kernel has no channels",
+            f"an array of shape {bias}",
+            fix="Add a number to the result instead.",
+        )
+        raise GeometryError(msg)
+    if bias != (wanted,):
+        msg = message(
+            form,
+            "bias",
+            f"must have one value per output channel, shape ({wanted},)",
+            f"shape {bias}",
+            axis="'C'",
+        )
+        raise GeometryError(msg)

@@ -1,0 +1,338 @@
+"""Sizes, paddings and channels of one call, checked and turned into axes.
+
+The only place where padding words, pairs, output paddings and output sizes are read:
+each becomes the ``lo`` and the missing size of an :class:`~mtconv.geometry.Axis`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtconv import geometry
+from mtconv.errors import GeometryError, message
+from mtconv.geometry import Axis
+from mtconv.problem.options import Options
+
+__all__ = [
+    "MOST_LISTED",
+    "AxisResolver",
+    "check_groups",
+    "check_kernel_channels",
+    "check_magnitude",
+    "check_sizes",
+    "per_axis",
+]
+
+# Sizes and phases of an axis are written down one by one up to this number.
+MOST_LISTED = 1000
+
+_MOST_BITS = 3000
+
+
+def per_axis(
+    function: str,
+    argument: str,
+    value: int | tuple[int, ...],
+    names: tuple[str, ...],
+    least: int,
+) -> tuple[int, ...]:
+    """Return one integer per axis, each at least ``least``."""
+    check_magnitude(function, argument, value)
+    values = (value,) * len(names) if isinstance(value, int) else value
+    _check_length(function, argument, values, names)
+    for name, item in zip(names, values, strict=True):
+        if item < least:
+            msg = message(function, argument, f"must be at least {least}", item, axis=name)
+            raise GeometryError(msg)
+    return values
+
+
+def check_magnitude(function: str, argument: str, value: object) -> None:
+    """Check that integers, alone or in sequences, can be written into messages.
+
+    Python writes no more than 4300 digits. Sizes are sums of products of two integers.
+    """
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            check_magnitude(function, argument, item)
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        got = f"an integer of {value.bit_length()} bits"
+        rule = f"must have at most {_MOST_BITS} bits"
+        raise GeometryError(message(function, argument, rule, got))
+
+
+def check_sizes(
+    function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
+) -> None:
+    """Check that every spatial size is a positive integer."""
+    check_magnitude(function, argument, sizes)
+    for name, size in zip(names, sizes, strict=True):
+        if type(size) is not int or size < 1:
+            msg = message(
+                function,
+                argument,
+                "must have at least one element",
+                f"size {size}",
+                axis=name,
+                fix="Only batch and channels may be empty.",
+            )
+            raise GeometryError(msg)
+
+
+def check_groups(function: str, groups: int, **channels: int) -> None:
+    """Check that the groups divide the channels of each array named."""
+    check_magnitude(function, "groups", groups)
+    if groups < 1:
+        msg = message(function, "groups", "must be at least 1", groups)
+        raise GeometryError(msg)
+    for argument, count in channels.items():
+        if count % groups:
+            msg = message(
+                function,
+                "groups",
+                f"must divide the channels of {argument}",
+                f"groups={groups} for {count} channels",
+                axis="'C'",
+                fix="Each group takes an equal share of the channels.",
+            )
+            raise GeometryError(msg)
+
+
+def check_kernel_channels(
+    function: str, groups: int, data: int, kernel: tuple[int, int]
+) -> tuple[int, int]:
+    """Check the channels of x or y against the kernel; return (small, big) channels.
+
+    ``kernel`` holds the canonical leading sizes (small channels, big channels / groups).
+    """
+    check_groups(function, groups)
+    small, big_share = kernel
+    if function == "conv_transpose":
+        wanted, rule = small, "must have as many channels as the kernel's I axis"
+        got = f"{data} channels in x and {small} in the kernel"
+    else:
+        wanted = big_share * groups
+        rule = "must have as many channels as the kernel's I axis times groups"
+        got = f"{data} channels in x and {big_share} x {groups} groups in the kernel"
+    if data != wanted:
+        fix = "Kernels are (C_in, C_out/groups, *k)"
+        if function == "conv":
+            fix = "Kernels are (C_out, C_in/groups, *k)"
+        fix += " unless `kernel_layout` says otherwise."
+        msg = message(function, "x", rule, got, axis="'C'", fix=fix)
+        raise GeometryError(msg)
+    owner = "x" if function == "conv_transpose" else "the result"
+    check_groups(function, groups, **{owner: small})
+    return small, big_share * groups
+
+
+class AxisResolver:
+    """Reads the options of one call axis by axis; ``names`` are for messages."""
+
+    def __init__(self, function: str, options: Options, names: tuple[str, ...]) -> None:
+        self.function = function
+        self.names = names
+        self.mode = options.padding_mode
+        self.stride = per_axis(function, "stride", options.stride, names, least=1)
+        self.dilation = per_axis(function, "dilation", options.dilation, names, least=1)
+        self.padding = _paddings(function, options.padding, names)
+        self.output_padding = per_axis(
+            function, "output_padding", options.output_padding, names, least=0
+        )
+        self.output_size: tuple[int, ...] | None = None
+        if options.output_size is not None:
+            self.output_size = per_axis(
+                function, "output_size", options.output_size, names, least=1
+            )
+            if any(self.output_padding):
+                msg = message(
+                    function,
+                    "output_padding",
+                    "must be left out where `output_size` is given",
+                    f"output_padding={options.output_padding} and "
+                    f"output_size={options.output_size}",
+                    fix="Keep `output_size`: it says the same more plainly.",
+                )
+                raise GeometryError(msg)
+
+    def forward(self, a: int, big: int, kernel: int) -> Axis:
+        """Resolve an axis of `conv` from the size of its input."""
+        lo, hi = self._amounts(a, big, kernel)
+        self._check_mode(a, big, lo, hi)
+        stride, dilation = self.stride[a], self.dilation[a]
+        small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if small < 1:
+            extent = dilation * (kernel - 1) + 1
+            msg = message(
+                self.function,
+                "kernel",
+                "must not span more than the padded input",
+                f"a span of dilation*(k - 1) + 1 = {extent} and an input of "
+                f"{big} + {lo} + {hi} = {big + lo + hi}",
+                axis=self.names[a],
+                fix="Pad more or use a smaller kernel or dilation.",
+            )
+            raise GeometryError(msg)
+        return Axis(small, big, kernel, stride, dilation, lo)
+
+    def transposed(self, a: int, small: int, kernel: int) -> Axis:
+        """Resolve an axis of `conv_transpose` from the size of its input."""
+        stride, dilation = self.stride[a], self.dilation[a]
+        size = None if self.output_size is None else self.output_size[a]
+        extra = self.output_padding[a]
+        padding = self.padding[a]
+        if isinstance(padding, str):
+            legal = range(max(stride * (small - 1) + 1, 1), stride * small + 1)
+            if extra:
+                msg = message(
+                    self.function,
+                    "output_padding",
+                    f"must be 0 with padding={padding!r}",
+                    extra,
+                    axis=self.names[a],
+                    fix=f"Give `output_size` instead, from {legal[0]} to {legal[-1]}.",
+                )
+                raise GeometryError(msg)
+            big = legal[-1] if size is None else size
+        else:
+            if extra >= stride:
+                msg = message(
+                    self.function,
+                    "output_padding",
+                    f"must be less than the stride, {stride}",
+                    extra,
+                    axis=self.names[a],
+                    fix="A result that much larger belongs to a larger x.",
+                )
+                raise GeometryError(msg)
+            lo, hi = padding
+            legal = geometry.big_sizes(small, kernel, stride, dilation, lo, hi)
+            base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
+            big = base + extra if size is None else size
+        if big not in legal:
+            self._illegal_size(a, big, legal, given=size is not None)
+        return self.between(a, small, big, kernel)
+
+    def between(self, a: int, small: int, big: int, kernel: int) -> Axis:
+        """Resolve an axis from both its sizes, as `kernel_grad` does."""
+        lo, hi = self._amounts(a, big, kernel)
+        stride, dilation = self.stride[a], self.dilation[a]
+        found = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if found != small:
+            msg = message(
+                self.function,
+                "y",
+                "must have a size that the convolution maps to x's",
+                f"y of size {big}, which gives {found}, and x of size {small}",
+                axis=self.names[a],
+                fix="Check stride, padding, dilation and kernel_size.",
+            )
+            raise GeometryError(msg)
+        self._check_mode(a, big, lo, hi)
+        return Axis(small, big, kernel, stride, dilation, lo)
+
+    def inputs(self, form: str, a: int, size: int, kernel: int) -> Sequence[int]:
+        """Sizes on the other side of an axis that this map can take to ``size``.
+
+        A tuple, or a range where they are too many to write down.
+        """
+        stride, dilation = self.stride[a], self.dilation[a]
+        if form == "conv_transpose":
+            lo, hi = self._amounts(a, size, kernel)
+            small = geometry.small_size(size, kernel, stride, dilation, lo, hi)
+            return (small,) if small >= 1 else ()
+        padding = self.padding[a]
+        if isinstance(padding, str):
+            sizes = range(stride * (size - 1) + 1, stride * size + 1)
+        else:
+            sizes = geometry.big_sizes(size, kernel, stride, dilation, *padding)
+        few = sizes[: MOST_LISTED + 1]
+        return tuple(few) if len(few) <= MOST_LISTED else sizes
+
+    def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
+        """Return the padding of the convolution of ``big`` cells at both ends."""
+        padding = self.padding[a]
+        if not isinstance(padding, str):
+            return padding
+        stride, dilation = self.stride[a], self.dilation[a]
+        lower = padding == "same_lower"
+        lo = geometry.same_lo(big, kernel, stride, dilation, lower=lower)
+        small = -(-big // stride)
+        full = stride * (small - 1) + dilation * (kernel - 1) + 1
+        return lo, max(full - big, 0) - lo
+
+    def _check_mode(self, a: int, big: int, lo: int, hi: int) -> None:
+        """Check the padding amounts of the modes that read y itself outside."""
+        if self.mode == "zeros":
+            return
+        most = {"reflect": big - 1, "symmetric": big}.get(self.mode)
+        if min(lo, hi) < 0 or (most is not None and max(lo, hi) > most):
+            limit = "" if most is None else f" and at most {most}"
+            fix = "Only padding_mode='zeros' crops."
+            if min(lo, hi) >= 0:
+                fix = "padding_mode='circular' and 'replicate' take any amount."
+            msg = message(
+                self.function,
+                "padding",
+                f"must be at least 0{limit} with padding_mode={self.mode!r}",
+                f"({lo}, {hi})",
+                axis=self.names[a],
+                fix=fix,
+            )
+            raise GeometryError(msg)
+
+    def _illegal_size(self, a: int, big: int, legal: range, *, given: bool) -> None:
+        sizes = ", ".join(map(str, legal[:8])) + (", ..." if legal[8:] else "")
+        if given:
+            rule = f"must be a size that the convolution maps to x's: {sizes or 'none'}"
+            fix = "Choose one of these sizes, or another padding."
+            msg = message(
+                self.function, "output_size", rule, big, axis=self.names[a], fix=fix
+            )
+        else:
+            rule = "must leave at least one element of the result"
+            fix = f"Pad less, or give `output_size`, one of {sizes}."
+            if not legal:
+                fix = "Pad less, or give a larger input."
+            msg = message(
+                self.function,
+                "padding",
+                rule,
+                f"padding={self.padding[a]}, which leaves {big}",
+                axis=self.names[a],
+                fix=fix,
+            )
+        raise GeometryError(msg)
+
+
+def _paddings(
+    function: str,
+    padding: int | str | tuple[int | tuple[int, int], ...],
+    names: tuple[str, ...],
+) -> tuple[str | tuple[int, int], ...]:
+    """Return a padding word or a (lo, hi) pair for each axis."""
+    check_magnitude(function, "padding", padding)
+    if isinstance(padding, int):
+        return ((padding, padding),) * len(names)
+    if isinstance(padding, str):
+        return ((0, 0) if padding == "valid" else padding,) * len(names)
+    _check_length(function, "padding", padding, names)
+    return tuple((p, p) if isinstance(p, int) else p for p in padding)
+
+
+def _check_length(
+    function: str, argument: str, values: tuple[object, ...], names: tuple[str, ...]
+) -> None:
+    if len(values) != len(names):
+        axes = ", ".join(names)
+        fix = f"Write one integer, or {len(names)} in a tuple."
+        if argument == "output_size":
+            fix += " Batch and channels are not part of it."
+        msg = message(
+            function,
+            argument,
+            f"must be one value or one per spatial axis ({axes})",
+            f"{values}, of length {len(values)}",
+            fix=fix,
+        )
+        raise GeometryError(msg)
