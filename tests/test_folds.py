@@ -19,8 +19,7 @@ MODES = {
 
 
 def cases():
-    for size, lo, hi in product(range(1, 7), range(15), range(15)):
-        yield size, lo, hi
+    yield from product(range(1, 7), range(15), range(15))
 
 
 def spelled(stretches):

@@ -35,8 +35,8 @@ OPERATORS = " ".join(
 )
 ARRAYS = """
     values columns strided guards prepared threads large accuracy memory blocks cuts overlap
-    sizes workspace results steps phases product engine decisions calls tables pool
-    spectra wide
+    workspace weights results steps phases product engine decisions calls tables pool
+    fft promises quiet wide
 """
 NUMPY = " ".join(f"numpy/test_{name}.py" for name in ARRAYS.split())
 JAX = " ".join(
@@ -45,6 +45,7 @@ JAX = " ".join(
 )
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",
+    "folds": f"test_folds.py test_geometry.py {CORE}",
     "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",
     "functional": f"{CORE} test_spec.py test_public_api.py {OPERATORS}",
     "operators": "operators test_notebook.py test_sketch.py",
