@@ -156,7 +156,7 @@ def live_phases(axis: Axis) -> tuple[Phase, ...]:
 
 
 def has_holes(axis: Axis) -> bool:
-    """Tell whether some phase has no taps, so that its cells are zero."""
+    """Return whether some phase has no taps, so that its cells are zero."""
     return len(live_phases(axis)) < min(axis.stride, axis.big)
 
 

@@ -170,7 +170,7 @@ class _SmallRows(_Table):
         return range(start, stop)
 
     def repeats(self, i: int) -> bool:
-        """Tell whether the row reads no padding, or the padding is zero."""
+        """Return whether the row reads no padding, or the padding is zero."""
         axis = self.axis
         first = axis.stride * i - axis.lo
         return not self.folds or (first >= 0 and first + axis.extent <= axis.big)
@@ -223,7 +223,7 @@ class _BigRows(_Table):
         return sorted(found)
 
     def repeats(self, o: int) -> bool:
-        """Tell whether the row is that of no padding."""
+        """Return whether the row is that of no padding."""
         return o not in self.copies
 
     def row(self, o: int) -> Row:

@@ -293,11 +293,11 @@ class Operator(Explicit):
         return engine.asarray(name, "x", x)
 
     def _is_matrix(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether an array is a matrix of flat vectors: if it can be nothing else."""
+        """Return whether an array is a matrix of flat vectors: if it can be nothing else."""
         return len(shape) == 2 and shape != self.input_shape and not self._is_batch(shape)
 
     def _is_batch(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether an array is a batch, one that is no single input."""
+        """Return whether an array is a batch, one that is no single input."""
         axis = self._sides.batch_axis
         return shape[:axis] + shape[axis + 1 :] == self.input_shape
 

@@ -72,7 +72,7 @@ def _check_finite(function: str, w: Array) -> None:
 
 
 def _is_block_circulant(spec: ConvSpec) -> bool:
-    """Tell whether moving x by a cell moves y by a stride, all the way round."""
+    """Return whether moving x by a cell moves y by a stride, all the way round."""
     return spec.padding_mode == "circular" and all(
         axis.big == axis.stride * axis.small for axis in spec.axes
     )

@@ -157,7 +157,7 @@ _BOOLS = frozenset({"bool", "bool_", "boolean"})
 
 
 def _is_odd(value: object) -> bool:
-    """Tell whether a value is no integer although `operator.index` may take it.
+    """Return whether a value is no integer although `operator.index` may take it.
 
     Booleans of all libraries, and arrays of one number along several axes.
     """
@@ -180,7 +180,7 @@ def _items(value: object) -> list[object] | None:
 
 
 def _are_ints(value: object) -> bool:
-    """Tell whether a value is a tuple of plain ints, by their exact type."""
+    """Return whether a value is a tuple of plain ints, by their exact type."""
     if type(value) is not tuple or not value:
         return False
     for item in value:  # noqa: SIM110 - on the path of every call: faster than `all`

@@ -27,7 +27,7 @@ class Library:
         self.xp = namespace
 
     def owns(self, array: Any) -> bool:
-        """Tell whether an array belongs to this namespace; otherwise it is of NumPy."""
+        """Return whether an array belongs to this namespace; otherwise it is of NumPy."""
         return self.xp is np or not isinstance(array, np.ndarray)
 
     def dtype(self, name: str) -> Any:

@@ -81,7 +81,7 @@ class _Sizes(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def is_small(spec: ConvSpec, batch: int) -> bool:
-    """Tell whether threads would cost more than they bring."""
+    """Return whether threads would cost more than they bring."""
     sizes = _sizes(spec, batch, 1)
     work = batch * spec.multiply_adds
     big = batch * sizes.groups * sizes.big_channels * prod(spec.big)

@@ -48,7 +48,7 @@ FEW_ZEROS = 2**16
 
 
 def folds(batch: int, cells: int) -> bool:
-    """Tell whether items are so small that they are put side by side."""
+    """Return whether items are so small that they are put side by side."""
     return batch > 1 and cells < FOLDED_CELLS
 
 
@@ -185,7 +185,7 @@ def _fill(axes: Axes, y: Array, columns: Array, space: Workspace, *, copy: bool)
 
 @lru_cache(maxsize=4096)
 def _all_live(axis: Axis) -> bool:
-    """Tell whether every tap belongs to a phase that y has cells of."""
+    """Return whether every tap belongs to a phase that y has cells of."""
     return sum(phase.taps for phase in live_phases(axis)) == axis.kernel
 
 
@@ -226,7 +226,7 @@ def _extension(axes: Axes) -> tuple[tuple[int, ...], tuple[int, ...], Axes]:
 
 
 def _clips(axis: Axis) -> bool:
-    """Tell whether some taps have no cell to meet."""
+    """Return whether some taps have no cell to meet."""
     return axis.lo > 0 or axis.hi > 0
 
 

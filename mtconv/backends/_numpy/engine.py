@@ -237,7 +237,7 @@ def _load_w(
 
 
 def _rows_contiguous(array: Array) -> bool:
-    """Tell whether all axes after the third lie in C order without gaps."""
+    """Return whether all axes after the third lie in C order without gaps."""
     flags = array.flags
     if flags.c_contiguous:
         return flags.aligned

@@ -23,7 +23,7 @@ _AT_A_TIME = 2**20
 
 @lru_cache(maxsize=1024)
 def pads(form: str, spec: ConvSpec, algorithm: str) -> bool:
-    """Tell whether an exact algorithm multiplies zeros that stand for clipped taps."""
+    """Return whether an exact algorithm multiplies zeros that stand for clipped taps."""
     if algorithm == "polyphase":
         return True
     if algorithm != "gemm" or form == "conv_transpose":
@@ -36,7 +36,7 @@ def pads(form: str, spec: ConvSpec, algorithm: str) -> bool:
 
 
 def all_finite(array: Array) -> bool:
-    """Tell whether no element is infinite or NaN."""
+    """Return whether no element is infinite or NaN."""
     if array.flags.c_contiguous and array.dtype.char in "fd":
         # One product by BLAS, which raises no warning; where it overflows, look closer.
         flat = array.ravel()
@@ -61,7 +61,7 @@ def pieces(array: Array, size: int) -> Iterator[Array]:
 def fit_float64(
     form: str, spec: ConvSpec, first: Array, second: Array, bias: Array | None
 ) -> bool:
-    """Tell whether every partial sum of integers is exact in float64.
+    """Return whether every partial sum of integers is exact in float64.
 
     Sums of products stay below 2**53 where the largest product times the number of terms
     does; BLAS then multiplies integers exactly.

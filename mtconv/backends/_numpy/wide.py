@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 
 def pays(axes: Axes) -> bool:
-    """Tell whether these axes are for this module."""
+    """Return whether these axes are for this module."""
     return axes[-1].stride >= LEAST_STRIDE and all(axis.dilation == 1 for axis in axes)
 
 
