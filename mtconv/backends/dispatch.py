@@ -71,7 +71,7 @@ _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
 def all_numpy(first: Any, second: Any, bias: Any) -> bool:
-    """Return whether the arrays of a call are NumPy's: most are, and are told apart fast."""
+    """Return whether all arrays of a call are NumPy's, which most are."""
     return (
         type(first) is np.ndarray
         and type(second) is np.ndarray

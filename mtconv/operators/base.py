@@ -293,7 +293,7 @@ class Operator(Explicit):
         return engine.asarray(name, "x", x)
 
     def _is_matrix(self, shape: tuple[int, ...]) -> bool:
-        """Return whether an array is a matrix of flat vectors: if it can be nothing else."""
+        """Return whether an array can only be a matrix of flat vectors."""
         return len(shape) == 2 and shape != self.input_shape and not self._is_batch(shape)
 
     def _is_batch(self, shape: tuple[int, ...]) -> bool:
