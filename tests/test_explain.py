@@ -159,3 +159,18 @@ def test_many_phases_are_counted():
     found = str(mtconv.explain((7,), (12,), stride=5))
     assert "2 to 3 in 5 phases" in found
     assert "3, 3, 2, 2" in str(mtconv.explain((7,), (10,), stride=4))
+
+
+def test_an_algorithm_for_values_that_the_chosen_one_cannot_take_is_named():
+    large = mtconv.explain((84, 84), (27, 27), dtype="float64")
+    assert (large.plan.algorithm, large.plan.fallback) == ("fft", "polyphase")
+    assert "  polyphase for infinite values, NaN of the kernel, and whole" in str(large)
+    assert large.as_dict()["fallback"] == "polyphase"
+    for other in (
+        mtconv.explain((84, 84), (27, 27), dtype="float64", algorithm="fft"),
+        mtconv.explain((84, 84), (27, 27), dtype="float64", algorithm="exact"),
+        mtconv.explain((8, 8), (3, 3), dtype="float64"),
+    ):
+        assert other.plan.fallback == ""
+        assert "for infinite values" not in str(other)
+        assert other.as_dict()["fallback"] is None

@@ -100,11 +100,20 @@ class Explanation:
                 "o = stride*i + dilation*j - lo, with i < n, j < k, o < N\n"
                 + self._axis_table(),
                 f"algorithm: {plan.algorithm}, {self.candidates[0].reason}"
+                + self._fallback_text()
                 + self._candidate_table(),
                 f"multiply-adds: {count_text(self.multiply_adds)}\n"
                 f"bytes: {bytes_text(self.array_bytes)} in both arguments and the result\n"
                 f"workspace: {self._workspace_text()}",
             )
+        )
+
+    def _fallback_text(self) -> str:
+        if not self.plan.fallback:
+            return ""
+        return (
+            f"\n  {self.plan.fallback} for infinite values, NaN of the kernel, "
+            "and whole numbers too large for it"
         )
 
     def _axis_table(self) -> str:
@@ -157,6 +166,7 @@ class Explanation:
                 for axis in self.axes
             ],
             "algorithm": self.plan.algorithm,
+            "fallback": self.plan.fallback or None,
             "candidates": [
                 {
                     "algorithm": name,
