@@ -152,20 +152,18 @@ def test_cells_that_a_source_has(first, length, size, taken, placed):
 
 
 @pytest.mark.parametrize(
-    ("cells", "longest", "stretches"),
+    ("ranges", "longest", "joined"),
     [
-        ([3, 4, 5], 9, [(3, 6)]),
-        ([3, 4, 5, 8, 10, 11], 9, [(3, 6), (8, 9), (10, 12)]),
-        ([0, 1, 2, 3, 4], 2, [(0, 2), (2, 4), (4, 5)]),
-        ([0, 1, 2, 3], 2, [(0, 2), (2, 4)]),
-        ([0, 1, 2, 4], 3, [(0, 3), (4, 5)]),
-        ([*range(601)], 300, [(0, 300), (300, 600), (600, 601)]),
-        ([7], 1, [(7, 8)]),
+        ([(3, 5), (5, 6)], 9, [(3, 6)]),
+        ([(3, 6), (8, 9), (10, 11), (11, 12)], 9, [(3, 6), (8, 9), (10, 12)]),
+        ([(0, 5)], 2, [(0, 2), (2, 4), (4, 5)]),
+        ([(0, 1), (1, 4)], 2, [(0, 2), (2, 4)]),
+        ([(0, 601)], 300, [(0, 300), (300, 600), (600, 601)]),
         ([], 4, []),
     ],
 )
-def test_neighbouring_cells_are_one_stretch_up_to_a_length(cells, longest, stretches):
-    assert list(padding._neighbours(cells, longest)) == stretches
+def test_neighbouring_ranges_are_one_up_to_a_length(ranges, longest, joined):
+    assert list(padding._neighbours(ranges, longest)) == joined
 
 
 def test_margins_wider_than_a_block_come_in_parts():

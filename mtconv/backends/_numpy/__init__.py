@@ -134,7 +134,7 @@ def _settle(
     """Settle what needs the values: the computing dtype, and which algorithm is safe."""
     # Sums without terms: the others multiply matrices that would have no columns.
     algorithm = plan.algorithm if first.size and second.size else "direct"
-    if algorithm == "fft" and plan.requested == "auto":
+    if algorithm == "fft" and plan.fallback:  # "auto" took it
         careful = promises.careful(plan.form, first, second)
         if careful is not None:
             return promises.computing_dtype(dtype), careful
