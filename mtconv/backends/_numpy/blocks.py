@@ -188,11 +188,11 @@ def _fit(
     def size(extent: Extent) -> int:
         return footprint(spec, form, algorithm, extent, itemsize, copies)
 
-    while size(extent) > MOST_BYTES:
-        smaller = list(_halves(extent))
-        if not smaller:  # one element of the result, of one channel
-            break
-        extent = min(smaller, key=size)
+    # What one element of one channel needs does not shrink: cutting on would only make
+    # more blocks of that size.
+    least = size(Extent(1, 1, 1, (1,) * spec.rank))
+    while size(extent) > max(MOST_BYTES, 2 * least):
+        extent = min(_halves(extent), key=size)
     return extent
 
 

@@ -110,7 +110,7 @@ def conv_transpose(
                     fold_into(total, multiply(part, None, space), parts)
             _finish(total, target, bg, block)
 
-    copies = _copies(wg, out, dtype)
+    copies = _copies(wg, out, dtype)._replace(data=_x_is_copied(xg, dtype))
     blocks = cut(spec, "conv_transpose", algorithm.NAME, x.shape[0], dtype.itemsize, copies)
     folds = spec.padding_mode != "zeros"
     _run(run_folded if folds else run, blocks, serial=is_small(spec, x.shape[0]))
@@ -158,7 +158,9 @@ def kernel_grad(
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     xg, yg, wg = _grouped(x, spec), _grouped(y, spec), _grouped_kernel(out, spec)
     sums: dict[tuple[int, int], list[Block]] = {}
-    copies = Copies(data=inner is not spec or not _gapless(y, dtype))
+    copies = Copies(
+        data=inner is not spec or not _gapless(y, dtype), x=_x_is_copied(xg, dtype)
+    )
     blocks = cut(inner, "kernel_grad", algorithm.NAME, x.shape[0], dtype.itemsize, copies)
     for block in blocks:
         sums.setdefault((block.groups.start, block.channels.start), []).append(block)
@@ -204,9 +206,14 @@ def _copies(
     """Return which arrays `_load`, `_load_y` and `_result` will have to copy."""
     return Copies(
         data=y is not None and (pads or not _gapless(y, dtype)),
-        kernel=w.dtype != dtype or not _rows_contiguous(w),
+        kernel=w.dtype != dtype or not w.flags.c_contiguous,
         result=not _gapless(out, dtype),
     )
+
+
+def _x_is_copied(xg: Array, dtype: np.dtype[Any]) -> bool:
+    """Return whether `_load_x` copies blocks whatever their size."""
+    return xg.dtype != dtype or not _rows_contiguous(xg)
 
 
 def _grouped(array: Array, spec: ConvSpec) -> Array:

@@ -6,12 +6,14 @@ for the largest block of a cut. `cut` makes blocks smaller until the bound fits.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, gcd, prod
 from typing import NamedTuple
 
-from mtconv.backends._numpy import direct, fft, gemm, polyphase, wide
+from mtconv.backends._numpy import columns, direct, fft, gemm, polyphase, wide
+from mtconv.backends._numpy.kinds import class_axes
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
@@ -21,10 +23,13 @@ __all__ = ["NO_COPIES", "Copies", "Extent", "between_phases", "footprint"]
 class Copies(NamedTuple):
     """Which arrays have to be copied, block by block, for BLAS or another dtype.
 
-    ``data`` is y; the blocks of x are small, and often copied.
+    ``data`` is the side that is not the result, or y for a kernel gradient; ``x`` is the
+    other argument of that. Blocks of x are also copied where samples are put side by side
+    or rows are cut.
     """
 
     data: bool = False
+    x: bool = False
     kernel: bool = False
     result: bool = False
 
@@ -107,7 +112,8 @@ def footprint(
     )
     if algorithm == "fft":  # it converts the taps that it transforms
         copies = copies._replace(kernel=False)
-    loaded = _loaded(form, counts, copies, folds=folds)
+    rows_cut = spec.rank > 1 and axes[-1].small < spec.axes[-1].small
+    loaded = _loaded(form, counts, copies, folds=folds, side=rows_cut)
     return itemsize * loaded + _MODELS[form, _module(spec, algorithm)](counts)
 
 
@@ -138,14 +144,24 @@ def _block_axis(axis: Axis, cells: int, *, transposed: bool) -> Axis:
     return replace(axis, small=small, big=min(axis.big, max(reach, 0)))
 
 
-def _loaded(form: str, c: _Counts, copies: Copies, *, folds: bool) -> int:
-    """Elements of the blocks of both arguments and of the result."""
+def _loaded(form: str, c: _Counts, copies: Copies, *, folds: bool, side: bool) -> int:
+    """Elements of the copied blocks of both arguments and of the result.
+
+    ``side`` says that rows of x are cut.
+    """
+    items = c.lead // max(c.groups, 1)
+    few = columns.FOLDED_CELLS if form == "conv_transpose" else sys.maxsize
+    side |= items > 1 and c.small < few
     if form == "kernel_grad":
         kernel = c.groups * c.summed * c.channels * c.taps
         y = copies.data * c.channels * c.big
-        return c.lead * (c.summed * c.small + y) + kernel
+        x = (copies.x or side) * c.summed * c.small
+        return c.lead * (x + y) + kernel
     kernel = c.groups * c.summed * c.channels * c.taps if copies.kernel else 0
-    data = c.small if form == "conv_transpose" else copies.data * c.big
+    if form == "conv_transpose":
+        data = (copies.data or side) * c.small
+    else:
+        data = copies.data * c.big
     result = c.big if form == "conv_transpose" else c.small
     results = copies.result + 2 * folds
     return c.lead * (c.summed * data + results * c.channels * result) + kernel
@@ -157,29 +173,39 @@ def _phase_taps(axis: Axis) -> int:
 
 
 def _gemm_transposed(c: _Counts) -> int:
-    columns = c.lead * c.taps * c.small
+    product = c.lead * c.taps * c.small
     planes, done, left = 0, c.lead, c.taps * c.small
     for axis in c.axes:
         done *= -(-axis.big // axis.stride) + 1
         left //= max(axis.kernel * axis.small, 1)
         planes += done * left
     limit = gemm.COLUMN_BYTES
-    count = max(1, round(c.channels * columns * c.itemsize / limit))
+    count = max(1, round(c.channels * product * c.itemsize / limit))
     step = -(-c.channels // count)
-    return c.itemsize * step * (columns + planes) * (2 if step < c.channels else 1)
+    return c.itemsize * step * (product + planes) * (2 if step < c.channels else 1)
 
 
 def _polyphase_transposed(c: _Counts) -> int:
-    reach = prod(
-        -(-axis.big // axis.stride) + 1 + _phase_taps(axis) * axis.dilation
-        for axis in c.axes
-    )
-    stack = c.lead * c.summed * (c.phase_taps * c.phase + reach)
+    stack = c.lead * c.summed * _stacked(c)
     phases = prod(min(axis.stride, axis.kernel) for axis in c.axes)
     each = c.lead * c.phase * phases
     result, step = _at_a_time(polyphase.RESULT_BYTES, each, c.channels, c.itemsize)
     packed = c.groups * c.summed * step * c.phase_taps * phases
     return c.itemsize * (stack + packed) + 2 * result
+
+
+def _stacked(c: _Counts) -> int:
+    """Elements of the copies of one channel of x, and of x extended by zeros."""
+    classes = [
+        [reads for merge in (False, True) for reads in class_axes(axis, merge=merge)]
+        for axis in c.axes
+    ]
+    taps = prod(max((axis.kernel for axis in found), default=0) for found in classes)
+    cells = prod(max((axis.small for axis in found), default=0) for found in classes)
+    full = prod(max((axis.full for axis in found), default=0) for found in classes)
+    # Rows go on past their ends, and x is extended, only where that is not much more.
+    few = columns.FEW_ZEROS // max(c.lead * c.summed, 1)
+    return taps * min(full, 4 * cells + few) + min(full, max(4 * cells, 2 * c.small, few))
 
 
 def _wide_transposed(c: _Counts) -> int:
@@ -207,9 +233,9 @@ def _direct_conv(c: _Counts) -> int:
 def _gemm_conv(c: _Counts) -> int:
     result = c.lead * c.channels * c.small * c.itemsize
     each = c.lead * c.taps * c.small
-    columns, step = _at_a_time(gemm.GATHER_BYTES, each, c.summed, c.itemsize)
+    gathered, step = _at_a_time(gemm.GATHER_BYTES, each, c.summed, c.itemsize)
     # y extended by zeros, and by phase.
-    return 2 * result + columns + 2 * step * c.lead * c.big * c.itemsize
+    return 2 * result + gathered + 2 * step * c.lead * c.big * c.itemsize
 
 
 def _polyphase_conv(c: _Counts) -> int:
@@ -219,18 +245,18 @@ def _polyphase_conv(c: _Counts) -> int:
     if polyphase.far_apart(first):
         height = first.small
     inside = prod(axis.kernel * axis.small for axis in rest)
-    columns = c.lead * c.summed * residues * height * inside
+    gathered = c.lead * c.summed * residues * height * inside
     packed = c.groups * c.channels * c.summed * c.taps
     extended = 2 * c.lead * c.summed * (c.big // max(residues, 1) + 1)
     result = 2 * c.lead * c.channels * c.small
-    return c.itemsize * (columns + packed + extended + result)
+    return c.itemsize * (gathered + packed + extended + result)
 
 
 def _wide_columns(c: _Counts, channels: int) -> int:
     each = c.lead * c.taps * c.small
-    columns, step = _at_a_time(2 * wide.RESULT_BYTES, each, channels, c.itemsize)
+    gathered, step = _at_a_time(2 * wide.RESULT_BYTES, each, channels, c.itemsize)
     full = prod(max(axis.full, 0) for axis in c.axes)
-    return columns + step * c.lead * full * c.itemsize
+    return gathered + step * c.lead * full * c.itemsize
 
 
 def _wide_conv(c: _Counts) -> int:
@@ -239,16 +265,16 @@ def _wide_conv(c: _Counts) -> int:
 
 def _gemm_grad(c: _Counts) -> int:
     each = c.lead * c.taps * c.small
-    columns, step = _at_a_time(gemm.GATHER_BYTES, each, c.channels, c.itemsize)
+    gathered, step = _at_a_time(gemm.GATHER_BYTES, each, c.channels, c.itemsize)
     product = c.groups * c.summed * step * c.taps
-    return columns + c.itemsize * (2 * step * c.lead * c.big + product)
+    return gathered + c.itemsize * (2 * step * c.lead * c.big + product)
 
 
 def _polyphase_grad(c: _Counts) -> int:
-    columns = c.lead * c.channels * c.phase_taps * c.small
+    gathered = c.lead * c.channels * c.phase_taps * c.small
     extended = 2 * c.lead * c.channels * c.phase
     product = c.groups * c.summed * c.channels * c.phase_taps
-    return c.itemsize * (columns + extended + product)
+    return c.itemsize * (gathered + extended + product)
 
 
 def _wide_grad(c: _Counts) -> int:
@@ -257,7 +283,7 @@ def _wide_grad(c: _Counts) -> int:
 
 
 def _direct_grad(c: _Counts) -> int:
-    return c.itemsize * 2 * c.groups * c.small
+    return c.itemsize * 2 * c.lead * c.small
 
 
 def _spectrum(c: _Counts) -> int:

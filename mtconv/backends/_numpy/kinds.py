@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mtconv.geometry import Axis, Phase, live_phases
 
-__all__ = ["Kind", "Member", "kinds"]
+__all__ = ["Kind", "Member", "class_axes", "kinds"]
 
 Axes = tuple[Axis, ...]
 Index = tuple[Any, ...]
@@ -71,6 +71,11 @@ def kinds(axes: Axes, *, merge: bool) -> tuple[Kind, ...]:
         key = tuple(n for group in groups for phase in group for n in phase[2:5])
         found.append(Kind(reads, members, alone, (int(merge), *key)))
     return tuple(found)
+
+
+def class_axes(axis: Axis, *, merge: bool) -> list[Axis]:
+    """List the axes along which phases of an axis are convolutions of x."""
+    return [one.axis for one in _classes(axis, merge)]
 
 
 def _classes(axis: Axis, merge: bool) -> list[_Class]:

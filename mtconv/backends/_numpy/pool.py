@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from queue import SimpleQueue
+from sys import is_finalizing
 from typing import Any
 
 __all__ = ["Job", "Pool", "pool"]
@@ -113,7 +114,8 @@ class Pool:
 
     def _grow(self, size: int) -> bool:
         """Start threads up to a number; return whether there are any."""
-        while len(self._threads) < size:
+        # At the very end a thread can still be made, but it never starts.
+        while len(self._threads) < size and not is_finalizing():
             thread = threading.Thread(
                 # A daemon, since it waits for ever.
                 target=_serve,
@@ -126,7 +128,7 @@ class Pool:
             except RuntimeError:  # at a limit of the system, or at shutdown
                 break
             self._threads.append(thread)
-        return bool(self._threads)
+        return bool(self._threads) and not is_finalizing()
 
 
 def _serve(queue: SimpleQueue[Helper]) -> None:

@@ -11,7 +11,7 @@ mtconv.
 
 from __future__ import annotations
 
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,8 @@ def quiet_context() -> Context:
 
 
 def _context(state: Any) -> Context:
-    context = Context()
-    context.run(np.seterrcall, np.geterrcall())
+    # What the caller wants to be called may look at the caller's variables.
+    calls = "call" in state.values() or "log" in state.values()
+    context = copy_context() if calls else Context()
     context.run(lambda: np.seterr(**{**state, "invalid": "ignore"}))
     return context

@@ -34,7 +34,7 @@ class _Lease:
     def __init__(self, memory: NDArray[np.uint8], size: int) -> None:
         self._memory = memory
         self.__array_interface__ = {
-            "data": (memory.ctypes.data, False),
+            "data": (memory.__array_interface__["data"][0], False),
             "shape": (size,),
             "typestr": "|u1",
             "version": 3,

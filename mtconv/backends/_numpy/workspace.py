@@ -103,5 +103,5 @@ def _kept_here() -> Workspace:
 def _aligned(size: int) -> NDArray[Any]:
     """Allocate bytes that start at a multiple of the alignment."""
     whole = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -int(whole.ctypes.data) % _ALIGNMENT
+    start = -int(whole.__array_interface__["data"][0]) % _ALIGNMENT
     return whole[start : start + size]
