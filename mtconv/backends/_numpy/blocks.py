@@ -183,7 +183,7 @@ def _fast_extent(spec: ConvSpec, form: str, algorithm: str, sizes: _Sizes) -> Ex
 def _fit(
     spec: ConvSpec, form: str, algorithm: str, extent: Extent, itemsize: int, copies: Copies
 ) -> Extent:
-    """Halve whatever saves most memory until blocks fit."""
+    """Cut blocks further until they fit, along as few of their sides as possible."""
 
     def size(extent: Extent) -> int:
         return footprint(spec, form, algorithm, extent, itemsize, copies)
@@ -191,21 +191,45 @@ def _fit(
     # What one element of one channel needs does not shrink: cutting on would only make
     # more blocks of that size.
     least = size(Extent(1, 1, 1, (1,) * spec.rank))
-    while size(extent) > max(MOST_BYTES, 2 * least):
-        extent = min(_halves(extent), key=size)
+    limit = max(MOST_BYTES, 2 * least)
+    while size(extent) > limit:
+        halves = list(_halves(extent))
+        fitting = []
+        for side, half in halves:
+            while size(half) > limit and _side(half, side) > 1:
+                half = _halved(half, side)
+            if size(half) <= limit:
+                fitting.append(half)
+        if fitting:
+            return max(fitting, key=_volume)
+        extent = min((half for _, half in halves), key=size)
     return extent
 
 
-def _halves(extent: Extent) -> Iterator[Extent]:
-    for name in ("items", "groups", "channels"):
-        count = getattr(extent, name)
-        if count > 1:
-            yield extent._replace(**{name: -(-count // 2)})
-    for number, count in enumerate(extent.cells):
-        if count > 1:
-            cells = list(extent.cells)
-            cells[number] = -(-count // 2)
-            yield extent._replace(cells=tuple(cells))
+def _halves(extent: Extent) -> Iterator[tuple[int, Extent]]:
+    """Yield the extent with one side halved, for every side that can be."""
+    for side in range(3 + len(extent.cells)):
+        if _side(extent, side) > 1:
+            yield side, _halved(extent, side)
+
+
+def _sides(extent: Extent) -> list[int]:
+    return [extent.items, extent.groups, extent.channels, *extent.cells]
+
+
+def _side(extent: Extent, side: int) -> int:
+    return _sides(extent)[side]
+
+
+def _halved(extent: Extent, side: int) -> Extent:
+    sides = _sides(extent)
+    sides[side] = -(-sides[side] // 2)
+    items, groups, channels, *cells = sides
+    return Extent(items, groups, channels, tuple(cells))
+
+
+def _volume(extent: Extent) -> int:
+    return prod(_sides(extent))
 
 
 def _sizes(spec: ConvSpec, batch: int, itemsize: int) -> _Sizes:
