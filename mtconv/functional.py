@@ -112,11 +112,12 @@ def conv_transpose(
     Notes
     -----
     Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
-    backend needs a workspace of at most 64 MiB per thread whatever the sizes.
+    backend needs a workspace of at most 64 MiB per thread, unless what one element of the
+    result needs is already half of that.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
-    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
-    kernel; whole numbers stay exact, and all else is as accurate as direct sums.
+    an element is then below ``2**-44`` times the product of the Euclidean norms of the
+    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
 
     References
     ----------
@@ -211,8 +212,8 @@ def conv(
     Costs as many multiply-adds as its adjoint.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
-    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
-    kernel; whole numbers stay exact, and all else is as accurate as direct sums.
+    an element is then below ``2**-44`` times the product of the Euclidean norms of the
+    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
 
     Examples
     --------
@@ -299,8 +300,8 @@ def kernel_grad(
     Costs as many multiply-adds as the other two maps.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
-    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
-    y; whole numbers stay exact, and all else is as accurate as direct sums.
+    an element is then below ``2**-44`` times the product of the Euclidean norms of the
+    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
 
     Examples
     --------

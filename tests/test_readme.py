@@ -17,16 +17,6 @@ def test_the_test_command_of_the_readme_is_what_ci_runs():
     assert f"{{ {command}; }}" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_the_design_page_names_every_part_of_the_package():
-    page = (ROOT / "docs" / "design.md").read_text()
-    folders = page.partition("## The folders")[2].partition("## Decisions")[0]
-    parts = {path.name for path in (ROOT / "mtconv").glob("[!_]*.py")}
-    parts |= {path.parent.name + "/" for path in (ROOT / "mtconv").glob("*/__init__.py")}
-    named = set(re.findall(r"[a-z_]+(?:\.py|/)", folders))
-    assert parts - named == set()
-    assert {name for name in named if not (ROOT / "mtconv" / name).exists()} == set()
-
-
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_links_to_files_lead_to_files(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())

@@ -51,7 +51,8 @@ class Conv(Operator):
     multiples and products are those of `scipy.sparse.linalg.aslinearoperator`.
 
     Accuracy is that of `mtconv.conv`: on NumPy, where `auto` takes the FFT in float64, the
-    error of an element is below ``2**-44`` times the product of the norms of x and kernel.
+    error of an element is below ``2**-44`` times the product of the norms of the padded x
+    and the kernel.
 
     Examples
     --------

@@ -120,7 +120,7 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
             return value
     names = ", ".join(repr(word) for word in words)
     fix = ""
-    if argument == "algorithm" and value == "fastfir":
+    if argument == "algorithm" and isinstance(value, str) and value == "fastfir":
         fix = "'fastfir' was removed; use 'auto' or 'polyphase'."
     elif isinstance(value, str) and value.lower() in words:
         fix = f"Write it in small letters, {value.lower()!r}."

@@ -135,7 +135,8 @@ def _settle(
     # Sums without terms: the others multiply matrices that would have no columns.
     algorithm = plan.algorithm if first.size and second.size else "direct"
     if algorithm == "fft" and plan.fallback:  # "auto" took it
-        careful = promises.careful(plan.form, first, second)
+        folds = values.most_folded(plan.spec)
+        careful = promises.careful(plan.form, first, second, folds)
         if careful is not None:
             return promises.computing_dtype(dtype), careful
         algorithm = plan.fallback

@@ -40,7 +40,8 @@ def run_prepared(
 ) -> NDArray[Any]:
     """Run the plan on an array of the shape that it was made for, of any batch size.
 
-    The first call packs the kernel as the plan's algorithm wants it; packs take up to
-    a few times the kernel's memory and serve all later calls, from any thread.
+    The first call of a transposed convolution packs the kernel as the plan's algorithm
+    needs it, and later calls use that, from any thread. Packs take a few times the memory
+    of the kernel; those of `fft` are spectra as large as its blocks.
     """
     return _numpy.run(prepared.plan, data, prepared.kernel, bias, packs=prepared.packs)

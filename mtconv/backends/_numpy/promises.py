@@ -64,10 +64,11 @@ def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
 
 
-def careful(form: str, first: Array, second: Array) -> Careful | None:
+def careful(form: str, first: Array, second: Array, folds: int = 1) -> Careful | None:
     """Look at the values of a call; return how `fft` keeps the promises for them.
 
-    None where an exact algorithm has to compute the result.
+    ``folds`` is how many padded elements repeat one element at most. None where an exact
+    algorithm has to compute the result.
     """
     one, two = traits(first), traits(second)
     if one.largest == inf or two.largest == inf or (two.nan and form != "kernel_grad"):
@@ -77,7 +78,8 @@ def careful(form: str, first: Array, second: Array) -> Careful | None:
         # Channels or samples that are summed, and parts of the kernel that are added up.
         terms = ROUNDINGS + max(first.shape + second.shape)
         terms *= sqrt(1 + second.size / fft.PART_TAPS)
-        bound = one.norm * two.norm * terms * 2.0**-53
+        # Padding repeats elements, which makes the norm of what is transformed larger.
+        bound = one.norm * two.norm * sqrt(folds) * terms * 2.0**-53
         if not bound < 0.25:
             return None
     scales = _exponents(one.largest, two.largest)

@@ -14,7 +14,7 @@ from mtconv.folds import most_folds
 from mtconv.geometry import windows
 from mtconv.spec import ConvSpec
 
-__all__ = ["all_finite", "fit_float64", "pieces"]
+__all__ = ["all_finite", "fit_float64", "most_folded", "pieces"]
 
 Array = NDArray[Any]
 
@@ -72,7 +72,7 @@ def fit_float64(
     else:
         terms = max(small // max(spec.groups, 1), share) * prod(spec.kernel_size)
         if form == "conv_transpose":
-            terms *= _folds(spec)
+            terms *= most_folded(spec)
     bound = _largest(first) * _largest(second) * terms
     if bias is not None:
         bound += _largest(bias)
@@ -80,7 +80,7 @@ def fit_float64(
 
 
 @lru_cache(maxsize=1024)
-def _folds(spec: ConvSpec) -> int:
+def most_folded(spec: ConvSpec) -> int:
     """Count the padded cells that a padding mode adds to one cell, at most."""
     if spec.padding_mode == "zeros":
         return 1
