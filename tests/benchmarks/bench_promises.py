@@ -47,8 +47,8 @@ def row(shape: tuple[int, ...], kernel: tuple[int, ...], dtype: str) -> list[obj
         "auto": lambda: mtconv.conv(data["real"], w),
         "masked": lambda: mtconv.conv(data["masked"], w),
         "whole": lambda: mtconv.conv(data["whole"], whole),
-        "looking": lambda: promises.careful("conv", data["real"], w),
-        "looking at whole": lambda: promises.careful("conv", data["whole"], whole),
+        "looking": lambda: promises.careful("conv", data["real"], w, w.dtype),
+        "looking at whole": lambda: promises.careful("conv", data["whole"], whole, w.dtype),
     }
     seconds = time_in_turn(calls, rounds=21, limit_s=4)
     auto = seconds["auto"]

@@ -215,6 +215,25 @@ def test_spectra_of_finite_values_do_not_overflow():
     assert np.isfinite(mtconv.conv(x, kernel)).all()
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 1e38), ("float64", 1e200)])
+@pytest.mark.parametrize("form", FORMS)
+def test_one_product_that_overflows_reaches_one_element(form, dtype, size):
+    """Its rounding error would make all of them infinite."""
+    rng = np.random.default_rng(0)
+    shapes = {
+        "conv_transpose": ((84, 84), (27, 27)),
+        "conv": ((110, 110), (27, 27)),
+        "kernel_grad": ((84, 84), (110, 110)),
+    }
+    first, second = (rng.standard_normal(n).astype(dtype) for n in shapes[form])
+    first[30, 40], second[5, 6] = size, size
+    options = {"kernel_size": (27, 27)} if form == "kernel_grad" else {}
+    with np.errstate(over="ignore"):
+        result = getattr(mtconv, form)(first, second, **options)
+        exact = getattr(mtconv, form)(first, second, algorithm="direct", **options)
+    assert np.array_equal(np.isfinite(result), np.isfinite(exact))
+
+
 # ------------------------------------------------------------------ what values are like
 
 
@@ -252,7 +271,7 @@ def test_the_last_element_of_a_large_array_counts(shape):
     ],
 )
 def test_values_that_need_an_exact_algorithm(first, second, refused):
-    chosen = promises.careful("conv", np.array(first), np.array(second))
+    chosen = promises.careful("conv", np.array(first), np.array(second), np.dtype(float))
     assert (chosen is None) == refused
 
 

@@ -106,7 +106,7 @@ def run(
     w = _kernel(second, plan.kernel)
     data = canonical(first, plan.data)
     if bias is not None:
-        bias = bias.astype(compute)
+        bias = bias.astype(compute, copy=False)
     transposed = plan.form == "conv_transpose"
     shape = spec.big if transposed else spec.small
     if plan.data.channels:
@@ -136,7 +136,7 @@ def _settle(
     algorithm = plan.algorithm if first.size and second.size else "direct"
     if algorithm == "fft" and plan.fallback:  # "auto" took it
         folds = values.most_folded(plan.spec)
-        careful = promises.careful(plan.form, first, second, folds)
+        careful = promises.careful(plan.form, first, second, dtype, folds)
         if careful is not None:
             return promises.computing_dtype(dtype), careful
         algorithm = plan.fallback

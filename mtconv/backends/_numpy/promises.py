@@ -17,7 +17,7 @@ What is left is double precision, whose error is relative to the largest element
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import frexp, inf, isfinite, isnan, sqrt
+from math import frexp, inf, isfinite, isnan, log2, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +40,9 @@ AT_A_TIME = 2**15
 # The largest error of a transform and its inverse, in units of rounding relative to the
 # norms of data and kernel: four for each of at most 64 halvings, and some to spare.
 ROUNDINGS = 300
+
+# Powers of two that the elements of a result are below; 1024 for double precision.
+_EXPONENTS = {"float16": 16, "bfloat16": 128, "float32": 128, "complex64": 128}
 
 # Largest elements, and products of them, between which no spectrum overflows or vanishes.
 LEAST, MOST = 1e-250, 1e250
@@ -64,11 +67,13 @@ def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
 
 
-def careful(form: str, first: Array, second: Array, folds: int = 1) -> Careful | None:
+def careful(
+    form: str, first: Array, second: Array, dtype: np.dtype[Any], folds: int = 1
+) -> Careful | None:
     """Look at the values of a call; return how `fft` keeps the promises for them.
 
-    ``folds`` is how many padded elements repeat one element at most. None where an exact
-    algorithm has to compute the result.
+    ``dtype`` is that of the result, and ``folds`` how many padded elements repeat one
+    element at most. None where an exact algorithm has to compute the result.
     """
     one, two = traits(first), traits(second)
     if one.largest == inf or two.largest == inf or (two.nan and form != "kernel_grad"):
@@ -82,9 +87,23 @@ def careful(form: str, first: Array, second: Array, folds: int = 1) -> Careful |
         bound = one.norm * two.norm * sqrt(folds) * terms * 2.0**-53
         if not bound < 0.25:
             return None
+    if _noise_overflows(one, two, first.size * second.size * folds**2, dtype):
+        return None
     scales = _exponents(one.largest, two.largest)
     positive = one.nonnegative and two.nonnegative
     return Careful((one.nan, two.nan), scales, whole=whole, nonnegative=positive)
+
+
+def _noise_overflows(one: Traits, two: Traits, sizes: int, dtype: np.dtype[Any]) -> bool:
+    """Return whether an error of 2**-44 of the norms could be infinite in the result.
+
+    That takes single elements near the square root of the largest number and beyond, whose
+    product only one element of the result has, while all of them have its error.
+    """
+    if one.largest == 0 or two.largest == 0:
+        return False
+    error = log2(one.largest) + log2(two.largest) + log2(sizes) / 2 - 44
+    return error >= _EXPONENTS.get(dtype.name, 1024) - 1
 
 
 def _exponents(first: float, second: float) -> tuple[int, int] | None:
