@@ -51,3 +51,10 @@ def test_kernel_gradient_of_padded_half_precision_with_a_wide_stride():
     options = {"stride": (200, 2), "padding": ((0, 0), (7, 0)), "groups": 185}
     options |= {"kernel_size": (1, 9), "padding_mode": "replicate"}
     assert extra_memory(mtconv.kernel_grad, x, y, **options) <= LIMIT
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_a_long_bias_is_not_copied(dtype):
+    x, kernel = np.ones((1, 1, 1), dtype), np.ones((1, 20_000_000, 1), dtype)
+    bias = np.ones(20_000_000, dtype)
+    assert extra_memory(mtconv.conv_transpose, x, kernel, bias) <= LIMIT

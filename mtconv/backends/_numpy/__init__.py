@@ -105,8 +105,6 @@ def run(
         return result
     w = _kernel(second, plan.kernel)
     data = canonical(first, plan.data)
-    if bias is not None:
-        bias = bias.astype(compute, copy=False)
     transposed = plan.form == "conv_transpose"
     shape = spec.big if transposed else spec.small
     if plan.data.channels:
