@@ -156,7 +156,7 @@ class Careful:
         What both arrays are, and so the result.
     """
 
-    NAME = "fft"
+    NAME = fft.NAME
 
     def __init__(
         self,
@@ -175,26 +175,32 @@ class Careful:
         self, axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
     ) -> None:
         """Do what `fft.conv_transpose` does."""
-        x, missing = self._load(x, 0)
-        fft.conv_transpose(axes, x, self._weights(weights), out, space)
-        self._keep(out)
-        if missing is not None:
-            reached = np.zeros((*out.shape[:2], 1, *out.shape[3:]))
-            marks = _any(missing, 1)
-            fft.conv_transpose(axes, marks, _ones(axes, weights), reached, space)
-            _spread(reached, out)
+        self._map(fft.conv_transpose, axes, x, weights, out, space, channels=1)
 
     def conv(
         self, axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace
     ) -> None:
         """Do what `fft.conv` does."""
-        y, missing = self._load(y, 0)
-        fft.conv(axes, y, self._weights(weights), out, space)
+        self._map(fft.conv, axes, y, weights, out, space, channels=2)
+
+    def _map(
+        self,
+        by_fft: Callable[[Axes, Array, Weights, Array, Workspace], None],
+        axes: Axes,
+        data: Array,
+        weights: Weights,
+        out: Array,
+        space: Workspace,
+        *,
+        channels: int,
+    ) -> None:
+        """Apply a map to data whose channels are on axis ``channels``."""
+        data, missing = self._load(data, 0)
+        by_fft(axes, data, self._weights(weights), out, space)
         self._keep(out)
         if missing is not None:
             reached = np.zeros((*out.shape[:2], 1, *out.shape[3:]))
-            marks = _any(missing, 2)
-            fft.conv(axes, marks, _ones(axes, weights), reached, space)
+            by_fft(axes, _any(missing, channels), _ones(axes, weights), reached, space)
             _spread(reached, out)
 
     def kernel_grad(

@@ -27,16 +27,14 @@ def quiet_context() -> Context:
     state = np.geterr()
     settings = tuple(state.values())
     if "call" in settings or "log" in settings:
-        return _context(state)
+        # What the caller wants to be called may look at the caller's variables.
+        return _quieted(copy_context(), state)
     context = _contexts.get(settings)
     if context is None:
-        context = _contexts[settings] = _context(state)
+        context = _contexts[settings] = _quieted(Context(), state)
     return context.copy()
 
 
-def _context(state: Any) -> Context:
-    # What the caller wants to be called may look at the caller's variables.
-    calls = "call" in state.values() or "log" in state.values()
-    context = copy_context() if calls else Context()
+def _quieted(context: Context, state: Any) -> Context:
     context.run(lambda: np.seterr(**{**state, "invalid": "ignore"}))
     return context
