@@ -37,12 +37,13 @@ class BlasGuard:
         if self._changing():
             return False
         if self._libraries is None:
-            with self._lock:
-                self._libraries = _blas_libraries()
+            # Not under the lock: an import can wait for another thread. A call that
+            # interrupts the import finds no libraries, which this corrects.
+            self._libraries = _blas_libraries()
         return bool(self._libraries)
 
     def _changing(self) -> bool:
-        """Return whether this thread is inside `one_thread`'s or `usable`'s lock."""
+        """Return whether this thread is inside `one_thread`'s lock."""
         owned: bool = self._lock._is_owned()  # type: ignore[attr-defined]
         return owned
 
