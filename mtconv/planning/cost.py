@@ -26,8 +26,6 @@ ROWS = 1.6
 SUMS = 4
 # Terms that one product sums at most where long sums are made of shorter ones.
 CHAIN = 128
-# Phases of the last axis that a convolution copies one by one.
-MOST_PHASES = 8
 # A product of few rows is only read and written.
 FEW_ROWS = 4
 # A product with a thin inner dimension waits for its result: it costs as if it were so

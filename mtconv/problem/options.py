@@ -15,7 +15,6 @@ from mtconv.errors import GeometryError, message, shown
 
 __all__ = [
     "ALGORITHMS",
-    "DEFAULTS",
     "IntOrInts",
     "Options",
     "Padding",
@@ -49,9 +48,6 @@ class Options(NamedTuple):
     padding_mode: str = "zeros"
     layout: str | None = None
     kernel_layout: str | None = None
-
-
-DEFAULTS = Options()
 
 
 def freeze(
