@@ -116,8 +116,9 @@ def conv_transpose(
     result needs is already half of that.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
-    an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    an element is then below ``2**-44`` times the product of the Euclidean norms of x and
+    kernel, for each padded element that folds onto it; whole numbers stay exact, and all
+    else is as accurate as direct sums.
 
     References
     ----------

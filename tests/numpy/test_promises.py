@@ -287,3 +287,18 @@ def test_double_precision_is_as_accurate_as_documented(form, dtype):
         expected = REFERENCES[form](first, second, **options)
         error = abs(by_fft(form, first, second, **options) - expected).max(initial=0)
         assert error <= 2.0**-44 * np.linalg.norm(first) * np.linalg.norm(second)
+
+
+@pytest.mark.parametrize("mode", ["replicate", "circular"])
+def test_what_folds_adds_its_errors(mode):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.random((104, 104)), rng.random((9, 9))
+    options = {"padding": 40, "padding_mode": mode, "output_size": (32, 32)}
+    padded = reference_conv_transpose(x, kernel)
+    folded = by_fft("conv_transpose", x, kernel, **options)
+    source = np.pad(np.arange(32), 40, {"replicate": "edge", "circular": "wrap"}[mode])
+    expected = np.zeros((32, 32), np.longdouble)
+    np.add.at(expected, np.ix_(source, source), padded)
+    folds = np.bincount(source).max() ** 2
+    bound = 2.0**-44 * np.linalg.norm(x) * np.linalg.norm(kernel)
+    assert abs(folded - expected).max() <= folds * bound
