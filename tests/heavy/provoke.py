@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import time
 from contextvars import Context
 from random import Random
@@ -40,6 +41,8 @@ def main() -> None:
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     watch()
+    # Processes in the background of a shell start with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.perf_counter()
     random = Random(seed)
     brief = arguments.scale < 0.5
