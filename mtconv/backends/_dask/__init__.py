@@ -33,13 +33,14 @@ from mtconv.backends._dask.chunks import (
     within,
 )
 from mtconv.backends._dask.layer import Layer
+from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
 from mtconv.folds import fold_index
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "dask"
 
