@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy import engine, promises, results, values
+from mtconv.backends._numpy.prepared import Prepared, prepare
 from mtconv.backends._numpy.weights import Packs
 from mtconv.backends.arrange import canonical
 from mtconv.errors import BackendError, message
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
+
+__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run", "run_prepared"]
 
 NAME = "numpy"
 
@@ -120,6 +123,18 @@ def run(
     else:
         engine.conv(algorithm, spec, data, w, out, bias, compute)
     return result
+
+
+def run_prepared(
+    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Run the plan on an array of the shape that it was made for, of any batch size.
+
+    The first call of a transposed convolution packs the kernel as the plan's algorithm
+    needs it, and later calls use that, from any thread. Packs take a few times the memory
+    of the kernel; those of `fft` are spectra as large as its blocks.
+    """
+    return run(prepared.plan, data, prepared.kernel, bias, packs=prepared.packs)
 
 
 def _settle(
