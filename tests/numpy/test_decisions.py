@@ -7,7 +7,7 @@ import pytest
 
 from mtconv.backends._numpy import columns, direct, padding
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.values import pieces
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 __all__ = ["Careful", "careful", "computing_dtype"]
