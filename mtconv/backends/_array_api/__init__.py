@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.backends import _numpy
 from mtconv.backends._array_api import maps
 from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends.host import inputs
 from mtconv.errors import BackendError, message
 from mtconv.planning.plan import Plan
 
@@ -40,7 +40,7 @@ _HALF = frozenset({"float16", "bfloat16"})
 def asarray(function: str, argument: str, array: Any) -> Any:
     """Check the dtype; neutral arrays stay with NumPy until the device is known."""
     if isinstance(array, (np.ndarray, np.generic)) or not hasattr(array, "dtype"):
-        return _numpy.asarray(function, argument, array)
+        return inputs.asarray(function, argument, array)
     if dtype_name(array.dtype) not in _NUMBERS:
         msg = message(
             function,
