@@ -203,7 +203,7 @@ def load(name: str) -> Backend:
         If its library is not installed; the message says how to install it.
     BackendError
         If this call interrupts the import of the backend on the same thread, as a signal
-        handler or a finalizer can.
+        handler or a finalizer can, or if Python is shutting down and imports nothing.
     """
     backend = loaded.get(name)
     if backend is None:
@@ -214,6 +214,12 @@ def load(name: str) -> Backend:
 
 def _import(name: str) -> Backend:
     row = BACKENDS[name]
+    if sys.meta_path is None:
+        msg = (
+            f"The {name} backend of mtconv cannot be imported while Python is shutting "
+            "down. Make one call of mtconv with the same kind of arrays before."
+        )
+        raise BackendError(msg)
     absent = missing_packages(name)
     if absent:
         msg = (
