@@ -151,6 +151,7 @@ def torch(session: nox.Session) -> None:
         "pytest",
         "tests/scale/test_torch.py",
         "tests/scale/test_autocast.py",
+        "tests/backends/test_torch_contract.py",
         *session.posargs,
     )
 

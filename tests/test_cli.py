@@ -8,7 +8,7 @@ import pytest
 
 import mtconv
 from mtconv.cli.main import COMMANDS, main
-from mtconv.planning.choose import AVAILABLE
+from mtconv.planning.choose import DECLARED
 
 
 def run(capsys, line):
@@ -88,7 +88,7 @@ def test_explain_times_every_algorithm_and_marks_the_choice(capsys):
     rows = [line.split() for line in times.splitlines()[1:]]
     assert status == 0
     assert before.startswith("conv_transpose of float32")
-    assert {row[0] for row in rows} == set(AVAILABLE["numpy"])
+    assert {row[0] for row in rows} == set(DECLARED["numpy"].algorithms)
     (chosen,) = (row[0] for row in rows if row[-1] == "*")
     assert chosen == mtconv.explain((2, 2, 8, 8), (2, 3, 3, 3), stride=2).plan.algorithm
 
