@@ -225,6 +225,19 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def explorer(session: nox.Session) -> None:
+    """Hold the explorer of geometry against mtconv in Chromium, and look for barriers."""
+    session.install("-e", ".", "playwright", *group("test"))
+    home = Path(session.create_tmp())
+    npm = shutil.which("npm")
+    env = {}
+    if npm is not None:
+        session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
+        env["MTCONV_AXE"] = str(home / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "tests/explorer", *session.posargs, env=env)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Time mtconv beside torch, onnxruntime and lax; `-- --write` updates the pages."""
     session.install("-e", BACKENDS, "torch", "onnxruntime", *group("test"))
