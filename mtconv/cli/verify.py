@@ -91,9 +91,9 @@ def _text(report: Report) -> str:
     ]
     parts = [table(("backend", "algorithm", "problems", *CHECKS, "time"), rows, left=2)]
     for name, packages in report.missing.items():
-        extra = BACKENDS[name].extra
-        how = f": pip install 'mtconv[{extra}]'" if extra else ""
-        parts.append(f"not installed: {name} ({', '.join(packages)}){how}")
+        command = BACKENDS[name].install
+        hint = f": {command}" if command else ""
+        parts.append(f"not installed: {name} ({', '.join(packages)}){hint}")
     for line in report.lines:
         for check, messages in line.failures.items():
             if messages:
