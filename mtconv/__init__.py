@@ -16,6 +16,7 @@ from mtconv.problem.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec as ConvSpec
 
 if TYPE_CHECKING:
+    from mtconv import kernels as kernels
     from mtconv.backends.parallel import workers as workers
     from mtconv.explaining.checkerboard import overlap_count as overlap_count
     from mtconv.explaining.explain import explain as explain
@@ -66,8 +67,12 @@ _LATER = {
     "workers": "mtconv.backends.parallel",
 }
 
+_MODULES = ("kernels",)
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"mtconv.{name}")
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -77,4 +82,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})
