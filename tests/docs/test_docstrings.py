@@ -19,6 +19,7 @@ MODULES = (
     "mtconv.verify",
     "mtconv.drawing",
     "mtconv.sharding",
+    "mtconv.streaming",
     "mtconv.nn.flax",
     "mtconv.nn.equinox",
     "mtconv.compat",

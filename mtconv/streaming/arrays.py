@@ -1,0 +1,116 @@
+"""The few array functions that streams need, in the library of the chunks."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import numpy as np
+
+from mtconv.backends._array_api.library import Library, dtype_name
+from mtconv.backends.dispatch import BACKENDS, backend_for
+from mtconv.errors import BackendError, message, shown
+
+__all__ = [
+    "along",
+    "autocast_name",
+    "blank",
+    "dtype_name",
+    "joined",
+    "masked",
+    "name_of_dtype",
+    "namespace",
+    "together",
+    "zeros",
+]
+
+
+def name_of_dtype(function: str, dtype: Any) -> str:
+    """Name a dtype that is written as any library writes it."""
+    try:
+        return str(np.dtype(dtype).name)
+    except TypeError:
+        name = dtype if isinstance(dtype, str) else dtype_name(dtype)
+    if not name.isidentifier():
+        rule = "must be a dtype or the name of one"
+        raise BackendError(message(function, "dtype", rule, shown(dtype)))
+    return name
+
+
+def namespace(array: Any) -> Any:
+    """Return the module with the functions of an array's library."""
+    if isinstance(array, np.ndarray):
+        return np
+    name = backend_for("stream", None, x=array).NAME
+    if name == "array_api":
+        return array.__array_namespace__()
+    package = "jax.numpy" if name == "jax" else BACKENDS[name].package
+    return sys.modules.get(package) or importlib.import_module(package)
+
+
+def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
+    """Move neutral arrays to the library and device of the others; None stays None."""
+    own = next(
+        (a for a in (*arrays, like) if a is not None and not isinstance(a, np.ndarray)),
+        None,
+    )
+    if own is None:
+        return arrays
+    xp = namespace(own)
+    if xp.__name__ == "jax.numpy":
+        return tuple(a if a is None else xp.asarray(a) for a in arrays)
+    return Library(xp).together(*arrays, own)[:-1]
+
+
+def autocast_name(like: Any, dtype: str) -> str:
+    """Name the dtype that `torch.autocast`, where it is on, makes of a result's dtype."""
+    from mtconv.backends._torch_autocast import autocast_dtype
+
+    cast = autocast_dtype(like.device.type, getattr(namespace(like), dtype))
+    return dtype if cast is None else str(dtype_name(cast))
+
+
+def along(array: Any, axis: int, start: int, stop: int) -> Any:
+    """Slice one axis."""
+    if start == 0 and stop >= array.shape[axis]:
+        return array
+    return array[(*(slice(None),) * axis, slice(start, stop))]
+
+
+def joined(arrays: list[Any], axis: int) -> Any:
+    """Join arrays along an axis; the result is never a view of one of them."""
+    xp = namespace(arrays[0])
+    join = getattr(xp, "concat", None) or xp.concatenate
+    return join(arrays, axis=axis)
+
+
+def zeros(shape: tuple[int, ...], dtype: str, like: Any) -> Any:
+    """Zeros of a dtype by name, in the library and on the device of an array."""
+    xp = namespace(like)
+    if xp is np:
+        return np.zeros(shape, dtype)
+    kind = getattr(xp, dtype)
+    if xp.__name__ == "jax.numpy":  # traced arrays have no device
+        return xp.zeros(shape, kind)
+    return xp.zeros(shape, dtype=kind, device=Library(xp).device(like))
+
+
+def blank(array: Any, axis: int, size: int) -> Any:
+    """Zeros like an array, with another size of one axis."""
+    shape = (*array.shape[:axis], size, *array.shape[axis + 1 :])
+    return zeros(shape, dtype_name(array.dtype), array)
+
+
+def masked(chunk: Any, axis: int, lead: Any) -> tuple[Any, Any]:
+    """Set the first ``lead`` elements of an axis to zero; return what is left of the lead.
+
+    The values of ``lead`` may be known to a compiled program only.
+    """
+    xp = namespace(chunk)
+    size = chunk.shape[axis]
+    shape = (size,) + (1,) * (chunk.ndim - axis - 1)
+    places = together(np.arange(size, dtype=np.int32).reshape(shape), chunk)[0]
+    zero = xp.zeros_like(chunk)
+    rest = xp.where(lead > size, lead - size, xp.zeros_like(lead))
+    return xp.where(places >= lead, chunk, zero), rest
