@@ -12,6 +12,11 @@ from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends.dispatch import BACKENDS, backend_for
 from mtconv.errors import BackendError, message, shown
 
+# What `numpy.dtype` may not know, since other libraries bring it.
+NUMBERS = frozenset(
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+) | {"bfloat16", "float16", "float32", "float64", "complex64", "complex128"}
+
 __all__ = [
     "along",
     "autocast_name",
@@ -32,10 +37,10 @@ def name_of_dtype(function: str, dtype: Any) -> str:
         return str(np.dtype(dtype).name)
     except TypeError:
         name = dtype if isinstance(dtype, str) else dtype_name(dtype)
-    if not name.isidentifier():
-        rule = "must be a dtype or the name of one"
+    if name not in NUMBERS:
+        rule = "must be a dtype of numbers, or the name of one"
         raise BackendError(message(function, "dtype", rule, shown(dtype)))
-    return name
+    return str(name)
 
 
 def namespace(array: Any) -> Any:

@@ -17,6 +17,7 @@ from mtconv.streaming.settings import (
     Settings,
     arrangement,
     batched,
+    check_state,
     input_shape,
     renamed,
     settings,
@@ -170,7 +171,8 @@ class MapStream(Stream):
         cells, chunk, lead = self._ready(function, state, chunk)
         axis = self._time_axis(chunk.ndim)
         line = holding(self.settings.timeline, state.held)
-        check_chunk(function, cells, chunk, axis, line.halo)
+        check_state(function, self.settings, cells, line.halo)
+        check_chunk(function, cells, chunk, axis)
         if lead is not None:
             chunk, lead = arrays.masked(chunk, axis, lead)
         stop = state.position + chunk.shape[axis]
@@ -197,6 +199,7 @@ class MapStream(Stream):
         cells = self._ready(function, state, None)[0]
         axis = self._time_axis(cells.ndim)
         line = holding(self.settings.timeline, state.held)
+        check_state(function, self.settings, cells, line.halo)
         piece = piece_between(line, state.position, state.position, last=True)
         chunk = arrays.along(cells, axis, 0, 0)
         return self._apply(function, piece, cells, chunk, state.position)
@@ -229,16 +232,17 @@ class MapStream(Stream):
             x = arrays.blank(chunk, axis, 1)
         else:
             x = gather(cells, chunk, piece.start - position, piece.stop - position, axis)
-        return apply_spec(
-            self.form,
-            with_axis(spec, self.settings.number, piece.axis),
-            x,
-            self.kernel,
-            self.bias,
-            algorithm=self.algorithm,
-            backend=self.backend,
-            precision=self.precision,
-        )
+        with renamed(self.form, function):
+            return apply_spec(
+                self.form,
+                with_axis(spec, self.settings.number, piece.axis),
+                x,
+                self.kernel,
+                self.bias,
+                algorithm=self.algorithm,
+                backend=self.backend,
+                precision=self.precision,
+            )
 
     def _spec(
         self, function: str, shape: tuple[int, ...], axis: int

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, SupportsIndex
 
-from mtconv.errors import GeometryError, message, shown
+from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.planning.plan import plan_for
 from mtconv.problem.axes import AxisResolver, per_axis
 from mtconv.problem.layout import Arrangement, resolve_layouts
@@ -18,6 +18,7 @@ __all__ = [
     "Settings",
     "arrangement",
     "batched",
+    "check_state",
     "input_shape",
     "renamed",
     "settings",
@@ -47,12 +48,11 @@ def renamed(form: str, name: str) -> Iterator[None]:
     """Let errors about a map name the class that applies it."""
     try:
         yield
-    except GeometryError as error:
+    except (GeometryError, BackendError) as error:
         text = str(error)
         if not text.startswith(f"{form}: "):
             raise
-        msg = name + text.removeprefix(form)
-        raise GeometryError(msg) from None
+        raise type(error)(name + text.removeprefix(form)) from None
 
 
 def settings(
@@ -234,8 +234,37 @@ def sizes(function: str, stream: Settings, size: Any) -> tuple[int, ...]:
     return tuple(others)
 
 
+def check_batch(function: str, batch: Any) -> None:
+    """Check that a batch size is an integer, at least 0."""
+    number = freeze_sizes(function, "batch", batch)
+    if isinstance(number, tuple) or number < 0:
+        rule = "must be an integer, at least 0, or None"
+        raise GeometryError(message(function, "batch", rule, shown(batch)))
+
+
+def check_state(function: str, stream: Settings, cells: Any, halo: int) -> None:
+    """Check that the array of a state is one of this stream."""
+    order = arrangement(function, stream, len(cells.shape))
+    shape = tuple(cells.shape)
+    if order.order is not None:
+        shape = tuple(shape[axis] for axis in order.order)
+    channels = shape[order.batch : order.leading]
+    wanted = (stream.channels,) if order.channels else ()
+    if channels != wanted or shape[order.leading + stream.number] != halo:
+        msg = message(
+            function,
+            "state",
+            "must be a state of this stream",
+            f"an array of shape {tuple(cells.shape)}",
+            fix="Take the one that `start` or the last `step` returned.",
+        )
+        raise GeometryError(msg)
+
+
 def batched(function: str, stream: Settings, batch: Any) -> Arrangement:
     """Return the arrangement of chunks with this batch size, or with none for None."""
+    if batch is not None:
+        check_batch(function, batch)
     layout, rank = stream.options.layout, len(stream.names)
     order = arrangement(function, stream, None)
     if layout is None and stream.channels is not None and batch is None:
