@@ -31,7 +31,7 @@ def streamed() -> Callable[..., Any]:
     def join(stream: Any, x: Any, cuts: Sequence[int], axis: int = -1, **start: Any) -> Any:
         axis %= x.ndim
         outputs = pieces_of(stream, x, cuts, axis, **start)
-        return np.concatenate([np.asarray(output) for output in outputs], axis)
+        return np.concatenate([np.asarray(output) for output in outputs], axis - x.ndim)
 
     return join
 

@@ -19,7 +19,8 @@ from mtconv.streaming import ConvStream, ConvTransposeStream
 
 LONGEST = 7
 CLASSES = {"conv": ConvStream, "conv_transpose": ConvTransposeStream}
-STEPS = list(product(range(1, 5), range(1, 6), range(1, 4)))
+STRIDES = range(1, 5)
+SIZES = list(product(range(1, 6), range(1, 4)))  # kernels and dilations
 EVERY = bool(os.environ.get("MTCONV_EVERY_CUT"))
 
 # Numbers of 20 bits: sums of their products are exact, and none equals another.
@@ -100,19 +101,22 @@ def check_all_steps(form, relation):
     return steps
 
 
+@pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("form", CLASSES)
-def test_every_step_from_every_state(form, record_property):
+def test_every_step_from_every_state(form, stride, record_property):
     steps = 0
-    for sizes in STEPS:
-        for padding in drawn(form, *sizes):
-            steps += check_all_steps(form, (*sizes, *padding))
+    for sizes in SIZES:
+        for padding in drawn(form, stride, *sizes):
+            steps += check_all_steps(form, (stride, *sizes, *padding))
     record_property("cases", steps)
-    assert steps >= 36 * 2 * len(STEPS)
+    assert steps >= 36 * 2 * len(SIZES)
 
 
 def test_the_enumeration_is_as_large_as_it_says():
+    steps = list(product(STRIDES, SIZES))
     counts = {
-        form: sum(len(relations(form, *sizes)) for sizes in STEPS) for form in CLASSES
+        form: sum(len(relations(form, stride, *sizes)) for stride, sizes in steps)
+        for form in CLASSES
     }
     assert counts == {"conv": 5580, "conv_transpose": 13950}
 

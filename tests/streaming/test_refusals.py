@@ -43,15 +43,15 @@ REFUSED = {
     ),
     "number of an axis": (
         lambda: ConvTransposeStream(KERNEL, axis=1),
-        "ConvTransposeStream: `axis` must be the number of a spatial axis, from -1 to 0, or "
-        "its letter ('W'); got 1. Batch and channels are not counted; leave it out for the "
-        "last spatial axis.",
+        "ConvTransposeStream: `axis` must be the number of a spatial axis, from -1 to 0, "
+        "or its letter ('W'); got 1. Batch and channels are not counted; leave it out for "
+        "the last spatial axis.",
     ),
     "letter of an axis": (
         lambda: ConvTransposeStream(IMAGES, axis="D"),
-        "ConvTransposeStream: `axis` must be the number of a spatial axis, from -2 to 1, or "
-        "its letter ('H', 'W'); got 'D'. Batch and channels are not counted; leave it out "
-        "for the last spatial axis.",
+        "ConvTransposeStream: `axis` must be the number of a spatial axis, from -2 to 1, "
+        "or its letter ('H', 'W'); got 'D'. Batch and channels are not counted; leave it "
+        "out for the last spatial axis.",
     ),
     "sizes left out": (
         lambda: ConvTransposeStream(IMAGES).start(2),
@@ -158,13 +158,13 @@ def test_chunks_of_another_dtype_are_refused():
 
 @pytest.mark.parametrize("dtype", ["bool", "floaty", "object", 3])
 def test_dtypes_that_are_no_numbers_are_refused(dtype):
-    with pytest.raises(BackendError, match="^ConvTransposeStream.start: `dtype` must"):
+    with pytest.raises(BackendError, match=r"^ConvTransposeStream\.start: `dtype` must"):
         UP.start(2, dtype)
 
 
 def test_an_inexact_algorithm_for_integers_is_refused_by_name():
     stream = ConvStream([1, 2], algorithm="fft")
-    with pytest.raises(BackendError, match="^ConvStream.step: `algorithm` must be exact"):
+    with pytest.raises(BackendError, match=r"^ConvStream\.step: `algorithm` must be exact"):
         stream.step(stream.start(), [1, 2, 3])
 
 
