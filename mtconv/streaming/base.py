@@ -7,7 +7,7 @@ from typing import Any, ClassVar, SupportsIndex
 from mtconv.backends.dispatch import backend_for, backend_name
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
-from mtconv.operators.kernels import read_only_copy
+from mtconv.operators.parts import read_only_copy
 from mtconv.problem.build import problem, result_shape
 from mtconv.problem.options import ALGORITHMS, IntOrInts, Options, check_word
 from mtconv.spec import ConvSpec
