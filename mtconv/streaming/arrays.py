@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import Any
 
 import numpy as np
 
-from mtconv.backends._array_api.library import Library, dtype_name
-from mtconv.backends.dispatch import BACKENDS, backend_for
+from mtconv.backends._array_api.library import dtype_name
+from mtconv.backends.dispatch import backend_for
+from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message, shown
 
 # What `numpy.dtype` may not know, since other libraries bring it.
@@ -17,15 +16,17 @@ NUMBERS = frozenset(
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
 ) | {"bfloat16", "float16", "float32", "float64", "complex64", "complex128"}
 
+_NUMPY = Library(np)
+
 __all__ = [
     "along",
     "autocast_name",
     "blank",
     "dtype_name",
     "joined",
+    "library",
     "masked",
     "name_of_dtype",
-    "namespace",
     "together",
     "zeros",
 ]
@@ -43,15 +44,11 @@ def name_of_dtype(function: str, dtype: Any) -> str:
     return str(name)
 
 
-def namespace(array: Any) -> Any:
-    """Return the module with the functions of an array's library."""
+def library(array: Any) -> Library:
+    """Return the functions for an array."""
     if isinstance(array, np.ndarray):
-        return np
-    name = backend_for("stream", None, x=array).NAME
-    if name == "array_api":
-        return array.__array_namespace__()
-    package = "jax.numpy" if name == "jax" else BACKENDS[name].package
-    return sys.modules.get(package) or importlib.import_module(package)
+        return _NUMPY
+    return library_of(backend_for("stream", None, x=array), array)
 
 
 def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
@@ -60,19 +57,14 @@ def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
         (a for a in (*arrays, like) if a is not None and not isinstance(a, np.ndarray)),
         None,
     )
-    if own is None:
-        return arrays
-    xp = namespace(own)
-    if xp.__name__ == "jax.numpy":
-        return tuple(a if a is None else xp.asarray(a) for a in arrays)
-    return Library(xp).together(*arrays, own)[:-1]
+    return arrays if own is None else library(own).together(*arrays, own)[:-1]
 
 
 def autocast_name(like: Any, dtype: str) -> str:
     """Name the dtype that `torch.autocast`, where it is on, makes of a result's dtype."""
     from mtconv.backends._torch_autocast import autocast_dtype
 
-    cast = autocast_dtype(like.device.type, getattr(namespace(like), dtype))
+    cast = autocast_dtype(like.device.type, library(like).dtype(dtype))
     return dtype if cast is None else str(dtype_name(cast))
 
 
@@ -85,26 +77,21 @@ def along(array: Any, axis: int, start: int, stop: int) -> Any:
 
 def joined(arrays: list[Any], axis: int) -> Any:
     """Join arrays along an axis; the result is never a view of one of them."""
-    xp = namespace(arrays[0])
-    join = getattr(xp, "concat", None) or xp.concatenate
-    return join(arrays, axis=axis)
+    return library(arrays[0]).concat(arrays, axis)
 
 
 def zeros(shape: tuple[int, ...], dtype: str, like: Any) -> Any:
     """Zeros of a dtype by name, in the library and on the device of an array."""
-    xp = namespace(like)
-    if xp is np:
+    if isinstance(like, np.ndarray):
         return np.zeros(shape, dtype)
-    kind = getattr(xp, dtype)
-    if xp.__name__ == "jax.numpy":  # traced arrays have no device
-        return xp.zeros(shape, kind)
-    return xp.zeros(shape, dtype=kind, device=Library(xp).device(like))
+    functions = library(like)
+    return functions.astype(functions.zeros(shape, like), functions.dtype(dtype))
 
 
 def blank(array: Any, axis: int, size: int) -> Any:
     """Zeros like an array, with another size of one axis."""
     shape = (*array.shape[:axis], size, *array.shape[axis + 1 :])
-    return zeros(shape, dtype_name(array.dtype), array)
+    return library(array).zeros(shape, array)
 
 
 def masked(chunk: Any, axis: int, lead: Any) -> tuple[Any, Any]:
@@ -112,7 +99,7 @@ def masked(chunk: Any, axis: int, lead: Any) -> tuple[Any, Any]:
 
     The values of ``lead`` may be known to a compiled program only.
     """
-    xp = namespace(chunk)
+    xp = library(chunk).xp
     size = chunk.shape[axis]
     shape = (size,) + (1,) * (chunk.ndim - axis - 1)
     places = together(np.arange(size, dtype=np.int32).reshape(shape), chunk)[0]

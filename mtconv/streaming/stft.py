@@ -245,7 +245,7 @@ def _check_envelope(envelope: ConvTransposeStream, frames: int) -> None:
 
 def _quotient(output: Any, weight: Any) -> Any:
     """Divide by the sum of squared windows; what comes before the result stays finite."""
-    xp = arrays.namespace(output)
+    xp = arrays.library(output).xp
     safe = xp.where(weight > LEAST_ENVELOPE, weight, xp.ones_like(weight))
     return (output / safe)[..., 0, :]
 
