@@ -188,6 +188,14 @@ def conformance(session: nox.Session, frameworks: str) -> None:
 
 
 @nox.session
+def streams(session: nox.Session) -> None:
+    """Cut signals in every way, for every stride, kernel size, dilation and padding."""
+    session.install("-e", ".", *group("test"))
+    env = {"MTCONV_EVERY_CUT": "1"}
+    session.run("pytest", "tests/streaming/test_cuts.py", *session.posargs, env=env)
+
+
+@nox.session
 def sharding(session: nox.Session) -> None:
     """Run every stride, kernel size and dilation on three meshes of eight devices."""
     session.install("-e", ".[jax]", *group("test"))
@@ -222,6 +230,19 @@ def docs(session: nox.Session) -> None:
     session.install("-e", BACKENDS, *group("docs"))
     session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
     session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
+
+
+@nox.session
+def explorer(session: nox.Session) -> None:
+    """Hold the explorer of geometry against mtconv in Chromium, and look for barriers."""
+    session.install("-e", ".", "playwright", *group("test"))
+    home = Path(session.create_tmp())
+    npm = shutil.which("npm")
+    env = {}
+    if npm is not None:
+        session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
+        env["MTCONV_AXE"] = str(home / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "tests/explorer", *session.posargs, env=env)
 
 
 @nox.session

@@ -144,3 +144,20 @@ def test_every_command_module_is_registered_and_helps(capsys):
     _, out, _ = run(capsys, "--help")
     for name in COMMANDS:
         assert re.search(rf"^    {name} +[A-Z].*$", out, re.MULTILINE), name
+
+
+def test_draw_writes_a_page_on_which_the_geometry_can_be_changed(capsys, tmp_path):
+    page = tmp_path / "page.html"
+    line = f"draw 1,1,5 1,1,4 --stride 3 --padding 1 --form conv --html {page}"
+    assert run(capsys, line) == (0, f"{page}\n", "")
+    assert "form=conv&axes=14,4,3,1,1,1,0" in page.read_text()
+
+
+@pytest.mark.parametrize("option", ["--overlap", "--move", "--output x.svg"])
+def test_a_page_and_a_picture_are_not_written_at_once(capsys, tmp_path, option):
+    page = tmp_path / "page.html"
+    status, out, err = run(capsys, f"draw 1,1,5 1,1,4 {option} --html {page}")
+    name = option.split()[0]
+    assert (status, out) == (2, "")
+    assert f"must be left out with {name}" in err
+    assert not page.exists()
