@@ -16,7 +16,6 @@ from mtconv.problem.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec as ConvSpec
 
 if TYPE_CHECKING:
-    from mtconv import kernels as kernels
     from mtconv.backends.parallel import workers as workers
     from mtconv.explaining.checkerboard import overlap_count as overlap_count
     from mtconv.explaining.explain import explain as explain
