@@ -15,6 +15,8 @@ from sphinx.application import Sphinx
 
 PAGES = ("the-lesson",)
 
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
 # A fenced block: its language or directive, and what it holds.
 _FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```\n?", re.MULTILINE)
 
@@ -37,9 +39,7 @@ def notebook(markdown: str) -> dict[str, Any]:
         cell["id"] = f"cell-{number}"
     return {
         "cells": filled,
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
-        },
+        "metadata": {"kernelspec": _KERNEL},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
