@@ -29,7 +29,7 @@ from mtconv.backends._numpy.weights import Weights
 from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
-__all__ = ["Careful", "careful", "computing_dtype"]
+__all__ = ["Careful", "careful", "computing_dtype", "traits"]
 
 Array = NDArray[Any]
 Axes = tuple[Axis, ...]
@@ -68,14 +68,22 @@ def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def careful(
-    form: str, first: Array, second: Array, dtype: np.dtype[Any], folds: int = 1
+    form: str,
+    first: Array,
+    second: Array,
+    dtype: np.dtype[Any],
+    folds: int = 1,
+    *,
+    second_traits: Traits | None = None,
 ) -> Careful | None:
     """Look at the values of a call; return how `fft` keeps the promises for them.
 
     ``dtype`` is that of the result, and ``folds`` how many padded elements repeat one
-    element at most. None where an exact algorithm has to compute the result.
+    element at most. ``second_traits`` spares a look at an array that was seen before.
+    None where an exact algorithm has to compute the result.
     """
-    one, two = traits(first), traits(second)
+    two = second_traits or traits(second)
+    one = traits(first, whole=two.whole)
     if one.largest == inf or two.largest == inf or (two.nan and form != "kernel_grad"):
         return None
     whole = one.whole and two.whole
@@ -115,11 +123,16 @@ def _exponents(first: float, second: float) -> tuple[int, int] | None:
     return frexp(first)[1], frexp(second)[1]
 
 
-def traits(array: Array) -> Traits:
-    """Look at an array once, part by part, which takes no memory of its size."""
-    nan, whole = False, True
+def traits(array: Array, *, whole: bool = True) -> Traits:
+    """Look at an array once, part by part, which takes no memory of its size.
+
+    Whether its elements are whole numbers is not asked where ``whole`` is false.
+    """
+    nan = False
     low, high, squares = 0.0, 0.0, 0.0
     real = array.dtype.kind != "c"
+    if array.flags.c_contiguous:
+        array = array.reshape(-1)  # parts of it are views
     for part in pieces(array, AT_A_TIME):
         values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
         if not real:
@@ -204,7 +217,7 @@ class Careful:
         """Apply a map to data whose channels are on axis ``channels``."""
         data, missing = self._load(data, 0)
         by_fft(axes, data, self._weights(weights), out, space)
-        self._keep(out)
+        self.keep(out)
         if missing is not None:
             reached = np.zeros((*out.shape[:2], 1, *out.shape[3:]))
             by_fft(axes, _any(missing, channels), _ones(axes, weights), reached, space)
@@ -220,7 +233,7 @@ class Careful:
             part = space.take(out.shape, out.dtype)
             part[...] = 0
             fft.kernel_grad(axes, x, y, part, space)
-            self._keep(part)
+            self.keep(part)
             out += part
         taps = out.shape[3:]
         if missing_x is not None:
@@ -253,7 +266,12 @@ class Careful:
         # Not with the packed forms of the kernel, which were made of other values.
         return Weights(self._scaled(weights.array, 1))
 
-    def _keep(self, out: Array) -> None:
+    @property
+    def plain(self) -> bool:
+        """Return whether the arrays can be transformed as they are."""
+        return self._exponents is None and not any(self._nan)
+
+    def keep(self, out: Array) -> None:
         """Make the result keep what its arguments promise."""
         if self._exponents is not None:
             out[...] = _shift(out, sum(self._exponents))

@@ -1,0 +1,211 @@
+"""Closed forms of regularized inverses of circular operators, frequency by frequency.
+
+With the small matrix ``M`` of a frequency, from the input's side to the output's, and its
+singular values ``s``, the filter ``M^H (M M^H + weight)^-1`` has ``s / (s**2 + weight)`` in
+place of ``s`` (N. Zhao et al., "Fast single image super-resolution using a new analytical
+solution for l2-l2 problems", 2016). It is worked out from the singular values, and so keeps
+its digits where the weight is small.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends.dispatch import Backend
+from mtconv.backends.libraries import Library, dtype_name, library_of
+from mtconv.operators.circular.aliases import Aliases
+from mtconv.operators.circular.checks import check_closed_form
+from mtconv.operators.circular.maps import symbol_for
+from mtconv.operators.circular.symbol import Frequencies
+from mtconv.planning.candidate import FLOATING
+from mtconv.problem.build import Problem, match
+
+__all__ = ["ClosedForm", "closed_form"]
+
+_HALF = frozenset({"float16", "bfloat16"})
+
+
+class ClosedForm(NamedTuple):
+    """A circular operator in the frequencies of a library, with what was made of it.
+
+    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. ``aliases``
+    are there for real convolutions of one small channel on NumPy.
+    """
+
+    form: str
+    frequencies: Frequencies
+    symbol: Any
+    made: dict[Any, Any]
+    aliases: Aliases | None = None
+
+    def solve(self, y: Any, weight: Any, z: Any) -> Any:
+        """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``, canonical arrays; z may be 0."""
+        frequencies, leading = self.frequencies, self._leading(y)
+        if self.aliases is not None:
+            return self.aliases.solve(y, weight, z)
+        filtered = self.kept("filter", weight, _filter)
+        if self.form == "conv_transpose":
+            rest, start = frequencies.of_big(y), None
+            if z is not None:
+                start = frequencies.of_small(z)
+                rest = rest - frequencies.to_channels(self.symbol, start * 1)
+            x = frequencies.from_channels(filtered, rest)
+            return frequencies.to_small(x if start is None else x + start, leading)
+        rest, start = frequencies.of_small(y), None
+        if z is not None:
+            start = frequencies.of_big(z)
+            rest = rest - frequencies.from_channels(self.symbol, start * 1)
+        x = frequencies.to_channels(filtered, rest)
+        return frequencies.to_big(x if start is None else x + start, leading)
+
+    def invert(self, x: Any, weight: Any) -> Any:
+        """Return ``(A^H A + weight)^-1 x`` for canonical x."""
+        frequencies = self.frequencies
+        library = frequencies.library
+        small, share, residues = self.symbol.shape[1:4]
+        if self.form == "conv_transpose":
+            inverse = self.kept("gram", weight, _small_inverse)
+            spectrum = _multiplied(library, inverse, frequencies.of_small(x))
+            return frequencies.to_small(spectrum, (x.shape[0], x.shape[1]))
+        spectrum = frequencies.of_big(x)
+        if small == share == residues == 1:
+            inverse = self.kept("gram", weight, _small_inverse)
+            flat = library.reshape(spectrum, (*spectrum.shape[:3], spectrum.shape[-1]))
+            spectrum = _multiplied(library, inverse, flat)[:, :, :, None, :]
+        else:
+            filtered = self.kept("filter", weight, _filter)
+            seen = frequencies.from_channels(self.symbol, spectrum * 1)
+            spectrum = (spectrum - frequencies.to_channels(filtered, seen)) / weight
+        return frequencies.to_big(spectrum, (x.shape[0], x.shape[1]))
+
+    def kept(self, name: str, weight: Any, make: Any) -> Any:
+        """Make a filter for a weight, or return what an earlier call with it made."""
+        if not isinstance(weight, float):  # an array, whose value may be unknown
+            return make(self, weight)
+        kept = self.made.get(name)
+        if kept is None or kept[0] != weight:
+            kept = self.made[name] = (weight, make(self, weight))
+        return kept[1]
+
+    def _leading(self, y: Any) -> tuple[int, int]:
+        spec = self.frequencies.spec
+        small, share = spec.kernel_shape[:2]
+        transposed = self.form == "conv_transpose"
+        return y.shape[0], small if transposed else share * spec.groups
+
+
+def _filter(closed: ClosedForm, weight: Any) -> Any:
+    """Work out ``s / (s**2 + weight)`` in place of the singular values, conjugated."""
+    symbol, library = closed.symbol, closed.frequencies.library
+    groups, small, share, residues, count = symbol.shape
+    if small == 1:
+        power = _power(library, symbol)
+        power = library.xp.sum(library.xp.sum(power, axis=3), axis=2)
+        return library.conj(symbol) / (power + weight)[:, :, None, None, :]
+    matrices = library.reshape(symbol, (groups, small, share * residues, count))
+    parts = closed.made.get("singular")
+    if parts is None:
+        matrices = library.permute(matrices, (0, 3, 1, 2))
+        parts = library.xp.linalg.svd(matrices, full_matrices=False)
+        if isinstance(weight, float):
+            closed.made["singular"] = parts
+    u, s, vh = parts
+    # What rounding leaves of a singular value of zero would be divided by the weight.
+    s = s * (s > 8 * library.xp.finfo(s.dtype).eps * s[..., :1])
+    product = library.matmul(u * (s / (s * s + weight))[..., None, :], vh)
+    product = library.conj(library.permute(product, (0, 2, 3, 1)))
+    return library.reshape(product, symbol.shape)
+
+
+def _small_inverse(closed: ClosedForm, weight: Any) -> Any:
+    """Invert the Gram matrices of the small side, (groups, channels, channels, f)."""
+    symbol, library = closed.symbol, closed.frequencies.library
+    groups, small, share, residues, count = symbol.shape
+    if small == 1:
+        power = library.xp.sum(library.xp.sum(_power(library, symbol), axis=3), axis=2)
+        return 1 / (power + weight)[:, :, None, :]
+    matrices = library.reshape(symbol, (groups, small, share * residues, count))
+    matrices = library.permute(matrices, (0, 3, 1, 2))
+    conjugate = library.conj(matrices)
+    gram = library.matmul(conjugate, library.permute(matrices, (0, 1, 3, 2)))
+    one = library.native(np.eye(small), symbol)
+    gram = gram + library.astype(one, gram.dtype) * weight
+    return library.permute(library.xp.linalg.inv(gram), (0, 2, 3, 1))
+
+
+def _power(library: Library, symbol: Any) -> Any:
+    """Return the squares of magnitudes."""
+    real, imaginary = library.xp.real(symbol), library.xp.imag(symbol)
+    return real * real + imaginary * imaginary
+
+
+def _multiplied(library: Library, matrices: Any, spectrum: Any) -> Any:
+    """Multiply (batch, groups, channels, f) by (groups, channels, channels, f)."""
+    if matrices.shape[1] == 1:
+        return spectrum * matrices[:, 0, ...]
+    return library.xp.sum(matrices[None, ...] * spectrum[:, :, None, ...], axis=3)
+
+
+def closed_form(
+    function: str, operator: Any, engine: Backend, *arrays: Any
+) -> tuple[ClosedForm, Problem, Any, tuple[Any, ...]]:
+    """Return the closed form of an operator for batches, with those converted for it.
+
+    Returns
+    -------
+    closed : ClosedForm
+        In the library of the arrays; kept with operators of NumPy.
+    problem : Problem
+        How the arrays are arranged.
+    dtype : dtype
+        What results are to be converted to.
+    arrays : tuple of array
+        Canonical, in the dtype to compute in; None stays None.
+    """
+    library = library_of(engine, *(a for a in arrays if a is not None), operator.kernel)
+    first = next(array for array in arrays if array is not None)
+    kernel = library.native(operator.kernel, first)
+    dtype = library.promote((*(a for a in arrays if a is not None), kernel))
+    if dtype_name(dtype) not in FLOATING:
+        dtype = library.dtype("float64")
+    spec = operator._sides.front
+    check_closed_form(function, operator.form, spec)
+    is_complex = "complex" in dtype_name(dtype)
+    compute = dtype
+    if library.xp is np:
+        compute = np.dtype(np.complex128 if is_complex else np.float64)
+    elif dtype_name(dtype) in _HALF:
+        compute = library.dtype("float32")
+    side = operator.input_shape if operator.form == "conv_transpose" else None
+    shape = (1, *(side or operator.input_shape))
+    problem = match(operator.form, spec, shape, tuple(kernel.shape))
+    frequencies = Frequencies(library, spec, not is_complex)
+    key = ("closed", is_complex, str(compute))
+    kept = operator._prepared if isinstance(operator.kernel, np.ndarray) else {}
+    keep = library.xp is np and isinstance(operator.kernel, np.ndarray)
+    closed = kept.get(key) if keep else None
+    if closed is None:
+        w = canonical(library.astype(kernel, compute), problem.kernel, library.permute)
+        w = library.reshape(w, spec.kernel_shape)
+        symbol = symbol_for(operator.form, frequencies, w)
+        aliases = None
+        if library.xp is np and not is_complex and operator.form == "conv":
+            aliases = Aliases.of(frequencies, w) if symbol.shape[1] == 1 else None
+        closed = ClosedForm(operator.form, frequencies, symbol, {}, aliases)
+        if keep:
+            kept[key] = closed
+    given = tuple(
+        None
+        if array is None
+        else canonical(library.astype(array, compute), problem.data, library.permute)
+        for array in arrays
+    )
+    return closed, problem, dtype, given
+
+
+def arranged_result(library: Library, result: Any, problem: Problem, dtype: Any) -> Any:
+    """Convert a canonical result to the user's dtype and layout."""
+    return arranged(library.astype(result, dtype), problem.data, library.permute)
