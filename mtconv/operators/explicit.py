@@ -124,7 +124,8 @@ class Explicit(ArrayMap):
         -----
         Costs a transform of y and of z, and one back. Filters are worked out from singular
         values and kept for the next call with the same weight. In double precision the
-        relative error is below 1e-10 for weights from 1e-9 times the square of `norm`.
+        relative error is below 1e-10 for weights from 1e-9 times the square of `norm`,
+        unless rounding decides whether channels of the kernel are linearly dependent.
 
         Examples
         --------

@@ -66,9 +66,9 @@ def _frequency(plan: Plan, batch: int, dtype: str) -> Iterator[FormChoice]:
         return
     ranked = choose_algorithm(spec, plan.form, batch, dtype, plan.backend)
     fft = next((c for c in ranked if c.algorithm == "fft"), None)
-    if fft is None or fft.cost is None or "not exact" in fft.reason:
-        if plan.requested != "fft":
-            return
+    refused = fft is None or fft.cost is None or "not exact" in fft.reason
+    if refused and plan.requested != "fft":
+        return
     small, share = spec.kernel_shape[:2]
     circles = circles_of(spec)
     residues = prod(circle.stride for circle in circles)

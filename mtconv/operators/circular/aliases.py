@@ -29,7 +29,8 @@ class Aliases:
     """A real convolution of one small channel a group, on the frequencies of its big side.
 
     ``spectrum`` (groups, big channels, *big frequencies) is that of the transposed
-    convolution, ``conjugate`` its conjugate; ``power`` (groups, *small frequencies) that of the product of both.
+    convolution, ``conjugate`` its conjugate, and ``power`` (groups, *small frequencies) the
+    spectrum of both maps one after the other.
     """
 
     frequencies: Frequencies

@@ -19,29 +19,28 @@ __all__ = ["MOST_CHANNELS", "check_closed_form", "check_weight"]
 MOST_CHANNELS = 16
 
 
-def check_closed_form(function: str, form: str, spec: ConvSpec) -> None:
+def check_closed_form(function: str, spec: ConvSpec) -> None:
     """Check that an operator is block diagonal in frequency, with blocks that are small."""
-    del form
     if spec.padding_mode != "circular":
         rule = "must be 'circular' for closed forms"
         fix = "Other operators are solved for by iteration, as with scipy's lsqr."
         got = repr(spec.padding_mode)
         raise GeometryError(message(function, "padding_mode", rule, got, fix=fix))
     if not divides(spec):
-        names = axis_names(spec.rank)
-        number = next(
-            n for n, a in enumerate(spec.axes) if a.big != a.stride * a.small
-        )
+        number = next(n for n, a in enumerate(spec.axes) if a.big != a.stride * a.small)
         axis = spec.axes[number]
         rule = "must make the big side the stride times the small one"
         got = f"{axis.big} with stride {axis.stride} and {axis.small} on the small side"
-        total = axis.stride * (axis.big // axis.stride - 1) + axis.extent - axis.big
-        fix = f"Pad by {total} in all." if axis.big % axis.stride == 0 else (
-            "Make the big side a multiple of the stride."
-        )
-        raise GeometryError(
-            message(function, "padding", rule, got, axis=names[number], fix=fix)
-        )
+        fix = "Make the big side a multiple of the stride."
+        if axis.big % axis.stride == 0:
+            total = axis.stride * (axis.big // axis.stride - 1) + axis.extent - axis.big
+            fix = f"Pad by {total} in all."
+        name = axis_names(spec.rank)[number]
+        raise GeometryError(message(function, "padding", rule, got, axis=name, fix=fix))
+    _check_channels(function, spec)
+
+
+def _check_channels(function: str, spec: ConvSpec) -> None:
     channels = spec.kernel_shape[0] // max(spec.groups, 1)
     if channels > MOST_CHANNELS:
         big = spec.kernel_shape[1] * prod(a.stride for a in spec.axes)

@@ -22,8 +22,9 @@ from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.symbol import Frequencies
 from mtconv.planning.candidate import FLOATING
 from mtconv.problem.build import Problem, match
+from mtconv.spec import ConvSpec
 
-__all__ = ["ClosedForm", "closed_form"]
+__all__ = ["ClosedForm", "Setting", "closed_form"]
 
 _HALF = frozenset({"float16", "bfloat16"})
 
@@ -31,8 +32,8 @@ _HALF = frozenset({"float16", "bfloat16"})
 class ClosedForm(NamedTuple):
     """A circular operator in the frequencies of a library, with what was made of it.
 
-    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. ``aliases``
-    are there for real convolutions of one small channel on NumPy.
+    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. There are
+    ``aliases`` for real convolutions of one small channel on NumPy.
     """
 
     form: str
@@ -42,7 +43,7 @@ class ClosedForm(NamedTuple):
     aliases: Aliases | None = None
 
     def solve(self, y: Any, weight: Any, z: Any) -> Any:
-        """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``, canonical arrays; z may be 0."""
+        """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
         frequencies, leading = self.frequencies, self._leading(y)
         if self.aliases is not None:
             return self.aliases.solve(y, weight, z)
@@ -114,7 +115,8 @@ def _filter(closed: ClosedForm, weight: Any) -> Any:
             closed.made["singular"] = parts
     u, s, vh = parts
     # What rounding leaves of a singular value of zero would be divided by the weight.
-    s = s * (s > 8 * library.xp.finfo(s.dtype).eps * s[..., :1])
+    least = 8 * float(library.xp.finfo(s.dtype).eps) * s[..., :1]
+    s = library.xp.where(s > least, s, library.xp.zeros_like(s))
     product = library.matmul(u * (s / (s * s + weight))[..., None, :], vh)
     product = library.conj(library.permute(product, (0, 2, 3, 1)))
     return library.reshape(product, symbol.shape)
@@ -149,63 +151,75 @@ def _multiplied(library: Library, matrices: Any, spectrum: Any) -> Any:
     return library.xp.sum(matrices[None, ...] * spectrum[:, :, None, ...], axis=3)
 
 
+class Setting(NamedTuple):
+    """How the arrays of one call are arranged, and in which dtypes they are."""
+
+    library: Library
+    problem: Problem
+    dtype: Any  # of results
+    compute: Any  # of what is computed
+
+    def canonical(self, array: Any) -> Any:
+        """Convert an array for the closed form; None stays None."""
+        if array is None:
+            return None
+        array = self.library.astype(array, self.compute)
+        return canonical(array, self.problem.data, self.library.permute)
+
+    def result(self, array: Any) -> Any:
+        """Convert a canonical result to the user's dtype and layout."""
+        array = self.library.astype(array, self.dtype)
+        return arranged(array, self.problem.data, self.library.permute)
+
+
 def closed_form(
     function: str, operator: Any, engine: Backend, *arrays: Any
-) -> tuple[ClosedForm, Problem, Any, tuple[Any, ...]]:
-    """Return the closed form of an operator for batches, with those converted for it.
+) -> tuple[ClosedForm, Setting]:
+    """Return the closed form of an operator for batches of arrays, and their setting.
 
-    Returns
-    -------
-    closed : ClosedForm
-        In the library of the arrays; kept with operators of NumPy.
-    problem : Problem
-        How the arrays are arranged.
-    dtype : dtype
-        What results are to be converted to.
-    arrays : tuple of array
-        Canonical, in the dtype to compute in; None stays None.
+    It is kept with operators of NumPy, where neither the kernel nor a trace can change.
     """
-    library = library_of(engine, *(a for a in arrays if a is not None), operator.kernel)
-    first = next(array for array in arrays if array is not None)
-    kernel = library.native(operator.kernel, first)
-    dtype = library.promote((*(a for a in arrays if a is not None), kernel))
+    spec = operator._sides.front
+    check_closed_form(function, spec)
+    setting = _setting(operator, engine, [a for a in arrays if a is not None])
+    keep = setting.library.xp is np and isinstance(operator.kernel, np.ndarray)
+    key = ("closed form", str(setting.compute))
+    closed = operator._prepared.get(key) if keep else None
+    if closed is None:
+        closed = _made(operator, spec, setting, arrays)
+        if keep:
+            operator._prepared[key] = closed
+    return closed, setting
+
+
+def _setting(operator: Any, engine: Backend, arrays: list[Any]) -> Setting:
+    library = library_of(engine, *arrays, operator.kernel)
+    kernel = library.native(operator.kernel, arrays[0])
+    dtype = library.promote((*arrays, kernel))
     if dtype_name(dtype) not in FLOATING:
         dtype = library.dtype("float64")
-    spec = operator._sides.front
-    check_closed_form(function, operator.form, spec)
-    is_complex = "complex" in dtype_name(dtype)
     compute = dtype
     if library.xp is np:
-        compute = np.dtype(np.complex128 if is_complex else np.float64)
+        compute = np.dtype(np.complex128 if "complex" in str(dtype) else np.float64)
     elif dtype_name(dtype) in _HALF:
         compute = library.dtype("float32")
-    side = operator.input_shape if operator.form == "conv_transpose" else None
-    shape = (1, *(side or operator.input_shape))
-    problem = match(operator.form, spec, shape, tuple(kernel.shape))
-    frequencies = Frequencies(library, spec, not is_complex)
-    key = ("closed", is_complex, str(compute))
-    kept = operator._prepared if isinstance(operator.kernel, np.ndarray) else {}
-    keep = library.xp is np and isinstance(operator.kernel, np.ndarray)
-    closed = kept.get(key) if keep else None
-    if closed is None:
-        w = canonical(library.astype(kernel, compute), problem.kernel, library.permute)
-        w = library.reshape(w, spec.kernel_shape)
-        symbol = symbol_for(operator.form, frequencies, w)
-        aliases = None
-        if library.xp is np and not is_complex and operator.form == "conv":
-            aliases = Aliases.of(frequencies, w) if symbol.shape[1] == 1 else None
-        closed = ClosedForm(operator.form, frequencies, symbol, {}, aliases)
-        if keep:
-            kept[key] = closed
-    given = tuple(
-        None
-        if array is None
-        else canonical(library.astype(array, compute), problem.data, library.permute)
-        for array in arrays
-    )
-    return closed, problem, dtype, given
+    shape = (1, *operator.input_shape)
+    problem = match(operator.form, operator._sides.front, shape, tuple(kernel.shape))
+    return Setting(library, problem, dtype, compute)
 
 
-def arranged_result(library: Library, result: Any, problem: Problem, dtype: Any) -> Any:
-    """Convert a canonical result to the user's dtype and layout."""
-    return arranged(library.astype(result, dtype), problem.data, library.permute)
+def _made(
+    operator: Any, spec: ConvSpec, setting: Setting, arrays: tuple[Any, ...]
+) -> ClosedForm:
+    library = setting.library
+    real = "complex" not in dtype_name(setting.compute)
+    like = next(array for array in arrays if array is not None)
+    w = library.astype(library.native(operator.kernel, like), setting.compute)
+    w = canonical(w, setting.problem.kernel, library.permute)
+    w = library.reshape(w, spec.kernel_shape)
+    frequencies = Frequencies(library, spec, real)
+    symbol = symbol_for(operator.form, frequencies, w)
+    closed = ClosedForm(operator.form, frequencies, symbol, {})
+    if library.xp is np and real and operator.form == "conv" and symbol.shape[1] == 1:
+        return closed._replace(aliases=Aliases.of(frequencies, w))
+    return closed

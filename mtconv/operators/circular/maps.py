@@ -87,7 +87,7 @@ class FrequencyForm:
         frequencies, symbol = self._symbol(real=compute.kind != "c")
         given = given.astype(compute, copy=False)
         leading = self._leading(len(given), single=single)
-        result = applied(plan.form, frequencies, symbol, given, leading)
+        result: NDArray[Any] = applied(plan.form, frequencies, symbol, given, leading)
         if careful is not None:
             careful.keep(result)
         result = result.astype(dtype, copy=False)

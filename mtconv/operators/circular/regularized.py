@@ -10,7 +10,7 @@ import numpy as np
 from mtconv.backends.libraries import Library
 from mtconv.errors import GeometryError, message
 from mtconv.operators.circular.checks import check_closed_form, check_weight
-from mtconv.operators.circular.inverse import arranged_result, closed_form
+from mtconv.operators.circular.inverse import closed_form
 from mtconv.operators.combination import Combination, promoted
 from mtconv.operators.linear import LinearMap
 
@@ -77,11 +77,12 @@ class RegularizedInverse(Combination):
         return f"inverse({name}.H @ {name} + {weight})"
 
     def _batch(self, library: Library, x: Any) -> Any:
-        function = f"{type(self).__name__}"
+        del library
+        function = type(self).__name__
         operator = self.operators[0]
         engine = self._engine("x", x)
-        closed, problem, dtype, (data,) = closed_form(function, operator, engine, x)
-        return arranged_result(library, closed.invert(data, self.weight), problem, dtype)
+        closed, setting = closed_form(function, operator, engine, x)
+        return setting.result(closed.invert(setting.canonical(x), self.weight))
 
     def _double(self, function: str) -> LinearMap:
         weight = self.number
@@ -113,7 +114,7 @@ class RegularizedInverse(Combination):
 
 def regularized_inverse(function: str, operator: Any, weight: Any) -> RegularizedInverse:
     """Check an operator and a weight, and return the inverse."""
-    check_closed_form(function, operator.form, operator.spec)
+    check_closed_form(function, operator.spec)
     weight = check_weight(function, weight)
     if isinstance(weight, float):
         return RegularizedInverse._make((operator,), None, weight)
@@ -122,7 +123,7 @@ def regularized_inverse(function: str, operator: Any, weight: Any) -> Regularize
 
 def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any) -> Any:
     """Check shapes, and solve for one array or a batch."""
-    check_closed_form(function, operator.form, operator.spec)
+    check_closed_form(function, operator.spec)
     weight = check_weight(function, weight)
     library, y = operator._array("x", y)
     flat = y.shape == (operator.shape[0],) != operator.output_shape
@@ -139,9 +140,9 @@ def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any)
         None if a is None else (a[None, ...] if single else _front(library, a, axis))
         for a in (y, start)
     )
-    closed, problem, dtype, (data, first) = closed_form(function, operator, engine, y, start)
-    result = closed.solve(data, weight, first)
-    result = arranged_result(library, result, problem, dtype)
+    closed, setting = closed_form(function, operator, engine, y, start)
+    data, first = setting.canonical(y), setting.canonical(start)
+    result = setting.result(closed.solve(data, weight, first))
     if not single:
         return _back(library, result, axis)
     result = result[0, ...]
