@@ -20,7 +20,7 @@ def assert_adjoint(
     exact: bool | None = None,
     terms: int | None = None,
 ) -> None:
-    """Assert that ``<f(x), y> == <x, f_transposed(y)>`` for these arrays and for others.
+    r"""Assert that ``<f(x), y> == <x, f_transposed(y)>`` for these arrays and for others.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def assert_adjoint(
     >>> try:
     ...     assert_adjoint(lambda x: 2 * x, lambda y: y, np.array([1, 10]))
     ... except AssertionError as error:
-    ...     print(str(error).replace("; ", "\\n").replace(", but ", "\\nbut "))
+    ...     print(str(error).replace("; ", "\n").replace(", but ", "\nbut "))
     not adjoint: <f(x), y> = 34 and <x, f_transposed(y)> = 17 (compared modulo 2**64)
     f takes the unit vector at index (0,) to 2 at index (0,)
     but f_transposed takes the one at (0,) to 1 at (0,)

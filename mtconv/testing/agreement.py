@@ -14,7 +14,8 @@ import mtconv
 from mtconv import functional
 from mtconv.backends.dispatch import BACKENDS, missing_packages
 from mtconv.errors import BackendError, GeometryError, message, shown
-from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.choose import INEXACT, support_of
+from mtconv.planning.support import refusal
 from mtconv.problem.build import Problem, problem
 from mtconv.problem.options import check_word, freeze, freeze_sizes
 from mtconv.testing.inner import epsilon, norm
@@ -57,7 +58,7 @@ def implementations(backends: Collection[str] | None = None) -> Iterator[tuple[s
     """
     for backend in BACKENDS if backends is None else backends:
         if backends is not None or not missing_packages(backend):
-            for algorithm in AVAILABLE[backend]:
+            for algorithm in support_of(backend).algorithms:
                 yield backend, algorithm
 
 
@@ -80,7 +81,7 @@ def assert_backends_agree(
     form : str
         "conv_transpose", "conv" or "kernel_grad".
     backends : collection of str, optional
-        Names of backends; by default all that are installed.
+        Names of backends; by default all that are installed and declare the problem.
     exact : bool, optional
         Ask for equality; by default only where all arrays are of integers. Algorithms
         that are not exact ("fft") are left out for integers and where not all elements
@@ -108,7 +109,7 @@ def assert_backends_agree(
     form = check_word(_NAME, "form", form, tuple(_REFERENCES))
     named = None
     if backends is not None:
-        named = check_words(_NAME, "backends", backends, tuple(AVAILABLE))
+        named = check_words(_NAME, "backends", backends, tuple(BACKENDS))
     if exact not in (None, True, False):
         raise GeometryError(message(_NAME, "exact", "must be a bool", shown(exact)))
     _check_options(form, bias is not None, options)
@@ -121,12 +122,25 @@ def assert_backends_agree(
         inexact = algorithm in INEXACT
         if inexact and (integers or not all(map(_is_finite, (a, b, *more.values())))):
             continue
+        if named is None and _lacks(backend, form, geometry, expected, bias):
+            continue
         title = f"{form} on {backend}, algorithm {algorithm!r}"
         options_here = options | {"backend": backend, "algorithm": algorithm}
         got = _run(title, getattr(mtconv, form), (a, b), more | options_here)
         close = not integers and (inexact or not exact)
         allowed = tolerance(geometry, expected, a, b) if close else 0.0
         compare(title, form, geometry, got, expected, allowed)
+
+
+def _lacks(
+    backend: str, form: str, geometry: Problem, expected: NDArray[Any], bias: Any
+) -> bool:
+    """Return whether a backend does not declare a problem."""
+    support = support_of(backend)
+    if bias is not None and not support.bias:
+        return True
+    dtype = expected.dtype.name
+    return refusal(support, backend, form, geometry.spec, dtype) is not None
 
 
 def _run(
