@@ -42,9 +42,11 @@ class Caller:
         """
         arrays = {"x": case.x, "kernel": case.kernel, "bias": case.bias}
         before = {name: _content(array) for name, array in arrays.items()}
+        values = {name: np.array(array) for name, array in arrays.items()}
         result = np.asarray(self.function(*arrays.values(), **case.options))
         for name, array in arrays.items():
-            if _content(array) != before[name]:
+            if array is not None and _content(array) != before[name]:
+                array[...] = values[name]  # the case is called again while it is shrunk
                 msg = f"{title}: the function has changed its argument `{name}`"
                 raise AssertionError(msg)
             if array is not None and np.may_share_memory(result, array):
