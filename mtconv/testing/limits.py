@@ -47,16 +47,20 @@ class Allowed:
 
     def probe(self) -> Entry:
         """Return the smallest call that is worth asking about."""
-        rank = self.ranks[0]
-        allowed = [k for k in self.kinds if k != "bare" or rank < 3]
+        rank = next(rank for rank in self.ranks if self._kinds(rank))
+        allowed = self._kinds(rank)
         batch = 1 if self.batches is None else max(self.batches)
         return Entry((2,) * rank, (3,) * rank, {}, (1, 1), batch, allowed[-1])
 
     def _kind(self, entry: Entry) -> str | None:
-        if entry.kind in self.kinds:
+        possible = self._kinds(len(entry.kernel))
+        if entry.kind in possible:
             return entry.kind
-        others = [kind for kind in self.kinds if kind != "bare" or len(entry.kernel) < 3]
-        return others[-1] if others and entry.kind != "bare" else None
+        return possible[-1] if possible and entry.kind != "bare" else None
+
+    def _kinds(self, rank: int) -> list[str]:
+        """List the kinds that this many axes can have: three bare ones need a layout."""
+        return [kind for kind in self.kinds if kind != "bare" or rank < 3]
 
     def _has(self, name: str, value: Any) -> bool:
         name = "padding" if name == "padding_mode" else name

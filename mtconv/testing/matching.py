@@ -129,8 +129,11 @@ def _checked(
         None if batches is None else check_numbers(_NAME, "batches", batches, range(10**6)),
     )
     dtypes, modes = limits.get("dtypes"), limits.get("padding_modes")
-    if "padding" not in allowed.options and modes is None:
+    if options is not None and modes is None:
         modes = ("zeros",)
+    if allowed.kinds == ("bare",) and min(allowed.ranks) == 3:
+        rule = "must not be 'bare' alone for three axes, which need a layout"
+        raise GeometryError(message(_NAME, "kinds", rule, shown(allowed.kinds)))
     return (
         allowed,
         None if dtypes is None else check_dtypes(_NAME, dtypes),

@@ -211,6 +211,11 @@ class TestLimits:
                 "would be checked; got none.",
             ),
             (
+                {"kinds": ("bare",), "ranks": (3,)},
+                "assert_matches_reference: `kinds` must not be 'bare' alone for three axes, "
+                "which need a layout; got ('bare',).",
+            ),
+            (
                 {"ranks": (4,)},
                 "assert_matches_reference: `ranks` must be a collection of integers from 1 "
                 "to 3; got 4.",
