@@ -188,6 +188,14 @@ def conformance(session: nox.Session, frameworks: str) -> None:
 
 
 @nox.session
+def streams(session: nox.Session) -> None:
+    """Cut signals in every way, for every stride, kernel size, dilation and padding."""
+    session.install("-e", ".", *group("test"))
+    env = {"MTCONV_EVERY_CUT": "1"}
+    session.run("pytest", "tests/streaming/test_cuts.py", *session.posargs, env=env)
+
+
+@nox.session
 def sharding(session: nox.Session) -> None:
     """Run every stride, kernel size and dilation on three meshes of eight devices."""
     session.install("-e", ".[jax]", *group("test"))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
+    from mtconv.operators import KernelConv as KernelConv
+    from mtconv.operators import KernelConvTranspose as KernelConvTranspose
     from mtconv.operators import hstack as hstack
     from mtconv.operators import vstack as vstack
 
@@ -36,6 +38,8 @@ __all__ = [
     "ConvSpec",
     "ConvTranspose",
     "GeometryError",
+    "KernelConv",
+    "KernelConvTranspose",
     "conv",
     "conv_shape",
     "conv_transpose",
@@ -53,6 +57,8 @@ __all__ = [
 _LATER = {
     "Conv": "mtconv.operators",
     "ConvTranspose": "mtconv.operators",
+    "KernelConv": "mtconv.operators",
+    "KernelConvTranspose": "mtconv.operators",
     "explain": "mtconv.explaining.explain",
     "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
