@@ -64,8 +64,8 @@ def test_depthwise_kernels_of_tensorflow():
 REFUSED = {
     "a pattern without kernels": (
         {"conv": "*.bias"},
-        """Result m of channel c is number c*M + m in torch, `[h, w, c, m]` elsewhere."""
-        "name like '*.bias', which conv asks for; got ['up.weight', 'up.bias', 'table'].",
+        "convert_checkpoint: `arrays` must have the kernels that are named: no kernel has "
+        "a name like '*.bias', which conv asks for; got ['up.weight', 'up.bias', 'table'].",
     ),
     "a guess that nothing tells": (
         {"guess": True, "arrays": {"a.weight": KERNEL}},
