@@ -211,7 +211,7 @@ GEOMETRY = {
         "one of 'valid', 'same', 'same_lower'",
         "'SAME'",
         None,
-        "small letters, 'same'",
+        "Write 'same'.",
     ),
     "unknown padding word": (transposed(padding="full"), "padding", "one of", "'full'"),
     "three paddings": (transposed(padding=(1, 1, 1)), "padding", "per spatial axis", "3"),

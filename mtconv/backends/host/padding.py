@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.workspace import Workspace
-from mtconv.folds import clip_stretch, fold_stretches, stretch_onto
+from mtconv.folds import fold_stretches, stretch_onto
 from mtconv.geometry import Axis, padded_axis, restrict, touched_small
 from mtconv.spec import ConvSpec
 
 __all__ = ["Part", "fold_into", "folded_parts", "pad_block"]
 
 Array = NDArray[Any]
+
+# Padding of so many times its axis is listed anew by every call, since lists are long.
+MOST_ROUNDS_KEPT = 64
 
 # A stretch of the padded axis and the cells it was read from: both as slices, or as a
 # slice and one cell that all of it repeats.
@@ -75,9 +78,14 @@ def fold_into(y: Array, padded: Array, parts: tuple[Part, ...]) -> None:
         y[source] += cells
 
 
-@lru_cache(maxsize=1024)
 def _parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
     """List the parts of cells ``start..stop`` of one axis."""
+    few = axis.lo + axis.hi <= MOST_ROUNDS_KEPT * axis.big
+    return (_kept_parts if few else _kept_parts.__wrapped__)(axis, mode, start, stop)
+
+
+@lru_cache(maxsize=1024)
+def _kept_parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
     hi = max(axis.hi, 0)
     padded = fold_stretches(axis.big, axis.lo, hi, mode)
     pairs = (stretch_onto(stretch, start, stop) for stretch in padded)
@@ -131,18 +139,21 @@ def _runs_of(spec: ConvSpec, big: tuple[slice, ...]) -> list[tuple[Run, ...]]:
     ]
 
 
-@lru_cache(maxsize=1024)
 def _runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[Run, ...]:
     """Say where padded cells ``start..stop`` come from, as slices from ``start`` on."""
+    few = stop - start <= MOST_ROUNDS_KEPT * axis.big
+    return (_kept_runs if few else _kept_runs.__wrapped__)(axis, mode, start, stop)
+
+
+@lru_cache(maxsize=1024)
+def _kept_runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[Run, ...]:
     padded = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
-    clipped = (clip_stretch(stretch, start, stop) for stretch in padded)
     return tuple(
         (
             slice(stretch.start - start, stretch.start - start + stretch.cells),
             _source(stretch.source, stretch.cells, stretch.step),
         )
-        for stretch in clipped
-        if stretch is not None
+        for stretch in padded.between(start, stop)
     )
 
 
