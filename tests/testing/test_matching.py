@@ -212,8 +212,8 @@ class TestLimits:
             ),
             (
                 {"kinds": ("bare",), "ranks": (3,)},
-                "assert_matches_reference: `kinds` must not be 'bare' alone for three axes, "
-                "which need a layout; got ('bare',).",
+                "assert_matches_reference: `kinds` must not be 'bare' alone for three "
+                "axes, which need a layout; got ('bare',).",
             ),
             (
                 {"ranks": (4,)},
