@@ -109,6 +109,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def checkers(session: nox.Session) -> None:
+    """See that `mtconv.testing` catches every defect in time, and passes what is right."""
+    session.install("-e", ".", "ml_dtypes", *group("test"))
+    session.run("pytest", "-s", "tests/testing/every_defect.py", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the core and samples of the backends, and see that the tests notice."""
     session.install("-e", BACKENDS, *group("mutation"), *group("test"))

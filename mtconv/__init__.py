@@ -66,8 +66,12 @@ _LATER = {
     "workers": "mtconv.backends.parallel",
 }
 
+_MODULES = ("kernels",)
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"mtconv.{name}")
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -77,4 +81,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})
