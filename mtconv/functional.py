@@ -365,9 +365,9 @@ def _apply(
         bias_shape = bias.shape
     dtype = engine.result_dtype(first, second, bias)
     shapes = (first.shape, second.shape)
-    how = (dtype, algorithm, engine.NAME, bias_shape)
+    settled = (dtype, algorithm, engine.NAME, bias_shape)
     if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, *shapes, *how)
+        plan = plan_for_spec(form, geometry, *shapes, *settled)
     else:
-        plan = plan_for(form, *shapes, geometry, *how, kernel_size)
+        plan = plan_for(form, *shapes, geometry, *settled, kernel_size)
     return engine.run(plan, first, second, bias, precision)

@@ -80,10 +80,10 @@ class Layout(ABC):
 
     def taps_by_cell(self) -> list[list[Tap]]:
         """Return the taps of each small cell, in C order."""
-        found: dict[Cell, list[Tap]] = {cell: [] for cell in np.ndindex(*self.scene.small)}
+        by_cell: dict[Cell, list[Tap]] = {cell: [] for cell in np.ndindex(*self.scene.small)}
         for tap in self.scene.taps:
-            found[tap.small].append(tap)
-        return list(found.values())
+            by_cell[tap.small].append(tap)
+        return list(by_cell.values())
 
 
 class Rows(Layout):

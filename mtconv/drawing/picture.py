@@ -80,9 +80,9 @@ class Picture:
         axes.set_axis_off()
         return axes
 
-    def _write(self, down: float, text: str, **how: Any) -> None:
+    def _write(self, down: float, text: str, **style: Any) -> None:
         place = (_MARGIN / self._size[0], 1 - down / self._size[1])
-        self.figure.text(*place, text, color=self.theme.ink, va="center", **how)
+        self.figure.text(*place, text, color=self.theme.ink, va="center", **style)
 
     def _draw_matrix(self, canvas: Canvas, tall: float) -> None:
         """Draw each entry in the colour of its tap's phase, with the tap's number."""

@@ -95,23 +95,23 @@ def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
 
 def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ...]:
     """Write down some rows, those of equally many entries together."""
-    found: list[Rows] = []
+    runs: list[Rows] = []
     live, done = table.live(start, stop), start
     # Neighbours in the list that are none in the axis have empty rows between them.
     for _, group in groupby(enumerate(live), key=lambda pair: pair[1] - pair[0]):
         together = [r for _, r in group]
         if done < together[0]:
-            found.append(_empty(together[0] - done))
+            runs.append(_empty(together[0] - done))
         done = together[-1] + 1
         rows = [table.row(r) for r in together]
         # A kernel as long as the axis has as many entries here as in the matrix: be brief.
-        found += [
+        runs += [
             Rows(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
             for _, run in groupby(rows, key=lambda row: len(row[0]))
         ]
     if done < stop:
-        found.append(_empty(stop - done))
-    return tuple(found)
+        runs.append(_empty(stop - done))
+    return tuple(runs)
 
 
 def _empty(count: int) -> Rows:
@@ -216,11 +216,11 @@ class _BigRows(_Table):
         axis = self.axis
         if not geometry.has_holes(axis):
             return range(start, stop)
-        found = {cell for cell in self.copies if start <= cell < stop}
+        rows = {cell for cell in self.copies if start <= cell < stop}
         for phase in geometry.live_phases(axis):
             first = start + (phase.start - start) % axis.stride
-            found.update(range(first, stop, axis.stride))
-        return sorted(found)
+            rows.update(range(first, stop, axis.stride))
+        return sorted(rows)
 
     def repeats(self, o: int) -> bool:
         """Return whether the row is that of no padding."""
@@ -229,7 +229,7 @@ class _BigRows(_Table):
     def row(self, o: int) -> Row:
         """Columns and taps of row ``o``."""
         axis = self.axis
-        found = []
+        parts = []
         for cell in (o, *self.copies.get(o, ())):
             reach = cell + axis.lo - axis.dilation * self.taps[::-1]
             met = (
@@ -237,14 +237,14 @@ class _BigRows(_Table):
                 & (reach <= axis.stride * (axis.small - 1))
                 & (reach % axis.stride == 0)
             )
-            found.append((reach[met] // axis.stride, self.taps[::-1][met]))
-        if len(found) == 1:
-            return found[0]
-        columns, taps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            parts.append((reach[met] // axis.stride, self.taps[::-1][met]))
+        if len(parts) == 1:
+            return parts[0]
+        columns, taps = (np.concatenate(parts) for parts in zip(*parts, strict=True))
         return self.merged(columns, taps)
 
 
 def _edges(places: tuple[Array, ...], count: int) -> list[int]:
     inside = [np.clip(place, 0, count) for place in places]
-    found: list[int] = np.unique(np.concatenate([*inside, [0, count]])).tolist()
-    return found
+    edges: list[int] = np.unique(np.concatenate([*inside, [0, count]])).tolist()
+    return edges

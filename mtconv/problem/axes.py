@@ -217,8 +217,8 @@ class AxisResolver:
         """Resolve an axis from both its sizes, as `kernel_grad` does."""
         lo, hi = self._amounts(a, big, kernel)
         stride, dilation = self.stride[a], self.dilation[a]
-        found = geometry.small_size(big, kernel, stride, dilation, lo, hi)
-        if found != small:
+        expected = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if expected != small:
             msg = message(
                 self.function,
                 "y",
@@ -281,9 +281,9 @@ class AxisResolver:
             )
             raise GeometryError(msg)
 
-    def _illegal_size(self, a: int, big: int, legal: range, *, given: bool) -> None:
+    def _illegal_size(self, a: int, big: int, legal: range, *, asked: bool) -> None:
         sizes = ", ".join(map(str, legal[:8])) + (", ..." if legal[8:] else "")
-        if given:
+        if asked:
             rule = f"must be a size that the convolution maps to x's: {sizes or 'none'}"
             fix = "Choose one of these sizes, or another padding."
             msg = message(

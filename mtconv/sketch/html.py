@@ -69,7 +69,7 @@ def svg(axes: tuple[Axis, ...], mode: str = "zeros") -> str:
 def _strip(strip: Line) -> Iterator[str]:
     """Draw one axis: its numbers, then taps, small cells and big cells."""
     axis, whole = strip.axis, strip.whole
-    more = " …" if strip.cut else ""
+    ellipsis = " …" if strip.cut else ""
     text = (
         f"n={whole.small} k={whole.kernel} N={whole.big} stride={whole.stride} "
         f"dilation={whole.dilation} lo={whole.lo}{more}"
@@ -85,9 +85,9 @@ def _strip(strip: Line) -> Iterator[str]:
 
     for i, j, o in strip.taps:
         colour = PHASE_COLOURS[strip.tap_phase(j) % len(PHASE_COLOURS)]
-        how = f'stroke="{colour}" stroke-width="2"'
+        style = f'stroke="{colour}" stroke-width="2"'
         if o not in strip.source:
-            how = 'stroke-opacity=".4" stroke-dasharray="3"'
+            style = 'stroke-opacity=".4" stroke-dasharray="3"'
         yield (
             f'<line x1="{small(i):g}" y1="{above + _CELL}" x2="{big(o):g}" y2="{below}" '
             f"{how}/>"
@@ -102,7 +102,7 @@ def _strip(strip: Line) -> Iterator[str]:
         yield _cell(big(o), below, fill, "" if inside else ' stroke-dasharray="2"')
 
 
-def _cell(middle: float, top: float, fill: str, more: str = "") -> str:
+def _cell(middle: float, top: float, fill: str, attributes: str = "") -> str:
     left = middle - _CELL / 2
     size = f'width="{_CELL}" height="{_CELL}"'
     return f'<rect x="{left:g}" y="{top}" {size} fill="{fill}"{more}/>'

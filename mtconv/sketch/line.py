@@ -79,12 +79,12 @@ class Line:
     @cached_property
     def source(self) -> dict[int, int]:
         """Cell that each drawn cell stands for; zeros and cropped cells are left out."""
-        found = {o: o for o in range(self.axis.big)}
+        sources = {o: o for o in range(self.axis.big)}
         if self.mode != "zeros" and not self.cut:
             lo, hi = max(self.axis.lo, 0), max(self.axis.hi, 0)
             index = fold_index(self.axis.big, lo, hi, self.mode)
-            found = {o - lo: cell for o, cell in enumerate(index)}
-        return found
+            sources = {o - lo: cell for o, cell in enumerate(index)}
+        return sources
 
     def phase(self, o: int) -> int:
         """Residue of a big cell modulo the stride: the number of its phase."""

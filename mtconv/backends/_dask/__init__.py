@@ -81,10 +81,10 @@ def run(
     del precision
     dtype = _promoted((first, second, bias)).newbyteorder("=")
     compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
-    given = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
+    data = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
     if plan.form == "kernel_grad":
         y = canonical(_lazy(plan.form, "y", second, "auto"), plan.data).astype(compute)
-        w = _kernel_grad(plan, given, y).astype(dtype)
+        w = _kernel_grad(plan, data, y).astype(dtype)
         w = w[None] if plan.kernel.channels else w[0][None]
         return arranged(w, plan.kernel)
     spec = plan.spec
@@ -93,11 +93,11 @@ def run(
     if bias is not None:
         bias = _whole(_lazy(plan.form, "bias", bias, -1)).astype(compute)
     if plan.form == "conv":
-        result = _conv(plan, given, kernel, bias)
+        result = _conv(plan, data, kernel, bias)
     elif spec.padding_mode == "zeros":
-        result = _conv_transpose(plan, given, kernel, bias)
+        result = _conv_transpose(plan, data, kernel, bias)
     else:
-        result = _folded(spec, _conv_transpose(plan, given, kernel, None))
+        result = _folded(spec, _conv_transpose(plan, data, kernel, None))
         if bias is not None:
             result = _without_empty_chunks(result)
             result = result + bias.reshape(-1, *(1,) * spec.rank)
@@ -171,20 +171,20 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
     spec = plan.spec
     y = y.rechunk({0: x.chunks[0]})
     axes = []
-    for axis, mine, other in zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True):
-        edges = bounds(mine)
+    for axis, x_chunks, y_chunks in zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True):
+        edges = bounds(x_chunks)
         cuts = sorted(set(edges))
-        blocks = forward_blocks(axis, spec.padding_mode, bounds(other), cuts)
+        blocks = forward_blocks(axis, spec.padding_mode, bounds(y_chunks), cuts)
         own = [locate(edges, range(*pair)) for pair in pairwise(cuts)]
         axes.append(list(zip(own, blocks, strict=True)))
     layer = Layer(plan.form, plan, x, y)
     leads = list(zip(_lead(x), _lead(y), strict=True))
     number = 0
-    for _, ((x_lead, y_lead), *found) in _each([leads, *axes]):
-        of_x = [*x_lead, *(own for own, _ in found)]
-        of_y = [*y_lead, *(block.need for _, block in found)]
+    for _, ((x_lead, y_lead), *blocks_by_axis) in _each([leads, *axes]):
+        of_x = [*x_lead, *(own for own, _ in blocks_by_axis)]
+        of_y = [*y_lead, *(block.need for _, block in blocks_by_axis)]
         orders = tuple(tuple(need.order for need in needs) for needs in (of_x, of_y))
-        block_spec = _block_spec(spec, [block for _, block in found])
+        block_spec = _block_spec(spec, [block for _, block in blocks_by_axis])
         task = Run(plan.form, block_spec, plan.requested, orders)
         index = (number, *(0,) * (spec.rank + 2))
         layer.add(index, task, layer.region(x, of_x), layer.region(y, of_y))
@@ -226,8 +226,8 @@ def _lead(array: da.Array) -> list[tuple[Need, Need]]:
 
 def _each(axes: list[Any]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
     """Yield index and items of every combination of the axes' items."""
-    for found in product(*map(enumerate, axes)):
-        index, items = zip(*found, strict=True)
+    for pairs in product(*map(enumerate, axes)):
+        index, items = zip(*pairs, strict=True)
         yield index, items
 
 

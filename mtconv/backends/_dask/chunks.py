@@ -93,11 +93,11 @@ def transposed_blocks(
     axis: Axis, small: Sequence[int], big: Sequence[int]
 ) -> tuple[Block, ...]:
     """Blocks of a transposed convolution: big cells between cuts, from chunks of x."""
-    found = []
-    for mine in pairwise(big):
-        halo = _some(touched_small(axis, *mine), axis.small)
-        found.append(Block(locate(small, range(*halo)), restrict(axis, halo, mine)))
-    return tuple(found)
+    blocks = []
+    for wanted in pairwise(big):
+        halo = _some(touched_small(axis, *wanted), axis.small)
+        blocks.append(Block(locate(small, range(*halo)), restrict(axis, halo, wanted)))
+    return tuple(blocks)
 
 
 def forward_blocks(
@@ -105,14 +105,14 @@ def forward_blocks(
 ) -> tuple[Block, ...]:
     """Blocks of a convolution: small cells between cuts, from chunks of y."""
     inner = axis if mode == "zeros" else padded_axis(axis)
-    found = []
-    for mine in pairwise(small):
-        halo = _some(touched_big(inner, *mine), inner.big)
+    blocks = []
+    for wanted in pairwise(small):
+        halo = _some(touched_big(inner, *wanted), inner.big)
         cells: Cells = range(*halo)
         if inner is not axis:
             cells = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)[slice(*halo)]
-        found.append(Block(locate(big, cells), restrict(inner, mine, halo)))
-    return tuple(found)
+        blocks.append(Block(locate(big, cells), restrict(inner, wanted, halo)))
+    return tuple(blocks)
 
 
 def _some(cells: tuple[int, int], size: int) -> tuple[int, int]:
