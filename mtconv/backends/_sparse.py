@@ -52,7 +52,7 @@ def run(
     return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
 
 
-class Prepared(NamedTuple):
+class PreparedMatrix(NamedTuple):
     """A plan of "conv" or "conv_transpose", its kernel, and a matrix for each dtype."""
 
     plan: Plan
@@ -60,13 +60,13 @@ class Prepared(NamedTuple):
     matrices: dict[np.dtype[Any], Any]
 
 
-def prepare(plan: Plan, kernel: NDArray[Any]) -> Prepared:
+def prepare(plan: Plan, kernel: NDArray[Any]) -> PreparedMatrix:
     """Keep a kernel for `run_prepared`, whose first call builds the matrix."""
-    return Prepared(plan, kernel, {})
+    return PreparedMatrix(plan, kernel, {})
 
 
 def run_prepared(
-    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
+    prepared: PreparedMatrix, data: NDArray[Any], bias: NDArray[Any] | None = None
 ) -> NDArray[Any]:
     """Multiply an array of the shape of the plan, of any batch size, by the matrix."""
     plan, kernel, matrices = prepared

@@ -72,7 +72,13 @@ class Canvas:
         points = min(10.0, 72 * self.inches * 1.25 / max(longest, 2))
         if self.inches < _LEGIBLE or points < 4:
             return []
-        style = {"ha": "center", "va": "center", "size": points, "color": colour, "zorder": 5}
+        style = {
+            "ha": "center",
+            "va": "center",
+            "size": points,
+            "color": colour,
+            "zorder": 5,
+        }
         return [self.axes.text(*place(cell), words, **style) for cell, words in written]
 
     def frame(self, place: Place, first: Cell, last: Cell, gid: str) -> Any:

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.errors import GeometryError, message
-from mtconv.sketch.line import Line
+from mtconv.sketch.line import AxisStrip
 from mtconv.spec import ConvSpec
 
-__all__ = ["Scene", "Tap"]
+__all__ = ["DrawnTap", "Scene"]
 
 # The longest stretch of the big side that stays readable, by number of spatial axes.
 _LONGEST = {1: 32, 2: 16}
 
 
 @dataclass(frozen=True)
-class Tap:
+class DrawnTap:
     """Small cell ``small`` meets big cell ``big`` through tap ``tap``, all by axis.
 
     ``kept`` is False where the big cell lies in the padding.
@@ -66,7 +66,7 @@ class Scene:
         self.spec = spec
         self.form = form
         self.lines = tuple(
-            Line.of(axis, spec.padding_mode, _LONGEST[spec.rank]) for axis in spec.axes
+            AxisStrip.of(axis, spec.padding_mode, _LONGEST[spec.rank]) for axis in spec.axes
         )
 
     @property
@@ -115,12 +115,12 @@ class Scene:
         return tuple(cells)
 
     @cached_property
-    def taps(self) -> tuple[Tap, ...]:
+    def taps(self) -> tuple[DrawnTap, ...]:
         """Every tap of the relation, in order of the small cells."""
         taps = []
         for triples in product(*(line.taps for line in self.lines)):
             small, tap, big = zip(*triples, strict=True)
-            taps.append(Tap(small, tap, big, self.source(big) is not None))
+            taps.append(DrawnTap(small, tap, big, self.source(big) is not None))
         return tuple(sorted(taps, key=lambda tap: (tap.small, tap.tap)))
 
     def reached(self) -> set[tuple[int, ...]]:

@@ -19,23 +19,23 @@ from mtconv import geometry
 from mtconv.folds import fold_margins
 from mtconv.geometry import Axis
 
-__all__ = ["AxisRows", "Block", "Rows", "axis_rows"]
+__all__ = ["AxisRows", "RowBlock", "RowRun", "axis_rows"]
 
 Array = NDArray[Any]
 Row = tuple[Array, Array]
 
 
-class Rows(NamedTuple):
+class RowRun(NamedTuple):
     """Rows of equally many entries each: their columns, increasing, and their taps."""
 
     columns: Array
     taps: Array
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows that follow one another, and repeat ``times`` times moved by ``shift``."""
 
-    runs: tuple[Rows, ...]
+    runs: tuple[RowRun, ...]
     times: int
     shift: int
 
@@ -53,7 +53,7 @@ class Block(NamedTuple):
 class AxisRows(NamedTuple):
     """All rows of one axis, with the sums of taps that its entries need."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[RowBlock, ...]
     width: int
     kernel: int
     sums: tuple[tuple[int, ...], ...]
@@ -77,25 +77,25 @@ class AxisRows(NamedTuple):
 def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
     """Write down the rows of an axis: big cells by small ones, or the other way."""
     table = _BigRows(axis, mode) if by_big else _SmallRows(axis, mode)
-    blocks: list[Block] = []
+    blocks: list[RowBlock] = []
     done = 0
     for start, stop in pairwise(table.edges()):
         times = (stop - start) // table.period
         if times > 1 and table.repeats(start):
             if done < start:
-                blocks.append(Block(_runs(table, done, start), 1, table.shift))
+                blocks.append(RowBlock(_runs(table, done, start), 1, table.shift))
             runs = _runs(table, start, start + table.period)
-            blocks.append(Block(runs, times, table.shift))
+            blocks.append(RowBlock(runs, times, table.shift))
             done = start + times * table.period
     if done < table.count:
-        blocks.append(Block(_runs(table, done, table.count), 1, table.shift))
+        blocks.append(RowBlock(_runs(table, done, table.count), 1, table.shift))
     width = axis.small if by_big else axis.big
     return AxisRows(tuple(blocks), width, axis.kernel, tuple(table.sums))
 
 
-def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ...]:
+def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[RowRun, ...]:
     """Write down some rows, those of equally many entries together."""
-    runs: list[Rows] = []
+    runs: list[RowRun] = []
     live, done = table.live(start, stop), start
     # Neighbours in the list that are none in the axis have empty rows between them.
     for _, group in groupby(enumerate(live), key=lambda pair: pair[1] - pair[0]):
@@ -106,7 +106,7 @@ def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ..
         rows = [table.row(r) for r in together]
         # A kernel as long as the axis has as many entries here as in the matrix: be brief.
         runs += [
-            Rows(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
+            RowRun(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
             for _, run in groupby(rows, key=lambda row: len(row[0]))
         ]
     if done < stop:
@@ -114,9 +114,9 @@ def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ..
     return tuple(runs)
 
 
-def _empty(count: int) -> Rows:
+def _empty(count: int) -> RowRun:
     """Rows without entries."""
-    return Rows(np.zeros((count, 0), np.int32), np.zeros((count, 0), np.int32))
+    return RowRun(np.zeros((count, 0), np.int32), np.zeros((count, 0), np.int32))
 
 
 class _Table:
@@ -240,7 +240,7 @@ class _BigRows(_Table):
             parts.append((reach[met] // axis.stride, self.taps[::-1][met]))
         if len(parts) == 1:
             return parts[0]
-        columns, taps = (np.concatenate(parts) for parts in zip(*parts, strict=True))
+        columns, taps = (np.concatenate(side) for side in zip(*parts, strict=True))
         return self.merged(columns, taps)
 
 

@@ -210,20 +210,20 @@ class AxisResolver:
             base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
             big = base + extra if size is None else size
         if big not in legal:
-            self._illegal_size(a, big, legal, given=size is not None)
+            self._illegal_size(a, big, legal, asked=size is not None)
         return self.between(a, small, big, kernel)
 
     def between(self, a: int, small: int, big: int, kernel: int) -> Axis:
         """Resolve an axis from both its sizes, as `kernel_grad` does."""
         lo, hi = self._amounts(a, big, kernel)
         stride, dilation = self.stride[a], self.dilation[a]
-        expected = geometry.small_size(big, kernel, stride, dilation, lo, hi)
-        if expected != small:
+        mapped = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if mapped != small:
             msg = message(
                 self.function,
                 "y",
                 "must have a size that the convolution maps to x's",
-                f"y of size {big}, which gives {found}, and x of size {small}",
+                f"y of size {big}, which gives {mapped}, and x of size {small}",
                 axis=self.names[a],
                 fix="Check stride, padding, dilation and kernel_size.",
             )

@@ -267,27 +267,27 @@ def _match(
     return Problem(spec, data, kernel)
 
 
-def batch_size(problem: Problem, first: tuple[int, ...]) -> int:
+def batch_size(solved: Problem, first: tuple[int, ...]) -> int:
     """Batch size of the first array of a call; 1 where it has none or it is symbolic."""
-    if not problem.data.batch:
+    if not solved.data.batch:
         return 1
-    order = problem.data.order
+    order = solved.data.order
     size = first[0 if order is None else order[0]]
     return size if isinstance(size, int) else 1
 
 
-def result_shape(form: str, problem: Problem, first: tuple[int, ...]) -> tuple[int, ...]:
+def result_shape(form: str, solved: Problem, first: tuple[int, ...]) -> tuple[int, ...]:
     """Shape of the result of one call of the two maps, in its layout."""
-    spec = problem.spec
+    spec = solved.spec
     transposed = form == "conv_transpose"
     shape = spec.big if transposed else spec.small
     channels = spec.big_channels if transposed else spec.small_channels
-    order = problem.data.order
+    order = solved.data.order
     batch = first[0 if order is None else order[0]]
-    if problem.data.channels:
+    if solved.data.channels:
         assert channels is not None
         shape = (channels, *shape)
-    if problem.data.batch:
+    if solved.data.batch:
         shape = (batch, *shape)
-    inverse = problem.data.inverse
+    inverse = solved.data.inverse
     return shape if inverse is None else tuple(shape[axis] for axis in inverse)

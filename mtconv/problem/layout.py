@@ -239,7 +239,7 @@ def _data_arrangement(
 
 
 def _counted(number: int, singular: str, plural: str) -> str:
-    return f"{number} {one if number == 1 else more}"
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def _dimensions(number: int) -> str:

@@ -20,12 +20,12 @@ from mtconv.sharding.exchange import extended, padded_window, window
 from mtconv.sharding.shards import Split, forward, shared, transposed
 from mtconv.spec import ConvSpec
 
-__all__ = ["Layout", "lay_out", "program"]
+__all__ = ["ShardLayout", "lay_out", "program"]
 
 Names = tuple[str, ...]
 
 
-class Layout(NamedTuple):
+class ShardLayout(NamedTuple):
     """How the arrays of one plan lie on a mesh.
 
     Parameters
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
     spec: ConvSpec
 
 
-def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> Layout:
+def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> ShardLayout:
     """Work out the shards of a plan's arrays, or say why there are none."""
     form, spec = plan.form, plan.spec
     ndim = spec.rank + plan.data.leading
@@ -77,7 +77,7 @@ def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> Lay
             space.append((number, mesh_names, split))
     small, big, groups = _local_channels(plan, _count(mesh, at_channels))
     local = ConvSpec(tuple(axes), groups, small, big, spec.padding_mode)
-    return Layout(at_batch, at_channels, tuple(space), local)
+    return ShardLayout(at_batch, at_channels, tuple(space), local)
 
 
 def _names(form: str, entry: Any, mesh: Mesh) -> Names:
@@ -156,15 +156,15 @@ def program(
     def resharded(*arrays: Array) -> Array:
         # Meshes with explicit axes take arrays only as they are said to lie.
         placed = (
-            jax.sharding.reshard(array, NamedSharding(mesh, out_channels))
-            for array, out_channels in zip(arrays, ins, strict=True)
+            jax.sharding.reshard(array, NamedSharding(mesh, placement))
+            for array, placement in zip(arrays, ins, strict=True)
         )
         return mapped(*placed)
 
     return jax.jit(resharded)
 
 
-def _scattered(plan: Plan, layout: Layout, count: int) -> bool:
+def _scattered(plan: Plan, layout: ShardLayout, count: int) -> bool:
     """Whether the sum over sharded channels leaves each shard its part of the result."""
     small, share = plan.spec.kernel_shape[:2]
     channels = share if plan.form == "conv_transpose" else small
@@ -173,7 +173,7 @@ def _scattered(plan: Plan, layout: Layout, count: int) -> bool:
 
 def _map(
     plan: Plan,
-    layout: Layout,
+    layout: ShardLayout,
     precision: Any,
     scattered: bool,
     block: Array,
@@ -200,7 +200,9 @@ def _map(
     return arranged(result, plan.data)
 
 
-def _kernel_grad(plan: Plan, layout: Layout, precision: Any, x: Array, y: Array) -> Array:
+def _kernel_grad(
+    plan: Plan, layout: ShardLayout, precision: Any, x: Array, y: Array
+) -> Array:
     """Differentiate by the kernel on one shard, and sum over batch and space."""
     x = canonical(x, plan.data)
     y = _haloed(layout, canonical(y, plan.data), plan.form)
@@ -214,7 +216,7 @@ def _kernel_grad(plan: Plan, layout: Layout, precision: Any, x: Array, y: Array)
     return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
 
 
-def _haloed(layout: Layout, block: Array, form: str) -> Array:
+def _haloed(layout: ShardLayout, block: Array, form: str) -> Array:
     for number, names, split in layout.space:
         block = extended(block, number + 2, names, split)
         if form != "conv_transpose":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mtconv.geometry import Axis
-from mtconv.sketch.line import PHASE_COLOURS, Line
+from mtconv.sketch.line import PHASE_COLOURS, AxisStrip
 
 __all__ = ["html", "svg"]
 
@@ -46,7 +46,7 @@ def svg(axes: tuple[Axis, ...], mode: str = "zeros") -> str:
     >>> picture.count("<line"), picture.count("<rect")
     (4, 5)
     """
-    strips = [Line.of(axis, mode, _LONGEST) for axis in axes]
+    strips = [AxisStrip.of(axis, mode, _LONGEST) for axis in axes]
     tall = 2 * _CELL + 2 * _GAP
     width = max((len(strip.shown) * _CELL for strip in strips), default=0)
     width = max(width, 17 * _CELL) + 4
@@ -66,13 +66,13 @@ def svg(axes: tuple[Axis, ...], mode: str = "zeros") -> str:
     )
 
 
-def _strip(strip: Line) -> Iterator[str]:
+def _strip(strip: AxisStrip) -> Iterator[str]:
     """Draw one axis: its numbers, then taps, small cells and big cells."""
     axis, whole = strip.axis, strip.whole
     ellipsis = " …" if strip.cut else ""
     text = (
         f"n={whole.small} k={whole.kernel} N={whole.big} stride={whole.stride} "
-        f"dilation={whole.dilation} lo={whole.lo}{more}"
+        f"dilation={whole.dilation} lo={whole.lo}{ellipsis}"
     )
     yield f'<text x="0" y="14" stroke="none">{text}</text>'
     above, below = 22, 22 + _CELL + _GAP
@@ -90,7 +90,7 @@ def _strip(strip: Line) -> Iterator[str]:
             style = 'stroke-opacity=".4" stroke-dasharray="3"'
         yield (
             f'<line x1="{small(i):g}" y1="{above + _CELL}" x2="{big(o):g}" y2="{below}" '
-            f"{how}/>"
+            f"{style}/>"
         )
     for i in range(axis.small):
         yield _cell(small(i), above, "none")
@@ -105,4 +105,4 @@ def _strip(strip: Line) -> Iterator[str]:
 def _cell(middle: float, top: float, fill: str, attributes: str = "") -> str:
     left = middle - _CELL / 2
     size = f'width="{_CELL}" height="{_CELL}"'
-    return f'<rect x="{left:g}" y="{top}" {size} fill="{fill}"{more}/>'
+    return f'<rect x="{left:g}" y="{top}" {size} fill="{fill}"{attributes}/>'

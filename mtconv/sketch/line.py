@@ -9,7 +9,7 @@ from mtconv import geometry
 from mtconv.folds import fold_index
 from mtconv.geometry import Axis
 
-__all__ = ["PHASE_COLOURS", "Line"]
+__all__ = ["PHASE_COLOURS", "AxisStrip"]
 
 # The palette of Okabe and Ito (2008) without its black: told apart by people with any
 # colour vision. Its yellow is last since it is faint on white.
@@ -28,7 +28,7 @@ _MIN_CELLS = 2
 
 
 @dataclass(frozen=True)
-class Line:
+class AxisStrip:
     """One axis of a picture: the part of the relation that is drawn.
 
     Parameters
@@ -46,7 +46,7 @@ class Line:
     mode: str
 
     @classmethod
-    def of(cls, axis: Axis, mode: str, longest: int) -> Line:
+    def of(cls, axis: Axis, mode: str, longest: int) -> AxisStrip:
         """Keep the first small cells whose reach fits into ``longest`` big cells."""
         most = max(_MIN_CELLS, (longest - axis.extent) // axis.stride + 1)
         if axis.small <= most:

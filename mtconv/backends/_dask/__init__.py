@@ -16,11 +16,11 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from mtconv.backends._dask.blocks import Fold, Run
+from mtconv.backends._dask.blocks import FoldTask, MapTask
 from mtconv.backends._dask.checks import check_meta, checked
 from mtconv.backends._dask.chunks import (
-    Block,
     Need,
+    ResultBlock,
     big_bounds,
     bounds,
     forward_blocks,
@@ -31,7 +31,7 @@ from mtconv.backends._dask.chunks import (
     transposed_blocks,
     within,
 )
-from mtconv.backends._dask.layer import Layer
+from mtconv.backends._dask.layer import GraphLayer
 from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host import inputs
@@ -151,17 +151,17 @@ def _mapped(
     first: da.Array,
     w: da.Array,
     bias: da.Array | None,
-    axes: list[tuple[Block, ...]],
+    axes: list[tuple[ResultBlock, ...]],
     chunks: tuple[Any, ...],
 ) -> da.Array:
     """Make every block of the result of a map by one task."""
     others = [w] if bias is None else [w, bias]
-    layer = Layer(plan.form, plan, first, *others)
+    layer = GraphLayer(plan.form, plan, first, *others)
     keys = [(array.name, *(0,) * array.ndim) for array in others]
     for (n, *index), (lead, *blocks) in _each([_lead(first), *axes]):
         needs = [*lead, *(block.need for block in blocks)]
         orders = tuple(need.order for need in needs)
-        task = Run(plan.form, _block_spec(plan.spec, blocks), plan.requested, (orders,))
+        task = MapTask(plan.form, _block_spec(plan.spec, blocks), plan.requested, (orders,))
         layer.add((n, 0, *index), task, layer.region(first, needs), *keys)
     return layer.array(first.chunks[0], *chunks)
 
@@ -177,7 +177,7 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
         blocks = forward_blocks(axis, spec.padding_mode, bounds(y_chunks), cuts)
         own = [locate(edges, range(*pair)) for pair in pairwise(cuts)]
         axes.append(list(zip(own, blocks, strict=True)))
-    layer = Layer(plan.form, plan, x, y)
+    layer = GraphLayer(plan.form, plan, x, y)
     leads = list(zip(_lead(x), _lead(y), strict=True))
     number = 0
     for _, ((x_lead, y_lead), *blocks_by_axis) in _each([leads, *axes]):
@@ -185,7 +185,7 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
         of_y = [*y_lead, *(block.need for _, block in blocks_by_axis)]
         orders = tuple(tuple(need.order for need in needs) for needs in (of_x, of_y))
         block_spec = _block_spec(spec, [block for _, block in blocks_by_axis])
-        task = Run(plan.form, block_spec, plan.requested, orders)
+        task = MapTask(plan.form, block_spec, plan.requested, orders)
         index = (number, *(0,) * (spec.rank + 2))
         layer.add(index, task, layer.region(x, of_x), layer.region(y, of_y))
         number += 1
@@ -195,23 +195,26 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
 
 def _folded(spec: ConvSpec, padded: da.Array) -> da.Array:
     """Add the padding's elements to the cells they were read from."""
-    layer = Layer("fold", spec, padded)
+    layer = GraphLayer("fold", spec, padded)
     axes, chunks = [], []
-    for axis, mine in zip(spec.axes, padded.chunks[2:], strict=True):
-        edges = bounds(mine)
+    for axis, padded_chunks in zip(spec.axes, padded.chunks[2:], strict=True):
+        edges = bounds(padded_chunks)
         source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
         cuts = within((edge - axis.lo for edge in edges), axis.big)
-        found = []
+        reads = []
         for start, stop in pairwise(cuts):
             cells = tuple(p for p, o in enumerate(source) if start <= o < stop)
             targets = tuple(source[p] - start for p in cells)
             plain = targets == tuple(range(stop - start))
-            found.append((locate(edges, cells), None if plain else targets, stop - start))
-        axes.append(found)
+            reads.append((locate(edges, cells), None if plain else targets, stop - start))
+        axes.append(reads)
         chunks.append(sizes(cuts))
-    for (n, *index), (lead, *found) in _each([_lead(padded), *axes]):
-        needs = [*lead, *(need for need, _, _ in found)]
-        task = Fold(tuple(t for _, t, _ in found), tuple(size for _, _, size in found))
+    for (n, *index), (lead, *reads_by_axis) in _each([_lead(padded), *axes]):
+        needs = [*lead, *(need for need, _, _ in reads_by_axis)]
+        task = FoldTask(
+            tuple(t for _, t, _ in reads_by_axis),
+            tuple(size for _, _, size in reads_by_axis),
+        )
         layer.add((n, 0, *index), task, layer.region(padded, needs))
     return layer.array(padded.chunks[0], padded.chunks[1], *chunks)
 
@@ -231,7 +234,7 @@ def _each(axes: list[Any]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
         yield index, items
 
 
-def _block_spec(spec: ConvSpec, blocks: Sequence[Block]) -> ConvSpec:
+def _block_spec(spec: ConvSpec, blocks: Sequence[ResultBlock]) -> ConvSpec:
     """Return the zero-padded relation of one block, in canonical order."""
     small, share = spec.kernel_shape[:2]
     axes = tuple(block.axis for block in blocks)

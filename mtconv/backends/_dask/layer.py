@@ -14,10 +14,10 @@ from dask.highlevelgraph import HighLevelGraph
 from mtconv.backends._dask.blocks import cut
 from mtconv.backends._dask.chunks import Need
 
-__all__ = ["Layer"]
+__all__ = ["GraphLayer"]
 
 
-class Layer:
+class GraphLayer:
     """Tasks of one map; equal maps of equal arrays have equal names.
 
     Parameters
