@@ -1,4 +1,4 @@
-"""Folders of the package are attributes after `import mtconv`, and loaded when asked for."""
+"""Folders of the package are attributes after `import mtconv`, loaded when asked for."""
 
 import subprocess
 import sys
