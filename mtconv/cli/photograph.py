@@ -21,6 +21,7 @@ from mtconv.backends.dispatch import BACKENDS, missing_packages
 from mtconv.explaining.explain import explain
 from mtconv.explaining.formatting import seconds_text
 from mtconv.functional import conv, conv_transpose
+from mtconv.kernels import bilinear
 
 __all__ = [
     "Job",
@@ -180,11 +181,7 @@ def bilinear_kernel(scale: int, channels: int) -> Floats:
     >>> bilinear_kernel(2, 1)[0, 0, 0] * 16
     array([1., 3., 3., 1.], dtype=float32)
     """
-    size = 2 * scale - scale % 2
-    distance = np.abs(np.arange(size) - (size - 1) / 2)
-    row = 1 - distance / ((size + 1) // 2)
-    kernel = np.multiply.outer(row, row).astype(np.float32)
-    return np.broadcast_to(kernel, (channels, 1, size, size)).copy()
+    return bilinear(scale, channels=channels, dtype="float32")
 
 
 def measure(job: Job, backend: str) -> Measured:

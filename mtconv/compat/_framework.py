@@ -108,6 +108,8 @@ class Framework:
         Order of the axes of the kernels of the plain and of the depthwise convolution: O
         and I are the channels of its result and, divided by the groups, of its input, M
         the results of each channel C. Empty where there is no such call.
+    linear_kernel : str
+        Order of the axes of the kernels of its linear layers.
     groups : str
         The option that counts groups; "by shape" where shapes tell, empty for none.
     stride, dilation : str
@@ -140,6 +142,7 @@ class Framework:
     data: str
     conv_kernel: str = ""
     depthwise_kernel: str = ""
+    linear_kernel: str = ""
     groups: str = ""
     stride: str = "stride"
     dilation: str = "dilation"
@@ -158,6 +161,12 @@ class Framework:
         """How the kernel is stored."""
         rule: KernelRule = self.rule or self.file.KERNEL
         return rule
+
+    def order(self, form: str) -> str:
+        """Return the order of the axes of kernels of a form that nobody flips."""
+        if form == "linear":
+            return self.linear_kernel
+        return (form == "depthwise" and self.depthwise_kernel) or self.conv_kernel
 
     @property
     def options(self) -> dict[str, Any]:

@@ -138,8 +138,12 @@ def _order(stored: str, wanted: str, rank: int) -> tuple[int, ...]:
 
 
 def plain_kernel(function: str, kernel: Any, source: str, target: str) -> Any:
-    """Rearrange the kernel of a plain convolution; nobody flips these."""
-    rank = KernelRule(source, divided="I").rank(function, "kernel", kernel)
+    """Rearrange the kernel of a plain convolution or of a linear layer; none is flipped."""
+    rule = KernelRule(source, divided="I" if "*" in source else "")
+    rank = rule.rank(function, "kernel", kernel) if "*" in source else 0
+    if kernel.ndim != rank + 2:
+        got = f"an array of {kernel.ndim} dimensions"
+        raise GeometryError(message(function, "kernel", f"must be {rule.shape}", got))
     return permute(kernel, _order(source, target, rank))
 
 
