@@ -20,7 +20,7 @@ from mtconv.geometry import Axis
 from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
-from tests.test_enumeration import BARE, by_loops, relations
+from tests.functional.test_enumeration import BARE, by_loops, relations
 
 GUARD = 64
 

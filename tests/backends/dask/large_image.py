@@ -1,8 +1,8 @@
 """Enlarge an image that memory cannot hold, block by block, and check what comes out.
 
-    python tests/scale/large_dask.py --size 40000 --chunk 2000
-    python tests/scale/large_dask.py --size 40000 --chunk 2000 --workers 2
-    python tests/scale/large_dask.py --zarr large.zarr
+    python tests/backends/dask/large_image.py --size 40000 --chunk 2000
+    python tests/backends/dask/large_image.py --size 40000 --chunk 2000 --workers 2
+    python tests/backends/dask/large_image.py --zarr large.zarr
 
 With `--zarr` the result is first streamed to a store on disk (25.6 GB before
 compression), and what is checked is what the store gives back.

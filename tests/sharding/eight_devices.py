@@ -2,7 +2,8 @@
 
 Every stride up to 4, kernel size up to 7 and dilation up to 3 meets every mesh:
 
-    XLA_FLAGS=--xla_force_host_platform_device_count=8 pytest tests/scale/eight_devices.py
+    export XLA_FLAGS=--xla_force_host_platform_device_count=8
+    pytest tests/sharding/eight_devices.py
 """
 
 from __future__ import annotations

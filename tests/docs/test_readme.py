@@ -8,7 +8,7 @@ import pytest
 
 import mtconv
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_test_command_of_the_readme_is_what_ci_runs():

@@ -172,8 +172,8 @@ def test_booleans_are_refused_before_anything_is_computed() -> None:
 
 def test_a_small_copy_of_the_large_run() -> None:
     """The script enlarges 40,000 x 40,000; here 630 x 630 in chunks that do not fit."""
-    path = Path(__file__).with_name("large_dask.py")
-    spec = importlib.util.spec_from_file_location("large_dask", path)
+    path = Path(__file__).with_name("large_image.py")
+    spec = importlib.util.spec_from_file_location("large_image", path)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     script.check(size=630, chunk=100, compute=dask.compute)

@@ -1,6 +1,6 @@
 """One of two processes of four CPU devices each: `test_sharding.py` starts both.
 
-python tests/scale/two_processes.py 127.0.0.1:PORT 0
+python tests/sharding/two_processes.py 127.0.0.1:PORT 0
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_no_result_is_wrong_in_a_sample_of_random_provocations():
     # In a process of its own: signals go there, and one that hangs ends itself.
     done = subprocess.run(
         [sys.executable, "-m", "tests.heavy.provoke", "--scale", "0.06", "--seed", "5"],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
