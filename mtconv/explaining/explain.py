@@ -88,7 +88,7 @@ def explain(
     solved = "conv" if form == "conv" else "conv_transpose"
     found = problem(solved, first, second, frozen)
     batch = batch_size(found, first)
-    plan = make_plan(form, found, batch, kind, algorithm, backend)
+    plan = make_plan(form, found, first, kind, algorithm, backend)
     sides = (first, second, result_shape(solved, found, first))
     shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(

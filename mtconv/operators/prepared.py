@@ -40,4 +40,4 @@ def apply_prepared(
     )
     if plan not in made:
         made[plan] = module.prepare(plan, kernel)
-    return module.run_prepared(made[plan], batch)
+    return module.run_prepared(plan, made[plan], batch)

@@ -15,7 +15,7 @@ import pytest
 
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import columns, engine, gemm
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
 from mtconv.planning.choose import AVAILABLE, INEXACT
 from mtconv.planning.plan import Plan

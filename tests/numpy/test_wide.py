@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, wide
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends.host.memory import Weights
+from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, run, zeros
 

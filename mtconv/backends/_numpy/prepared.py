@@ -1,4 +1,4 @@
-"""A kernel prepared for many calls: copied once, packed once for the plan's algorithm."""
+"""A kernel prepared for many calls: copied once, packed once for each algorithm."""
 
 from __future__ import annotations
 
@@ -8,40 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends import _numpy
-from mtconv.backends._numpy.weights import Packs
+from mtconv.backends.host.memory import Packs
 from mtconv.planning.plan import Plan
 
-__all__ = ["Prepared", "prepare", "run_prepared"]
+__all__ = ["PreparedKernel", "prepare"]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A plan of "conv" or "conv_transpose" with its kernel, and what was made of it."""
+class PreparedKernel:
+    """A kernel of "conv" or "conv_transpose", and what was made of it."""
 
-    plan: Plan
     kernel: NDArray[Any]
     packs: Packs = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # Packs are made again where they are needed.
-        return {"plan": self.plan, "kernel": self.kernel, "packs": {}}
+        return {"kernel": self.kernel, "packs": {}}
 
 
-def prepare(plan: Plan, kernel: NDArray[Any]) -> Prepared:
-    """Copy a kernel for `run_prepared`; later changes of the original do not matter."""
+def prepare(plan: Plan, kernel: NDArray[Any]) -> PreparedKernel:
+    """Copy a kernel for calls with a plan; later changes of the original do not matter."""
+    del plan
     copy = np.array(kernel, dtype=kernel.dtype.newbyteorder("="), order="C")
     copy.flags.writeable = False
-    return Prepared(plan, copy)
-
-
-def run_prepared(
-    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
-) -> NDArray[Any]:
-    """Run the plan on an array of the shape that it was made for, of any batch size.
-
-    The first call of a transposed convolution packs the kernel as the plan's algorithm
-    needs it, and later calls use that, from any thread. Packs take a few times the memory
-    of the kernel; those of `fft` are spectra as large as its blocks.
-    """
-    return _numpy.run(prepared.plan, data, prepared.kernel, bias, packs=prepared.packs)
+    return PreparedKernel(copy)
