@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
+    from mtconv.operators import KernelConv as KernelConv
+    from mtconv.operators import KernelConvTranspose as KernelConvTranspose
+    from mtconv.operators import hstack as hstack
+    from mtconv.operators import vstack as vstack
 
 __version__ = "0.1.0"
 
@@ -34,14 +38,18 @@ __all__ = [
     "ConvSpec",
     "ConvTranspose",
     "GeometryError",
+    "KernelConv",
+    "KernelConvTranspose",
     "conv",
     "conv_shape",
     "conv_transpose",
     "conv_transpose_shape",
     "explain",
+    "hstack",
     "input_sizes",
     "kernel_grad",
     "overlap_count",
+    "vstack",
     "workers",
 ]
 
@@ -49,8 +57,12 @@ __all__ = [
 _LATER = {
     "Conv": "mtconv.operators",
     "ConvTranspose": "mtconv.operators",
+    "KernelConv": "mtconv.operators",
+    "KernelConvTranspose": "mtconv.operators",
     "explain": "mtconv.explaining.explain",
+    "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
+    "vstack": "mtconv.operators",
     "workers": "mtconv.backends.parallel",
 }
 

@@ -13,14 +13,15 @@ import pytest
 
 from mtconv.backends.dispatch import load, missing_packages
 from mtconv.geometry import Axis
-from mtconv.planning.choose import AVAILABLE, INEXACT
-from mtconv.planning.plan import Plan
+from mtconv.planning.choose import DECLARED, INEXACT
+from mtconv.planning.plan import make_plan
+from mtconv.problem.build import Problem
 from mtconv.problem.layout import Arrangement
 from mtconv.spec import ConvSpec
 
 BARE = Arrangement(batch=False, channels=False, order=None, inverse=None)
-WAYS = [("numpy", algorithm) for algorithm in AVAILABLE["numpy"]]
-WAYS += [("sparse", algorithm) for algorithm in AVAILABLE["sparse"]]
+WAYS = [("numpy", algorithm) for algorithm in DECLARED["numpy"].algorithms]
+WAYS += [("sparse", algorithm) for algorithm in DECLARED["sparse"].algorithms]
 
 # How many relations there are for each n: 40050 in all.
 RELATIONS = {1: 5310, 2: 6660, 3: 8010, 4: 9360, 5: 10710}
@@ -75,7 +76,9 @@ def test_every_small_relation(backend, algorithm, n, values, record_property):
         for form, expected in by_loops(axis, x, w, y).items():
             first = arrays["y" if form == "conv" else "x"]
             second = arrays["y" if form == "kernel_grad" else "w"]
-            plan = Plan(form, spec, BARE, BARE, algorithm, backend)
+            plan = make_plan(
+                form, Problem(spec, BARE, BARE), first.shape, "float64", algorithm, backend
+            )
             got = run(plan, first, second, None, None)
             if exact:
                 assert got.tolist() == expected, (form, axis)

@@ -1,67 +1,78 @@
-"""Which algorithm a call takes, and why: one table of choices per backend and platform."""
+"""What each backend has, and which algorithm a call takes: one row for each backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
+from mtconv.errors import BackendError
 from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
 from mtconv.planning.ladders import jax, numpy, torch
+from mtconv.planning.support import LONG, NUMBERS, Support
+from mtconv.problem.options import PADDING_MODES
 from mtconv.spec import ConvSpec
 
-__all__ = ["AVAILABLE", "CHOICES", "FLOATING", "INEXACT", "Candidate", "Choices"]
-__all__ += ["choose_algorithm"]
-
-Rank = Callable[..., tuple[Candidate, ...]]
+__all__ = ["DECLARED", "FLOATING", "INEXACT", "Candidate", "choose_algorithm", "support_of"]
 
 
-class Choices(NamedTuple):
-    """The algorithms of a backend on one platform.
-
-    Parameters
-    ----------
-    algorithms : tuple of str
-        Their public names.
-    rank : callable
-        Called with spec, form, batch, dtype and ``exact``: every candidate, the one to be
-        taken first.
-    refusal : callable
-        Called with spec, batch, dtype and the name of an algorithm: a candidate that takes
-        its place where it cannot do a problem, or None.
-    """
-
-    algorithms: tuple[str, ...]
-    rank: Rank
-    refusal: Callable[[ConvSpec, int, str, str], Candidate | None]
+def _complete(
+    algorithms: tuple[str, ...], dtypes: tuple[str, ...] = NUMBERS, **choices: Any
+) -> Support:
+    """Declare a backend that has all maps, options and ranks."""
+    return Support(
+        algorithms,
+        dtypes,
+        bias=True,
+        groups=True,
+        padding_modes=PADDING_MODES,
+        **choices,
+    )
 
 
-def _only(algorithm: str) -> Choices:
-    candidate = Candidate(algorithm, None, "the only algorithm of this backend")
-
-    def rank(*_: object, **__: object) -> tuple[Candidate, ...]:
-        return (candidate,)
-
-    return Choices((algorithm,), rank, _none)
-
-
-def _none(*_: object) -> None:
-    return None
+_NUMPY = _complete(
+    numpy.ALGORITHMS,
+    (*NUMBERS, *LONG),
+    ladder=numpy.rank,
+    stand_in=numpy.stand_in,
+    precautions=numpy.precautions,
+)
 
 
-_NUMPY = Choices(numpy.ALGORITHMS, numpy.rank, numpy.refusal)
-CHOICES = {
-    ("numpy", "cpu"): _NUMPY,
-    ("jax", "cpu"): Choices(jax.ALGORITHMS, jax.rank, _none),
-    ("jax", "accelerator"): Choices(jax.ALGORITHMS, jax.rank_on_accelerator, _none),
-    ("sparse", "cpu"): _only("native"),
-    ("torch", "cpu"): Choices(torch.ALGORITHMS, torch.rank, torch.refusal),
-    ("dask", "cpu"): _NUMPY,  # of its blocks
-    ("cupy", "cpu"): _only("polyphase"),
-    ("array_api", "cpu"): _only("polyphase"),
+# A row for each row of `BACKENDS` in mtconv/backends/dispatch.py.
+DECLARED = {
+    "numpy": _NUMPY,
+    "jax": _complete(
+        jax.ALGORITHMS,
+        (*NUMBERS, "int4", "uint4"),
+        ladder=jax.rank,
+        accelerator=jax.rank_on_accelerator,
+    ),
+    "sparse": _complete(("native",), (*NUMBERS, *LONG)),
+    "torch": _complete(
+        torch.ALGORITHMS, torch.DTYPES, ladder=torch.rank, stand_in=torch.stand_in
+    ),
+    "dask": _NUMPY,  # of its blocks
+    "cupy": _complete(("polyphase",)),
+    "array_api": _complete(("polyphase",), (*NUMBERS, *LONG)),
 }
 
-# What each backend has, in order of preference where costs tie.
-AVAILABLE = {backend: choices.algorithms for (backend, _), choices in CHOICES.items()}
+
+def support_of(backend: str) -> Support:
+    """Return what a backend declares.
+
+    Raises
+    ------
+    BackendError
+        If it declares nothing, so that nothing is known to work.
+    """
+    support = DECLARED.get(backend)
+    if support is None:
+        msg = (
+            f"The {backend} backend of mtconv does not declare what it supports. Register "
+            "it with mtconv.backends.register, or add its `Support` to `DECLARED` in "
+            "mtconv/planning/choose.py."
+        )
+        raise BackendError(msg)
+    return support
 
 
 def choose_algorithm(
@@ -71,20 +82,27 @@ def choose_algorithm(
     dtype: str = "float32",
     backend: str = "numpy",
     algorithm: str = "auto",
-    platform: str = "cpu",
+    *,
+    accelerator: bool = False,
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of a backend for one problem; the first one is taken.
 
-    An algorithm that the user names is taken, or what stands in for it where it cannot do
-    the problem; otherwise the backend's table decides, without the inexact algorithms for
-    "exact". A backend without a table of its own for a platform has one for all.
+    An algorithm that the user names is taken; a backend with one algorithm takes it;
+    otherwise the backend's ladder decides, without the inexact ones for "exact". Backends
+    that compile for GPUs and TPUs may have another ladder for an ``accelerator``. Where an
+    algorithm cannot do a problem, another one stands in for it.
     """
-    choices = CHOICES.get((backend, platform)) or CHOICES[backend, "cpu"]
-    if algorithm in ("auto", "exact"):
-        ranked = choices.rank(spec, form, batch, dtype, exact=algorithm == "exact")
-    else:
+    support = support_of(backend)
+    ladder = support.accelerator if accelerator else support.ladder
+    ranked: tuple[Candidate, ...]
+    if algorithm not in ("auto", "exact"):
         ranked = (Candidate(algorithm, None, "named by the caller"),)
-    instead = choices.refusal(spec, batch, dtype, ranked[0].algorithm)
+    elif ladder is None:
+        only = support.algorithms[0]
+        ranked = (Candidate(only, None, "the only algorithm of this backend"),)
+    else:
+        ranked = tuple(ladder(spec, form, batch, dtype, exact=algorithm == "exact"))
+    instead = support.stand_in(spec, batch, dtype, ranked[0].algorithm)
     if instead is None:
         return ranked
     return (instead, *(c for c in ranked if c.algorithm != instead.algorithm))

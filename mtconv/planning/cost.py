@@ -230,8 +230,10 @@ def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     butterflies = int(2.5 * length * log2(max(length, 2)) * transforms)
     joined = length * work.live * items * work.small * work.share * groups
     moved = 2 * itemsize * (length * transforms + work.x + work.y)
-    operations = 20 * (1 + work.live)
-    seconds = (butterflies + 8 * joined) * 3.5 * rates.element + operations * 5 * rates.call
+    operations = tuning.SPECTRUM_CALLS * (1 + work.live)
+    # Single precision is transformed in double precision, and takes as long.
+    each = tuning.BUTTERFLY * rates.element * 4 / itemsize
+    seconds = (butterflies + joined) * each + operations * rates.call
     return Cost(butterflies + 4 * joined, moved, operations, seconds)
 
 

@@ -12,9 +12,9 @@ from functools import lru_cache
 from math import prod
 
 from mtconv.errors import BackendError, GeometryError, message
-from mtconv.planning.candidate import FLOATING, INEXACT, Fallback, computing_dtype
-from mtconv.planning.choose import AVAILABLE, choose_algorithm
-from mtconv.planning.ladders import numpy
+from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
+from mtconv.planning.choose import choose_algorithm, support_of
+from mtconv.planning.support import check_bias, check_problem
 from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word
@@ -103,20 +103,18 @@ def make_plan(
 ) -> Plan:
     """Settle a problem whose first array has a shape: algorithm, dtypes and result."""
     algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
+    support = support_of(backend)
+    check_problem(support, backend, form, settled.spec, dtype)
     _check_algorithm(form, algorithm, dtype, backend)
     spec, batch = settled.spec, batch_size(settled, first)
     with _advising(settled):
         _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0].algorithm
-    computing = computing_dtype(dtype)
-    fallbacks: tuple[Fallback, ...] = ()
-    if backend == "numpy":
-        exact = ""
-        if algorithm == "auto" and best in INEXACT:
-            ranked = choose_algorithm(spec, form, batch, dtype, backend, "exact")
-            exact = ranked[0].algorithm
-        computing = numpy.computing(dtype, best, algorithm)
-        fallbacks = numpy.fallbacks(spec, form, dtype, best, exact)
+    exact = best
+    if algorithm == "auto" and best in INEXACT:
+        ranked = choose_algorithm(spec, form, batch, dtype, backend, "exact")
+        exact = ranked[0].algorithm
+    computing, fallbacks = support.precautions(spec, form, dtype, best, exact)
     return Plan(
         form,
         spec,
@@ -133,7 +131,7 @@ def make_plan(
 
 
 def _check_algorithm(form: str, algorithm: str, dtype: str, backend: str) -> None:
-    available = AVAILABLE[backend]
+    available = support_of(backend).algorithms
     if algorithm not in ("auto", "exact", *available):
         msg = message(
             form,
@@ -171,6 +169,7 @@ def plan_for(
     if bias is not None:
         with _advising(settled):
             _check_bias(form, settled.spec, bias)
+        check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
 
 
@@ -190,6 +189,7 @@ def plan_for_spec(
     if bias is not None:
         with _advising(settled):
             _check_bias(form, spec, bias)
+        check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
 
 

@@ -28,6 +28,10 @@ SUBPIXEL_PACK_MOVES = 2
 ROW_MOVES = 1.6
 # Moves of a result's elements that one more product to be added costs.
 SUM_MOVES = 4
+# What a butterfly of a transform costs, in moves of an element of four bytes, and the array
+# operations that a phase of fft takes, long ones counted as several.
+BUTTERFLY = 1.5
+SPECTRUM_CALLS = 66
 # A product of few rows is only read and written; one with a thin inner dimension waits for
 # its result, as if it were so much deeper.
 FEW_ROWS = 4

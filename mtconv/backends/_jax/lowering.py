@@ -30,9 +30,10 @@ def lower(
     spec, batch, dtype = how.spec, first.shape[0], first.dtype
     on_cpu = platform == "cpu"
     size = batch if isinstance(batch, int) else 1
-    place = "cpu" if on_cpu else "accelerator"
-    problem = (spec, form, size, dtype.name)
-    algorithm = choose_algorithm(*problem, "jax", how.requested, place)[0].algorithm
+    ranked = choose_algorithm(
+        spec, form, size, dtype.name, "jax", how.requested, accelerator=not on_cpu
+    )
+    algorithm = ranked[0].algorithm
     options: dict[str, Any] = {"precision": how.precision}
     if algorithm == "gemm" and on_cpu:
         options["parts"] = gemm.parts_for(spec, batch, dtype.itemsize)

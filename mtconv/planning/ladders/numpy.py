@@ -24,7 +24,7 @@ from mtconv.planning.candidate import (
 from mtconv.planning.cost import Rates, estimate
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "computing", "fallbacks", "rank", "refusal"]
+__all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
 
 ALGORITHMS = ("gemm", "polyphase", "subpixel", "direct", "fft")
 
@@ -85,7 +85,7 @@ def _dilated(spec: ConvSpec) -> bool:
     return any(axis.dilation > 1 for axis in spec.axes)
 
 
-def refusal(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
+def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
     """Return what stands in for an algorithm that cannot do a problem."""
     del dtype
     if not batch or 0 in (*spec.kernel_shape, *spec.small, *spec.big):
@@ -96,38 +96,29 @@ def refusal(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate
     return None
 
 
-def computing(dtype: str, algorithm: str, requested: str) -> str:
-    """Return the dtype that the planned algorithm computes in.
+def precautions(
+    spec: ConvSpec, form: str, dtype: str, algorithm: str, exact: str
+) -> tuple[str, tuple[Fallback, ...]]:
+    """Return the computing dtype, and what computes a call whose values ask for it.
 
-    BLAS multiplies integers in float64 as long as no sum can round; `auto` transforms in
-    double precision.
-    """
-    if dtype not in FLOATING:
-        return dtype if algorithm == "direct" else "float64"
-    if algorithm in INEXACT and requested == "auto":
-        return "complex128" if dtype.startswith("complex") else "float64"
-    return computing_dtype(dtype)
-
-
-def fallbacks(
-    spec: ConvSpec, form: str, dtype: str, algorithm: str, exact: str = ""
-) -> tuple[Fallback, ...]:
-    """List what computes a call instead, where its values ask for it.
-
-    Each takes over from the one before it if its condition holds; the first that does not
-    hold ends the list. ``exact`` is the algorithm of "exact" where "auto" took another.
+    BLAS multiplies integers in float64 as long as no sum can round. Where `auto` takes an
+    inexact algorithm, that works in double precision, and ``exact`` is the one that
+    "exact" takes; otherwise both are the same.
     """
     own = computing_dtype(dtype)
-    if dtype not in FLOATING:
-        return () if algorithm == "direct" else (Fallback("sums", algorithm, own),)
-    first: tuple[Fallback, ...] = ()
-    if exact:
-        first, algorithm = (Fallback("spectra", exact, own),), exact
-    if not _pads(form, spec, algorithm):
-        return first
-    # A padded zero times infinity would be NaN where no tap reaches.
-    condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
-    return (*first, Fallback(condition, "direct", own))
+    if dtype.startswith(("int", "uint")):
+        if algorithm == "direct":
+            return own, ()
+        return "float64", (Fallback("sums", algorithm, own),)
+    last: tuple[Fallback, ...] = ()
+    if _pads(form, spec, exact):
+        # A padded zero times infinity would be NaN where no tap reaches.
+        condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
+        last = (Fallback(condition, "direct", own),)
+    if algorithm == exact:
+        return own, last
+    double = "complex128" if dtype.startswith("complex") else "float64"
+    return double, (Fallback("spectra", exact, own), *last)
 
 
 @lru_cache(maxsize=1024)
