@@ -325,3 +325,22 @@ def test_a_result_of_less_than_a_stride_is_a_cell():
     spec = ConvSpec((Axis(1, 5, 3, 7),), 1, 1, 500)
     found = cut(spec, "conv_transpose", "gemm", 2000, 4)
     assert counts(found, "conv_transpose") == [2, 1, 1, 1]
+
+
+def test_taps_are_cut_where_halos_are_longer_than_blocks():
+    """1440 taps, 199 apart, reach from everywhere to everywhere.
+
+    Cut in space alone, every block would multiply all of x by all taps. Cut by taps, each
+    product is computed at most a few times: pieces hold small elements times taps.
+    """
+    spec = ConvSpec((Axis(4942, 291303, 1440, 1, 199),), 1, 1, 1)
+    tasks = cut(spec, "conv_transpose", "gemm", 1, 8)
+    products = sum(
+        piece.axes[0].small * piece.axes[0].kernel for task in tasks for piece in task
+    )
+    assert spec.multiply_adds <= products <= 3 * spec.multiply_adds
+    assert len(tasks) <= 64
+    for task in tasks:  # of a part of the result, all taps that reach it, and none twice
+        assert all(piece.y == task[0].y for piece in task)
+        taps = [(piece.w[3].start, piece.w[3].stop) for piece in task]
+        assert len(set(taps)) == len(taps)
