@@ -35,7 +35,7 @@ WHOLE = Piece((...,), (...,), (...,), ())
 def call_on(dtype=FLOAT, **arrays):
     """Make a call on some arrays whose padding is zeros."""
     named = {"x": zeros(0), "w": zeros(0), "y": zeros(0), **arrays}
-    return engine.Call(gemm, mtconv.ConvSpec((Axis(1, 1, 1),)), dtype, **named)
+    return engine.Computation(gemm, mtconv.ConvSpec((Axis(1, 1, 1),)), dtype, **named)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_part_of_the_result_is_computed_in_place_where_it_can_be(result, dtype
 
     spec = mtconv.ConvSpec((Axis(5, 6, 2),), 1, 4, 3)
     x, w = zeros(2, 1, 4, 5), zeros(1, 4, 3, 2)
-    engine.conv_transpose(engine.Call(Noted, spec, dtype, x, w, result))
+    engine.conv_transpose(engine.Computation(Noted, spec, dtype, x, w, result))
     assert [np.shares_memory(out, result) for out in written] == [in_place]
     assert written[0].dtype == dtype
     assert (result == 7).all()
@@ -229,7 +229,7 @@ def test_packs_of_a_prepared_kernel_are_those_of_the_caller(algorithm, packings)
     packs = {}
     for _ in range(2):
         arrays = zeros(4, 1, 3, 5), zeros(1, 3, 2, 2), zeros(4, 1, 2, 6)
-        call = engine.Call(ALGORITHMS[algorithm], spec, FLOAT, *arrays, packs=packs)
+        call = engine.Computation(ALGORITHMS[algorithm], spec, FLOAT, *arrays, packs=packs)
         engine.conv_transpose(call)
     assert len(packings) == len(packs) == 1
 

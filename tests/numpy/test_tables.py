@@ -12,7 +12,7 @@ import pytest
 from mtconv.backends._numpy import subpixel, tap_rows
 from mtconv.backends._numpy.col2im import Segment, segments
 from mtconv.backends._numpy.phase_products import PhaseIndices, PhaseProduct, phase_products
-from mtconv.backends._numpy.strided import landings, window_view
+from mtconv.backends.host.strided import landings, window_view
 from mtconv.geometry import Axis, phases
 
 AXIS = Axis(4, 9, 3, 2)

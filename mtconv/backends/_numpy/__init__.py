@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import engine
 from mtconv.backends._numpy.conditions import settled
-from mtconv.backends._numpy.prepared import PreparedKernel, prepare
 from mtconv.backends.arrange import canonical
 from mtconv.backends.host import results
 from mtconv.backends.host.inputs import asarray as asarray
 from mtconv.backends.host.inputs import dtype_of
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
+from mtconv.backends.host.prepared import PreparedKernel, prepare
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
 
@@ -55,7 +55,7 @@ def run(
         if plan.form == "conv":
             x, y = y, x
     groups = spec.groups
-    call = engine.Call(
+    call = engine.Computation(
         algorithm,
         spec,
         computing,

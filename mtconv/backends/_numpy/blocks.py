@@ -10,9 +10,9 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from mtconv.backends._numpy.cuts import AxisPiece, axis_pieces, slices
 from mtconv.backends._numpy.extents import Sizes, fast_extent, fitted
 from mtconv.backends._numpy.footprint import NO_COPIES, Copies
+from mtconv.backends.host.cuts import AxisPiece, axis_pieces, slices
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.strided import landings
 from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.strided import landings
 from mtconv.geometry import Axis, Phase, has_holes, live_phases
 
 __all__ = ["PhaseSum", "overlap_add", "phase_sums", "segments", "sum_by_table", "table"]

@@ -15,8 +15,8 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.counts import Counts, at_a_time
-from mtconv.backends._numpy.strided import Landing, landings
 from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.strided import Landing, landings
 from mtconv.planning import tuning
 
 __all__ = ["NAME", "TRANSFORMS", "add_products", "channels_of", "conv", "conv_transpose"]

@@ -25,12 +25,13 @@ from mtconv.backends.parallel import workers_at_most
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
-__all__ = ["Call", "conv", "conv_transpose", "kernel_grad"]
+__all__ = ["Computation", "conv", "conv_transpose", "kernel_grad"]
 
 Task = tuple[Piece, ...]
+Add = Callable[[Piece, Array, Workspace], None]
 
 
-class Call(NamedTuple):
+class Computation(NamedTuple):
     """What pieces are made of: arrays with their channels cut into groups.
 
     ``x`` is (b, g, ci, *small), ``w`` (g, ci, co, *taps), ``y`` (b, g, co, *big), and
@@ -97,7 +98,7 @@ class Call(NamedTuple):
             store(result, target)
 
 
-def conv_transpose(call: Call) -> None:
+def conv_transpose(call: Computation) -> None:
     """Write the transposed convolution of x to y."""
     item = call.dtype.itemsize
     small = call.w.size * item <= tuning.SHARED_BYTES and not call.algorithm.TRANSFORMS
@@ -113,8 +114,8 @@ def conv_transpose(call: Call) -> None:
         with lend() as space:
             target = call.y[task[0].y]
             result = _result(target, call.dtype, space)
-            if len(task) == 1 and call.spec.padding_mode == "zeros":
-                add(task[0], result, space)
+            if call.spec.padding_mode == "zeros":
+                _sum(task, result, add, space)
             else:
                 result[...] = 0
                 for piece in task:
@@ -129,20 +130,23 @@ def conv_transpose(call: Call) -> None:
     _run(run, call.tasks("conv_transpose", copies), call)
 
 
-def _add_folded(
-    spec: ConvSpec,
-    piece: Piece,
-    result: Array,
-    add: Callable[[Piece, Array, Workspace], None],
-    space: Workspace,
-) -> None:
-    """Add one piece to a part of the result, and all that padding folds onto that."""
-    if spec.padding_mode == "zeros":
+def _sum(task: Task, result: Array, add: Add, space: Workspace) -> None:
+    """Write the sum of all pieces of a task; most have one."""
+    if len(task) == 1:
+        add(task[0], result, space)
+        return
+    result[...] = 0
+    for piece in task:
         with space.frame():
             term = space.take(result.shape, result.dtype)
             add(piece, term, space)
             result += term
-        return
+
+
+def _add_folded(
+    spec: ConvSpec, piece: Piece, result: Array, add: Add, space: Workspace
+) -> None:
+    """Add to a part of the result what padding folds onto it from one piece's taps."""
     for parts in folded_parts(spec, piece.y[3:], piece.w[3:]):
         axes = tuple(part.axis for part in parts)
         x = (*piece.x[:3], *(part.small for part in parts))
@@ -153,7 +157,7 @@ def _add_folded(
             fold_into(result, term, parts)
 
 
-def conv(call: Call) -> None:
+def conv(call: Computation) -> None:
     """Write the convolution of y to x."""
     multiply = call.algorithm.conv
 
@@ -165,15 +169,7 @@ def conv(call: Call) -> None:
         with lend() as space:
             target = call.x[task[0].x]
             result = _result(target, call.dtype, space)
-            if len(task) == 1:
-                add(task[0], result, space)
-            else:
-                result[...] = 0
-                for piece in task:
-                    with space.frame():
-                        term = space.take(result.shape, result.dtype)
-                        add(piece, term, space)
-                        result += term
+            _sum(task, result, add, space)
             call.finish(result, target, task[0].x[1:3])
 
     copies = Copies(
@@ -184,7 +180,7 @@ def conv(call: Call) -> None:
     _run(run, call.tasks("conv", copies), call)
 
 
-def kernel_grad(call: Call) -> None:
+def kernel_grad(call: Computation) -> None:
     """Write the kernel gradient of x and y to w."""
     call.w[...] = 0
 
@@ -208,22 +204,24 @@ def kernel_grad(call: Call) -> None:
     _run(run, call.tasks("kernel_grad", copies), call)
 
 
-def _run(function: Callable[[Task], None], tasks: tuple[Task, ...], call: Call) -> None:
-    """Call a function on every task, on this thread alone or shared with others."""
+def _run(
+    function: Callable[[Task], None], tasks: tuple[Task, ...], call: Computation
+) -> None:
+    """Computation a function on every task, on this thread alone or shared with others."""
     serial = len(tasks) == 1 or is_small(call.inner, len(call.x))
     run_all(function, tasks, 1 if serial else workers_at_most())
 
 
-def _x_is_copied(call: Call) -> bool:
+def _x_is_copied(call: Computation) -> bool:
     """Return whether parts of x are copied whatever their size."""
     return call.x.dtype != call.dtype or not rows_contiguous(call.x)
 
 
-def _y_is_copied(call: Call) -> bool:
+def _y_is_copied(call: Computation) -> bool:
     return call.spec.padding_mode != "zeros" or not gapless(call.y, call.dtype)
 
 
-def _kernel_is_copied(call: Call) -> bool:
+def _kernel_is_copied(call: Computation) -> bool:
     return call.w.dtype != call.dtype or not call.w.flags.c_contiguous
 
 

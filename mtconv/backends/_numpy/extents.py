@@ -12,8 +12,8 @@ from math import prod
 from sys import maxsize
 from typing import NamedTuple
 
-from mtconv.backends._numpy.cuts import axis_slices, finer, halved
 from mtconv.backends._numpy.footprint import Copies, Extent, footprint
+from mtconv.backends.host.cuts import axis_slices, finer, halved
 from mtconv.geometry import Axis, taps_between
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.backends._numpy.counts import Counts
-from mtconv.backends._numpy.cuts import longest
+from mtconv.backends.host.cuts import longest
 from mtconv.geometry import Axis, taps_between
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec

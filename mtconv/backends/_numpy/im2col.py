@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.strided import landings, window_view
 from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.strided import landings, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
 

@@ -18,8 +18,8 @@ from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.counts import Counts, at_a_time
 from mtconv.backends._numpy.im2col import extend, place
 from mtconv.backends._numpy.matmul import multiply
-from mtconv.backends._numpy.strided import window_view
 from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.strided import window_view
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from mtconv import ConvSpec
-from mtconv.backends._numpy import cuts
 from mtconv.backends._numpy.extents import Sizes, targets
+from mtconv.backends.host import cuts
 from mtconv.geometry import Axis
 
 
