@@ -207,7 +207,7 @@ def kernel_grad(call: Computation) -> None:
 def _run(
     function: Callable[[Task], None], tasks: tuple[Task, ...], call: Computation
 ) -> None:
-    """Computation a function on every task, on this thread alone or shared with others."""
+    """Call a function on every task, on this thread alone or shared with others."""
     serial = len(tasks) == 1 or is_small(call.inner, len(call.x))
     run_all(function, tasks, 1 if serial else workers_at_most())
 
