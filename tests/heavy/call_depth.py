@@ -2,8 +2,8 @@
 
     MTCONV_WORKERS=1 python tests/heavy/call_depth.py
 
-prints how many files of mtconv a repeated `conv_transpose` of a middling layer enters, how
-many Python functions of mtconv it calls, and how long the call takes until the backend runs.
+prints how many files of mtconv a repeated `conv_transpose` of a middling layer enters,
+how many functions of mtconv it calls, and how long it takes until the backend runs.
 """
 
 from __future__ import annotations

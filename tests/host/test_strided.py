@@ -9,7 +9,7 @@ import pytest
 
 from mtconv.backends.host.strided import window_view
 from mtconv.geometry import Axis
-from tests.test_enumeration import RELATIONS, relations
+from tests.functional.test_enumeration import RELATIONS, relations
 
 
 def guarded(size, guard=50):

@@ -22,7 +22,7 @@ from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.planning.plan import make_plan
 from mtconv.problem.build import Problem
 from mtconv.spec import ConvSpec
-from tests.test_enumeration import BARE, by_loops, relations
+from tests.functional.test_enumeration import BARE, by_loops, relations
 
 GUARD = 64
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.memory import Workspace
-from mtconv.folds import clip_stretch, fold_stretches, stretch_onto
+from mtconv.folds import fold_stretches, stretch_onto
 from mtconv.geometry import Axis, padded_axis, restrict, taps_between, touched_small
 from mtconv.spec import ConvSpec
 
@@ -23,6 +23,9 @@ __all__ = ["FoldedPart", "fold_into", "folded_parts", "indices", "neighbours", "
 __all__ += ["parts_of", "source_of"]
 
 Array = NDArray[Any]
+
+# Padding of so many times its axis is listed anew by every call, since lists are long.
+MOST_ROUNDS_KEPT = 64
 
 # A stretch of the padded axis and the cells it was read from: both as slices, or as a
 # slice and one cell that all of it repeats.
@@ -78,11 +81,18 @@ def fold_into(y: Array, padded: Array, parts: tuple[FoldedPart, ...]) -> None:
         y[source] += cells
 
 
-@lru_cache(maxsize=1024)
 def parts_of(
     axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int]
 ) -> tuple[FoldedPart, ...]:
     """List the parts of elements ``big`` of one axis that some of its taps reach."""
+    few = axis.lo + axis.hi <= MOST_ROUNDS_KEPT * axis.big
+    return (_kept_parts if few else _kept_parts.__wrapped__)(axis, mode, big, taps)
+
+
+@lru_cache(maxsize=1024)
+def _kept_parts(
+    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int]
+) -> tuple[FoldedPart, ...]:
     start, stop = big
     stretches = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
     pairs = (stretch_onto(stretch, start, stop) for stretch in stretches)
@@ -135,18 +145,21 @@ def _runs_of(spec: ConvSpec, big: tuple[slice, ...]) -> list[tuple[FoldRun, ...]
     ]
 
 
-@lru_cache(maxsize=1024)
 def _runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[FoldRun, ...]:
     """Say where padded cells ``start..stop`` come from, as slices from ``start`` on."""
+    few = stop - start <= MOST_ROUNDS_KEPT * axis.big
+    return (_kept_runs if few else _kept_runs.__wrapped__)(axis, mode, start, stop)
+
+
+@lru_cache(maxsize=1024)
+def _kept_runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[FoldRun, ...]:
     padded = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
-    clipped = (clip_stretch(stretch, start, stop) for stretch in padded)
     return tuple(
         (
             slice(stretch.start - start, stretch.start - start + stretch.cells),
             source_of(stretch.source, stretch.cells, stretch.step),
         )
-        for stretch in clipped
-        if stretch is not None
+        for stretch in padded.between(start, stop)
     )
 
 
