@@ -96,9 +96,9 @@ def test_pixels_have_one_size_in_photograph_and_enlargements(photograph):
     widths = {
         axes.get_title("left"): axes.get_window_extent().width for axes in figure.axes
     }
-    width = pytest.approx(widths["input:\n256 x 256 pixels"], rel=0.02)
-    assert widths["enlarged 2 times:\n512 x 512 pixels"] / 2 == width
-    assert widths["enlarged 4 times:\n1024 x 1024 pixels"] / 4 == width
+    one = pytest.approx(widths["input:\n256 x 256 pixels"], rel=0.02)
+    assert widths["enlarged 2 times:\n512 x 512 pixels"] / 2 == one
+    assert widths["enlarged 4 times:\n1024 x 1024 pixels"] / 4 == one
 
 
 def test_the_command_prints_a_table_and_writes_the_picture(tmp_path, capsys):
