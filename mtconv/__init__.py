@@ -66,12 +66,20 @@ _LATER = {
     "workers": "mtconv.backends.parallel",
 }
 
-_MODULES = ("kernels",)
+# Folders that pages write as attributes; they too are imported when they are asked for.
+_MODULES = (
+    *("compat", "drawing", "kernels", "nn", "sharding", "strategies", "streaming"),
+    *("testing", "verify"),
+)
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"mtconv.{name}")
+        try:
+            return importlib.import_module(f"mtconv.{name}")
+        except ImportError as error:  # so that `hasattr` answers
+            msg = f"mtconv.{name} cannot be imported here: {error}"
+            raise AttributeError(msg) from error
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat._arguments import Arguments, Geometry
-from mtconv.compat._framework import Framework, Options
-from mtconv.compat._kernel import depthwise_kernel, plain_kernel
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.framework import Framework, Options
+from mtconv.conventions.kernel import depthwise_kernel, plain_kernel
 from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.problem.layout import axis_names

@@ -19,7 +19,7 @@ from mtconv.compat import (
     tinygrad,
     torch,
 )
-from mtconv.compat._framework import Framework
+from mtconv.conventions.framework import Framework
 from mtconv.problem.options import PADDING_MODES
 
 # What `mtconv.compat` shows; `FRAMEWORKS` is imported from here.

@@ -33,7 +33,7 @@ _PADDING_RULE = (
     + ", ".join(repr(word) for word in PADDING_WORDS)
 )
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "subpixel", "direct", "fft", "native")
 
 
 class Options(NamedTuple):

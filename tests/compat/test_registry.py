@@ -9,8 +9,8 @@ import pytest
 
 import mtconv
 from mtconv import compat
-from mtconv.compat._framework import size_rules
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.framework import size_rules
 from mtconv.verify.frameworks import LAYERS
 from tests.compat.calls import CALLS
 from tests.compat.draws import DRAWS

@@ -11,7 +11,7 @@ from mtconv import BackendError, GeometryError
 X = np.array([[[1, 2, 0, 3]]])
 KERNEL = np.array([[[1, 10, 100]]])
 MODES = "'zeros', 'circular', 'reflect', 'replicate', 'symmetric'"
-ALGORITHMS = "'auto', 'exact', 'gemm', 'polyphase', 'direct', 'fft', 'native'"
+ALGORITHMS = "'auto', 'exact', 'gemm', 'polyphase', 'subpixel', 'direct', 'fft', 'native'"
 BACKENDS = "'numpy', 'jax', 'sparse', 'torch', 'cupy', 'dask', 'array_api'"
 
 

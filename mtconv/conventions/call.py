@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat._arguments import Arguments, Geometry
-from mtconv.compat._kernel import KernelRule, cast, permute, reshape
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.kernel import KernelRule, cast, permute, reshape
 from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.problem.axes import check_sizes
 from mtconv.problem.layout import SPATIAL, axis_names
 from mtconv.spec import ConvSpec
 
-__all__ = ["Call", "channels_first", "channels_last"]
+__all__ = ["FrameworkCall", "channels_first", "channels_last"]
 
 
 def channels_first(rank: int, *, batched: bool = True) -> tuple[int, ...]:
@@ -27,7 +27,7 @@ def channels_last(rank: int, *, batched: bool = True) -> tuple[int, ...]:
     return (0, rank + 1, *space) if batched else (rank, *space)
 
 
-class Call:
+class FrameworkCall:
     """The arrays of one call, and its other arguments by name.
 
     Parameters

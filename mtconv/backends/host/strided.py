@@ -1,15 +1,45 @@
-"""The one place where views with strides of their own are made, checked before they are."""
+"""Where taps land: as views with strides of their own, checked first, and as indices."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
 
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from mtconv.geometry import Axis
+from mtconv.geometry import Axis, windows
 
-__all__ = ["window_view"]
+__all__ = ["Landing", "landings", "window_view"]
+
+Index = tuple[Any, ...]
+
+
+class Landing(NamedTuple):
+    """One tap, the small and the big elements it joins, and whether all small ones are."""
+
+    tap: Index
+    small: Index
+    big: Index
+    whole: bool
+
+
+@lru_cache(maxsize=1024)
+def landings(axes: tuple[Axis, ...]) -> tuple[Landing, ...]:
+    """List the taps that join any elements."""
+    return tuple(
+        Landing(
+            tuple(window.tap for window in taps),
+            tuple(slice(window.small_start, window.small_stop) for window in taps),
+            tuple(
+                slice(w.big_start, w.big_start + a.stride * (w.cells - 1) + 1, a.stride)
+                for w, a in zip(taps, axes, strict=True)
+            ),
+            all(w.cells == a.small for w, a in zip(taps, axes, strict=True)),
+        )
+        for taps in product(*(windows(axis) for axis in axes))
+    )
 
 
 def window_view(
@@ -26,7 +56,7 @@ def window_view(
     """
     rank = len(axes)
     if y.shape[y.ndim - rank :] != tuple(axis.big for axis in axes):
-        msg = f"y of shape {y.shape} has not the big sizes of {axes}"
+        msg = f"y of shape {y.shape} does not have the big sizes of {axes}"
         raise ValueError(msg)
     for axis in axes:
         first = -axis.lo

@@ -1,4 +1,4 @@
-"""Scratch memory: arenas that are lent to one block at a time.
+"""Memory that a call writes to: scratch arenas, and packed forms of kernels.
 
 Fresh memory costs a page fault for every 4 KiB; blocks of one size after another would pay
 it again and again, so a thread keeps an arena for its next block.
@@ -6,11 +6,15 @@ it again and again, so a thread keeps an arena for its next block.
 A block owns the arena that it was lent: nobody else can reach it until it is given back,
 and it is given back only after a block that ended without an exception. A call that
 interrupts another one on the same thread is lent another arena.
+
+Packed forms are kept beside the kernel that they were made from, never where another
+kernel could be taken for it: in a `Packs` of one call, or of one prepared kernel.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from math import prod
 from types import TracebackType
 from typing import Any
@@ -18,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT_BYTES", "Loan", "Workspace", "lend"]
+__all__ = ["KEPT_BYTES", "Loan", "Packs", "Weights", "Workspace", "aligned", "lend"]
 
 # What a thread keeps between calls; larger arrays are allocated and given back.
 KEPT_BYTES = 16 * 2**20
@@ -56,7 +60,7 @@ class Workspace:
         """Return an array with undefined contents, valid until the frame ends."""
         size = prod(shape) * dtype.itemsize
         if not self._buffer.size:
-            self._buffer = _aligned(KEPT_BYTES)
+            self._buffer = aligned(KEPT_BYTES)
         start = -(-self.used // _ALIGNMENT) * _ALIGNMENT
         if start + size > KEPT_BYTES:
             return np.empty(shape, dtype)
@@ -100,8 +104,61 @@ def _kept_here() -> Workspace:
     return Workspace() if space is None else space
 
 
-def _aligned(size: int) -> NDArray[Any]:
+def aligned(size: int) -> NDArray[Any]:
     """Allocate bytes that start at a multiple of the alignment."""
     whole = np.empty(size + _ALIGNMENT, np.uint8)
     start = -int(whole.__array_interface__["data"][0]) % _ALIGNMENT
     return whole[start : start + size]
+
+
+# Packed forms of one kernel, by part of the kernel, algorithm, form, shape and dtype.
+Packs = dict[tuple[Any, ...], NDArray[Any]]
+
+
+class Weights:
+    """Part of a kernel, (g, ci, co, *taps), and its packed forms where they are kept.
+
+    Parameters
+    ----------
+    array : array
+        The part.
+    packs : dict, optional
+        Packed forms of the whole kernel, which this part adds to. Without it a form is
+        made each time.
+    part : tuple
+        Which part of the kernel this is, and for which algorithm.
+    """
+
+    __slots__ = ("_packs", "_part", "array")
+
+    def __init__(
+        self, array: NDArray[Any], packs: Packs | None = None, part: tuple[Any, ...] = ()
+    ) -> None:
+        self.array = array
+        self._packs = packs
+        self._part = part
+
+    def packed(
+        self,
+        form: tuple[Any, ...],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        space: Workspace,
+        fill: Callable[[NDArray[Any]], None],
+    ) -> NDArray[Any]:
+        """Return an array that depends on this part alone; ``fill`` makes its contents.
+
+        Two threads may both fill one form; they fill it alike. A form is kept only once it
+        is filled.
+        """
+        if self._packs is None:
+            array = space.take(shape, dtype)
+            fill(array)
+            return array
+        key = (self._part, form, shape, dtype)
+        kept = self._packs.get(key)
+        if kept is None:
+            kept = np.empty(shape, dtype)
+            fill(kept)
+            self._packs[key] = kept
+        return kept

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mtconv.compat._arguments import Arguments, Geometry
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["Draws", "Framework", "Options", "SizeRule", "draw_rules", "size_rules"]
