@@ -116,6 +116,14 @@ def checkers(session: nox.Session) -> None:
 
 
 @nox.session
+def proofs(session: nox.Session) -> None:
+    """Prove the arithmetic of an axis for all sizes, and find planted mistakes."""
+    session.install("-e", ".", *group("test"), *group("proofs"))
+    session.run("pytest", "tests/proofs")
+    session.run("python", "-m", "tests.proofs.prove", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the core and samples of the backends, and see that the tests notice."""
     session.install("-e", BACKENDS, *group("mutation"), *group("test"))
