@@ -112,7 +112,11 @@ conv1d_transpose, _, conv3d_transpose = ranked(
     "conv{}d_transpose", _transpose, data_format=_formats
 )
 # In two dimensions Paddle has dilation before groups.
-_transpose_2d.__doc__ = _transpose.__doc__
+_groups = "groups : int\n    Number of groups.\n"
+_dilation = 'dilation : int or sequence of int\n    As in Paddle; "SAME" takes it for 1.\n'
+_transpose_2d.__doc__ = _transpose.__doc__ and _transpose.__doc__.replace(
+    _groups + _dilation, _dilation + _groups
+)
 conv2d_transpose = ranked("conv{}d_transpose", _transpose_2d, data_format=_formats)[1]
 
 
