@@ -66,8 +66,20 @@ _LATER = {
     "workers": "mtconv.backends.parallel",
 }
 
+# Folders that pages write as attributes; they too are imported when they are asked for.
+_MODULES = (
+    *("compat", "drawing", "kernels", "nn", "sharding", "strategies", "streaming"),
+    *("testing", "verify"),
+)
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f"mtconv.{name}")
+        except ImportError as error:  # so that `hasattr` answers
+            msg = f"mtconv.{name} cannot be imported here: {error}"
+            raise AttributeError(msg) from error
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -77,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})
