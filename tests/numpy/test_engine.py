@@ -11,7 +11,7 @@ import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
 from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.backends._numpy.blocks import Piece
-from mtconv.backends.host import loading
+from mtconv.backends.host import memory as loading
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -248,7 +248,7 @@ def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings):
     found = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
     blocks.cut.cache_clear()
     ranges = (range(2), range(2), range(3), range(3))  # g, ci, co, taps
-    parts = {("polyphase", *starts) for starts in product(*ranges)}
+    parts = {("polyphase", starts) for starts in product(*ranges)}
     assert {part for part, _ in packings} == parts
     assert len(packings) == len(parts)
     expected = mtconv.conv_transpose(x, kernel, groups=2, algorithm="direct")

@@ -10,7 +10,7 @@ import pytest
 import mtconv
 from mtconv.backends._numpy import blocks, extents
 from mtconv.backends._numpy.algorithms import ALGORITHMS as BY_NAME
-from mtconv.backends.host import values
+from mtconv.backends.host import inputs as values
 from mtconv.planning import tuning
 
 ALGORITHMS = tuple(BY_NAME)

@@ -9,8 +9,7 @@ import numpy as np
 from mtconv.backends._numpy import promises
 from mtconv.backends._numpy.algorithm import Algorithm, Array
 from mtconv.backends._numpy.algorithms import ALGORITHMS
-from mtconv.backends.host.inputs import dtype_of
-from mtconv.backends.host.values import all_finite, fit_float64, most_folded
+from mtconv.backends.host.inputs import all_finite, dtype_of, fit_float64, most_folded
 from mtconv.planning.plan import Plan
 
 __all__ = ["settled"]

@@ -17,11 +17,19 @@ from mtconv.backends._numpy.algorithm import Algorithm, Array
 from mtconv.backends._numpy.blocks import Piece, cut
 from mtconv.backends._numpy.extents import is_small
 from mtconv.backends._numpy.footprint import Copies
-from mtconv.backends.host.loading import copied, gapless, loaded, rows_contiguous, store
-from mtconv.backends.host.memory import Packs, Weights, Workspace, lend
+from mtconv.backends.host.memory import (
+    Packs,
+    Weights,
+    Workspace,
+    copied,
+    gapless,
+    lend,
+    loaded,
+    rows_contiguous,
+    store,
+)
 from mtconv.backends.host.padding import fold_into, folded_parts, pad_block
-from mtconv.backends.host.threads import run_all
-from mtconv.backends.parallel import workers_at_most
+from mtconv.backends.host.threads import run_all, workers_at_most
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
@@ -65,8 +73,7 @@ class Computation(NamedTuple):
             array = loaded(array, self.dtype, space)
         if self.packs is None:
             return Weights(array)
-        part = [index.start for index in piece.w]
-        return Weights(array, self.packs, (self.algorithm.NAME, *part))
+        return Weights(array, self.packs, (self.algorithm.NAME, piece.key))
 
     def block_of_x(self, piece: Piece, space: Workspace, folded: int) -> Array:
         """Load a part of x as (g, ci, b, *small), contiguous after the batch.
