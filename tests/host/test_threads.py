@@ -132,13 +132,11 @@ def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
 
 
 @pytest.fixture
-def many_blocks(monkeypatch):
+def many_blocks(monkeypatch, cut_anew):
     """Cut small problems into as many blocks as large ones."""
     monkeypatch.setattr(tuning, "FEW_BLOCKS_WORK", 0)
     monkeypatch.setattr(tuning, "FEW_BLOCKS", tuning.LEAST_BLOCKS)
-    blocks.cut.cache_clear()
-    yield
-    blocks.cut.cache_clear()
+    cut_anew()
 
 
 @pytest.mark.usefixtures("many_blocks")
