@@ -74,19 +74,31 @@ def test_enlarging_keeps_the_picture(photograph):
 def test_the_picture_holds_input_outputs_details_and_every_channel(photograph):
     results = [demo.measure(job, "numpy").result for job in demo.jobs(photograph)]
     figure = demo.picture(photograph, results)
-    shown = {axes.get_title(): axes.images[0].get_array() for axes in figure.axes}
+    shown = {axes.get_title("left"): axes.images[0].get_array() for axes in figure.axes}
     for title, image in (
-        ("input: 256 x 256 pixels", photograph),
-        ("enlarged 2x: 512 x 512 pixels", results[0]),
-        ("enlarged 4x: 1024 x 1024 pixels", results[1]),
+        ("input:\n256 x 256 pixels", photograph),
+        ("enlarged 2 times:\n512 x 512 pixels", results[0]),
+        ("enlarged 4 times:\n1024 x 1024 pixels", results[1]),
     ):
         pixels = image.round().clip(0, 255).transpose(1, 2, 0)
         assert (shown[title] == pixels).all(), title
-    mosaic = shown["a layer: 32 channels of 64 x 64"]
-    assert mosaic.shape == (8 * 68, 4 * 68)
+    mosaic = shown["a layer's result:\n32 channels of 64 x 64"]
+    assert mosaic.shape == (4 * 68, 8 * 68)
     last = results[2][31]
     scaled = (last - last.min()) / (last.max() - last.min())
     np.testing.assert_array_equal(mosaic[-66:-2, -66:-2], scaled)
+
+
+def test_pixels_have_one_size_in_photograph_and_enlargements(photograph):
+    results = [demo.measure(job, "numpy").result for job in demo.jobs(photograph)]
+    figure = demo.picture(photograph, results)
+    figure.draw_without_rendering()  # the layout is settled then
+    widths = {
+        axes.get_title("left"): axes.get_window_extent().width for axes in figure.axes
+    }
+    one = pytest.approx(widths["input:\n256 x 256 pixels"], rel=0.02)
+    assert widths["enlarged 2 times:\n512 x 512 pixels"] / 2 == one
+    assert widths["enlarged 4 times:\n1024 x 1024 pixels"] / 4 == one
 
 
 def test_the_command_prints_a_table_and_writes_the_picture(tmp_path, capsys):

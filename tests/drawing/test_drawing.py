@@ -119,6 +119,37 @@ def test_hatched_cells_are_those_that_are_cropped(spec):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "last"),
+    [
+        ({"stride": 2, "padding": 1, "output_padding": 1}, 1),
+        ({"stride": 3, "padding": 1, "output_padding": 2}, 2),
+        ({"stride": 3, "output_padding": 2}, 2),
+        ({"stride": 2, "padding": 1}, 0),
+    ],
+)
+def test_cells_that_output_padding_adds_have_a_dashed_outline(options, last):
+    spec = ConvSpec.from_shapes((4,), (3,), **options)
+    figure = drawing.draw(spec)
+    (size,) = spec.big
+    zero = centres(artist(figure, "big"))[0, 0]
+    dashed = [round(x - zero) for x in centres(artist(figure, "output-padding"))[:, 0]]
+    assert dashed == list(range(size - last, size))
+    words = f"dashed: {last} more by output padding"
+    assert (words in [text.get_text() for text in figure.texts]) == bool(last)
+    plain = drawing.draw(spec, "conv")
+    assert not artist(plain, "output-padding").get_paths()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("spec", GRIDS.values(), ids=GRIDS)
+def test_no_line_of_a_grid_crosses_the_kernel(spec, form):
+    figure = drawing.draw(spec, form)
+    right = centres(artist(figure, "kernel"))[:, 0].max() + 0.5
+    for line in figure.axes[0].lines:
+        assert min(line.get_xdata()) >= right
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("spec", GRIDS.values(), ids=GRIDS)
 def test_numbers_of_a_grid_stand_where_the_taps_land(spec, form):

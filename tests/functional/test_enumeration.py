@@ -14,7 +14,8 @@ import pytest
 from mtconv.backends.dispatch import load, missing_packages
 from mtconv.geometry import Axis
 from mtconv.planning.choose import DECLARED, INEXACT
-from mtconv.planning.plan import Plan
+from mtconv.planning.plan import make_plan
+from mtconv.problem.build import Problem
 from mtconv.problem.layout import Arrangement
 from mtconv.spec import ConvSpec
 
@@ -75,7 +76,9 @@ def test_every_small_relation(backend, algorithm, n, values, record_property):
         for form, expected in by_loops(axis, x, w, y).items():
             first = arrays["y" if form == "conv" else "x"]
             second = arrays["y" if form == "kernel_grad" else "w"]
-            plan = Plan(form, spec, BARE, BARE, algorithm, backend)
+            plan = make_plan(
+                form, Problem(spec, BARE, BARE), first.shape, "float64", algorithm, backend
+            )
             got = run(plan, first, second, None, None)
             if exact:
                 assert got.tolist() == expected, (form, axis)

@@ -11,57 +11,47 @@ therefore cut into tiles of that size, all of them views, in one call.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy.algorithm import Array
+from mtconv.backends.host.memory import Workspace
+from mtconv.planning import tuning
 
-__all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store"]
-
-Array = NDArray[Any]
-
-# Terms that one chain should have; every cut costs a pass over the result. Sums that need
-# more pieces are left to BLAS, which cuts them itself at some hundreds of terms.
-CHAIN = 128
-PIECES = 17
-
-# Multiply-adds up to which a product is not packed, and what makes it thin: few terms, or
-# not so few of them for few rows.
-UNPACKED = 10**6
-THIN_DEPTH = 96
-THIN_ROWS = 64
-MOST_DEPTH = 256
+__all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store", "tile_of"]
 
 
 def matmul(rows: Array, columns: Array, out: Array) -> None:
     """Write ``rows @ columns`` to ``out``, in tiles where it is thin."""
     count, depth = rows.shape[-2:]
     cells = columns.shape[-1]
-    tile = _tile(count, depth, cells) if out.dtype.char == "f" else None
+    tile = tile_of(count, depth, cells) if out.dtype.char == "f" else None
     if tile is None:
         np.matmul(rows, columns, out=out)
         return
     high, wide = tile
     done = cells // wide * wide
     rows = rows.reshape(*rows.shape[:-2], count // high, 1, high, depth)
-    some = columns[..., :done].reshape(*columns.shape[:-1], done // wide, wide)
-    into = out[..., :done].reshape(*out.shape[:-2], count // high, high, -1, wide)
-    np.matmul(rows, some.swapaxes(-3, -2)[..., None, :, :, :], out=into.swapaxes(-3, -2))
+    whole = columns[..., :done].reshape(*columns.shape[:-1], done // wide, wide)
+    tiles = out[..., :done].reshape(*out.shape[:-2], count // high, high, -1, wide)
+    np.matmul(rows, whole.swapaxes(-3, -2)[..., None, :, :, :], out=tiles.swapaxes(-3, -2))
     if done < cells:
-        into = out[..., done:].reshape(*out.shape[:-2], count // high, 1, high, -1)
-        np.matmul(rows, columns[..., None, None, :, done:], out=into)
+        tiles = out[..., done:].reshape(*out.shape[:-2], count // high, 1, high, -1)
+        np.matmul(rows, columns[..., None, None, :, done:], out=tiles)
 
 
 @lru_cache(maxsize=4096)
-def _tile(count: int, depth: int, cells: int) -> tuple[int, int] | None:
+def tile_of(count: int, depth: int, cells: int) -> tuple[int, int] | None:
     """Choose rows and cells of a tile, or None where one product is as fast."""
-    if not 8 <= depth <= (MOST_DEPTH if count <= THIN_ROWS else THIN_DEPTH):
+    if (
+        not 8
+        <= depth
+        <= (tuning.MOST_DEPTH if count <= tuning.THIN_ROWS else tuning.THIN_DEPTH)
+    ):
         return None
-    most = 128 if depth <= THIN_DEPTH else 32
+    most = 128 if depth <= tuning.THIN_DEPTH else 32
     high = next(n for n in range(min(count, most), 0, -1) if count % n == 0)
-    wide = min(UNPACKED // (high * depth), 256) // 32 * 32
+    wide = min(tuning.UNPACKED // (high * depth), 256) // 32 * 32
     return (high, wide) if high >= 8 and 0 < wide < cells else None
 
 
@@ -74,22 +64,22 @@ def multiply(
     cut: bool = True,
     add: bool = False,
 ) -> None:
-    """Write ``rows @ columns`` to ``out``, or add it, cut to chains of `CHAIN` terms."""
+    """Write ``rows @ columns`` to ``out``, or add it; chains have `tuning.CHAIN` terms."""
     depth = rows.shape[-1]
-    pieces = max(-(-depth // CHAIN), 1)
-    if not cut or pieces > PIECES or out.dtype.char not in "fF":
+    pieces = max(-(-depth // tuning.CHAIN), 1)
+    if not cut or pieces > tuning.MOST_PIECES or out.dtype.char not in "fF":
         pieces = 1
     if pieces == 1 and not add:
         matmul(rows, columns, out)
         return
     with space.frame():
-        more = space.take(out.shape, out.dtype)
+        term = space.take(out.shape, out.dtype)
         for piece in range(pieces):
             inner = slice(depth * piece // pieces, depth * (piece + 1) // pieces)
-            into = more if add or piece else out
-            matmul(rows[..., inner], columns[..., inner, :], into)
-            if into is more:
-                out += more
+            target = term if add or piece else out
+            matmul(rows[..., inner], columns[..., inner, :], target)
+            if target is term:
+                out += term
 
 
 def as_matrices(out: Array) -> Array | None:

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy.strided import window_view
+from mtconv.backends.host.strided import window_view
 from mtconv.geometry import Axis
 from tests.functional.test_enumeration import RELATIONS, relations
 
@@ -75,5 +75,5 @@ def test_the_view_cannot_be_written_through():
 
 
 def test_an_array_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="has not the big sizes"):
+    with pytest.raises(ValueError, match="does not have the big sizes"):
         window_view(np.arange(5), (Axis(3, 4, 2),))

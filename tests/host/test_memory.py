@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from mtconv.backends.host.workspace import KEPT_BYTES, Workspace, _aligned, lend
+from mtconv.backends.host.memory import KEPT_BYTES, Workspace, aligned, lend
 
 BYTE = np.dtype(np.uint8)
 
@@ -77,8 +77,8 @@ def test_memory_is_allocated_by_the_first_array_only():
     assert address(space.take((3,), BYTE)) == address(first)
 
 
-def test_aligned_memory_has_its_size():
-    kept = [_aligned(size) for size in (*range(1, 200), 1000)]
+def testaligned_memory_has_its_size():
+    kept = [aligned(size) for size in (*range(1, 200), 1000)]
     assert [len(one) for one in kept] == [*range(1, 200), 1000]
     assert all(address(one) % 64 == 0 for one in kept)
     assert [one.base.nbytes for one in kept] == [len(one) + 64 for one in kept]

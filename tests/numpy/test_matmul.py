@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import product
-from mtconv.backends._numpy.product import as_matrices, matmul, matrices_for, multiply
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy import matmul as products_of
+from mtconv.backends._numpy.matmul import as_matrices, matmul, matrices_for, multiply
+from mtconv.backends.host.memory import Workspace
 
 
 def numbers(*shape, dtype=np.float32):
@@ -24,7 +24,7 @@ def products(monkeypatch):
         return real(rows, columns, out=out)
 
     real = np.matmul
-    monkeypatch.setattr(product.np, "matmul", noted)
+    monkeypatch.setattr(products_of.np, "matmul", noted)
     return found
 
 
@@ -38,8 +38,8 @@ def chains(monkeypatch):
         found.append(rows.shape[-1])
         return real(rows, columns, out)
 
-    real = product.matmul
-    monkeypatch.setattr(product, "matmul", noted)
+    real = products_of.matmul
+    monkeypatch.setattr(products_of, "matmul", noted)
     return found
 
 
@@ -74,7 +74,7 @@ def chains(monkeypatch):
     ],
 )
 def test_tiles(count, depth, cells, tile):
-    assert product._tile(count, depth, cells) == tile
+    assert products_of.tile_of(count, depth, cells) == tile
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_what_was_computed_elsewhere_is_stored(folded):
     items = np.arange(120.0).reshape(2, 3, 2, 10)  # (b, g, c, cells)
     result = np.concatenate(list(items), axis=-1)[None] if folded else items
     out = np.zeros((2, 3, 2, 5, 4))[..., ::2]
-    product.store(result, out)
+    products_of.store(result, out)
     assert np.array_equal(out, items.reshape(out.shape))
 
 

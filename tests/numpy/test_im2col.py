@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import columns
-from mtconv.backends._numpy import product as product_of
-from mtconv.backends._numpy.columns import extend, gather, gather_runs
-from mtconv.backends._numpy.product import as_matrices, matmul
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy import matmul as product_of
+from mtconv.backends._numpy.im2col import extend, gather, gather_runs
+from mtconv.backends._numpy.matmul import as_matrices, matmul
+from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
+from mtconv.planning import tuning
 
 AXES = [
     (Axis(4, 9, 3, 2, 1, 1), Axis(5, 11, 4, 3, 1, 2)),  # phases of the last axis
@@ -46,9 +46,9 @@ def numbered(axes):
 
 @pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("folded", [False, True])
-@pytest.mark.parametrize("few", [0, columns.FEW_COLUMNS])
+@pytest.mark.parametrize("few", [0, tuning.FEW_COLUMNS])
 def test_gather_follows_the_relation(axes, folded, few, monkeypatch):
-    monkeypatch.setattr(columns, "FEW_COLUMNS", few)  # above, and below, a look-up
+    monkeypatch.setattr(tuning, "FEW_COLUMNS", few)  # above, and below, a look-up
     y = numbered(axes)
     expected = by_loops(axes, y).reshape(2, 3, -1, np.prod([a.small for a in axes]))
     if folded:  # items side by side
@@ -131,4 +131,4 @@ def test_results_of_channels_last_layouts_are_written():
     ],
 )
 def test_tiles_of_thin_products(count, depth, cells, tile):
-    assert product_of._tile(count, depth, cells) == tile
+    assert product_of.tile_of(count, depth, cells) == tile

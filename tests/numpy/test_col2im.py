@@ -7,25 +7,25 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import overlap
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy import col2im
+from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import zeros
 
 
 def test_one_stretch_from_one_tap_needs_no_sum():
     """A kernel as long as its stride: every phase is one tap's cells."""
-    even = overlap._steps(Axis(4, 8, 2, 2), 0, 2)
+    even = col2im.phase_sums(Axis(4, 8, 2, 2), 0, 2)
     assert [step.alone is not None for step in even] == [True, True]
-    assert [step.cells for step in even] == [4, 4]
+    assert [step.size for step in even] == [4, 4]
     for axis in (Axis(4, 5, 2), Axis(4, 9, 2, 2), Axis(4, 10, 4, 2)):
-        assert overlap._steps(axis, 0, 2)[0].alone is None
+        assert col2im.phase_sums(axis, 0, 2)[0].alone is None
 
 
 def test_planes_of_one_tap_are_not_copied(watch):
-    sums = watch(overlap, "_sum")
+    sums = watch(col2im, "_sum")
     axes = (Axis(4, 8, 2, 2), Axis(3, 6, 2, 2))
-    overlap.overlap_add(axes, zeros(1, 1, 2, 2, 1, 4, 3), zeros(1, 1, 1, 8, 6), Workspace())
+    col2im.overlap_add(axes, zeros(1, 1, 2, 2, 1, 4, 3), zeros(1, 1, 1, 8, 6), Workspace())
     assert len(sums) == 4  # two phases of the last axis for each of the first
     assert all(np.shares_memory(args[1], args[2]) is False for args, *_ in sums)
 
@@ -33,17 +33,17 @@ def test_planes_of_one_tap_are_not_copied(watch):
 def test_only_results_with_holes_are_cleared():
     """Cells without a tap become zero, all the others are written once."""
     out = np.full((1, 1, 1, 5), np.nan)
-    overlap.overlap_add((Axis(3, 5, 1, 2),), np.ones((1, 1, 1, 1, 3)), out, Workspace())
+    col2im.overlap_add((Axis(3, 5, 1, 2),), np.ones((1, 1, 1, 1, 3)), out, Workspace())
     assert out.ravel().tolist() == [1, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(("taps", "strided"), [(1, 0), (2, 0), (3, 1), (5, 1)])
 def test_a_strided_result_is_written_once(taps, strided, watch):
     """Sums of more than two terms are made beside it; only the last term goes there."""
-    added = watch(overlap, "_add_up")
+    added = watch(col2im, "_add_up")
     axis = Axis(9, 2 * 8 + 2 * taps, 2 * taps, 2)
     out = np.zeros((1, 1, 1, axis.big))
-    overlap.overlap_add((axis,), np.ones((1, 1, 2 * taps, 1, 9)), out, Workspace())
+    col2im.overlap_add((axis,), np.ones((1, 1, 2 * taps, 1, 9)), out, Workspace())
     beside = [args for args, *_ in added if not np.shares_memory(args[2], out)]
     assert bool(beside) == strided
     assert out[0, 0, 0, taps + 7] == min(taps, 9)
@@ -51,10 +51,10 @@ def test_a_strided_result_is_written_once(taps, strided, watch):
 
 @pytest.mark.parametrize("taps", [1, 2, 3, 5])
 def test_a_contiguous_result_is_added_to(taps, watch):
-    added = watch(overlap, "_add_up")
+    added = watch(col2im, "_add_up")
     axis = Axis(9, 8 + taps, taps)
     out = np.zeros((1, 1, 1, axis.big))
-    overlap.overlap_add((axis,), np.ones((1, 1, taps, 1, 9)), out, Workspace())
+    col2im.overlap_add((axis,), np.ones((1, 1, taps, 1, 9)), out, Workspace())
     assert all(np.shares_memory(call.args[2], out) for call in added)
     assert bool(added) == (taps > 1)
     assert out[0, 0, 0].tolist() == [min(n, taps) for n in range(1, 10)] + list(
@@ -63,12 +63,12 @@ def test_a_contiguous_result_is_added_to(taps, watch):
 
 
 def test_tables_of_look_ups_have_a_row_for_each_term():
-    table = overlap._table((Axis(3, 5, 3),), (1, 1, 1, 5))
+    table = col2im.table((Axis(3, 5, 3),), (1, 1, 1, 5))
     # Columns are counted tap by tap, 9 is the zero behind them.
     assert table.tolist() == [[0, 1, 2, 5, 8], [9, 3, 4, 7, 9], [9, 9, 6, 9, 9]]
-    nothing = overlap._table((Axis(3, 5, 3, 1, 1, -9),), (1, 1, 1, 5))
+    nothing = col2im.table((Axis(3, 5, 3, 1, 1, -9),), (1, 1, 1, 5))
     assert set(nothing.ravel().tolist()) == {9}
-    lone = overlap._table((Axis(4, 8, 2, 2),), (1, 1, 1, 8))
+    lone = col2im.table((Axis(4, 8, 2, 2),), (1, 1, 1, 8))
     assert lone.tolist() == [[0, 4, 1, 5, 2, 6, 3, 7]]
 
 
@@ -89,7 +89,7 @@ def test_columns_land_where_the_relation_says(rank):
             landed = columns[(slice(None), slice(None), *j, slice(None), *i)]
             expected[(..., *cell)] += np.moveaxis(landed, 2, 0)
     out, again = (np.full(expected.shape, np.nan) for _ in range(2))
-    overlap.overlap_add(axes, columns, out, Workspace())
-    overlap.sum_by_table(axes, np.append(columns, 0), again, Workspace())
+    col2im.overlap_add(axes, columns, out, Workspace())
+    col2im.sum_by_table(axes, np.append(columns, 0), again, Workspace())
     assert np.array_equal(out, expected)
     assert np.array_equal(again, expected)

@@ -1,4 +1,4 @@
-"""The parts of `blocks.cut`: slices, halves, halos and how many cells fit.
+"""The parts of `blocks.cut`: slices, halves, halos and how many elements fit.
 
 `test_blocks` has whole problems.
 """
@@ -10,7 +10,8 @@ from itertools import pairwise
 import pytest
 
 from mtconv import ConvSpec
-from mtconv.backends._numpy import blocks
+from mtconv.backends._numpy.extents import Sizes, targets
+from mtconv.backends.host import cuts
 from mtconv.geometry import Axis
 
 
@@ -28,7 +29,7 @@ from mtconv.geometry import Axis
     ],
 )
 def test_slices_are_equal_and_at_most_so_long(whole, size, edges):
-    assert blocks._slices(whole, size) == [slice(*pair) for pair in pairwise(edges)]
+    assert cuts.slices(whole, size) == [slice(*pair) for pair in pairwise(edges)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_slices_are_equal_and_at_most_so_long(whole, size, edges):
 def test_slices_are_made_finer_until_there_are_enough_blocks(
     whole, size, count, blocks_wanted, expected
 ):
-    assert blocks._finer(whole, size, count, blocks_wanted) == expected
+    assert cuts.finer(whole, size, count, blocks_wanted) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,12 +82,21 @@ def test_slices_are_made_finer_until_there_are_enough_blocks(
     ],
 )
 def test_axes_are_halved_down_to_a_number_of_cells(whole, target, hard, least, pieces):
-    assert blocks._halve(whole, target, hard, least) == pieces
+    soft = cuts.halved(whole, target, least, max(len(whole) - 1, 1))
+    assert list(cuts.halved(soft, hard, [1] * len(whole))) == pieces
+
+
+def whole_taps(axis, size, *, transposed):
+    """Cut an axis in space alone: small and big elements and relation of each part."""
+    cut = cuts.axis_pieces(axis, size, axis.kernel, transposed)
+    assert all(piece.taps == slice(0, axis.kernel) for (piece,) in cut)
+    return [(piece.small, piece.big, piece.axis) for (piece,) in cut]
 
 
 def test_blocks_of_a_convolution_read_their_halo():
     """Cells 3 to 5 of ten read 2*3 - 1 to 2*5 + 2*2 - 1, the ends less."""
-    found = blocks._axis_blocks(Axis(10, 21, 3, 2, 2, 1), 4, transposed=False)
+    axis = Axis(10, 21, 3, 2, 2, 1)
+    found = whole_taps(axis, 4, transposed=False)
     assert found == [
         (slice(0, 3), slice(0, 8), Axis(3, 8, 3, 2, 2, 1)),
         (slice(3, 6), slice(5, 14), Axis(3, 9, 3, 2, 2, 0)),
@@ -96,7 +106,8 @@ def test_blocks_of_a_convolution_read_their_halo():
 
 def test_blocks_between_phases_share_no_cell():
     """A kernel as long as its stride of 3: cells 0, 1 and 2 of x meet three cells each."""
-    found = blocks._axis_blocks(Axis(5, 15, 3, 3), 4, transposed=True)
+    axis = Axis(5, 15, 3, 3)
+    found = whole_taps(axis, 4, transposed=True)
     assert found == [
         (slice(0, 1), slice(0, 3), Axis(1, 3, 3, 3)),
         (slice(1, 2), slice(3, 6), Axis(1, 3, 3, 3)),
@@ -120,13 +131,14 @@ def test_blocks_between_phases_share_no_cell():
     ],
 )
 def test_edges_of_a_transposed_convolution_are_beginnings_of_strides(axis, size, edges):
-    found = blocks._axis_blocks(axis, size, transposed=True)
+    found = whole_taps(axis, size, transposed=True)
     assert [big for _, big, _ in found] == [slice(*pair) for pair in pairwise(edges)]
 
 
 def test_a_halo_is_read_by_both_neighbours():
     """Four taps, stride 2: cell 6 meets cells 2 and 3, cell 7 meets cells 3 and 4."""
-    found = blocks._axis_blocks(Axis(8, 16, 4, 2, 1, 1), 8, transposed=True)
+    axis = Axis(8, 16, 4, 2, 1, 1)
+    found = whole_taps(axis, 8, transposed=True)
     assert found == [
         (slice(0, 4), slice(0, 7), Axis(4, 7, 4, 2, 1, 1)),
         (slice(3, 8), slice(7, 16), Axis(5, 9, 4, 2, 1, 2)),
@@ -193,10 +205,15 @@ def test_cells_that_a_block_should_have_and_may_have(
 ):
     pairs = zip(kernel, stride, strict=True)
     spec = ConvSpec(tuple(Axis(9, 99, k, s) for k, s in pairs), 1, *channels)
-    sizes = blocks._sizes(spec, 2, itemsize)
-    assert blocks._targets(spec, form, algorithm, sizes) == expected
+    sizes = Sizes(spec, form, algorithm, 2, itemsize)
+    assert targets(sizes, kernel) == expected
 
 
-def test_sizes_are_those_of_one_group():
-    spec = ConvSpec.from_shapes((5, 12, 6, 7), (12, 3, 2, 4), groups=4)
-    assert blocks._sizes(spec, 5, 8) == (5, 4, 3, 3, 8, 42, 8)
+def test_taps_are_cut_to_relations_of_their_own():
+    """Taps 3 and 4 of a dilation of 2 begin 6 later, and read other elements."""
+    ((first, last),) = cuts.axis_pieces(Axis(10, 21, 5, 2, 2, 1), 10, 3, False)
+    assert first == (slice(0, 10), slice(0, 20), slice(0, 2), Axis(10, 20, 2, 2, 2, 1))
+    assert last == (slice(0, 10), slice(3, 21), slice(2, 5), Axis(10, 18, 3, 2, 2, 0))
+    ((first, last),) = cuts.axis_pieces(Axis(3, 9, 2, 1, 6), 9, 1, True)
+    assert first == (slice(0, 3), slice(0, 9), slice(0, 1), Axis(3, 9, 1, 1, 6))
+    assert last == (slice(0, 3), slice(0, 9), slice(1, 2), Axis(3, 9, 1, 1, 6, -6))

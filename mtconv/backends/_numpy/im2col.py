@@ -1,6 +1,6 @@
-"""Columns of y: the cells that every tap meets, gathered for a matrix product.
+"""im2col: the elements that every tap meets, gathered for a matrix product.
 
-y is extended by zeros once, so that one strided copy gathers all taps.
+The array is extended by zeros once, so that one strided copy gathers all taps.
 """
 
 from __future__ import annotations
@@ -13,70 +13,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.overlap import landings
-from mtconv.backends._numpy.strided import window_view
-from mtconv.backends.host.workspace import Workspace
-from mtconv.geometry import Axis, Phase, live_phases, windows
+from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.strided import landings, window_view
+from mtconv.geometry import Axis, live_phases, phase_axis, windows
+from mtconv.planning import tuning
 
-__all__ = [
-    "FOLDED_CELLS",
-    "extend",
-    "fill",
-    "folds",
-    "gather",
-    "gather_runs",
-    "phase_axis",
-    "place",
-    "runs_are_short",
-]
+__all__ = ["clips", "common", "extend", "fill", "folds", "gather", "gather_runs", "place"]
+__all__ += ["runs_are_short", "table"]
 
-Array = NDArray[Any]
-Axes = tuple[Axis, ...]
 Index = tuple[Any, ...]
 
-# Items of fewer cells are put side by side for one matrix product.
-FOLDED_CELLS = 512
 
-# A problem this small costs more calls than work: its columns are one look-up.
-FEW_COLUMNS = 2**14
-
-# Phases that are copied one by one; of more, each is too little for a copy of its own.
-MOST_PHASES = 8
-
-# Zeros around y that may be added whatever its size, in elements.
-FEW_ZEROS = 2**16
-
-
-def folds(batch: int, cells: int) -> bool:
-    """Return whether items are so small that they are put side by side."""
-    return batch > 1 and cells < FOLDED_CELLS
+def folds(batch: int, elements: int) -> bool:
+    """Return whether samples are so small that they are put side by side."""
+    return batch > 1 and elements < tuning.FOLDED_ELEMENTS
 
 
 def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
-    """Gather y (b, g, co, *big) as (items, g, co * taps, cells).
+    """Gather y as columns (n, g, co * taps, e).
 
-    Folded, all items are one, whose cells are those of the first item, the second, ...
+    Folded, all samples are one, whose elements are those of the first sample, the
+    second, ...
     """
     count = prod(y.shape[:3]) * prod(axis.kernel * axis.small for axis in axes)
-    if max(count, y.size) > FEW_COLUMNS:
+    if max(count, y.size) > tuning.FEW_COLUMNS:
         return _gather(axes, y, space, folded)
-    table = _table(axes, y.shape, folded)
-    columns = space.take(table.shape, y.dtype)
+    places = table(axes, y.shape, folded)
+    columns = space.take(places.shape, y.dtype)
     with space.frame():
         flat = space.take((1 + y.size,), y.dtype)
         flat[0] = 0
         flat[1:].reshape(y.shape)[...] = y
-        flat.take(table, out=columns, mode="clip")
+        flat.take(places, out=columns, mode="clip")
     return columns
 
 
 @lru_cache(maxsize=128)
-def _table(axes: Axes, shape: tuple[int, ...], folded: bool) -> NDArray[np.intp]:
-    """List the cell of y, counted from 1, that each column holds; 0 where there is none."""
-    cells = 1 + np.arange(prod(shape)).reshape(shape)
+def table(axes: Axes, shape: tuple[int, ...], folded: bool) -> NDArray[np.intp]:
+    """List the element of y, counted from 1, of each column's; 0 where there is none."""
+    places = 1 + np.arange(prod(shape)).reshape(shape)
     # A copy, for the workspace is much larger.
-    table: NDArray[np.intp] = _gather(axes, cells, Workspace(), folded).copy()
-    return table
+    listed: NDArray[np.intp] = _gather(axes, places, Workspace(), folded).copy()
+    return listed
 
 
 def _gather(axes: Axes, y: Array, space: Workspace, folded: bool) -> Array:
@@ -96,7 +75,7 @@ def _gather(axes: Axes, y: Array, space: Workspace, folded: bool) -> Array:
 def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
     """Gather y as `gather` does, for axes of stride 1, in runs that go on at a row's end.
 
-    All axes but the first have ``full`` cells; those past ``small`` mean nothing.
+    All axes but the first have ``full`` elements; those past ``small`` mean nothing.
     """
     batch, groups, share = y.shape[:3]
     sizes, first, last, starts = _runs(axes)
@@ -111,19 +90,19 @@ def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
     return columns.reshape(batch, groups, -1, last.small)
 
 
-def runs_are_short(axes: Axes, cells: int) -> bool:
+def runs_are_short(axes: Axes, elements: int) -> bool:
     """Return whether `gather_runs` extends y to little more than the columns of a tap.
 
     Where taps are far apart, most of what lies between them would be zeros.
     """
-    return prod(_runs(axes)[0]) <= max(4 * cells, FEW_ZEROS)
+    return prod(_runs(axes)[0]) <= max(4 * elements, tuning.FEW_ZEROS)
 
 
 @lru_cache(maxsize=4096)
 def _runs(
     axes: Axes,
 ) -> tuple[tuple[int, ...], tuple[int, ...], Axis, tuple[int, ...]]:
-    """Size the extended y, say where it begins, and relate runs to its cells in a row.
+    """Size the extended y, say where it begins, and relate runs to its elements in a row.
 
     The axis is that of the last taps; one run of it starts at each place of the others.
     """
@@ -137,45 +116,42 @@ def _runs(
     # One row more, for the last runs to end in.
     sizes = (axes[0].full + 1, *inner)
     first = tuple(-axis.lo for axis in axes)
-    cells = axes[0].small * steps[0]
-    run = Axis(cells, cells + last.extent - 1, last.kernel, 1, last.dilation)
+    elements = axes[0].small * steps[0]
+    run = Axis(elements, elements + last.extent - 1, last.kernel, 1, last.dilation)
     return sizes, first, run, tuple(starts)
 
 
 def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:
-    """Fill columns (b, g, co, *taps, *small) from y (b, g, co, *big)."""
+    """Fill columns (b, g, co, *taps, *small) from y."""
     *outer, last = axes
-    if (
-        not 1 < last.stride <= MOST_PHASES
-        or last.kernel <= last.stride
-        or not _all_live(last)
-    ):
+    several = 1 < last.stride <= tuning.MOST_PHASES and last.kernel > last.stride
+    if not several or not _all_live(last):
         _fill(axes, y, columns, space, copy=False)
         return
-    # Several taps read a cell: what lies a stride apart is put side by side for them.
+    # Several taps read an element: what lies a stride apart is put side by side for them.
     spare = (slice(None),) * len(outer)
     for phase in live_phases(last):
         taps: Index = (..., slice(phase.tap, None, phase.tap_step), *spare, slice(None))
-        mine = phase_axis(last, phase)
-        cells = y[..., phase.start :: last.stride]
-        _fill((*outer, mine), cells, columns[taps], space, copy=True)
+        reads = (*outer, phase_axis(last, phase))
+        elements = y[..., phase.start :: last.stride]
+        _fill(reads, elements, columns[taps], space, copy=True)
 
 
 def _fill(axes: Axes, y: Array, columns: Array, space: Workspace, *, copy: bool) -> None:
     rank = len(axes)
     with space.frame():
         axes, y = extend(axes, y, space, copy=copy)
-        if not any(_clips(axis) for axis in axes):
+        if not any(clips(axis) for axis in axes):
             view = window_view(y, axes)  # (b, g, co, *small, *taps)
             order = (*range(3 + rank, 3 + 2 * rank), *range(3, 3 + rank))
             columns[...] = view.transpose(0, 1, 2, *order)
             return
     lead = (slice(None),) * 3
-    for tap, cells, landing, whole in landings(axes):
-        target = columns[(*lead, *tap)]
-        if not whole:
+    for landing in landings(axes):
+        target = columns[(*lead, *landing.tap)]
+        if not landing.whole:
             target[...] = 0
-        target[(..., *cells)] = y[(..., *landing)]
+        target[(..., *landing.small)] = y[(..., *landing.big)]
     for number, axis in enumerate(axes):  # taps that reach nothing
         live = {window.tap for window in windows(axis)}
         for j in range(axis.kernel):
@@ -185,29 +161,23 @@ def _fill(axes: Axes, y: Array, columns: Array, space: Workspace, *, copy: bool)
 
 @lru_cache(maxsize=4096)
 def _all_live(axis: Axis) -> bool:
-    """Return whether every tap belongs to a phase that y has cells of."""
+    """Return whether every tap belongs to a phase that y has elements of."""
     return sum(phase.taps for phase in live_phases(axis)) == axis.kernel
-
-
-@lru_cache(maxsize=4096)
-def phase_axis(axis: Axis, phase: Phase) -> Axis:
-    """Relate small cells to the cells of one phase: a convolution of stride 1."""
-    return Axis(axis.small, phase.cells, phase.taps, 1, phase.shift_step, phase.shift)
 
 
 def extend(
     axes: Axes, y: Array, space: Workspace, *, always: bool = False, copy: bool = False
 ) -> tuple[Axes, Array]:
-    """Extend y (..., *big) by zeros until every tap meets a cell, and say where it lies.
+    """Extend y (..., *big) by zeros until every tap meets an element; relate it anew.
 
     Where that would take much more memory than y, it is only done ``always``; where y has
-    all cells, it is copied only if ``copy``.
+    all elements, it is copied only if ``copy``.
     """
     sizes, first, extended_axes = _extension(axes)
     if extended_axes == axes and not copy:
         return axes, y
     lead = y.shape[: y.ndim - len(axes)]
-    if not always and prod(lead) * prod(sizes) > max(2 * y.size, FEW_ZEROS):
+    if not always and prod(lead) * prod(sizes) > max(2 * y.size, tuning.FEW_ZEROS):
         return axes, y
     extended = space.take((*lead, *sizes), y.dtype)
     place(y, first, extended)
@@ -216,8 +186,8 @@ def extend(
 
 @lru_cache(maxsize=4096)
 def _extension(axes: Axes) -> tuple[tuple[int, ...], tuple[int, ...], Axes]:
-    """Sizes of the extended y, its first cell, its axes: the same if all cells exist."""
-    if not any(_clips(axis) for axis in axes):
+    """Return sizes, first element and axes of the extended y; as they are if none lacks."""
+    if not any(clips(axis) for axis in axes):
         sizes = tuple(axis.big for axis in axes)
         return sizes, (0,) * len(axes), axes
     sizes = tuple(axis.full for axis in axes)
@@ -225,24 +195,24 @@ def _extension(axes: Axes) -> tuple[tuple[int, ...], tuple[int, ...], Axes]:
     return sizes, first, tuple(replace(a, big=a.full, lo=0) for a in axes)
 
 
-def _clips(axis: Axis) -> bool:
-    """Return whether some taps have no cell to meet."""
+def clips(axis: Axis) -> bool:
+    """Return whether some taps have no element to meet."""
     return axis.lo > 0 or axis.hi > 0
 
 
 def place(source: Array, first: tuple[int, ...], target: Array) -> None:
-    """Copy the cells from ``first`` on to target; what the source lacks is zero."""
+    """Copy the elements from ``first`` on to target; what the source lacks is zero."""
     rank = len(first)
-    taken, placed = _common(first, target.shape[-rank:], source.shape[-rank:])
+    taken, placed = common(first, target.shape[-rank:], source.shape[-rank:])
     target[...] = 0
     target[placed] = source[taken]
 
 
 @lru_cache(maxsize=4096)
-def _common(
+def common(
     first: tuple[int, ...], lengths: tuple[int, ...], sizes: tuple[int, ...]
 ) -> tuple[Index, Index]:
-    """Index the cells that a source has of ``lengths`` cells from ``first`` on, in both."""
+    """Index what a source has of ``lengths`` elements from ``first`` on, in both arrays."""
     taken: list[Any] = []
     placed: list[Any] = []
     for start, length, size in zip(first, lengths, sizes, strict=True):
