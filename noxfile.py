@@ -182,6 +182,7 @@ CONFORMANCE = {
     "tensorflow": "tensorflow,keras",
     "tinygrad": "tinygrad",
     "mlx": "mlx",
+    "paddle": "paddle",
 }
 
 
@@ -202,6 +203,13 @@ def streams(session: nox.Session) -> None:
     session.install("-e", ".", *group("test"))
     env = {"MTCONV_EVERY_CUT": "1"}
     session.run("pytest", "tests/streaming/test_cuts.py", *session.posargs, env=env)
+
+
+@nox.session
+def models(session: nox.Session) -> None:
+    """Move a whole model between torch, flax, equinox and keras by the page's recipes."""
+    session.install("-e", BACKENDS, *group("test"), *group("models"))
+    session.run("pytest", "tests/checkpoints", *session.posargs)
 
 
 @nox.session
