@@ -85,17 +85,17 @@ def explain(
     first = freeze_shape("explain", "x_shape", x_shape)
     second = freeze_shape("explain", "kernel_shape", kernel_shape)
     frozen = geometric(form, "explain", options)
-    solved = "conv" if form == "conv" else "conv_transpose"
-    found = problem(solved, first, second, frozen)
-    batch = batch_size(found, first)
-    plan = make_plan(form, found, first, kind, algorithm, backend)
-    sides = (first, second, result_shape(solved, found, first))
-    shapes = dict(zip(SIDES[solved], sides, strict=True))
+    map_form = "conv" if form == "conv" else "conv_transpose"
+    solved = problem(map_form, first, second, frozen)
+    batch = batch_size(solved, first)
+    plan = make_plan(form, solved, first, kind, algorithm, backend)
+    sides = (first, second, result_shape(map_form, solved, first))
+    shapes = dict(zip(SIDES[map_form], sides, strict=True))
     return Explanation(
         plan,
         kind,
         shapes,
-        _axes(frozen, found, form),
+        _axes(frozen, solved, form),
         _candidates(plan, batch),
         batch * plan.spec.multiply_adds,
         itemsize * sum(map(prod, shapes.values())),
@@ -109,17 +109,17 @@ def _dtype(dtype: Any) -> tuple[str, int]:
     if isinstance(dtype, str) and dtype == "bfloat16":
         return "bfloat16", 2
     try:
-        found = np.dtype(dtype)
+        numpy_dtype = np.dtype(dtype)
     except (TypeError, ValueError):
-        found = np.dtype(object)
-    if found.kind not in "iufc" and found.name != "bfloat16":
+        numpy_dtype = np.dtype(object)
+    if numpy_dtype.kind not in "iufc" and numpy_dtype.name != "bfloat16":
         rule = "must be an integer, floating or complex dtype"
         raise BackendError(message("explain", "dtype", rule, shown(dtype)))
-    return found.name, found.itemsize
+    return numpy_dtype.name, numpy_dtype.itemsize
 
 
-def _axes(options: Options, found: Problem, form: str) -> tuple[AxisFacts, ...]:
-    spec = found.spec
+def _axes(options: Options, solved: Problem, form: str) -> tuple[AxisFacts, ...]:
+    spec = solved.spec
     letters = spec.layout or spec.kernel_layout
     space = None if letters is None else "".join(c for c in letters if c in "DHWL")
     names = axis_names(spec.rank, space)
