@@ -141,7 +141,7 @@ class MapStream(Stream):
         if before is not None:
             line, position, _ = open_steady(line, before)
             if before:
-                lead = arrays.zeros((), "int32", template) + before
+                lead = arrays.number(before, template)
         cells = arrays.blank(template, axis, line.halo)
         return StreamState(cells, lead, position, line.held)
 
