@@ -21,7 +21,7 @@ from typing import Any
 __all__ = ["KERNELS", "cache_folder", "load_kernel"]
 
 # The function of each kernel, in a module of the same name.
-KERNELS = ("lanes", "planes", "rows", "gradient")
+KERNELS = ("lanes", "planes", "rows", "gradient", "gradient_planes")
 
 _lock = threading.RLock()
 

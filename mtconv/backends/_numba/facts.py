@@ -55,9 +55,10 @@ _SINGLE = (
     "row_bytes",  # of one position
     "sums_bytes",
     "bias_bytes",
+    "lanes_bytes",  # of the transposed small side
     # Rows by offset: runs of cells, in tiles of channels by vectors.
     "channels",  # of a tile
-    "pitch",  # cells from one row of a run to the next
+    "pitch",  # cells from one row of a run to the next; in gradients bytes from cell to cell
     "run_rows",  # rows of one run, flattened
     "run_planes",
     "run_bytes",  # of one channel's sums
@@ -83,6 +84,7 @@ _SINGLE = (
     "offsets",
     "phase_first",
     "tap_rows",
+    "row_places",
     "chunks",
     "split_first",
     "extents",

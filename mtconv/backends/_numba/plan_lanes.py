@@ -20,7 +20,7 @@ from mtconv.backends._numba.tables import (
 )
 from mtconv.backends._numba.work import SPACE_BYTES, Work, finish
 
-__all__ = ["plan_lanes"]
+__all__ = ["check_direct", "plan_lanes", "tap_bytes", "taps_are_contiguous"]
 
 # Bytes of the block of results, and of the box of the input, that one task works on.
 SUMS_BYTES = 2**17
@@ -218,10 +218,10 @@ def _packing(
     rows.append((pieces[-1][0] + GRAIN * pieces[-1][1], 0, 0, place))
     phases = phase_taps(case.axes, case.taps, case.w_steps[2:])
     every, first = [], 0
-    contiguous = _taps_are_contiguous(case)
+    contiguous = taps_are_contiguous(case)
     for phase in phases:
         for number, (tap, _) in enumerate(phase):
-            where = tap if contiguous else _tap_bytes(case, tap)
+            where = tap if contiguous else tap_bytes(case, tap)
             every.append((first, len(phase), number, where))
         first += len(phase)
     whole = prod(case.taps)
@@ -243,7 +243,7 @@ def _packing(
     }
 
 
-def _taps_are_contiguous(case: Case) -> bool:
+def taps_are_contiguous(case: Case) -> bool:
     expected = case.stored_size
     for size, step in zip(case.taps[::-1], case.w_steps[:1:-1], strict=True):
         if size > 1 and step != expected:
@@ -252,7 +252,7 @@ def _taps_are_contiguous(case: Case) -> bool:
     return True
 
 
-def _tap_bytes(case: Case, tap: int) -> int:
+def tap_bytes(case: Case, tap: int) -> int:
     rest, c = divmod(tap, case.taps[2])
     a, b = divmod(rest, case.taps[1])
     return sum(n * step for n, step in zip((a, b, c), case.w_steps[2:], strict=True))

@@ -176,20 +176,22 @@ def load_planes(value, stored, facts, box, source, x_end, planes, first, size): 
             fill_vectors(value, row + high * VECTOR_BYTES, count2 - high)
             there = source + i_in * facts.in_steps2 + j_in * facts.in_steps3
             there += (first2 + low) * facts.in_steps4
-            load_row(value, stored, facts, row + low * VECTOR_BYTES, there, x_end, planes, high - low)
+            load_row(
+                value, stored, row + low * VECTOR_BYTES, there, x_end, planes, high - low,
+                facts.in_steps4, facts.in_plane,
+            )  # fmt: skip
 
 
-@njit(nogil=True, inline="always")
-def load_row(value, stored, facts, row, there, x_end, planes, count):  # noqa: PLR0913
-    """Transpose one row of cells, which may lie any step apart."""
-    if facts.in_steps4 == itemsize(stored):
-        rows_to_lanes(value, stored, row, VECTOR_BYTES, there, facts.in_plane, planes, count, x_end)
+@njit(nogil=True)
+def load_row(value, stored, row, there, x_end, planes, count, step, plane):  # noqa: PLR0913
+    """Transpose one row of cells, ``step`` bytes apart, of planes ``plane`` bytes apart."""
+    if step == itemsize(stored):
+        rows_to_lanes(value, stored, row, VECTOR_BYTES, there, plane, planes, count, x_end)
     else:
         for cell in range(count):
             copy_in(
-                value, stored, row + cell * VECTOR_BYTES, there + cell * facts.in_steps4,
-                facts.in_plane, planes,
-            )  # fmt: skip
+                value, stored, row + cell * VECTOR_BYTES, there + cell * step, plane, planes
+            )
 
 
 @njit(nogil=True)
