@@ -151,6 +151,7 @@ def torch(session: nox.Session) -> None:
         "pytest",
         "tests/scale/test_torch.py",
         "tests/scale/test_autocast.py",
+        "tests/backends/test_torch_contract.py",
         *session.posargs,
     )
 
@@ -221,6 +222,19 @@ def docs(session: nox.Session) -> None:
     session.install("-e", BACKENDS, *group("docs"))
     session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
     session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
+
+
+@nox.session
+def explorer(session: nox.Session) -> None:
+    """Hold the explorer of geometry against mtconv in Chromium, and look for barriers."""
+    session.install("-e", ".", "playwright", *group("test"))
+    home = Path(session.create_tmp())
+    npm = shutil.which("npm")
+    env = {}
+    if npm is not None:
+        session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
+        env["MTCONV_AXE"] = str(home / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "tests/explorer", *session.posargs, env=env)
 
 
 @nox.session

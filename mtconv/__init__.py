@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
+    from mtconv.operators import hstack as hstack
+    from mtconv.operators import vstack as vstack
 
 __version__ = "0.1.0"
 
@@ -39,9 +41,11 @@ __all__ = [
     "conv_transpose",
     "conv_transpose_shape",
     "explain",
+    "hstack",
     "input_sizes",
     "kernel_grad",
     "overlap_count",
+    "vstack",
     "workers",
 ]
 
@@ -50,7 +54,9 @@ _LATER = {
     "Conv": "mtconv.operators",
     "ConvTranspose": "mtconv.operators",
     "explain": "mtconv.explaining.explain",
+    "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
+    "vstack": "mtconv.operators",
     "workers": "mtconv.backends.parallel",
 }
 

@@ -18,7 +18,7 @@ import pytest
 
 import mtconv
 from mtconv.backends.dispatch import missing_packages
-from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.strategies import Case
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
@@ -106,7 +106,7 @@ def _engines() -> Iterator[Any]:
             continue
         absent = missing_packages(backend)
         marks = [pytest.mark.skipif(bool(absent), reason=f"needs {', '.join(absent)}")]
-        for algorithm in AVAILABLE[backend]:
+        for algorithm in DECLARED[backend].algorithms:
             if algorithm in INEXACT:
                 continue
             for jit in (False, True) if backend == "jax" else (False,):

@@ -8,7 +8,7 @@ import pytest
 
 import mtconv
 from mtconv.cli.main import COMMANDS, main
-from mtconv.planning.choose import AVAILABLE
+from mtconv.planning.choose import DECLARED
 
 
 def run(capsys, line):
@@ -88,7 +88,7 @@ def test_explain_times_every_algorithm_and_marks_the_choice(capsys):
     rows = [line.split() for line in times.splitlines()[1:]]
     assert status == 0
     assert before.startswith("conv_transpose of float32")
-    assert {row[0] for row in rows} == set(AVAILABLE["numpy"])
+    assert {row[0] for row in rows} == set(DECLARED["numpy"].algorithms)
     (chosen,) = (row[0] for row in rows if row[-1] == "*")
     assert chosen == mtconv.explain((2, 2, 8, 8), (2, 3, 3, 3), stride=2).plan.algorithm
 
@@ -144,3 +144,20 @@ def test_every_command_module_is_registered_and_helps(capsys):
     _, out, _ = run(capsys, "--help")
     for name in COMMANDS:
         assert re.search(rf"^    {name} +[A-Z].*$", out, re.MULTILINE), name
+
+
+def test_draw_writes_a_page_on_which_the_geometry_can_be_changed(capsys, tmp_path):
+    page = tmp_path / "page.html"
+    line = f"draw 1,1,5 1,1,4 --stride 3 --padding 1 --form conv --html {page}"
+    assert run(capsys, line) == (0, f"{page}\n", "")
+    assert "form=conv&axes=14,4,3,1,1,1,0" in page.read_text()
+
+
+@pytest.mark.parametrize("option", ["--overlap", "--move", "--output x.svg"])
+def test_a_page_and_a_picture_are_not_written_at_once(capsys, tmp_path, option):
+    page = tmp_path / "page.html"
+    status, out, err = run(capsys, f"draw 1,1,5 1,1,4 {option} --html {page}")
+    name = option.split()[0]
+    assert (status, out) == (2, "")
+    assert f"must be left out with {name}" in err
+    assert not page.exists()

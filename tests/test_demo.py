@@ -115,7 +115,7 @@ def test_a_missing_backend_is_named_with_its_installation(tmp_path, capsys, monk
     assert main(["demo", "--output", str(tmp_path / "out.png")]) == 0
     out = capsys.readouterr().out
     for name in missing:
-        command = f"python -m pip install 'mtconv[{BACKENDS[name].extra}]'"
+        command = f"python -m {BACKENDS[name].install}"
         assert re.search(rf"^  {name} +{re.escape(command)}$", out, re.MULTILINE)
 
 

@@ -75,7 +75,7 @@ def test_an_unknown_array_is_refused_and_not_converted():
 
 def test_a_missing_library_is_named_with_how_to_install_it(monkeypatch):
     monkeypatch.setattr(dispatch, "missing_packages", lambda _: ("scipy",))
-    monkeypatch.delitem(dispatch._loaded, "sparse", raising=False)
+    monkeypatch.delitem(dispatch.loaded, "sparse", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'mtconv\[sparse\]'"):
         load("sparse")
 

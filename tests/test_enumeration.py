@@ -13,14 +13,14 @@ import pytest
 
 from mtconv.backends.dispatch import load, missing_packages
 from mtconv.geometry import Axis
-from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
 from mtconv.spec import ConvSpec
 
 BARE = Arrangement(batch=False, channels=False, order=None, inverse=None)
-WAYS = [("numpy", algorithm) for algorithm in AVAILABLE["numpy"]]
-WAYS += [("sparse", algorithm) for algorithm in AVAILABLE["sparse"]]
+WAYS = [("numpy", algorithm) for algorithm in DECLARED["numpy"].algorithms]
+WAYS += [("sparse", algorithm) for algorithm in DECLARED["sparse"].algorithms]
 
 # How many relations there are for each n: 40050 in all.
 RELATIONS = {1: 5310, 2: 6660, 3: 8010, 4: 9360, 5: 10710}

@@ -10,7 +10,7 @@ import pytest
 import mtconv
 from mtconv.errors import BackendError, GeometryError
 from mtconv.matrix import build_csr
-from mtconv.planning.choose import AVAILABLE
+from mtconv.planning.choose import DECLARED
 
 CASES = [
     (form, {"stride": (2, 3), "padding": padding, "dilation": dilation})
@@ -93,7 +93,7 @@ def test_the_algorithm_named_by_the_caller_comes_first_with_the_others_behind():
     found = mtconv.explain((1, 8, 32, 32), (8, 8, 4, 4), algorithm="direct", stride=2)
     names = [candidate.algorithm for candidate in found.candidates]
     assert (found.plan.algorithm, names[0]) == ("direct", "direct")
-    assert sorted(names) == sorted(AVAILABLE["numpy"])
+    assert sorted(names) == sorted(DECLARED["numpy"].algorithms)
     assert found.candidates[0].reason == "named by the caller"
 
 
@@ -115,7 +115,7 @@ def test_the_text_holds_geometry_algorithm_reasons_and_costs():
     )
     assert " ".join(lines[5].split()) == "H 16 32 4 2 1 1 1 32 to 33 2, 2"
     assert "multiply-adds: 92 256" in lines
-    for name in AVAILABLE["numpy"]:
+    for name in DECLARED["numpy"].algorithms:
         assert any(line.split()[:1] == [name] for line in lines), name
     assert "for each thread" in lines[-1]
 

@@ -22,7 +22,7 @@ CORE = {
     "input_sizes",
     "kernel_grad",
 }
-MODULES = ("mtconv", "mtconv.testing", "mtconv.strategies")
+MODULES = ("mtconv", "mtconv.backends", "mtconv.testing", "mtconv.strategies")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

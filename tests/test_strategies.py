@@ -189,5 +189,5 @@ def test_options_of_frameworks_are_legal_for_their_calls(framework, data):
 
 
 def test_an_unknown_framework_is_refused():
-    with pytest.raises(ValueError, match="one of torch, jax"):
+    with pytest.raises(ValueError, match="one of mtconv, torch, jax"):
         options_for("theano", size=SIZE, kernel_size=TAPS)

@@ -1,6 +1,7 @@
 """`mtconv verify`: it passes here, it sees what is wrong, and its exports can be read."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import mtconv
 from mtconv import compat
 from mtconv.cli.main import main
+from mtconv.compat.registry import FRAMEWORKS
 from mtconv.verify import export_conformance, random_cases, read_conformance, verify
-from mtconv.verify.frameworks import FRAMEWORKS, Framework, installed
+from mtconv.verify.frameworks import LAYERS, installed
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def test_an_exception_is_a_failure(monkeypatch):
 
 def as_torch(monkeypatch, call):
     """Put a call in the place of torch's, which need not be installed."""
-    monkeypatch.setitem(FRAMEWORKS, "torch", Framework(("numpy",), call))
+    row = replace(FRAMEWORKS["torch"], packages=("numpy",))
+    monkeypatch.setitem(FRAMEWORKS, "torch", row)
+    monkeypatch.setitem(LAYERS, "torch", call)
     return verify(seconds=0.3, backends=(), frameworks=["torch"])
 
 

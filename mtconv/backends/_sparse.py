@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from mtconv.backends._numpy import asarray as asarray
-from mtconv.backends._numpy import result_dtype as result_dtype
 from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends.host.inputs import asarray as asarray
+from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.matrix import Csr, build_csr, gradient_spec
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec

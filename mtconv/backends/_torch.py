@@ -27,7 +27,7 @@ from mtconv.planning.ladders.torch import native_refusal
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "torch"
 
@@ -64,6 +64,15 @@ class _Torch(Library):
     def take(self, array: Any, index: Any, axis: int) -> Any:
         return torch.index_select(array, axis, index)
 
+    def conj(self, array: Any) -> Any:
+        return array.conj()
+
+    def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
+        array = array.detach().resolve_conj().resolve_neg().cpu()
+        if array.dtype == torch.bfloat16:
+            array = array.float()  # NumPy may have no such dtype
+        return array.numpy()  # type: ignore[no-any-return]
+
     def matmul(self, a: Any, b: Any) -> Any:
         if a.is_floating_point() or a.is_complex() or a.device.type == "cpu":
             return product(a, b)
@@ -71,6 +80,12 @@ class _Torch(Library):
 
 
 _LIBRARY = _Torch(torch)
+
+
+def library(arrays: tuple[Any, ...]) -> Library:
+    """Return the functions of torch."""
+    del arrays
+    return _LIBRARY
 
 
 def integer_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -21,16 +21,19 @@ from mtconv.planning.plan import Plan
 __all__ = [
     "BACKENDS",
     "Backend",
+    "BackendRow",
     "all_numpy",
     "backend_for",
     "backend_name",
+    "check_provided",
     "load",
+    "loaded",
     "missing_packages",
 ]
 
 
 class Backend(Protocol):
-    """What a backend module provides."""
+    """What a backend provides: a module with these names, or an object."""
 
     NAME: str
 
@@ -44,25 +47,51 @@ class Backend(Protocol):
         """Execute a plan on arrays of this backend."""
 
 
-class Row(NamedTuple):
-    """A backend: the class of its arrays, its module, and how to install it."""
+class BackendRow(NamedTuple):
+    """A backend: its module, the class of its arrays, and what has to be installed.
 
-    package: str
-    array_class: str
+    ``arrays`` is the package and the class by which arrays are recognised, empty where a
+    backend has no arrays of its own; ``install`` is the command that installs
+    ``requires``.
+    """
+
     module: str
-    requires: tuple[str, ...]
-    extra: str
+    arrays: tuple[str, str] = ("", "")
+    requires: tuple[str, ...] = ()
+    install: str = ""
 
 
 BACKENDS = {
-    "numpy": Row("numpy", "ndarray", "mtconv.backends._numpy", ("numpy",), ""),
-    "jax": Row("jax", "Array", "mtconv.backends._jax", ("jax",), "jax"),
-    "sparse": Row("", "", "mtconv.backends._sparse", ("scipy",), "sparse"),
-    "torch": Row("torch", "Tensor", "mtconv.backends._torch", ("torch",), "torch"),
-    "cupy": Row("cupy", "ndarray", "mtconv.backends._cupy", ("cupy",), "cupy"),
-    "dask": Row("dask.array", "Array", "mtconv.backends._dask", ("dask",), "dask"),
-    "array_api": Row("", "", "mtconv.backends._array_api", (), ""),
+    "numpy": BackendRow("mtconv.backends._numpy", ("numpy", "ndarray"), ("numpy",)),
+    "jax": BackendRow(
+        "mtconv.backends._jax", ("jax", "Array"), ("jax",), "pip install 'mtconv[jax]'"
+    ),
+    "sparse": BackendRow(
+        "mtconv.backends._sparse", ("", ""), ("scipy",), "pip install 'mtconv[sparse]'"
+    ),
+    "torch": BackendRow(
+        "mtconv.backends._torch",
+        ("torch", "Tensor"),
+        ("torch",),
+        "pip install 'mtconv[torch]'",
+    ),
+    "cupy": BackendRow(
+        "mtconv.backends._cupy",
+        ("cupy", "ndarray"),
+        ("cupy",),
+        "pip install 'mtconv[cupy]' (CUDA 12) or 'mtconv[cupy13]' (CUDA 13)",
+    ),
+    "dask": BackendRow(
+        "mtconv.backends._dask",
+        ("dask.array", "Array"),
+        ("dask",),
+        "pip install 'mtconv[dask]'",
+    ),
+    "array_api": BackendRow("mtconv.backends._array_api"),
 }
+
+# What a backend has to provide.
+_PROVIDED = ("NAME", "asarray", "result_dtype", "run")
 
 # The arrays of the three maps; others, such as a bias, may be None.
 _REQUIRED = ("x", "kernel", "y")
@@ -140,10 +169,10 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
     """
     if isinstance(array, _NEUTRAL):
         return None
-    for name, row in BACKENDS.items():
-        module = sys.modules.get(row.package)
+    for name, row in list(BACKENDS.items()):  # `register` may add one meanwhile
+        package, class_name = row.arrays
         # A library whose import has not ended has no such class, and no arrays either.
-        array_class = getattr(module, row.array_class, None)
+        array_class = getattr(sys.modules.get(package), class_name, None)
         # isinstance, since tracers of JAX are not of a subclass of jax.Array.
         if array_class is not None and isinstance(array, array_class):
             return name
@@ -162,7 +191,7 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
 
 
 # Backends whose import has ended.
-_loaded: dict[str, Backend] = {}
+loaded: dict[str, Backend] = {}
 
 
 def load(name: str) -> Backend:
@@ -174,22 +203,28 @@ def load(name: str) -> Backend:
         If its library is not installed; the message says how to install it.
     BackendError
         If this call interrupts the import of the backend on the same thread, as a signal
-        handler or a finalizer can.
+        handler or a finalizer can, or if Python is shutting down and imports nothing.
     """
-    backend = _loaded.get(name)
+    backend = loaded.get(name)
     if backend is None:
         backend = _import(name)
-        _loaded[name] = backend
+        loaded[name] = backend
     return backend
 
 
 def _import(name: str) -> Backend:
     row = BACKENDS[name]
+    if sys.meta_path is None:
+        msg = (
+            f"The {name} backend of mtconv cannot be imported while Python is shutting "
+            "down. Make one call of mtconv with the same kind of arrays before."
+        )
+        raise BackendError(msg)
     absent = missing_packages(name)
     if absent:
         msg = (
             f"The {name} backend of mtconv needs {' and '.join(absent)}, which "
-            f"cannot be imported. Install it with: pip install 'mtconv[{row.extra}]'"
+            f"cannot be imported. Install it with: {row.install}"
         )
         raise ImportError(msg)
     try:
@@ -205,16 +240,30 @@ def _import(name: str) -> Backend:
             "the same kind of arrays before handlers are set."
         )
         raise BackendError(msg)
+    check_provided(name, module)
     return cast("Backend", module)
 
 
-def _interrupts_import(row: Row) -> bool:
+def check_provided(name: str, backend: object) -> None:
+    """Refuse a backend that lacks a part of the contract, or has another name."""
+    absent = [part for part in _PROVIDED if not hasattr(backend, part)]
+    if absent:
+        msg = f"The {name} backend of mtconv must provide {', '.join(absent)}."
+        raise BackendError(msg)
+    own_name = getattr(backend, "NAME", None)
+    if own_name != name:
+        own = shown(own_name)
+        msg = f"The {name} backend of mtconv must have NAME = {name!r}; it is {own}."
+        raise BackendError(msg)
+
+
+def _interrupts_import(row: BackendRow) -> bool:
     """Return whether the import of a backend, or of its library, is under way.
 
     Imports on other threads have ended by the time this is asked: a thread that imports
     the same module waits for them.
     """
-    modules = (sys.modules.get(name) for name in (row.module, row.package, *row.requires))
+    modules = (sys.modules.get(name) for name in (row.module, row.arrays[0], *row.requires))
     # The mark that Python's own import system goes by.
     return any(
         getattr(getattr(module, "__spec__", None), "_initializing", False)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.compat.conversion import CONVENTIONS, convert_kernel
+from mtconv.compat.conversion import convert_kernel
+from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = ".npy, .npz or .safetensors"
     parser.add_argument("source", type=Path, help=f"{files} file to read; never a pickle")
     parser.add_argument("target", type=Path, help=f"{files} file to write")
-    names = ", ".join(CONVENTIONS)
+    names = ", ".join(FRAMEWORKS)
     parser.add_argument("--src", required=True, help=f"the file's convention: {names}")
     parser.add_argument("--dst", required=True, help="the convention to write")
     parser.add_argument("--groups", type=int, default=1, help="groups of every kernel")

@@ -1,4 +1,4 @@
-"""Picture of a geometry: where each tap lands, still or moving."""
+"""Picture of a geometry, still or moving, or a page on which it can be changed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        default=Path("geometry.svg"),
         metavar="FILE",
-        help="picture to write: .svg, .png, .pdf, or .gif, which moves",
+        help="picture to write: .svg, .png, .pdf, or .gif, which moves "
+        "(default: geometry.svg)",
+    )
+    add(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page on which the geometry can be changed, instead of a picture",
     )
 
 
@@ -42,18 +48,31 @@ def run(arguments: argparse.Namespace) -> int:
     spec = spec_from_shapes(
         arguments.x_shape, arguments.kernel_shape, **geometric_options(arguments)
     )
-    _write(spec, arguments)
-    print(arguments.output)
+    if arguments.html is not None:
+        print(_explorer(spec, arguments))
+        return 0
+    path = arguments.output or Path("geometry.svg")
+    _write(spec, arguments, path)
+    print(path)
     return 0
 
 
-def _write(spec: ConvSpec, arguments: argparse.Namespace) -> None:
+def _explorer(spec: ConvSpec, arguments: argparse.Namespace) -> Path:
+    for name in ("overlap", "move", "output"):
+        if getattr(arguments, name):
+            rule = f"must be left out with --{name}"
+            raise GeometryError(message("draw", "--html", rule, str(arguments.html)))
+    from mtconv.explorer import write_explorer
+
+    return write_explorer(arguments.html, spec, arguments.form)
+
+
+def _write(spec: ConvSpec, arguments: argparse.Namespace, path: Path) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         msg = "pictures need matplotlib; install it with: pip install 'mtconv[draw]'"
         raise ImportError(msg)
     from mtconv import drawing
 
-    path: Path = arguments.output
     if arguments.move or path.suffix == ".gif":
         drawing.animate(spec, path, arguments.form, theme=arguments.theme)
         return

@@ -100,7 +100,7 @@ def demo(output: str | Path) -> Path:
     if missing:
         print("\nNot installed, so not shown; install them with:")
         for name in missing:
-            print(f"  {name:<9}  python -m pip install 'mtconv[{BACKENDS[name].extra}]'")
+            print(f"  {name:<9}  python -m {BACKENDS[name].install}")
     picture(photograph, results).savefig(path, dpi=150)
     print(f"\nThe picture: {path}")
     return path

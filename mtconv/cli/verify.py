@@ -10,7 +10,7 @@ from dataclasses import asdict
 from mtconv.backends.dispatch import BACKENDS
 from mtconv.explaining.formatting import table
 from mtconv.verify import Line, Report, export_conformance, verify
-from mtconv.verify.frameworks import FRAMEWORKS
+from mtconv.verify.frameworks import live
 from mtconv.verify.run import CHECKS
 
 __all__ = ["add_arguments", "run"]
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--framework",
         action="append",
-        choices=list(FRAMEWORKS),
+        choices=list(live()),
         help="only this one through mtconv.compat; repeat",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -91,9 +91,9 @@ def _text(report: Report) -> str:
     ]
     parts = [table(("backend", "algorithm", "problems", *CHECKS, "time"), rows, left=2)]
     for name, packages in report.missing.items():
-        extra = BACKENDS[name].extra
-        how = f": pip install 'mtconv[{extra}]'" if extra else ""
-        parts.append(f"not installed: {name} ({', '.join(packages)}){how}")
+        command = BACKENDS[name].install
+        hint = f": {command}" if command else ""
+        parts.append(f"not installed: {name} ({', '.join(packages)}){hint}")
     for line in report.lines:
         for check, messages in line.failures.items():
             if messages:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat._geometry import Geometry
+from mtconv.compat._arguments import Arguments, Geometry
 from mtconv.compat._kernel import KernelRule, cast, permute, reshape
 from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.problem.axes import check_sizes
@@ -27,7 +28,7 @@ def channels_last(rank: int, *, batched: bool = True) -> tuple[int, ...]:
 
 
 class Call:
-    """The arrays of one call and what its geometry needs to know of them.
+    """The arrays of one call, and its other arguments by name.
 
     Parameters
     ----------
@@ -35,43 +36,66 @@ class Call:
         The framework's name of the function, for messages.
     rule : KernelRule
         How the framework stores kernels.
-    x, kernel, bias : tuple of str and array
-        The framework's names of the arrays, and the arrays; a bias may be None.
-    backend : str or None
-        Backend for neutral arrays.
+    names : tuple of str
+        The framework's names of the input, the kernel and the bias; the last is left out
+        where there is none.
+    arguments : mapping of str to object
+        Every argument of the call, ``backend`` and ``algorithm`` included.
     order : tuple of int, optional
         Permutation that brings the kernel into the rule's order.
+    rank : int, optional
+        Number of spatial axes, where the function's name says it.
     """
 
     def __init__(
         self,
         function: str,
         rule: KernelRule,
-        x: tuple[str, Any],
-        kernel: tuple[str, Any],
-        bias: tuple[str, Any] = ("bias", None),
-        backend: str | None = None,
+        names: tuple[str, ...],
+        arguments: Mapping[str, Any],
+        *,
         order: tuple[int, ...] | None = None,
+        rank: int | None = None,
     ) -> None:
-        self.function, self.rule, self.backend = function, rule, backend
-        self.x_name, self.kernel_name, self.bias_name = x[0], kernel[0], bias[0]
-        engine = backend_for(function, backend, **dict((x, kernel, bias)))
-        self.x = engine.asarray(function, *x)
-        self.kernel = engine.asarray(function, *kernel)
+        self.function, self.rule, self.names, self.arguments = (
+            function,
+            rule,
+            names,
+            arguments,
+        )
+        self.backend = arguments["backend"]
+        arrays = {name: arguments[name] for name in names}
+        engine = backend_for(function, self.backend, **arrays)
+        arrays = {
+            name: None
+            if array is None and name in names[2:]
+            else engine.asarray(function, name, array)
+            for name, array in arrays.items()
+        }
+        self.x, self.kernel, self.bias = (*arrays.values(), None)[:3]
         if order is not None:
-            if self.kernel.ndim != len(order):
-                wanted, got = f"must have {len(order)} dimensions", self.kernel.ndim
-                raise GeometryError(message(function, self.kernel_name, wanted, got))
+            self._check_dimensions(len(order))
             self.kernel = permute(self.kernel, order)
-        self.bias = None if bias[1] is None else engine.asarray(function, *bias)
-        self.rank = rule.rank(function, self.kernel_name, self.kernel)
+        if rank is not None:
+            self._check_dimensions(rank + 2)
+        self.rank = rule.rank(function, names[1], self.kernel)
         start = rule.order.index("*")
         self.taps = tuple(self.kernel.shape[start : start + self.rank])
-        names = axis_names(self.rank)
-        check_sizes(function, self.kernel_name, self.taps, names)
+        check_sizes(function, names[1], self.taps, axis_names(self.rank))
+
+    def _check_dimensions(self, count: int) -> None:
+        if self.kernel.ndim != count:
+            rule = f"must have {count} dimensions"
+            raise GeometryError(
+                message(self.function, self.names[1], rule, self.kernel.ndim)
+            )
+
+    def read(self, read: Callable[[Arguments], Geometry]) -> Geometry:
+        """Read the options of this call."""
+        return read(Arguments(self.function, self.arguments, self.small, self.taps))
 
     def batched(self, order: str) -> bool:
-        """Say whether x has a batch axis; ``order`` is its shape for the message."""
+        """Return whether x has a batch axis; ``order`` is its shape for the message."""
         extra = self.x.ndim - self.rank
         if extra not in (1, 2):
             self.refuse_dimensions(f"{self.rank + 2} dimensions {order}, or one fewer")
@@ -80,7 +104,7 @@ class Call:
     def refuse_dimensions(self, wanted: str) -> None:
         """Raise for an x with the wrong number of dimensions."""
         msg = message(
-            self.function, self.x_name, f"must have {wanted}", f"{self.x.ndim} dimensions"
+            self.function, self.names[0], f"must have {wanted}", f"{self.x.ndim} dimensions"
         )
         raise GeometryError(msg)
 
@@ -99,7 +123,7 @@ class Call:
         else:
             self.channels = self.x.shape[order[-self.rank - 1]]
             self.small = tuple(self.x.shape[axis] for axis in order[-self.rank :])
-        check_sizes(self.function, self.x_name, self.small, axis_names(self.rank))
+        check_sizes(self.function, self.names[0], self.small, axis_names(self.rank))
 
     def convert(self, argument: str, dtype: Any) -> None:
         """Convert input and kernel to a wider dtype before any product is taken."""
@@ -115,30 +139,53 @@ class Call:
             raise BackendError(msg) from None
         # A cast may lead to what cannot be multiplied, such as truth values.
         engine = backend_for(self.function, self.backend, x=self.x, kernel=self.kernel)
-        self.x = engine.asarray(self.function, self.x_name, self.x)
-        self.kernel = engine.asarray(self.function, self.kernel_name, self.kernel)
+        self.x = engine.asarray(self.function, self.names[0], self.x)
+        self.kernel = engine.asarray(self.function, self.names[1], self.kernel)
 
     def transposed(
         self,
-        geometry: Geometry,
+        read: Callable[[Arguments], Geometry],
         *,
         cropping: str = "padding",
         grouping: str = "groups",
         bias_column: bool = False,
-        algorithm: str = "auto",
-        precision: Any = None,
     ) -> Any:
-        """Run the transposed convolution.
+        """Read the options and run the transposed convolution.
 
         ``cropping`` and ``grouping`` are the framework's names of the arguments that crop
         and that count groups; ``bias_column`` is for biases of shape (C_out, 1, ..., 1).
         """
+        geometry = self.read(read)
         self.rule.check_groups(
-            self.function, grouping, self.kernel_name, self.kernel, geometry.groups
+            self.function, grouping, self.names[1], self.kernel, geometry.groups
         )
         kernel = self.rule.canonical(self.kernel, geometry.groups)
         if kernel.shape[0] != self.channels:
             self._refuse_channels(kernel.shape[0])
+        self._check_results(cropping, geometry)
+        big_channels = kernel.shape[1] * geometry.groups
+        spec = ConvSpec(
+            geometry.axes,
+            geometry.groups,
+            self.channels,
+            big_channels,
+            geometry.padding_mode,
+            self.layout,
+        )
+        result = spec.conv_transpose(
+            self.x,
+            kernel,
+            self._bias((big_channels,) + (1,) * self.rank * bias_column),
+            algorithm=self.arguments["algorithm"],
+            backend=self.backend,
+            precision=self.arguments.get("precision"),
+        )
+        if self.layout is not None:
+            return result
+        inverse = tuple(self.out_order.index(axis) for axis in range(len(self.out_order)))
+        return permute(result, inverse)
+
+    def _check_results(self, cropping: str, geometry: Geometry) -> None:
         for name, axis in zip(axis_names(self.rank), geometry.axes, strict=True):
             if axis.big < 1:
                 msg = message(
@@ -149,28 +196,6 @@ class Call:
                     axis=name,
                 )
                 raise GeometryError(msg)
-        big_channels = kernel.shape[1] * geometry.groups
-        spec = ConvSpec(
-            geometry.axes,
-            geometry.groups,
-            self.channels,
-            big_channels,
-            geometry.padding_mode,
-            self.layout,
-        )
-        bias = self._bias((big_channels,) + (1,) * self.rank * bias_column)
-        result = spec.conv_transpose(
-            self.x,
-            kernel,
-            bias,
-            algorithm=algorithm,
-            backend=self.backend,
-            precision=precision,
-        )
-        if self.layout is not None:
-            return result
-        inverse = tuple(self.out_order.index(axis) for axis in range(len(self.out_order)))
-        return permute(result, inverse)
 
     def _bias(self, wanted: tuple[int, ...]) -> Any:
         if self.bias is None:
@@ -178,7 +203,7 @@ class Call:
         if tuple(self.bias.shape) != wanted:
             msg = message(
                 self.function,
-                self.bias_name,
+                self.names[2],
                 f"must have one value per output channel, shape {wanted}",
                 f"shape {tuple(self.bias.shape)}",
             )
@@ -188,8 +213,8 @@ class Call:
     def _refuse_channels(self, wanted: int) -> None:
         msg = message(
             self.function,
-            self.x_name,
-            f"must have as many channels as `{self.kernel_name}`, of shape "
+            self.names[0],
+            f"must have as many channels as `{self.names[1]}`, of shape "
             f"{self.rule.shape}, takes: {wanted}",
             f"{self.channels}",
         )

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from mtconv.errors import GeometryError, message
 
-__all__ = ["KernelRule", "cast", "flip", "permute", "reshape"]
+__all__ = [
+    "KernelRule",
+    "cast",
+    "depthwise_kernel",
+    "flip",
+    "permute",
+    "plain_kernel",
+    "reshape",
+]
 
 
 class KernelRule(NamedTuple):
@@ -115,14 +123,50 @@ class KernelRule(NamedTuple):
         return kernel
 
     def _axes(self, wanted: str, rank: int) -> tuple[int, ...]:
-        """Positions of the axes of this rule in the wanted order."""
-        position: dict[str, tuple[int, ...]] = {}
-        at = 0
-        for letter in self.order:
-            width = rank if letter == "*" else 1
-            position[letter] = tuple(range(at, at + width))
-            at += width
-        return sum((position[letter] for letter in wanted), ())
+        return _order(self.order, wanted, rank)
+
+
+def _order(stored: str, wanted: str, rank: int) -> tuple[int, ...]:
+    """Positions of the axes of a stored kernel in the wanted order."""
+    positions: dict[str, tuple[int, ...]] = {}
+    start = 0
+    for letter in stored:
+        width = rank if letter == "*" else 1
+        positions[letter] = tuple(range(start, start + width))
+        start += width
+    return sum((positions[letter] for letter in wanted), ())
+
+
+def plain_kernel(function: str, kernel: Any, source: str, target: str) -> Any:
+    """Rearrange the kernel of a plain convolution; nobody flips these."""
+    rank = KernelRule(source, divided="I").rank(function, "kernel", kernel)
+    return permute(kernel, _order(source, target, rank))
+
+
+def depthwise_kernel(
+    function: str, kernel: Any, source: str, target: str, multiplier: int
+) -> Any:
+    """Rearrange the kernel of a depthwise convolution.
+
+    With one channel axis the kernel is that of as many groups as channels, (C*M, 1, *k)
+    in its order; ``multiplier`` is M. Otherwise C and M have an axis each.
+    """
+    rank = KernelRule(source, divided="I").rank(function, "kernel", kernel)
+    if "C" in source:
+        kernel = permute(kernel, _order(source, "CM*", rank))
+    else:
+        kernel = permute(kernel, _order(source, "OI*", rank))
+        results, per_group = kernel.shape[:2]
+        if per_group != 1 or results % multiplier:
+            rule = "must have one channel per group and multiples of the multiplier"
+            got = f"{per_group} channels per group and {results} results"
+            raise GeometryError(message(function, "kernel", rule, got))
+        kernel = reshape(kernel, (results // multiplier, multiplier, *kernel.shape[2:]))
+    if "C" in target:
+        return permute(kernel, _order("CM*", target, rank))
+    channels, results, *taps = kernel.shape
+    kernel = reshape(kernel, (channels * results, 1, *taps))
+    return permute(kernel, _order("OI*", target, rank))
 
 
 def _regroup(kernel: Any, groups: int) -> Any:

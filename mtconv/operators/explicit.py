@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mtconv.backends.dispatch import backend_for
+from mtconv.backends.libraries import library_of
+from mtconv.operators.linear import LinearMap
 from mtconv.spec import ConvSpec
 
 __all__ = ["Explicit", "How"]
@@ -20,7 +20,7 @@ class How(NamedTuple):
     precision: Any
 
 
-class Explicit:
+class Explicit(LinearMap):
     """A kernel, a spec, the way to compute, and which of the two maps: `form`."""
 
     form: str
@@ -61,7 +61,7 @@ class Explicit:
         from mtconv.operators.spectrum import operator_norm
 
         function = f"{type(self).__name__}.norm"
-        return operator_norm(function, self.spec, np.asarray(self.kernel), tol)
+        return operator_norm(function, self.spec, self._kernel_in_numpy(), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -93,7 +93,7 @@ class Explicit:
         """
         from mtconv.operators.formats import sparse_matrix
 
-        return sparse_matrix(self.form, self.spec, np.asarray(self.kernel), format, order)
+        return sparse_matrix(self.form, self.spec, self._kernel_in_numpy(), format, order)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the kernel's library, zeros and all.
@@ -113,6 +113,17 @@ class Explicit:
         """
         from mtconv.operators.formats import dense_matrix
 
-        dense = dense_matrix(self.form, self.spec, np.asarray(self.kernel))
+        dense = dense_matrix(self.form, self.spec, self._kernel_in_numpy())
         engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
-        return engine.asarray(type(self).__name__, "kernel", dense)
+        dense = engine.asarray(type(self).__name__, "kernel", dense)
+        return library_of(engine, self.kernel).native(dense, self.kernel)
+
+    def _double(self, function: str) -> LinearMap:
+        from mtconv.operators.spectrum import in_double
+
+        kernel = in_double(function, "kernel", self._kernel_in_numpy())
+        return self._make(kernel, self.spec, How(None, "auto", None))
+
+    def _kernel_in_numpy(self) -> Any:
+        engine = backend_for(type(self).__name__, None, kernel=self.kernel)
+        return library_of(engine, self.kernel).to_numpy(self.kernel)

@@ -15,7 +15,7 @@ from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import check_word
 from mtconv.spec import ConvSpec
 
-__all__ = ["FORMATS", "dense_matrix", "sparse_matrix"]
+__all__ = ["FORMATS", "check_format", "dense_matrix", "formatted", "sparse_matrix"]
 
 Array = NDArray[Any]
 
@@ -26,8 +26,7 @@ _FUNCTION = "to_sparse"
 
 def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: str) -> Any:  # noqa: A002
     """Build the matrix of an operator on raveled arrays, in the spec's layout."""
-    format = check_word(_FUNCTION, "format", format, FORMATS)  # noqa: A001
-    order = check_word(_FUNCTION, "order", order, ("C", "F"))
+    format, order = check_format(format, order)  # noqa: A001
     from scipy import sparse
 
     w = canonical_kernel(spec, kernel)
@@ -42,6 +41,22 @@ def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: 
         return _bcoo(built)
     arrays = (built.data, built.indices, built.indptr)
     matrix = _marked(sparse.csr_array(arrays, shape=built.shape))
+    return matrix if format == "csr" else matrix.asformat(format)
+
+
+def check_format(format: str, order: str) -> tuple[str, str]:  # noqa: A002
+    """Check the words of `to_sparse`."""
+    return (
+        check_word(_FUNCTION, "format", format, FORMATS),
+        check_word(_FUNCTION, "order", order, ("C", "F")),
+    )
+
+
+def formatted(matrix: Any, format: str) -> Any:  # noqa: A002
+    """Bring a matrix in compressed sparse rows into a format."""
+    matrix.sum_duplicates()
+    if format == "bcoo":
+        return _bcoo(Csr(matrix.data, matrix.indices, matrix.indptr, matrix.shape))
     return matrix if format == "csr" else matrix.asformat(format)
 
 

@@ -7,8 +7,7 @@ both share a plan.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import Any, Protocol, cast
 
 from mtconv.backends.dispatch import Backend
 from mtconv.planning.plan import Plan, plan_for_spec
@@ -16,11 +15,18 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["PREPARING", "apply_prepared"]
 
-# Backends with `prepare` and `run_prepared`, and the modules that have them.
-PREPARING = {
-    "numpy": "mtconv.backends._numpy.prepared",
-    "sparse": "mtconv.backends._sparse",
-}
+# Backends that are `Preparing`.
+PREPARING = ("numpy", "sparse")
+
+
+class Preparing(Backend, Protocol):
+    """A backend that prepares kernels."""
+
+    def prepare(self, plan: Plan, kernel: Any) -> Any:
+        """Keep a kernel, and what `run_prepared` makes of it."""
+
+    def run_prepared(self, prepared: Any, data: Any) -> Any:
+        """Execute the plan of a prepared kernel on an array."""
 
 
 def apply_prepared(
@@ -33,11 +39,11 @@ def apply_prepared(
     algorithm: str,
 ) -> Any:
     """Apply a map to a batch, with the kernel as prepared by an earlier call if any."""
-    module = import_module(PREPARING[engine.NAME])
+    preparing = cast("Preparing", engine)
     dtype = engine.result_dtype(batch, kernel)
     plan = plan_for_spec(
         form, spec, batch.shape, kernel.shape, dtype, algorithm, engine.NAME
     )
     if plan not in made:
-        made[plan] = module.prepare(plan, kernel)
-    return module.run_prepared(made[plan], batch)
+        made[plan] = preparing.prepare(plan, kernel)
+    return preparing.run_prepared(made[plan], batch)

@@ -28,6 +28,10 @@ SUMS = 4
 CHAIN = 128
 # A product of few rows is only read and written.
 FEW_ROWS = 4
+# What a butterfly of a transform costs, in moves of an element of four bytes, and the array
+# operations that a phase of fft takes, long ones counted as several.
+BUTTERFLY = 1.5
+SPECTRUM_CALLS = 66
 # A product with a thin inner dimension waits for its result: it costs as if it were so
 # much deeper.
 THIN = 24
@@ -222,8 +226,10 @@ def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     butterflies = int(2.5 * length * log2(max(length, 2)) * transforms)
     joined = length * work.live * items * work.small * work.share * groups
     moved = 2 * itemsize * (length * transforms + work.x + work.y)
-    operations = 20 * (1 + work.live)
-    seconds = (butterflies + 8 * joined) * 3.5 * rates.element + operations * 5 * rates.call
+    operations = SPECTRUM_CALLS * (1 + work.live)
+    # Single precision is transformed in double precision, and takes as long.
+    each = BUTTERFLY * rates.element * 4 / itemsize
+    seconds = (butterflies + joined) * each + operations * rates.call
     return Cost(butterflies + 4 * joined, moved, operations, seconds)
 
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 from math import prod
 
 from mtconv.errors import BackendError, GeometryError, message
-from mtconv.planning.choose import AVAILABLE, FLOATING, INEXACT, choose_algorithm
+from mtconv.planning.choose import FLOATING, INEXACT, choose_algorithm, support_of
+from mtconv.planning.support import check_bias, check_problem
 from mtconv.problem.build import Problem, batch_size, match, problem
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word
@@ -84,7 +85,9 @@ def make_plan(
 ) -> Plan:
     """Settle the algorithm of a problem."""
     algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    available = AVAILABLE[backend]
+    support = support_of(backend)
+    check_problem(support, backend, form, found.spec, dtype)
+    available = support.algorithms
     if algorithm not in ("auto", "exact", *available):
         msg = message(
             form,
@@ -139,6 +142,7 @@ def plan_for(
     if bias is not None:
         with _advising(found):
             _check_bias(form, found.spec, bias)
+        check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
 
 
@@ -158,6 +162,7 @@ def plan_for_spec(
     if bias is not None:
         with _advising(found):
             _check_bias(form, spec, bias)
+        check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mtconv
-from mtconv.backends._numpy import results
+from mtconv.backends.host import results
 from tests.benchmarks.harness import Layer, load_layers
 
 __all__ = ["main"]

@@ -149,8 +149,8 @@ ONNX = {
     ),
     "pads": (
         np.array([1]),
-        "`pads` must be one value or one per spatial axis ('H', 'W'); got (1,), of length "
-        "1. Write one integer, or 2 in a tuple.",
+        "`pads` must have 2 integers: the low end of every axis, then the high ends; got "
+        "(1,). For 1 at every end write pads=[1, 1].",
     ),
     "kernel_shape": (np.array([4]), "`kernel_shape` must be W's own, (3,); got (4,)."),
     "output_shape": (

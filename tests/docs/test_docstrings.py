@@ -14,6 +14,7 @@ for package in ("matplotlib", "hypothesis", "jax", "flax", "equinox"):
 CALLS = [f"mtconv.compat.{name}" for name in compat.__all__ if "convert" not in name]
 MODULES = (
     "mtconv",
+    "mtconv.backends",
     "mtconv.testing",
     "mtconv.strategies",
     "mtconv.verify",

@@ -33,12 +33,6 @@ OPERATORS = " ".join(
     f"operators/test_{name}.py"
     for name in ("operators", "matrix", "norm", "padding_modes", "scipy")
 )
-ARRAYS = """
-    values columns strided guards prepared threads large accuracy memory blocks cuts overlap
-    workspace weights results steps phases product engine decisions calls tables pool
-    fft promises quiet wide
-"""
-NUMPY = " ".join(f"numpy/test_{name}.py" for name in ARRAYS.split())
 JAX = " ".join(
     f"jax/test_{name}.py"
     for name in ("algorithms", "compilation", "dtypes", "padding", "transforms")
@@ -49,7 +43,8 @@ TESTS = {
     "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",
     "functional": f"{CORE} test_spec.py test_public_api.py {OPERATORS}",
     "operators": "operators test_notebook.py test_sketch.py",
-    "backends/_numpy": f"{CORE} test_giants.py test_agreement.py {NUMPY}",
+    "backends/_numpy": f"{CORE} test_giants.py test_agreement.py numpy",
+    "backends/host": f"{CORE} host numpy",
     "backends/_sparse+matrix": f"{CORE} test_giants.py test_agreement.py {OPERATORS}",
     "backends/_jax": f"test_notebook.py test_dtypes.py {JAX}",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 
 
 def zeros(*shape):

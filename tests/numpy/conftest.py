@@ -4,9 +4,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mtconv.backends._numpy.blas import guard
-from mtconv.backends._numpy.pool import pool
-
 
 class Call(NamedTuple):
     args: tuple[Any, ...]
@@ -30,20 +27,3 @@ def watch(monkeypatch):
         return calls
 
     return watch
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """List how many threads each call of the tests asks the pool for, besides itself."""
-    if not guard.usable():
-        pytest.skip("needs threadpoolctl")
-    asked = []
-
-    def submit(helpers):
-        helpers = list(helpers)
-        asked.append(len(helpers))
-        real(helpers)
-
-    real = pool.submit
-    monkeypatch.setattr(pool, "submit", submit)
-    return asked

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mtconv
-from mtconv.backends._numpy import results
+from mtconv.backends.host import results
 
 __all__ = ["LIMIT", "Drawn", "draw", "extra_memory"]
 

@@ -10,7 +10,7 @@ from mtconv.backends._numpy import columns
 from mtconv.backends._numpy import product as product_of
 from mtconv.backends._numpy.columns import extend, gather, gather_runs
 from mtconv.backends._numpy.product import as_matrices, matmul
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 AXES = [

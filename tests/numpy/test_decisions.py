@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import columns, direct, padding
+from mtconv.backends._numpy import columns, direct
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host import padding
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 

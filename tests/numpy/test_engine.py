@@ -9,7 +9,7 @@ import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 FLOAT = np.dtype(np.float32)

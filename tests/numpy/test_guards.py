@@ -15,9 +15,9 @@ import pytest
 
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import columns, engine, gemm
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
-from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 from tests.test_enumeration import BARE, by_loops, relations
@@ -76,7 +76,7 @@ def small_or_large(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("small_or_large")
-@pytest.mark.parametrize("algorithm", AVAILABLE["numpy"])
+@pytest.mark.parametrize("algorithm", DECLARED["numpy"].algorithms)
 def test_every_third_relation_between_guards(algorithm, space, record_property):
     numbers = np.random.default_rng(7).integers(1, 2**20, 100).tolist()
     cases = 0

@@ -131,6 +131,28 @@ def test_a_finalizer_at_the_end_of_the_interpreter_is_right(first):
     assert run(program) == ["right", "right"]
 
 
+def test_the_first_call_of_all_in_a_finalizer_at_shutdown_is_refused_with_its_reason():
+    # Python imports nothing any more then, so the backend cannot be had.
+    program = """
+    import mtconv
+    class Last:
+        def __init__(self):
+            self.parts = (mtconv.conv_transpose, mtconv.BackendError, os.write)
+            self.itself = self
+        def __del__(self):
+            call, refusal, write = self.parts
+            try:
+                call([1, 2], [1, 10], stride=2)
+            except refusal as error:
+                write(1, f"{error}\\n".encode())
+    last = Last()
+    """
+    assert run(program) == [
+        "The numpy backend of mtconv cannot be imported while Python is shutting down. "
+        "Make one call of mtconv with the same kind of arrays before."
+    ]
+
+
 def test_a_thread_that_computes_when_the_process_ends_does_not_hold_it_up():
     program = """
     report("first")

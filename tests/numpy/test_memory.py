@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import results, threads
+from mtconv.backends.host import results, threads
 
 MIB = 2**20
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import overlap
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import zeros
 

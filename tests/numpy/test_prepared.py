@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy.prepared import prepare, run_prepared
+from mtconv.backends._numpy import prepare, run_prepared
 from mtconv.planning.plan import plan_for
 from mtconv.problem.options import freeze
 

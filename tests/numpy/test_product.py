@@ -7,7 +7,7 @@ import pytest
 
 from mtconv.backends._numpy import product
 from mtconv.backends._numpy.product import as_matrices, matmul, matrices_for, multiply
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 
 
 def numbers(*shape, dtype=np.float32):

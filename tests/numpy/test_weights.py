@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 
 FLOAT = np.dtype(np.float32)
 

@@ -9,7 +9,7 @@ import pytest
 
 from mtconv.backends._numpy import direct, wide
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, run, zeros
 

@@ -16,7 +16,6 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from mtconv.backends import _numpy
 from mtconv.backends._dask.blocks import Fold, Run
 from mtconv.backends._dask.checks import check_meta, checked
 from mtconv.backends._dask.chunks import (
@@ -33,13 +32,15 @@ from mtconv.backends._dask.chunks import (
     within,
 )
 from mtconv.backends._dask.layer import Layer
+from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends.host import inputs
 from mtconv.errors import BackendError, message
 from mtconv.folds import fold_index
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "dask"
 
@@ -49,7 +50,7 @@ _HALF = frozenset({"float16", "bfloat16"})
 def asarray(function: str, argument: str, array: Any) -> Any:
     """Take Dask arrays of known chunks; neutral arrays stay with NumPy."""
     if not isinstance(array, da.Array):
-        return _numpy.asarray(function, argument, array)
+        return inputs.asarray(function, argument, array)
     if any(isnan(size) for size in array.shape):
         msg = message(
             function,
@@ -59,7 +60,7 @@ def asarray(function: str, argument: str, array: Any) -> Any:
             fix="Call .compute_chunk_sizes() first.",
         )
         raise BackendError(msg)
-    _numpy.asarray(function, argument, np.empty(0, array.dtype))
+    inputs.asarray(function, argument, np.empty(0, array.dtype))
     check_meta(function, argument, array)
     return array
 

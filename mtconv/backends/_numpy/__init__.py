@@ -7,76 +7,27 @@ groups, channels, *big), w (groups, small channels, big channels, *k), all of on
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import engine, promises, results, values
+from mtconv.backends._numpy import engine, promises, values
+from mtconv.backends._numpy.prepared import Prepared, prepare
 from mtconv.backends._numpy.weights import Packs
 from mtconv.backends.arrange import canonical
-from mtconv.errors import BackendError, message
+from mtconv.backends.host import results
+from mtconv.backends.host.inputs import asarray as asarray
+from mtconv.backends.host.inputs import dtype_name, promoted
+from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
+
+__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run", "run_prepared"]
 
 NAME = "numpy"
 
 _HALF = frozenset({"float16", "bfloat16"})
-
-
-def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
-    """Convert neutral arrays to NumPy; refuse what cannot be added and multiplied."""
-    if type(array) is not np.ndarray:
-        if isinstance(array, (np.ma.MaskedArray, np.matrix)):
-            msg = message(
-                function,
-                argument,
-                "must be a plain array",
-                type(array).__name__,
-                fix="Use .filled(0) or numpy.asarray first; a mask would be lost.",
-            )
-            raise BackendError(msg)
-        try:
-            array = np.asarray(array)
-        except (ValueError, TypeError) as error:
-            msg = message(
-                function,
-                argument,
-                "must be a regular nested sequence",
-                str(error).rstrip("."),
-            )
-            raise BackendError(msg) from None
-    if array.dtype.kind not in "iufc" and array.dtype.name != "bfloat16":
-        msg = message(
-            function,
-            argument,
-            "must have integer, floating or complex elements",
-            f"dtype {array.dtype}",
-            fix="Convert it, for example with .astype(float).",
-        )
-        raise BackendError(msg)
-    return array  # type: ignore[no-any-return]
-
-
-def result_dtype(*arrays: NDArray[Any] | None) -> str:
-    """Name the dtype that NumPy promotes these arrays to."""
-    return _name(_promoted(*arrays))
-
-
-@lru_cache(maxsize=64)
-def _name(dtype: np.dtype[Any]) -> str:
-    """Name a dtype; NumPy works the name out every time."""
-    return dtype.name
-
-
-def _promoted(*arrays: NDArray[Any] | None) -> np.dtype[Any]:
-    dtypes = [array.dtype for array in arrays if array is not None]
-    first = dtypes[0]
-    for dtype in dtypes:
-        if dtype is not first:
-            return np.result_type(*dtypes)
-    return first
 
 
 def run(
@@ -92,9 +43,7 @@ def run(
     ``packs`` keeps what algorithms make of the kernel for the next call with it.
     """
     del precision
-    dtype = _promoted(first, second, bias)
-    if not dtype.isnative:
-        dtype = dtype.newbyteorder("=")
+    dtype = promoted(first, second, bias)
     spec = plan.spec
     compute, algorithm = _settle(plan, first, second, bias, dtype)
     if plan.form == "kernel_grad":
@@ -122,6 +71,18 @@ def run(
     return result
 
 
+def run_prepared(
+    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Run the plan on an array of the shape that it was made for, of any batch size.
+
+    The first call of a transposed convolution packs the kernel as the plan's algorithm
+    needs it, and later calls use that, from any thread. Packs take a few times the memory
+    of the kernel; those of `fft` are spectra as large as its blocks.
+    """
+    return run(prepared.plan, data, prepared.kernel, bias, packs=prepared.packs)
+
+
 def _settle(
     plan: Plan,
     first: NDArray[Any],
@@ -138,7 +99,7 @@ def _settle(
         if careful is not None:
             return promises.computing_dtype(dtype), careful
         algorithm = plan.fallback
-    if _name(dtype) in _HALF:
+    if dtype_name(dtype) in _HALF:
         dtype = np.dtype(np.float32)
     if dtype.kind in "iu":
         if algorithm != "direct" and values.fit_float64(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.overlap import landings
 from mtconv.backends._numpy.strided import window_view
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis, Phase, live_phases, windows
 
 __all__ = [

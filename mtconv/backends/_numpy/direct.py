@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy.overlap import Landing, landings
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 __all__ = ["NAME", "conv", "conv_transpose", "kernel_grad"]

@@ -18,11 +18,11 @@ from mtconv.backends._numpy import direct, fft, gemm, polyphase
 from mtconv.backends._numpy.blocks import Block, cut, is_small
 from mtconv.backends._numpy.columns import FOLDED_CELLS
 from mtconv.backends._numpy.footprint import Copies
-from mtconv.backends._numpy.padding import fold_into, folded_parts, pad_block
-from mtconv.backends._numpy.quiet import quiet_context
-from mtconv.backends._numpy.threads import run_all, workers_at_most
 from mtconv.backends._numpy.weights import Packs, Weights
-from mtconv.backends._numpy.workspace import Workspace, lend
+from mtconv.backends.host.padding import fold_into, folded_parts, pad_block
+from mtconv.backends.host.quiet import quiet_context
+from mtconv.backends.host.threads import run_all, workers_at_most
+from mtconv.backends.host.workspace import Workspace, lend
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 

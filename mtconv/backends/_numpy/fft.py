@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis, Phase, live_phases, windows
 
 __all__ = ["NAME", "conv", "conv_transpose", "kernel_grad", "lengths_of", "parts_of"]

@@ -16,7 +16,7 @@ from mtconv.backends._numpy.columns import folds, gather
 from mtconv.backends._numpy.overlap import overlap_add, sum_by_table, terms
 from mtconv.backends._numpy.product import matmul, matrices_for, multiply, store
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 __all__ = ["COLUMN_BYTES", "NAME", "conv", "conv_transpose", "kernel_grad"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.segments import segments
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis, has_holes, live_phases, windows
 
 __all__ = ["Landing", "landings", "overlap_add", "sum_by_table", "terms"]

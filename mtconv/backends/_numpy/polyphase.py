@@ -30,7 +30,7 @@ from mtconv.backends._numpy.kinds import Kind, kinds
 from mtconv.backends._numpy.product import as_matrices, matrices_for, multiply, store
 from mtconv.backends._numpy.values import all_finite
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis, Phase, Run, has_holes, live_phases, runs
 
 __all__ = ["NAME", "STACK_BYTES", "conv", "conv_transpose", "far_apart", "kernel_grad"]

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends import _numpy
 from mtconv.backends._numpy.weights import Packs
 from mtconv.planning.plan import Plan
 
-__all__ = ["Prepared", "prepare", "run_prepared"]
+__all__ = ["Prepared", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,3 @@ def prepare(plan: Plan, kernel: NDArray[Any]) -> Prepared:
     copy = np.array(kernel, dtype=kernel.dtype.newbyteorder("="), order="C")
     copy.flags.writeable = False
     return Prepared(plan, copy)
-
-
-def run_prepared(
-    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
-) -> NDArray[Any]:
-    """Run the plan on an array of the shape that it was made for, of any batch size.
-
-    The first call of a transposed convolution packs the kernel as the plan's algorithm
-    needs it, and later calls use that, from any thread. Packs take a few times the memory
-    of the kernel; those of `fft` are spectra as large as its blocks.
-    """
-    return _numpy.run(prepared.plan, data, prepared.kernel, bias, packs=prepared.packs)

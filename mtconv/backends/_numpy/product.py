@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 
 __all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store"]
 

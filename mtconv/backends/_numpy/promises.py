@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.values import pieces
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 __all__ = ["Careful", "careful", "computing_dtype"]
@@ -124,23 +124,30 @@ def traits(array: Array) -> Traits:
         values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
         if not real:
             values = values.view(np.float64)
-        least, most = float(values.min()), float(values.max())
+        # These two reductions pass over NaN.
+        least, most = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
         if isnan(least):
-            nan = True
-            values = values[~np.isnan(values)]
-            if not values.size:
-                continue
-            least, most = float(values.min()), float(values.max())
+            nan = True  # and nothing else
+            continue
         low, high = min(low, least), max(high, most)
         if not isfinite(low) or not isfinite(high):
             return Traits(nan, inf, nonnegative=False, whole=False, norm=inf)
+        part_nan = isnan(float(values.min()))
+        nan = nan or part_nan
         # A first look at few of them spares most arrays the second one.
-        whole = whole and bool((np.rint(values[:64]) == values[:64]).all())
+        whole = whole and _all_whole(values[:64], part_nan)
         if whole:
-            whole = bool((np.rint(values) == values).all())
+            whole = _all_whole(values, part_nan)
+            values = values[~np.isnan(values)] if part_nan else values
             squares += float(values @ values) if high - low < MOST**0.5 else inf
     norm = sqrt(squares) if whole else 0.0
     return Traits(nan, max(-low, high), low >= 0 and real, whole, norm)
+
+
+def _all_whole(values: Array, nan: bool) -> bool:
+    """Return whether all values but NaN, if there may be any, are whole numbers."""
+    whole = np.rint(values) == values
+    return bool((whole | np.isnan(values) if nan else whole).all())
 
 
 class Careful:

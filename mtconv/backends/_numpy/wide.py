@@ -18,7 +18,7 @@ from mtconv.backends._numpy.columns import extend, place
 from mtconv.backends._numpy.product import CHAIN, multiply
 from mtconv.backends._numpy.strided import window_view
 from mtconv.backends._numpy.weights import Weights
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.geometry import Axis
 
 __all__ = ["conv", "conv_transpose", "kernel_grad", "pays"]

@@ -8,11 +8,15 @@ is the exact one: cuDNN may choose fast forms and TensorFloat-32.
 from __future__ import annotations
 
 from mtconv.planning.candidate import Candidate
+from mtconv.planning.support import NUMBERS
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "native_refusal", "rank"]
+__all__ = ["ALGORITHMS", "DTYPES", "native_refusal", "rank"]
 
 ALGORITHMS = ("native", "polyphase")
+
+# torch computes with no wider unsigned integers.
+DTYPES = tuple(name for name in NUMBERS if name not in ("uint16", "uint32", "uint64"))
 
 _NATIVE_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 

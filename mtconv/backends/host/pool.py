@@ -17,10 +17,10 @@ from queue import SimpleQueue
 from sys import is_finalizing
 from typing import Any
 
-__all__ = ["Job", "Pool", "pool"]
+__all__ = ["Pool", "SharedWork", "pool"]
 
 
-class Job:
+class SharedWork:
     """Tasks of one call, which the calling thread and its helpers take one by one."""
 
     def __init__(self, function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
@@ -28,11 +28,11 @@ class Job:
         self._tasks = deque(tasks)
         self._left = [None] * len(self._tasks)
         self._errors: list[BaseException] = []
-        self._helpers: list[Helper] = []
+        self._helpers: list[PoolHelper] = []
 
-    def helper(self) -> Helper:
+    def helper(self) -> PoolHelper:
         """Return one more helper, for another thread to run."""
-        helper = Helper(self)
+        helper = PoolHelper(self)
         self._helpers.append(helper)
         return helper
 
@@ -69,13 +69,13 @@ class Job:
             raise RuntimeError(msg)
 
 
-class Helper:
+class PoolHelper:
     """One thread's part in a job; ``running`` is held from its first to its last task.
 
     It runs in a copy of the caller's context, where `numpy.errstate` is found.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: SharedWork) -> None:
         self.running = threading.Lock()
         self._job = job
         self._context = copy_context()
@@ -97,7 +97,7 @@ class Pool:
 
     def reset(self) -> None:
         """Forget threads that a fork left behind."""
-        self._queue: SimpleQueue[Helper] = SimpleQueue()
+        self._queue: SimpleQueue[PoolHelper] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     @property
@@ -105,7 +105,7 @@ class Pool:
         """Number of threads."""
         return len(self._threads)
 
-    def submit(self, helpers: Iterable[Helper]) -> None:
+    def submit(self, helpers: Iterable[PoolHelper]) -> None:
         """Hand helpers to other threads; without threads they are left to the caller."""
         helpers = list(helpers)
         if self._grow(len(helpers)):
@@ -131,7 +131,7 @@ class Pool:
         return bool(self._threads) and not is_finalizing()
 
 
-def _serve(queue: SimpleQueue[Helper]) -> None:
+def _serve(queue: SimpleQueue[PoolHelper]) -> None:
     while True:
         queue.get().run()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import threads
+from mtconv.backends.host import threads
 from mtconv.backends.parallel import workers_here
 
 

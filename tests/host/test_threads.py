@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import blocks, threads
-from mtconv.backends._numpy.blas import BlasGuard
+from mtconv.backends._numpy import blocks
+from mtconv.backends.host import threads
+from mtconv.backends.host.blas import BlasGuard
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "fft")
 

@@ -10,13 +10,13 @@ import threading
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import threads
-from mtconv.backends._numpy.blas import BlasGuard, guard
-from mtconv.backends._numpy.pool import Job, Pool
+from mtconv.backends.host import threads
+from mtconv.backends.host.blas import BlasGuard, guard
+from mtconv.backends.host.pool import Pool, SharedWork
 
 
 def run(pool, function, tasks, helpers):
-    job = Job(function, tasks)
+    job = SharedWork(function, tasks)
     pool.submit(job.helper() for _ in range(helpers))
     job.work()
     job.finish()
@@ -65,7 +65,7 @@ def test_where_no_thread_can_start_the_caller_does_everything(monkeypatch):
 
 
 def test_a_helper_that_has_not_begun_is_not_waited_for_and_keeps_nothing_alive():
-    job, done = Job(lambda n: done.append(n), range(3)), []
+    job, done = SharedWork(lambda n: done.append(n), range(3)), []
     late = job.helper()
     job.work()
     job.finish()
@@ -89,7 +89,7 @@ def test_helpers_have_the_error_state_of_the_caller():
 
 
 def test_a_thread_that_stops_in_the_middle_is_an_error_not_a_wrong_result():
-    job = Job(int, range(3))
+    job = SharedWork(int, range(3))
     job._tasks.popleft()  # as if a thread had taken a task and vanished
     job.work()
     job.finish()
@@ -190,8 +190,8 @@ FORKED = """
 import os, threading
 import numpy as np
 import mtconv
-from mtconv.backends._numpy.blas import guard
-from mtconv.backends._numpy.pool import pool
+from mtconv.backends.host.blas import guard
+from mtconv.backends.host.pool import pool
 
 def run():
     # 16 million multiply-adds, two blocks.

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TypeVar
 
-from mtconv.backends._numpy.blas import guard
-from mtconv.backends._numpy.pool import Job, pool
+from mtconv.backends.host.blas import guard
+from mtconv.backends.host.pool import SharedWork, pool
 from mtconv.backends.parallel import workers_here
 
 __all__ = ["default_workers", "run_all", "workers_at_most"]
@@ -71,7 +71,7 @@ def run_all(
         for task in tasks:
             function(task)
         return
-    job = Job(function, tasks)
+    job = SharedWork(function, tasks)
     with guard.one_thread():
         try:
             pool.submit(job.helper() for _ in range(count - 1))

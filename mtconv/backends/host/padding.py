@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.workspace import Workspace
+from mtconv.backends.host.workspace import Workspace
 from mtconv.folds import clip_stretch, fold_stretches, stretch_onto
 from mtconv.geometry import Axis, padded_axis, restrict, touched_small
 from mtconv.spec import ConvSpec

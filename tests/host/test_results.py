@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import results
-from mtconv.backends._numpy.results import KEPT_BYTES, LEAST_BYTES, empty
+from mtconv.backends.host import results
+from mtconv.backends.host.results import KEPT_BYTES, LEAST_BYTES, empty
 
 FLOAT = np.dtype(np.float32)
 LEAST = LEAST_BYTES // FLOAT.itemsize

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy.workspace import KEPT_BYTES, Workspace, _aligned, lend
+from mtconv.backends.host.workspace import KEPT_BYTES, Workspace, _aligned, lend
 
 BYTE = np.dtype(np.uint8)
 
