@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtconv.errors import BackendError
 from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
-from mtconv.planning.ladders import jax, numpy, torch
+from mtconv.planning.ladders import jax, numba, numpy, torch
 from mtconv.planning.support import LONG, NUMBERS, Ladder, Support
 from mtconv.problem.options import PADDING_MODES
 from mtconv.spec import ConvSpec
@@ -31,6 +31,7 @@ def _complete(
 # A row for each row of `BACKENDS` in mtconv/backends/dispatch.py.
 DECLARED = {
     "numpy": _complete(numpy.ALGORITHMS, numpy.rank, (*NUMBERS, *LONG)),
+    "numba": _complete(numba.ALGORITHMS, numba.rank, (*NUMBERS, *LONG)),
     "jax": _complete(jax.ALGORITHMS, jax.rank, (*NUMBERS, "int4", "uint4")),
     "sparse": _complete(("native",), dtypes=(*NUMBERS, *LONG)),
     "torch": _complete(torch.ALGORITHMS, torch.rank, torch.DTYPES),

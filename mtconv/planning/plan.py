@@ -54,7 +54,8 @@ class Plan:
         several platforms chooses for each of them unless a name was written.
     fallback : str
         The algorithm for values that an inexact one, taken by "auto", cannot keep its
-        promises for; empty where the algorithm is exact or was named.
+        promises for; empty where the algorithm is exact or was named. On the numba backend
+        what NumPy does where the kernels cannot.
     """
 
     form: str
@@ -111,7 +112,9 @@ def make_plan(
         _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
     fallback = ""
-    if algorithm == "auto" and best.algorithm in INEXACT:
+    if best.algorithm == "native" and backend == "numba":  # for what the kernels do not have, and for values
+        fallback = choose_algorithm(spec, form, batch, dtype, "numpy", "exact")[0].algorithm
+    elif algorithm == "auto" and best.algorithm in INEXACT:
         fallback = choose_algorithm(spec, form, batch, dtype, backend, "exact")[0].algorithm
     return Plan(
         form,

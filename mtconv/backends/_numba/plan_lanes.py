@@ -45,6 +45,8 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
 
     None where a block would need more memory than a thread may use.
     """
+    if not prod(axis.taps for axis in case.axes):
+        return None
     pieces = chunks(case.outs, case.size, vector_bytes)
     splits = _splits(case, len(pieces))
     bounds = [len(pieces) * split // splits for split in range(splits + 1)]
@@ -90,6 +92,7 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
         "box_bytes": -(-box_bytes // 64) * 64,
         "sums_bytes": -(-sums_bytes // 64) * 64,
         "row_bytes": row_bytes,
+        "bias_bytes": case.outs * case.size,
         "split_first": table.add([*bounds]),
     }
     scratch = (prod(case.taps) + 1) * vector_bytes

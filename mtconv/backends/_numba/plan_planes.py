@@ -35,6 +35,8 @@ def plan_planes(case: Case, vector_bytes: int, tile: int) -> Work | None:
 
     None where even the window of one unit is large.
     """
+    if not prod(axis.taps for axis in case.axes):
+        return None
     lanes = vector_bytes // case.size
     together = case.in_steps[0] == case.groups * case.ins * case.in_steps[1]
     together &= case.out_steps[0] == case.groups * case.outs * case.out_steps[1]

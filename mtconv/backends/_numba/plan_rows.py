@@ -34,6 +34,8 @@ def plan_rows(case: Case, vector_bytes: int, tile: int) -> Work | None:
     None where even the window of a few units is large.
     """
     del tile
+    if not prod(axis.taps for axis in case.axes):
+        return None
     lanes = vector_bytes // case.size
     channels = _channels(case.outs, vector_bytes)
     steps = [axis.in_step for axis in case.axes]

@@ -21,7 +21,9 @@ class Work(NamedTuple):
     """A kernel by name, with all that it reads but the arrays.
 
     ``space_bytes`` is the scratch memory of every thread, ``packed_bytes`` that of the
-    packed kernel, and ``tasks`` what threads can share.
+    packed kernel, and ``tasks`` what threads can share. ``pads`` says whether zeros stand
+    for what is outside of the input, ``leaves_zeros`` whether a gradient has taps that are
+    not written, and ``bias_room`` how many bytes behind a bias are read.
     """
 
     kernel: str
@@ -33,6 +35,9 @@ class Work(NamedTuple):
     packed_bytes: int
     tasks: int
     multiply_adds: int
+    pads: bool
+    leaves_zeros: bool
+    bias_room: int
 
 
 def axis_facts(case: Case) -> dict[str, Any]:
@@ -83,4 +88,7 @@ def finish(
         packed_bytes,
         tasks,
         case.multiply_adds,
+        not all(axis.inside for axis in case.axes),
+        prod(axis.taps for axis in case.axes) < prod(case.taps),
+        values.get("row_bytes", 0) + 64,
     )
