@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from mtconv.backends._numba.jit import part
 from mtconv.backends._numba.moves import copy_in, fill, itemsize
 
 __all__ = ["load_box"]
 
 
-@njit(nogil=True)
+@part
 def load_box(value, stored, facts, box, source, channels, first, size):  # noqa: PLR0913
     """Copy ``size`` cells of each axis from cell ``first`` on, for some channels.
 

@@ -1,7 +1,8 @@
 """Elements of arrays as the kernels see them: the type they compute in, and the stored one.
 
 Kernels take two numbers whose types say so. Signs of integers do not matter, since sums
-wrap; bfloat16, which numba has no type for, is a 16-bit integer beside float32.
+wrap. numba computes with neither half precision: beside float32 values, uint16 stands for
+float16 and int16 for bfloat16.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _element(value: type, stored: type) -> Element:
 ELEMENTS = {
     "float32": _element(np.float32, np.float32),
     "float64": _element(np.float64, np.float64),
-    "float16": _element(np.float32, np.float16),
+    "float16": _element(np.float32, np.uint16),
     "bfloat16": _element(np.float32, np.int16),
     **{
         f"{sign}int{bits}": _element(np.int64 if bits == 64 else np.int32, stored)

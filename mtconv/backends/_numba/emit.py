@@ -1,8 +1,8 @@
 """What the intrinsics are written with: vectors, addresses and arithmetic in LLVM IR.
 
 Kernels are compiled for a *value* type, in which they multiply and add, and a *stored*
-type, which the arrays have. Both are passed as numbers whose type alone matters: a number
-of a 16-bit integer type beside float32 values stands for bfloat16.
+type, which the arrays have. Both are passed as numbers whose type alone matters: beside
+float32 values, a number of type uint16 stands for float16, and of int16 for bfloat16.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def machine() -> Machine:
 VECTOR_BYTES, CELLS, VECTORS = machine()
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
-_FLOATS = {types.float16: ir.HalfType, types.float32: ir.FloatType, types.float64: ir.DoubleType}
+_FLOATS = {types.float32: ir.FloatType, types.float64: ir.DoubleType}
 
 
 def byte_size(kind: Any) -> int:
@@ -74,6 +74,7 @@ class Emitter:
         self.stored_size = byte_size(self.stored)
         self.lanes = VECTOR_BYTES // self.size
         self.floating = value in _FLOATS
+        self.half = self.floating and self.stored == types.uint16
 
     def vector(self, lanes: int) -> Any:
         """Type of a vector of values; one lane is a vector too."""
@@ -141,7 +142,7 @@ class Emitter:
 
     def load_stored(self, address: Any, lanes: int) -> Any:
         """Load elements of an array and convert them to values."""
-        kind = ir.VectorType(_scalar(self.stored), lanes)
+        kind = ir.VectorType(self._stored_scalar(), lanes)
         raw = self.builder.load(self.pointer(address, kind), align=self.stored_size)
         return self._widened(raw, lanes)
 
@@ -150,10 +151,13 @@ class Emitter:
         raw = self._narrowed(vector, vector.type.count)
         self.builder.store(raw, self.pointer(address, raw.type), align=self.stored_size)
 
+    def _stored_scalar(self) -> Any:
+        return ir.HalfType() if self.half else _scalar(self.stored)
+
     def _widened(self, raw: Any, lanes: int) -> Any:
         if self.stored == self.value:
             return raw
-        if self.stored in _FLOATS:
+        if self.half:
             return self.builder.fpext(raw, self.vector(lanes))
         if not self.floating:
             # Sums are cut to the bits of the elements again, so signs do not matter.
@@ -164,10 +168,10 @@ class Emitter:
         return self.builder.bitcast(shifted, self.vector(lanes))
 
     def _narrowed(self, vector: Any, lanes: int) -> Any:
-        kind = ir.VectorType(_scalar(self.stored), lanes)
+        kind = ir.VectorType(self._stored_scalar(), lanes)
         if self.stored == self.value:
             return vector
-        if self.stored in _FLOATS:
+        if self.half:
             return self.builder.fptrunc(vector, kind)
         if not self.floating:
             return self.builder.trunc(vector, kind)

@@ -6,8 +6,7 @@ channels of the small side. Threads share out rows and channels, never a sum.
 
 from __future__ import annotations
 
-from numba import njit
-
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.box import load_box
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
@@ -26,7 +25,7 @@ from mtconv.backends._numba.tiles import lanes_tile
 __all__ = ["run_gradient"]
 
 
-@njit(nogil=True)
+@entry
 def run_gradient(  # noqa: PLR0913
     value, stored, facts_address, table, y, y_end, x, x_end, packed, packing, bias, out,
     counters, space,
@@ -49,7 +48,7 @@ def run_gradient(  # noqa: PLR0913
         task = take(counters + 2 * LINE)
 
 
-@njit(nogil=True, inline="always")
+@part
 def sum_gradient(value, stored, facts, table, y, x, x_end, space, channels, split):  # noqa: PLR0913
     """Add up the products of all samples and cells for one task."""
     box, lanes = space, space + facts.box_bytes
@@ -95,7 +94,7 @@ def sum_gradient(value, stored, facts, table, y, x, x_end, space, channels, spli
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def load_lanes(value, stored, facts, table, lanes, x, x_end, count, split):  # noqa: PLR0913
     """Transpose cells of x: channels side by side, one row of them a cell."""
     width = itemsize(value)
@@ -128,7 +127,7 @@ def load_lanes(value, stored, facts, table, lanes, x, x_end, count, split):  # n
                         )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def multiply_cells(  # noqa: PLR0913
     value, facts, table, y, lanes, sums, cells, cells_table, rows, split, add
 ):
@@ -151,7 +150,7 @@ def multiply_cells(  # noqa: PLR0913
                 )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def write_gradient(value, stored, facts, table, out, sums, channels, split):  # noqa: PLR0913
     """Write the sums of one task to their places in the gradient."""
     width = itemsize(value)

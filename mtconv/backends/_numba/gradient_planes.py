@@ -6,8 +6,7 @@ the sum. Tiles are a few taps of one channel of the big side.
 
 from __future__ import annotations
 
-from numba import njit
-
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
 from mtconv.backends._numba.moves import copy_out, index_at, itemsize, take
@@ -18,7 +17,7 @@ from mtconv.backends._numba.tiles import planes_tile
 __all__ = ["run_gradient_planes"]
 
 
-@njit(nogil=True)
+@entry
 def run_gradient_planes(  # noqa: PLR0913
     value, stored, facts_address, table, y, y_end, x, x_end, packed, packing, bias, out,
     counters, space,
@@ -42,7 +41,7 @@ def run_gradient_planes(  # noqa: PLR0913
         task = take(counters + 2 * LINE)
 
 
-@njit(nogil=True)
+@part
 def sum_planes(  # noqa: PLR0913
     value, stored, facts, table, y, y_end, x, x_end, space, sums, planes
 ):
@@ -85,7 +84,7 @@ def sum_planes(  # noqa: PLR0913
             )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def load_cells(value, stored, facts, box, there, x_end, planes, count):  # noqa: PLR0913
     """Transpose cells of the small side, one vector of planes a cell."""
     rows1, cells = count[1], count[2]
@@ -101,7 +100,7 @@ def load_cells(value, stored, facts, box, there, x_end, planes, count):  # noqa:
             )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def multiply_planes(value, facts, table, y, x, sums, cells, cells_table, add):  # noqa: PLR0913
     """Add the products of one block of cells to the sums of all taps."""
     chains = (cells + CHAIN - 1) // CHAIN

@@ -7,8 +7,7 @@ that output channels lie side by side.
 
 from __future__ import annotations
 
-from numba import njit
-
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.box import load_box
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
@@ -30,7 +29,7 @@ from mtconv.backends._numba.tiles import lanes_tile
 __all__ = ["run_lanes"]
 
 
-@njit(nogil=True, inline="always")
+@part
 def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):  # noqa: PLR0913
     """Pack some input channels of one group: rows of taps, output channels side by side."""
     parts = (facts.ins + facts.pack_channels - 1) // facts.pack_channels
@@ -63,7 +62,7 @@ def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):  #
                 )  # fmt: skip
 
 
-@njit(nogil=True, inline="always")
+@part
 def pack_channel(  # noqa: PLR0913
     value, stored, facts, table, target, step, source, rows, c, w_end, scratch
 ):
@@ -85,7 +84,7 @@ def pack_channel(  # noqa: PLR0913
             copy_in(value, stored, target + row * step, place, facts.w_out, rows)
 
 
-@njit(nogil=True)
+@entry
 def run_lanes(  # noqa: PLR0913
     value, stored, facts_address, table, x, x_end, w, w_end, packed, packing, bias, out,
     counters, space,
@@ -109,7 +108,7 @@ def run_lanes(  # noqa: PLR0913
         task = take(counters + 2 * LINE)
 
 
-@njit(nogil=True, inline="always")
+@part
 def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, task):  # noqa: PLR0913
     """Compute the result of some samples and units, for a split of the output channels."""
     rest, split = task // facts.splits, task % facts.splits
@@ -173,7 +172,7 @@ def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, ta
     )  # fmt: skip
 
 
-@njit(nogil=True, inline="always")
+@part
 def start_sums(value, facts, table, bias, sums, group, lane_first, samples):  # noqa: PLR0913
     """Write the bias, or zeros where a phase has no taps; return whether to add to it."""
     width = itemsize(value)
@@ -195,7 +194,7 @@ def start_sums(value, facts, table, bias, sums, group, lane_first, samples):  # 
     return 0
 
 
-@njit(nogil=True, inline="always")
+@part
 def multiply(  # noqa: PLR0913
     value, facts, table, x, cells, cells_table, places, packed, sums, chunk, c, channels, add
 ):
@@ -229,7 +228,7 @@ def multiply(  # noqa: PLR0913
                 )  # fmt: skip
 
 
-@njit(nogil=True, inline="always")
+@part
 def write_block(  # noqa: PLR0913
     value, stored, facts, out, sums, group, lane_first, lane_last, samples, unit, count
 ):
@@ -263,7 +262,7 @@ def write_block(  # noqa: PLR0913
                 write_row(value, stored, facts, target, source, channels, cells)
 
 
-@njit(nogil=True, inline="always")
+@part
 def write_row(value, stored, facts, target, source, channels, cells):  # noqa: PLR0913
     """Write some cells of one row, for all of their channels."""
     size = itemsize(stored)

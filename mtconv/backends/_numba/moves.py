@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from mtconv.backends._numba.jit import part
 from mtconv.backends._numba.emit import I64, VECTOR_BYTES, Emitter, byte_size
 
 __all__ = [
@@ -114,7 +115,7 @@ def _zero(context: Any, value: Any, target: Any, dst: Any) -> Any:
     return types.void(value, target, _INT), generate
 
 
-@njit(nogil=True)
+@part
 def fill(value, target, dst, step, count):
     """Write zeros, ``step`` bytes apart."""
     for number in range(count):
@@ -133,7 +134,7 @@ def _zero_vector(context: Any, value: Any, dst: Any) -> Any:
     return types.void(value, _INT), generate
 
 
-@njit(nogil=True)
+@part
 def fill_vectors(value, dst, count):
     """Write vectors of zeros, one after another."""
     for number in range(count):
@@ -153,14 +154,14 @@ def _repeat(context: Any, value: Any, dst: Any, src: Any) -> Any:
     return types.void(value, _INT, _INT), generate
 
 
-@njit(nogil=True)
+@part
 def repeat(value, dst, src, count):
     """Write vectors that have one value in every lane, one after another."""
     for number in range(count):
         _repeat(value, dst + number * VECTOR_BYTES, src)
 
 
-@njit(nogil=True)
+@part
 def copy(value, source, target, dst, src, count):
     """Copy a row of elements that lie side by side on both sides."""
     from_size, to_size = itemsize(source), itemsize(target)
@@ -182,14 +183,14 @@ def copy(value, source, target, dst, src, count):
         _move(value, source, target, dst + number * to_size, src + number * from_size)
 
 
-@njit(nogil=True)
+@part
 def copy_strided(value, source, target, dst, dst_step, src, src_step, count):  # noqa: PLR0913
     """Copy elements that lie any number of bytes apart."""
     for number in range(count):
         _move_one(value, source, target, dst + number * dst_step, src + number * src_step)
 
 
-@njit(nogil=True)
+@part
 def copy_in(value, stored, dst, src, src_step, count):  # noqa: PLR0913
     """Copy elements of an array to values side by side."""
     if src_step == itemsize(stored):
@@ -198,7 +199,7 @@ def copy_in(value, stored, dst, src, src_step, count):  # noqa: PLR0913
         copy_strided(value, stored, value, dst, itemsize(value), src, src_step, count)
 
 
-@njit(nogil=True)
+@part
 def copy_out(value, stored, dst, dst_step, src, count):  # noqa: PLR0913
     """Copy values that lie side by side to elements of an array."""
     if dst_step == itemsize(stored):
@@ -259,12 +260,12 @@ def _halvings(lanes: int) -> list[int]:
     return steps
 
 
-@njit(nogil=True)
+@part
 def _block(value, source, target, dst, dst_step, src, src_step, last, columns):  # noqa: PLR0913
     _transpose(value, source, target, dst, dst_step, src, src_step, last, columns)
 
 
-@njit(nogil=True)
+@part
 def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end):  # noqa: PLR0913
     """Write ``dst[q, lane] = src[lane, q]``: rows of an array become lanes.
 
@@ -292,7 +293,7 @@ def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end)
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def lanes_to_rows(value, stored, dst, dst_step, src, src_step, rows, count):  # noqa: PLR0913
     """Write ``dst[row, q] = src[q, row]`` for ``rows`` rows of ``count`` elements.
 
@@ -353,7 +354,7 @@ def _zip(context: Any, value: Any, target: Any, ways: Any, dst: Any, src: Any, s
     return types.void(value, target, *(_INT,) * 4), generate
 
 
-@njit(nogil=True)
+@part
 def interleave(value, stored, ways, dst, src, step, count):  # noqa: PLR0913
     """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``."""
     lanes = VECTOR_BYTES // itemsize(value)

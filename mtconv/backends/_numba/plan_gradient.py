@@ -29,7 +29,7 @@ SUMS_BYTES = 2**17
 CELLS = 512
 
 DIRECT_BYTES = 1_500_000
-TASKS = 8
+TASKS = 6
 WORTH_SHARING = 500_000
 
 
@@ -50,14 +50,15 @@ def plan_gradient(case: Case, vector_bytes: int, tile: int) -> Work | None:
     whole = case.ins * prod(axis.in_size for axis in case.axes) * case.size
     direct = case.stored_size == case.size and all(axis.inside for axis in case.axes)
     direct = direct and whole <= DIRECT_BYTES
-    splits = _splits(case, len(pieces), taps)
+    splits = _splits(case, pieces, taps)
     bounds = [len(pieces) * split // splits for split in range(splits + 1)]
     ends = [first for first, _ in pieces] + [row_bytes]
     row_bytes = max(ends[b] - ends[a] for a, b in zip(bounds, bounds[1:], strict=False))
     share = max(1, SUMS_BYTES // (taps * row_bytes))
     share = min(case.ins, share, share if direct else max(1, BOX_BYTES // channel))
     if case.multiply_adds >= WORTH_SHARING:
-        share = min(share, max(1, case.ins * case.groups * splits // TASKS))
+        parts = -(-TASKS // (case.groups * splits))
+        share = min(share, max(1, -(-case.ins // parts)))
     if direct:
         steps = (case.in_steps[0], case.in_steps[1], *case.in_steps[2:])
     else:
@@ -114,11 +115,13 @@ def plan_gradient(case: Case, vector_bytes: int, tile: int) -> Work | None:
     )
 
 
-def _splits(case: Case, pieces: int, taps: int) -> int:
-    """Share channels of the small side out where those of the big side are few."""
-    if case.multiply_adds < WORTH_SHARING or case.ins * case.groups >= TASKS:
+def _splits(case: Case, pieces: list[tuple[int, int]], taps: int) -> int:
+    """Share channels of the small side out: threads then transpose parts of x alone."""
+    row_bytes = pieces[-1][0] + GRAIN * pieces[-1][1]
+    fits = case.ins * taps * row_bytes <= SUMS_BYTES
+    if fits and (case.multiply_adds < WORTH_SHARING or case.groups >= TASKS):
         return 1
-    return min(pieces, -(-TASKS // (case.ins * case.groups)))
+    return min(len(pieces), max(1, -(-TASKS // case.groups)))
 
 
 def _units(case: Case, tile: int) -> tuple[int, int, int]:

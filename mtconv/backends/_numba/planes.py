@@ -6,8 +6,7 @@ The input is transposed into a box once, and every product is one of two vectors
 
 from __future__ import annotations
 
-from numba import njit
-
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
 from mtconv.backends._numba.moves import (
@@ -27,7 +26,7 @@ from mtconv.backends._numba.tiles import planes_tile
 __all__ = ["run_planes"]
 
 
-@njit(nogil=True)
+@entry
 def run_planes(  # noqa: PLR0913
     value, stored, facts_address, table, x, x_end, w, w_end, packed, packing, bias, out,
     counters, space,
@@ -52,14 +51,14 @@ def run_planes(  # noqa: PLR0913
         task = take(counters + 2 * LINE)
 
 
-@njit(nogil=True, inline="always")
+@part
 def divided(task, count, size):
     """Split a number of a task: the rest, and where the block of an axis begins."""
     blocks = (count + size - 1) // size
     return task // blocks, task % blocks * size
 
 
-@njit(nogil=True)
+@part
 def load_weights(value, stored, facts, table, w, bias, weights, plane):  # noqa: PLR0913
     """Copy the taps, and the bias, of the planes of one vector side by side."""
     lanes, width = VECTOR_BYTES // itemsize(value), itemsize(value)
@@ -79,7 +78,7 @@ def load_weights(value, stored, facts, table, w, bias, weights, plane):  # noqa:
                 )  # fmt: skip
 
 
-@njit(nogil=True, inline="always")
+@part
 def planes_block(  # noqa: PLR0913
     value, stored, facts, table, x, x_end, bias, out, space, weights, plane, unit
 ):
@@ -131,7 +130,7 @@ def planes_block(  # noqa: PLR0913
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def sum_phase(  # noqa: PLR0913
     value, facts, table, box, cells, cells_table, places, weights, sums, phase, add
 ):
@@ -158,7 +157,7 @@ def sum_phase(  # noqa: PLR0913
         add = 1
 
 
-@njit(nogil=True)
+@part
 def load_planes(value, stored, facts, box, source, x_end, planes, first, size):  # noqa: PLR0913
     """Transpose cells of some planes into a box, with zeros where the input ends."""
     first0, first1, first2 = first
@@ -182,7 +181,7 @@ def load_planes(value, stored, facts, box, source, x_end, planes, first, size): 
             )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def load_row(value, stored, row, there, x_end, planes, count, step, plane):  # noqa: PLR0913
     """Transpose one row of cells, ``step`` bytes apart, of planes ``plane`` bytes apart."""
     if step == itemsize(stored):
@@ -194,7 +193,7 @@ def load_row(value, stored, row, there, x_end, planes, count, step, plane):  # n
             )
 
 
-@njit(nogil=True)
+@part
 def write_planes(value, stored, facts, out, sums, planes, unit, count):  # noqa: PLR0913
     """Write a block of planes to its place in the result."""
     first0 = unit[0] * facts.out_step0

@@ -7,8 +7,7 @@ goes over several of them, and what lies between is computed and left.
 
 from __future__ import annotations
 
-from numba import njit
-
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.facts import CHAIN, LINE
 from mtconv.backends._numba.emit import VECTOR_BYTES
 from mtconv.backends._numba.moves import (
@@ -29,7 +28,7 @@ from mtconv.backends._numba.tiles import rows_tile
 __all__ = ["run_rows"]
 
 
-@njit(nogil=True)
+@entry
 def run_rows(  # noqa: PLR0913
     value, stored, facts_address, table, x, x_end, w, w_end, packed, packing, bias, out,
     counters, space,
@@ -57,14 +56,14 @@ def run_rows(  # noqa: PLR0913
         task = take(counters + 2 * LINE)
 
 
-@njit(nogil=True, inline="always")
+@part
 def divided(task, count, size):
     """Split a number of a task: the rest, and where the block of an axis begins."""
     blocks = (count + size - 1) // size
     return task // blocks, task % blocks * size
 
 
-@njit(nogil=True)
+@part
 def pack_rows(value, stored, facts, table, w, packed, task):  # noqa: PLR0913
     """Pack the kernel for one tile of output channels; channels that lack repeat the last."""
     width = itemsize(value)
@@ -85,7 +84,7 @@ def pack_rows(value, stored, facts, table, w, packed, task):  # noqa: PLR0913
         target += step
 
 
-@njit(nogil=True, inline="always")
+@part
 def rows_block(  # noqa: PLR0913
     value, stored, facts, table, x, packed, bias, out, space, sample, group, split, unit
 ):
@@ -124,7 +123,7 @@ def rows_block(  # noqa: PLR0913
                     )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length):  # noqa: PLR0913
     """Sum the products of one run of cells, for the phases of the last axis."""
     lanes = VECTOR_BYTES // itemsize(value)
@@ -158,7 +157,7 @@ def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length
                 add = 1
 
 
-@njit(nogil=True)
+@part
 def write_run(value, stored, facts, out, sums, phase, channels, unit, count):  # noqa: PLR0913
     """Write the rows of one run, the phases of the last axis interleaved."""
     phase0 = phase // facts.out_step2 // facts.out_step1
@@ -181,7 +180,7 @@ def write_run(value, stored, facts, out, sums, phase, channels, unit, count):  #
                 )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def write_row(value, stored, facts, out, source, unit, count):  # noqa: PLR0913
     """Interleave the phases of one row of units, cut where the result ends."""
     ways, step = facts.out_step2, facts.out_steps4
@@ -206,7 +205,7 @@ def write_row(value, stored, facts, out, source, unit, count):  # noqa: PLR0913
             )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def load_residues(value, stored, facts, box, source, unit, count):  # noqa: PLR0913
     """Copy the cells that some units reach, sorted by their residues modulo the strides."""
     first0 = unit[0] * facts.in_step0 + facts.start0
@@ -228,7 +227,7 @@ def load_residues(value, stored, facts, box, source, unit, count):  # noqa: PLR0
             )  # fmt: skip
 
 
-@njit(nogil=True)
+@part
 def load_plane(value, stored, facts, box, source, first, size):  # noqa: PLR0913
     """Copy the cells of one residue, ``in_step`` apart, with zeros where the input ends."""
     width = itemsize(value)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from mtconv.backends._numba.jit import part
 from mtconv.backends._numba.emit import CELLS, I64, VECTOR_BYTES, Emitter, byte_size
 from mtconv.backends._numba.shapes import ROW_TILES, chunk_widths, lane_widths
 
@@ -142,7 +143,7 @@ def _lanes(
     return types.void(value, *(_INT,) * 11), generate
 
 
-@njit(nogil=True)
+@part
 def lanes_tile(  # noqa: PLR0913
     value, grains, x, cells, offsets, count, weights, step, out, places, add, valid
 ):
@@ -187,7 +188,7 @@ def _planes(
     return types.void(value, *(_INT,) * 9), generate
 
 
-@njit(nogil=True)
+@part
 def planes_tile(  # noqa: PLR0913
     value, x, cells, offsets, count, weights, out, places, add, valid
 ):
@@ -246,7 +247,7 @@ def _rows(
     return types.void(value, *(_INT,) * 8), generate
 
 
-@njit(nogil=True)
+@part
 def rows_tile(value, tile, x, offsets, count, weights, out, step, add):  # noqa: PLR0913
     """Sum a tile of channels by vectors of cells; ``tile`` is 100*channels + vectors.
 
