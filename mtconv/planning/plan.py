@@ -112,7 +112,8 @@ def make_plan(
         _check_elements(form, spec, batch)
     best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
     fallback = ""
-    if best.algorithm == "native" and backend == "numba":  # for what the kernels do not have, and for values
+    if best.algorithm == "native" and backend == "numba":
+        # For values, and for what the kernels do not have.
         fallback = choose_algorithm(spec, form, batch, dtype, "numpy", "exact")[0].algorithm
     elif algorithm == "auto" and best.algorithm in INEXACT:
         fallback = choose_algorithm(spec, form, batch, dtype, backend, "exact")[0].algorithm

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends import _numpy
 from mtconv.backends._numba.elements import ELEMENTS
-from mtconv.backends._numba.layout import make_case
+from mtconv.backends._numba.layout import Steps, make_case
 from mtconv.backends._numba.work import Work
 from mtconv.backends._numpy.prepared import Prepared, prepare
 from mtconv.backends._numpy.values import all_finite
@@ -101,7 +101,9 @@ def _compiled(
         return None
     from mtconv.backends._numba.launch import launch
 
-    launch(work, ELEMENTS[dtype_name(dtype)], (data, kernel, out), (first, second), bias, packs)
+    launch(
+        work, ELEMENTS[dtype_name(dtype)], (data, kernel, out), (first, second), bias, packs
+    )
     return result
 
 
@@ -122,14 +124,19 @@ def _gradient(plan: Plan, x: Array, y: Array, dtype: np.dtype[Any]) -> Array | N
         result[...] = 0
     launch(work, ELEMENTS[dtype_name(dtype)], (y, x, out), (y, x), None, None)
     # A padded zero times infinity is NaN, also where no tap reaches.
-    if work.pads and dtype.kind not in "iu" and not all_finite(result) and not all_finite(x):
+    if (
+        work.pads
+        and dtype.kind not in "iu"
+        and not all_finite(result)
+        and not all_finite(x)
+    ):
         return None
     return result
 
 
 @lru_cache(maxsize=1024)
 def work_for(
-    plan: Plan, batch: int, dtype: str, steps: tuple[tuple[int, ...], ...]
+    plan: Plan, batch: int, dtype: str, steps: tuple[Steps, Steps, Steps]
 ) -> Work | None:
     """Return the kernel for a plan, with its tables, or None; cached."""
     from mtconv.backends._numba.plans import PLANS, machine
@@ -140,7 +147,12 @@ def work_for(
     form = "conv_transpose" if plan.form == "conv_transpose" else "conv"
     for kernel in kernels_for(plan.spec, plan.form, batch, element.size):
         case = make_case(
-            form, plan.spec, batch, steps, element.stored_size, element.size  # type: ignore[arg-type]
+            form,
+            plan.spec,
+            batch,
+            steps,
+            element.stored_size,
+            element.size,
         )
         work = PLANS[kernel](case, machine().vector_bytes, machine().cells)
         if work is not None:

@@ -9,7 +9,7 @@ __all__ = ["load_box"]
 
 
 @part
-def load_box(value, stored, facts, box, source, channels, first, size):  # noqa: PLR0913
+def load_box(value, stored, facts, box, source, channels, first, size):
     """Copy ``size`` cells of each axis from cell ``first`` on, for some channels.
 
     ``source`` is the address of cell 0 of the first channel. Cells outside of the input

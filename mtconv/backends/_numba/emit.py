@@ -91,7 +91,9 @@ class Emitter:
 
     def at(self, address: Any, shift: Any) -> Any:
         """Add bytes, a number or a value, to an address."""
-        return self.builder.add(address, self.constant(shift) if isinstance(shift, int) else shift)
+        return self.builder.add(
+            address, self.constant(shift) if isinstance(shift, int) else shift
+        )
 
     def pointer(self, address: Any, kind: Any) -> Any:
         """Turn an address into a pointer."""
@@ -108,7 +110,9 @@ class Emitter:
 
     def load_scalar(self, address: Any) -> Any:
         """Load one value."""
-        return self.builder.load(self.pointer(address, _scalar(self.value)), align=self.size)
+        return self.builder.load(
+            self.pointer(address, _scalar(self.value)), align=self.size
+        )
 
     def store(self, vector: Any, address: Any) -> None:
         """Store values side by side."""

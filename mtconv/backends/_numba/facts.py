@@ -58,7 +58,7 @@ _SINGLE = (
     "lanes_bytes",  # of the transposed small side
     # Rows by offset: runs of cells, in tiles of channels by vectors.
     "channels",  # of a tile
-    "pitch",  # cells from one row of a run to the next; in gradients bytes from cell to cell
+    "pitch",  # cells from row to row; in gradients bytes from cell to cell
     "run_rows",  # rows of one run, flattened
     "run_planes",
     "run_bytes",  # of one channel's sums

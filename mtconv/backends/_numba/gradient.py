@@ -6,10 +6,10 @@ channels of the small side. Threads share out rows and channels, never a sum.
 
 from __future__ import annotations
 
-from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.box import load_box
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_out,
@@ -26,7 +26,7 @@ __all__ = ["run_gradient"]
 
 
 @entry
-def run_gradient(  # noqa: PLR0913
+def run_gradient(
     value, stored, facts_address, table, y, y_end, x, x_end, packed, packing, bias, out,
     counters, space,
 ):  # fmt: skip
@@ -49,7 +49,7 @@ def run_gradient(  # noqa: PLR0913
 
 
 @part
-def sum_gradient(value, stored, facts, table, y, x, x_end, space, channels, split):  # noqa: PLR0913
+def sum_gradient(value, stored, facts, table, y, x, x_end, space, channels, split):
     """Add up the products of all samples and cells for one task."""
     box, lanes = space, space + facts.box_bytes
     blocks2 = (facts.units2 + facts.block2 - 1) // facts.block2
@@ -83,7 +83,17 @@ def sum_gradient(value, stored, facts, table, y, x, x_end, space, channels, spli
             here = box
         there = x + sample * facts.out_steps0 + unit0 * facts.out_steps2
         there += unit1 * facts.out_steps3 + unit2 * facts.out_steps4
-        load_lanes(value, stored, facts, table, lanes, there, x_end, (count0, count1, count2), split)
+        load_lanes(
+            value,
+            stored,
+            facts,
+            table,
+            lanes,
+            there,
+            x_end,
+            (count0, count1, count2),
+            split,
+        )
         edges = 4 * (count0 < facts.block0) + 2 * (count1 < facts.block1)
         edges += count2 < facts.block2
         extent = table + facts.extents + 32 * edges
@@ -95,11 +105,13 @@ def sum_gradient(value, stored, facts, table, y, x, x_end, space, channels, spli
 
 
 @part
-def load_lanes(value, stored, facts, table, lanes, x, x_end, count, split):  # noqa: PLR0913
+def load_lanes(value, stored, facts, table, lanes, x, x_end, count, split):
     """Transpose cells of x: channels side by side, one row of them a cell."""
     width = itemsize(value)
     vector = VECTOR_BYTES // width
-    first = index_at(table + facts.chunks + 32 * index_at(table + facts.split_first, split), 0)
+    first = index_at(
+        table + facts.chunks + 32 * index_at(table + facts.split_first, split), 0
+    )
     rows1, cells = count[1], count[2]
     if cells == facts.units2 and facts.out_steps3 == cells * facts.out_steps4:
         rows1, cells = 1, cells * rows1
@@ -128,7 +140,7 @@ def load_lanes(value, stored, facts, table, lanes, x, x_end, count, split):  # n
 
 
 @part
-def multiply_cells(  # noqa: PLR0913
+def multiply_cells(
     value, facts, table, y, lanes, sums, cells, cells_table, rows, split, add
 ):
     """Add the products of one block of cells to the sums of all rows."""
@@ -144,14 +156,15 @@ def multiply_cells(  # noqa: PLR0913
             more = 1 if chain > 0 else 1 * add
             for row in range(0, rows, CELLS):
                 lanes_tile(
-                    value, grains, y, table + facts.offsets + 8 * row, cells_table + 8 * begin,
-                    end - begin, lanes + begin * facts.pitch + lane, facts.pitch,
+                    value, grains, y, table + facts.offsets + 8 * row,
+                    cells_table + 8 * begin, end - begin,
+                    lanes + begin * facts.pitch + lane, facts.pitch,
                     sums + lane, table + facts.row_places + 8 * row, more, rows - row,
                 )  # fmt: skip
 
 
 @part
-def write_gradient(value, stored, facts, table, out, sums, channels, split):  # noqa: PLR0913
+def write_gradient(value, stored, facts, table, out, sums, channels, split):
     """Write the sums of one task to their places in the gradient."""
     width = itemsize(value)
     sums += facts.box_bytes + facts.lanes_bytes

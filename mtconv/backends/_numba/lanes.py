@@ -7,10 +7,10 @@ that output channels lie side by side.
 
 from __future__ import annotations
 
-from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.box import load_box
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import (
     copy,
     copy_in,
@@ -30,7 +30,7 @@ __all__ = ["run_lanes"]
 
 
 @part
-def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):  # noqa: PLR0913
+def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):
     """Pack some input channels of one group: rows of taps, output channels side by side."""
     parts = (facts.ins + facts.pack_channels - 1) // facts.pack_channels
     group = task // parts
@@ -43,7 +43,7 @@ def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):  #
         here = table + facts.chunks + 32 * chunk
         lane, step = index_at(here, 0) // width, index_at(here, 2)
         base = packed + group * facts.packed_group + index_at(here, 3)
-        for vector in range(0, step // VECTOR_BYTES):
+        for vector in range(step // VECTOR_BYTES):
             channel = lane + vector * lanes
             rows = min(lanes, facts.outs - channel)
             source = w + group * facts.w_group + channel * facts.w_out
@@ -63,7 +63,7 @@ def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):  #
 
 
 @part
-def pack_channel(  # noqa: PLR0913
+def pack_channel(
     value, stored, facts, table, target, step, source, rows, c, w_end, scratch
 ):
     """Pack one vector of output channels for one input channel, every tap at its row."""
@@ -78,16 +78,35 @@ def pack_channel(  # noqa: PLR0913
         row = index_at(here, 0) * facts.ins + c * index_at(here, 1) + index_at(here, 2)
         if facts.w_flat == 1:
             place = index_at(here, 3)
-            copy(value, value, value, target + row * step, scratch + place * VECTOR_BYTES, lanes)
+            copy(
+                value,
+                value,
+                value,
+                target + row * step,
+                scratch + place * VECTOR_BYTES,
+                lanes,
+            )
         else:
             place = source + index_at(here, 3)
             copy_in(value, stored, target + row * step, place, facts.w_out, rows)
 
 
 @entry
-def run_lanes(  # noqa: PLR0913
-    value, stored, facts_address, table, x, x_end, w, w_end, packed, packing, bias, out,
-    counters, space,
+def run_lanes(
+    value,
+    stored,
+    facts_address,
+    table,
+    x,
+    x_end,
+    w,
+    w_end,
+    packed,
+    packing,
+    bias,
+    out,
+    counters,
+    space,
 ):
     """Take tasks off the counters until none is left; see the package's `calls`."""
     facts = facts_at(facts_address)
@@ -109,7 +128,7 @@ def run_lanes(  # noqa: PLR0913
 
 
 @part
-def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, task):  # noqa: PLR0913
+def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, task):
     """Compute the result of some samples and units, for a split of the output channels."""
     rest, split = task // facts.splits, task % facts.splits
     blocks2 = (facts.units2 + facts.block2 - 1) // facts.block2
@@ -162,7 +181,8 @@ def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, ta
         for chunk in range(chunk_first, chunk_last):
             multiply(
                 value, facts, table, here, cells, cells_table, places,
-                packed + group * facts.packed_group, sums - lane_first, chunk, c, channels, add,
+                packed + group * facts.packed_group, sums - lane_first, chunk, c, channels,
+                add,
             )  # fmt: skip
         add = 1
     write_block(
@@ -173,7 +193,7 @@ def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, ta
 
 
 @part
-def start_sums(value, facts, table, bias, sums, group, lane_first, samples):  # noqa: PLR0913
+def start_sums(value, facts, table, bias, sums, group, lane_first, samples):
     """Write the bias, or zeros where a phase has no taps; return whether to add to it."""
     width = itemsize(value)
     positions = (
@@ -195,8 +215,20 @@ def start_sums(value, facts, table, bias, sums, group, lane_first, samples):  # 
 
 
 @part
-def multiply(  # noqa: PLR0913
-    value, facts, table, x, cells, cells_table, places, packed, sums, chunk, c, channels, add
+def multiply(
+    value,
+    facts,
+    table,
+    x,
+    cells,
+    cells_table,
+    places,
+    packed,
+    sums,
+    chunk,
+    c,
+    channels,
+    add,
 ):
     """Add up the products of some input channels with one chunk of output channels."""
     here = table + facts.chunks + 32 * chunk
@@ -229,7 +261,7 @@ def multiply(  # noqa: PLR0913
 
 
 @part
-def write_block(  # noqa: PLR0913
+def write_block(
     value, stored, facts, out, sums, group, lane_first, lane_last, samples, unit, count
 ):
     """Write a block of sums, output channels side by side, to its place in the result."""
@@ -263,7 +295,7 @@ def write_block(  # noqa: PLR0913
 
 
 @part
-def write_row(value, stored, facts, target, source, channels, cells):  # noqa: PLR0913
+def write_row(value, stored, facts, target, source, channels, cells):
     """Write some cells of one row, for all of their channels."""
     size = itemsize(stored)
     channel_step, cell_step = facts.out_steps1, facts.out_steps4

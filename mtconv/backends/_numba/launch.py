@@ -27,7 +27,11 @@ Array = NDArray[Any]
 # To hand work to another thread takes as long as about so many products.
 WORTH_SHARING = 400_000
 
+# Packed kernels up to this size lie in the scratch memory of the calling thread.
+SMALL_BYTES = 2**22
+
 _BYTES = np.dtype(np.uint8)
+_COUNTED = COUNTERS * LINE
 
 
 def launch(
@@ -41,51 +45,51 @@ def launch(
     """Compute a map: ``arrays`` are the canonical input, kernel and result.
 
     ``whole`` are the input and the kernel as they lie in memory, which says where they
-    end.
+    end. ``packs`` keeps the packed kernel.
     """
     kernel: Any = load_kernel(work.kernel)
     data, weights, out = (_address(array) for array in arrays)
-    data_end, weights_end = _end(whole[0]), _end(whole[1])
-    packed, packing, held = _packed(work, packs)
-    counters = np.zeros(COUNTERS * LINE // 8, np.int64)
-    shared = _address(counters)
+    packed, packing, keeps = _packed(work, packs)
     offset = None if bias is None else _padded_bias(bias, element, work)
+    with lend() as space:
+        inside = work.packed_bytes if packed is None else 0
+        memory = space.take((_COUNTED + inside + work.space_bytes,), _BYTES)
+        memory[:_COUNTED] = 0
+        counters = _address(memory)
+        where = counters + _COUNTED if packed is None else _aligned(packed)
+        calls = (
+            *(element.value, element.stored, work.facts_address, work.table_address),
+            *(data, _end(whole[0], data), weights, _end(whole[1], weights), where, packing),
+            *(0 if offset is None else _address(offset), out, counters),
+        )
+        _share(work, kernel, calls, counters + _COUNTED + inside)
+    if keeps and packs is not None:
+        packs[work.kernel, work.packed_bytes] = packed
 
-    def run(_: object) -> None:
-        with lend() as space:
-            scratch = space.take((work.space_bytes,), _BYTES)
-            kernel(
-                element.value,
-                element.stored,
-                work.facts_address,
-                work.table_address,
-                data,
-                data_end,
-                weights,
-                weights_end,
-                packed,
-                packing,
-                0 if offset is None else _address(offset),
-                out,
-                shared,
-                _address(scratch),
-            )
 
+def _share(work: Work, kernel: Any, arguments: tuple[Any, ...], scratch: int) -> None:
+    """Call a kernel on as many threads as pay; the first has its scratch memory."""
     workers = 1
     if work.multiply_adds >= WORTH_SHARING and work.tasks > 1:
         workers = min(workers_at_most(), work.tasks)
     if workers == 1:
-        run(None)
-    else:
-        job = SharedWork(run, range(workers))
-        try:
-            pool.submit(job.helper() for _ in range(workers - 1))
-            job.work()
-        finally:
-            job.finish()
-        job.check()
-    if packing and packs is not None:
-        packs[work.kernel, work.packed_bytes] = held
+        kernel(*arguments, scratch)
+        return
+
+    def run(number: int) -> None:
+        if number == 0:
+            kernel(*arguments, scratch)
+            return
+        with lend() as space:
+            kernel(*arguments, _address(space.take((work.space_bytes,), _BYTES)))
+
+    job = SharedWork(run, range(workers))
+    try:
+        pool.submit(job.helper() for _ in range(workers - 1))
+        job.work()
+    finally:
+        job.finish()
+    job.check()
 
 
 def _address(array: Array) -> int:
@@ -93,22 +97,37 @@ def _address(array: Array) -> int:
     return address
 
 
-def _end(array: Array) -> int:
+def _aligned(array: Array) -> int:
+    address = _address(array)
+    return address + -address % LINE
+
+
+def _end(array: Array, first: int) -> int:
     """Where the memory of an array ends, as far as it can be read."""
     if array.flags.c_contiguous:
-        return _address(array) + array.nbytes
-    reach = sum((n - 1) * max(step, 0) for n, step in zip(array.shape, array.strides, strict=True))
-    return _address(array) + reach + array.itemsize
+        return first + array.nbytes
+    last: int = sum(
+        (size - 1) * max(step, 0)
+        for size, step in zip(array.shape, array.strides, strict=True)
+    )
+    return _address(array) + last + array.itemsize
 
 
-def _packed(work: Work, packs: dict[Any, Any] | None) -> tuple[int, int, Array | None]:
-    """Return the address of the packed kernel, whether it has to be packed, its memory."""
+def _packed(work: Work, packs: dict[Any, Any] | None) -> tuple[Array | None, int, bool]:
+    """Return memory of the packed kernel, whether it has to be filled, and is kept.
+
+    Small kernels that are not kept are packed into the memory of the call.
+    """
     if not work.packed_bytes:
-        return 0, 0, None
-    kept = None if packs is None else packs.get((work.kernel, work.packed_bytes))
-    memory = results.empty((work.packed_bytes + LINE,), _BYTES) if kept is None else kept
-    address = _address(memory)
-    return address + -address % LINE, int(kept is None), memory
+        return None, 0, False
+    if packs is None:
+        if work.packed_bytes <= SMALL_BYTES:
+            return None, 1, False
+        return results.empty((work.packed_bytes + LINE,), _BYTES), 1, False
+    kept: Array | None = packs.get((work.kernel, work.packed_bytes))
+    if kept is None:
+        return np.empty(work.packed_bytes + LINE, np.uint8), 1, True
+    return kept, 0, False
 
 
 def _padded_bias(bias: Array, element: Element, work: Work) -> Array:

@@ -50,14 +50,14 @@ class Case(NamedTuple):
         """Products of all units with all their taps."""
         work = self.batch * self.groups * self.ins * self.outs
         for axis in self.axes:
-            work *= axis.count * axis.taps
+            work *= axis.number * axis.taps
         return work
 
 
 def three(values: Any, fill: Any) -> tuple[Any, Any, Any]:
     """Put what is missing before the values of one to three axes."""
     values = tuple(values)
-    return (*(fill,) * (3 - len(values)), *values)  # type: ignore[return-value]
+    return (*(fill,) * (3 - len(values)), *values)
 
 
 def make_case(

@@ -12,13 +12,13 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from mtconv.backends._numba.jit import part
 from mtconv.backends._numba.emit import I64, VECTOR_BYTES, Emitter, byte_size
+from mtconv.backends._numba.jit import part
 
 __all__ = [
+    "copy",
     "copy_in",
     "copy_out",
-    "copy",
     "copy_strided",
     "fill",
     "fill_vectors",
@@ -92,7 +92,9 @@ def _move(context: Any, value: Any, source: Any, target: Any, dst: Any, src: Any
 
 
 @intrinsic
-def _move_one(context: Any, value: Any, source: Any, target: Any, dst: Any, src: Any) -> Any:
+def _move_one(
+    context: Any, value: Any, source: Any, target: Any, dst: Any, src: Any
+) -> Any:
     """Move a single element, and convert it on the way."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -168,7 +170,9 @@ def copy(value, source, target, dst, src, count):
     lanes = VECTOR_BYTES // itemsize(value)
     if count < lanes:
         for number in range(count):
-            _move_one(value, source, target, dst + number * to_size, src + number * from_size)
+            _move_one(
+                value, source, target, dst + number * to_size, src + number * from_size
+            )
         return
     number = 0
     while number + 4 * lanes <= count:
@@ -184,14 +188,14 @@ def copy(value, source, target, dst, src, count):
 
 
 @part
-def copy_strided(value, source, target, dst, dst_step, src, src_step, count):  # noqa: PLR0913
+def copy_strided(value, source, target, dst, dst_step, src, src_step, count):
     """Copy elements that lie any number of bytes apart."""
     for number in range(count):
         _move_one(value, source, target, dst + number * dst_step, src + number * src_step)
 
 
 @part
-def copy_in(value, stored, dst, src, src_step, count):  # noqa: PLR0913
+def copy_in(value, stored, dst, src, src_step, count):
     """Copy elements of an array to values side by side."""
     if src_step == itemsize(stored):
         copy(value, stored, value, dst, src, count)
@@ -200,7 +204,7 @@ def copy_in(value, stored, dst, src, src_step, count):  # noqa: PLR0913
 
 
 @part
-def copy_out(value, stored, dst, dst_step, src, count):  # noqa: PLR0913
+def copy_out(value, stored, dst, dst_step, src, count):
     """Copy values that lie side by side to elements of an array."""
     if dst_step == itemsize(stored):
         copy(value, value, stored, dst, src, count)
@@ -232,8 +236,8 @@ def _transpose(
             for row in range(lanes):
                 if row & step == 0:
                     one, two = vectors[row], vectors[row + step]
-                    low = [l if l & step == 0 else lanes + l - step for l in range(lanes)]
-                    high = [l + step if l & step == 0 else lanes + l for l in range(lanes)]
+                    low = [n if n & step == 0 else lanes + n - step for n in range(lanes)]
+                    high = [n + step if n & step == 0 else lanes + n for n in range(lanes)]
                     vectors[row] = reader.shuffle(one, two, low)
                     vectors[row + step] = reader.shuffle(one, two, high)
         end = builder.function.append_basic_block("transposed")
@@ -261,12 +265,12 @@ def _halvings(lanes: int) -> list[int]:
 
 
 @part
-def _block(value, source, target, dst, dst_step, src, src_step, last, columns):  # noqa: PLR0913
+def _block(value, source, target, dst, dst_step, src, src_step, last, columns):
     _transpose(value, source, target, dst, dst_step, src, src_step, last, columns)
 
 
 @part
-def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end):  # noqa: PLR0913
+def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end):
     """Write ``dst[q, lane] = src[lane, q]``: rows of an array become lanes.
 
     ``rows`` is at most a vector's lanes; lanes beyond it repeat the last row. Whole
@@ -282,7 +286,14 @@ def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end)
         for row in range(lanes):
             here = src + min(row, rows - 1) * src_step
             copy_strided(
-                value, stored, value, dst + row * itemsize(value), dst_step, here, size, count
+                value,
+                stored,
+                value,
+                dst + row * itemsize(value),
+                dst_step,
+                here,
+                size,
+                count,
             )
         return
     for first in range(0, count, lanes):
@@ -294,7 +305,7 @@ def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end)
 
 
 @part
-def lanes_to_rows(value, stored, dst, dst_step, src, src_step, rows, count):  # noqa: PLR0913
+def lanes_to_rows(value, stored, dst, dst_step, src, src_step, rows, count):
     """Write ``dst[row, q] = src[q, row]`` for ``rows`` rows of ``count`` elements.
 
     Up to a vector is read beyond the last row of ``src``, a block's buffer.
@@ -319,7 +330,9 @@ def lanes_to_rows(value, stored, dst, dst_step, src, src_step, rows, count):  # 
 
 
 @intrinsic
-def _zip(context: Any, value: Any, target: Any, ways: Any, dst: Any, src: Any, step: Any) -> Any:
+def _zip(
+    context: Any, value: Any, target: Any, ways: Any, dst: Any, src: Any, step: Any
+) -> Any:
     """Emit ``dst[ways*q + r] = src[r*step + q]`` for the cells of one vector."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -341,11 +354,11 @@ def _zip(context: Any, value: Any, target: Any, ways: Any, dst: Any, src: Any, s
                 emit.shuffle(one, two, list(range(2 * lanes)))
                 for one, two in zip(rows[::2], rows[1::2], strict=True)
             ]
-            for part in range(number):
-                places = range(part * lanes, (part + 1) * lanes)
+            for section in range(number):
+                places = range(section * lanes, (section + 1) * lanes)
                 chosen = [place % number * lanes + place // number for place in places]
                 vector = emit.shuffle(pairs[0], pairs[-1], chosen)
-                here = emit.at(dst, part * lanes * emit.stored_size)
+                here = emit.at(dst, section * lanes * emit.stored_size)
                 emit.store_stored(vector, here)
             builder.branch(end)
         builder.position_at_end(end)
@@ -355,7 +368,7 @@ def _zip(context: Any, value: Any, target: Any, ways: Any, dst: Any, src: Any, s
 
 
 @part
-def interleave(value, stored, ways, dst, src, step, count):  # noqa: PLR0913
+def interleave(value, stored, ways, dst, src, step, count):
     """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``."""
     lanes = VECTOR_BYTES // itemsize(value)
     size, width = itemsize(stored), itemsize(value)
@@ -368,5 +381,12 @@ def interleave(value, stored, ways, dst, src, step, count):  # noqa: PLR0913
     else:
         for r in range(ways):
             copy_strided(
-                value, value, stored, dst + r * size, ways * size, src + r * step, width, count
+                value,
+                value,
+                stored,
+                dst + r * size,
+                ways * size,
+                src + r * step,
+                width,
+                count,
             )

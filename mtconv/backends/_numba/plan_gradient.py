@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from mtconv.backends._numba.layout import Case
-from mtconv.backends._numba.plan_lanes import check_direct, taps_are_contiguous, tap_bytes
+from mtconv.backends._numba.plan_lanes import check_direct, tap_bytes, taps_are_contiguous
 from mtconv.backends._numba.shapes import GRAIN, chunks
 from mtconv.backends._numba.tables import (
     Block,
@@ -53,7 +54,7 @@ def plan_gradient(case: Case, vector_bytes: int, tile: int) -> Work | None:
     splits = _splits(case, pieces, taps)
     bounds = [len(pieces) * split // splits for split in range(splits + 1)]
     ends = [first for first, _ in pieces] + [row_bytes]
-    row_bytes = max(ends[b] - ends[a] for a, b in zip(bounds, bounds[1:], strict=False))
+    row_bytes = max(ends[b] - ends[a] for a, b in pairwise(bounds))
     share = max(1, SUMS_BYTES // (taps * row_bytes))
     share = min(case.ins, share, share if direct else max(1, BOX_BYTES // channel))
     if case.multiply_adds >= WORTH_SHARING:
@@ -126,7 +127,7 @@ def _splits(case: Case, pieces: list[tuple[int, int]], taps: int) -> int:
 
 def _units(case: Case, tile: int) -> tuple[int, int, int]:
     """Choose how many cells a block has: whole rows where they fit."""
-    units = [axis.count for axis in case.axes]
+    units = [axis.number for axis in case.axes]
     for axis in range(3):
         while units[axis] > 1 and _is_large(case, units):
             units[axis] = -(-units[axis] // 2)

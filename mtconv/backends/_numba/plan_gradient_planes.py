@@ -72,13 +72,19 @@ def plan_gradient_planes(case: Case, vector_bytes: int, tile: int) -> Work | Non
     }
     space = box_bytes + lanes_bytes + sums_bytes
     return finish(
-        "gradient_planes", case, table, values, space_bytes=space, packed_bytes=0, tasks=tasks
+        "gradient_planes",
+        case,
+        table,
+        values,
+        space_bytes=space,
+        packed_bytes=0,
+        tasks=tasks,
     )
 
 
 def _units(case: Case, vector_bytes: int) -> tuple[int, int, int]:
     """Choose how many cells a block has: what fits the cache."""
-    units = [axis.count for axis in case.axes]
+    units = [axis.number for axis in case.axes]
 
     def bytes_of_box() -> int:
         boxes = (axis.box(n) for axis, n in zip(case.axes, units, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -51,7 +52,7 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
     splits = _splits(case, len(pieces))
     bounds = [len(pieces) * split // splits for split in range(splits + 1)]
     ends = [first for first, _ in pieces] + [pieces[-1][0] + GRAIN * pieces[-1][1]]
-    row_bytes = max(ends[b] - ends[a] for a, b in zip(bounds, bounds[1:], strict=False))
+    row_bytes = max(ends[b] - ends[a] for a, b in pairwise(bounds))
     samples, units = _block(case, row_bytes, splits, tile)
     box = tuple(axis.box(count) for axis, count in zip(case.axes, units, strict=True))
     direct = _is_direct(case)
@@ -72,13 +73,15 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
         steps = (box_sample, channel, *rows)
     block = Block(samples, units, steps, sums, row_bytes)
     table = Table()
-    values: dict[str, Any] = _tables(case, block, table, most, tile, direct, samples * box_sample)
+    values: dict[str, Any] = _tables(
+        case, block, table, most, tile, direct, samples * box_sample
+    )
     values |= _packing(case, table, pieces, vector_bytes)
     box_bytes = 0 if direct else samples * box_sample + vector_bytes
     sums_bytes = samples * prod(sums) * row_bytes + vector_bytes
     tasks = -(-case.batch // samples) * case.groups * splits
     for axis, count in zip(case.axes, units, strict=True):
-        tasks *= -(-axis.count // count)
+        tasks *= -(-axis.number // count)
     values |= {
         "samples": samples,
         "block": units,
@@ -105,7 +108,7 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
         table,
         values,
         space_bytes=space,
-        packed_bytes=case.groups * values["packed_group"] + vector_bytes,
+        packed_bytes=-(-(case.groups * values["packed_group"] + vector_bytes) // 64) * 64,
         tasks=tasks,
     )
 
@@ -113,7 +116,7 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
 def _splits(case: Case, pieces: int) -> int:
     """Share output channels out where the kernel is larger than the data."""
     weights = case.ins * case.outs * prod(axis.taps for axis in case.axes)
-    cells = case.batch * prod(axis.count for axis in case.axes)
+    cells = case.batch * prod(axis.number for axis in case.axes)
     if case.multiply_adds < WORTH_SHARING or weights < 2 * cells * case.ins:
         return 1
     return min(pieces, max(1, -(-TASKS // case.groups)))
@@ -123,7 +126,7 @@ def _block(
     case: Case, row_bytes: int, splits: int, tile: int
 ) -> tuple[int, tuple[int, int, int]]:
     """Choose how many samples and units a task has."""
-    units = [axis.count for axis in case.axes]
+    units = [axis.number for axis in case.axes]
     every = prod(axis.out_step for axis in case.axes) * row_bytes
 
     def is_large() -> bool:
@@ -131,7 +134,7 @@ def _block(
         return prod(units) * every > SUMS_BYTES or box * case.size > BOX_BYTES
 
     def blocks() -> int:
-        return prod(-(-axis.count // n) for axis, n in zip(case.axes, units, strict=True))
+        return prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
 
     _shrink(case, units, is_large, tile)
     if case.multiply_adds >= WORTH_SHARING:
@@ -203,7 +206,7 @@ def _phase_places(case: Case, block: Block) -> Any:
 def check_direct(case: Case, block: Block) -> None:
     """Check that no unit reaches outside of the input, whatever its steps are."""
     for axis in case.axes:
-        first = np.array([axis.start, axis.start + axis.in_step * (axis.count - 1)])
+        first = np.array([axis.start, axis.start + axis.in_step * (axis.number - 1)])
         taps = np.array([tap.offset for phase in axis.phases for tap in phase])
         check_cells(first, taps, 0, axis.in_size, 1)
 

@@ -50,7 +50,13 @@ def plan_planes(case: Case, vector_bytes: int, tile: int) -> Work | None:
     weights = (case.ins * case.outs * taps + case.outs) * vector_bytes
     if case.ins * channel + prod(sums) * vector_bytes + weights > MOST_BYTES:
         return None
-    steps = (0, channel, box[1] * box[2] * vector_bytes, box[2] * vector_bytes, vector_bytes)
+    steps = (
+        0,
+        channel,
+        box[1] * box[2] * vector_bytes,
+        box[2] * vector_bytes,
+        vector_bytes,
+    )
     block = Block(1, units, steps, sums, vector_bytes)
     table = Table()
     phases = phase_taps(case.axes, case.taps, steps[2:])
@@ -62,7 +68,7 @@ def plan_planes(case: Case, vector_bytes: int, tile: int) -> Work | None:
         check_cells(cells, offsets, 0, case.ins * channel, vector_bytes)
         check_cells(places, phase_places, 0, prod(sums) * vector_bytes, vector_bytes)
         extents += [count, table.add(cells), table.add(places), number]
-    blocks = prod(-(-axis.count // n) for axis, n in zip(case.axes, units, strict=True))
+    blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
     box_bytes, sums_bytes = case.ins * channel, prod(sums) * vector_bytes
     values = {
         "samples": 1,
@@ -112,7 +118,7 @@ def _tap_places(case: Case) -> list[int]:
 
 def _units(case: Case, vector_bytes: int, vectors: int) -> tuple[int, int, int]:
     """Choose how many units a task has: what fits the cache, and enough tasks to share."""
-    units = [axis.count for axis in case.axes]
+    units = [axis.number for axis in case.axes]
 
     def largest() -> int:
         box = prod(axis.box(n) for axis, n in zip(case.axes, units, strict=True))
@@ -130,4 +136,4 @@ def _units(case: Case, vector_bytes: int, vectors: int) -> tuple[int, int, int]:
 
 
 def _tasks(case: Case, units: list[int]) -> int:
-    return prod(-(-axis.count // n) for axis, n in zip(case.axes, units, strict=True))
+    return prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))

@@ -6,6 +6,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtconv.backends._numba.layout import Case
 from mtconv.backends._numba.shapes import ROW_TILES
@@ -54,9 +55,11 @@ def plan_rows(case: Case, vector_bytes: int, tile: int) -> Work | None:
     if box_bytes + sums_bytes > MOST_BYTES:
         return None
     offsets, phase_first = _offsets(case, box, plane, channel)
-    ends = np.array([0, _last_vector(box, units, planes, rows, lanes, case.size, vector_bytes)])
+    ends = np.array(
+        [0, _last_vector(box, units, planes, rows, lanes, case.size, vector_bytes)]
+    )
     check_cells(ends, offsets, 0, box_bytes, 0)
-    blocks = prod(-(-axis.count // n) for axis, n in zip(case.axes, units, strict=True))
+    blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
     tiles = -(-case.outs // channels)
     splits = 1
     if case.multiply_adds >= WORTH_SHARING:
@@ -93,7 +96,7 @@ def plan_rows(case: Case, vector_bytes: int, tile: int) -> Work | None:
         table,
         values,
         space_bytes=box_bytes + sums_bytes + vector_bytes,
-        packed_bytes=case.groups * tiles * taps * case.ins * width + vector_bytes,
+        packed_bytes=-(-case.groups * tiles * taps * case.ins * width // 64) * 64 + 64,
         tasks=tasks,
     )
 
@@ -119,23 +122,20 @@ def _cells(case: Case, axis: int, units: list[int]) -> int:
 
 def _units(case: Case, channels: int, lanes: int) -> list[int]:
     """Choose how many units a task has."""
-    units = [axis.count for axis in case.axes]
+    units = [axis.number for axis in case.axes]
     residues = prod(axis.in_step for axis in case.axes)
     ways = case.axes[2].out_step
 
     def is_large() -> bool:
         box = [_cells(case, axis, units) for axis in range(3)]
         row = channels * ways * case.size * (units[2] + lanes)
-        return (
-            prod(box) * residues * case.ins * case.size > BOX_BYTES
-            or row > SUMS_BYTES
-        )
+        return prod(box) * residues * case.ins * case.size > BOX_BYTES or row > SUMS_BYTES
 
     for axis in range(3):
         pieces, least = 1, 1 if axis < 2 else 4 * lanes
         while units[axis] > least and is_large():
             pieces *= 2
-            units[axis] = max(least, -(-case.axes[axis].count // pieces))
+            units[axis] = max(least, -(-case.axes[axis].number // pieces))
     if case.multiply_adds >= WORTH_SHARING:
         for axis in range(3):
             least = 1 if axis < 2 else 4 * lanes
@@ -145,13 +145,13 @@ def _units(case: Case, channels: int, lanes: int) -> list[int]:
 
 
 def _tasks(case: Case, units: list[int]) -> int:
-    blocks = prod(-(-axis.count // n) for axis, n in zip(case.axes, units, strict=True))
+    blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
     return blocks * case.batch * case.groups
 
 
 def _run(box: list[int], units: list[int], lanes: int) -> tuple[int, int]:
     """Choose how many planes and rows one run goes over: what takes the fewest vectors."""
-    choices = {}
+    choices: dict[tuple[int, int], int] = {}
     for planes, rows in ((1, 1), (1, units[1]), (units[0], units[1])):
         length = ((planes - 1) * box[1] + rows - 1) * box[2] + units[2]
         runs = -(-units[0] // planes) * -(-units[1] // rows)
@@ -160,7 +160,13 @@ def _run(box: list[int], units: list[int], lanes: int) -> tuple[int, int]:
 
 
 def _last_vector(
-    box: list[int], units: list[int], planes: int, rows: int, lanes: int, size: int, step: int
+    box: list[int],
+    units: list[int],
+    planes: int,
+    rows: int,
+    lanes: int,
+    size: int,
+    step: int,
 ) -> int:
     """Where the last vector of the last run of a block ends, in bytes."""
     first0, first1 = (units[0] - 1) // planes * planes, (units[1] - 1) // rows * rows
@@ -169,7 +175,9 @@ def _last_vector(
     return (first0 * box[1] + first1) * box[2] * size + -(-length // lanes) * step
 
 
-def _offsets(case: Case, box: list[int], plane: int, channel: int) -> tuple[object, object]:
+def _offsets(
+    case: Case, box: list[int], plane: int, channel: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """List the offsets of all rows, phase by phase; and where each phase begins."""
     steps = [axis.in_step for axis in case.axes]
     parts, first = [], [0]
@@ -201,7 +209,7 @@ def _tap_places(case: Case) -> list[int]:
 def _tiles(channels: int, most: int, vector_bytes: int) -> list[int]:
     """List the tiles of runs of any number of vectors, behind the place of each list."""
     counts = ROW_TILES[vector_bytes][channels]
-    places, lists = [0], []
+    places, lists = [0], list[int]()
     for vectors in range(1, most + 1):
         places.append(8 * (most + 1 + len(lists)))
         start, tiles = 0, []

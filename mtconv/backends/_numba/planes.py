@@ -6,9 +6,9 @@ The input is transposed into a box once, and every product is one of two vectors
 
 from __future__ import annotations
 
-from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_out,
@@ -27,9 +27,21 @@ __all__ = ["run_planes"]
 
 
 @entry
-def run_planes(  # noqa: PLR0913
-    value, stored, facts_address, table, x, x_end, w, w_end, packed, packing, bias, out,
-    counters, space,
+def run_planes(
+    value,
+    stored,
+    facts_address,
+    table,
+    x,
+    x_end,
+    w,
+    w_end,
+    packed,
+    packing,
+    bias,
+    out,
+    counters,
+    space,
 ):
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
@@ -59,7 +71,7 @@ def divided(task, count, size):
 
 
 @part
-def load_weights(value, stored, facts, table, w, bias, weights, plane):  # noqa: PLR0913
+def load_weights(value, stored, facts, table, w, bias, weights, plane):
     """Copy the taps, and the bias, of the planes of one vector side by side."""
     lanes, width = VECTOR_BYTES // itemsize(value), itemsize(value)
     rows = facts.outs * facts.ins * facts.taps
@@ -69,7 +81,9 @@ def load_weights(value, stored, facts, table, w, bias, weights, plane):  # noqa:
         target = weights + lane * width
         for row in range(rows):
             place = index_at(table + facts.tap_rows, row)
-            copy_strided(value, stored, value, target + row * VECTOR_BYTES, 0, source + place, 0, 1)
+            copy_strided(
+                value, stored, value, target + row * VECTOR_BYTES, 0, source + place, 0, 1
+            )
         if bias != 0:
             for channel in range(facts.outs):
                 copy_strided(
@@ -79,7 +93,7 @@ def load_weights(value, stored, facts, table, w, bias, weights, plane):  # noqa:
 
 
 @part
-def planes_block(  # noqa: PLR0913
+def planes_block(
     value, stored, facts, table, x, x_end, bias, out, space, weights, plane, unit
 ):
     """Compute some units of the planes of one vector."""
@@ -87,7 +101,9 @@ def planes_block(  # noqa: PLR0913
     count0 = min(facts.block0, facts.units0 - unit[0])
     count1 = min(facts.block1, facts.units1 - unit[1])
     count2 = min(facts.block2, facts.units2 - unit[2])
-    edges = 4 * (count0 < facts.block0) + 2 * (count1 < facts.block1) + (count2 < facts.block2)
+    edges = (
+        4 * (count0 < facts.block0) + 2 * (count1 < facts.block1) + (count2 < facts.block2)
+    )
     extent = table + facts.extents + 32 * edges
     cells, cells_table = index_at(extent, 0), table + index_at(extent, 1)
     places = table + index_at(extent, 2)
@@ -104,7 +120,8 @@ def planes_block(  # noqa: PLR0913
     for channel in range(facts.ins):
         load_planes(
             value, stored, facts, space + channel * facts.box_channel,
-            x + plane * facts.in_plane + channel * facts.in_steps1, x_end, planes, first, size,
+            x + plane * facts.in_plane + channel * facts.in_steps1, x_end, planes, first,
+            size,
         )  # fmt: skip
     sums = space + facts.box_bytes
     for channel in range(facts.outs):
@@ -131,7 +148,7 @@ def planes_block(  # noqa: PLR0913
 
 
 @part
-def sum_phase(  # noqa: PLR0913
+def sum_phase(
     value, facts, table, box, cells, cells_table, places, weights, sums, phase, add
 ):
     """Sum the products of one phase for all cells of a block."""
@@ -151,14 +168,15 @@ def sum_phase(  # noqa: PLR0913
         begin, end = first + count * chain // chains, first + count * (chain + 1) // chains
         for q in range(0, cells, CELLS):
             planes_tile(
-                value, box, cells_table + 8 * q, table + facts.offsets + 8 * begin, end - begin,
+                value, box, cells_table + 8 * q, table + facts.offsets + 8 * begin,
+                end - begin,
                 weights + begin * VECTOR_BYTES, target, places + 8 * q, add, cells - q,
             )  # fmt: skip
         add = 1
 
 
 @part
-def load_planes(value, stored, facts, box, source, x_end, planes, first, size):  # noqa: PLR0913
+def load_planes(value, stored, facts, box, source, x_end, planes, first, size):
     """Transpose cells of some planes into a box, with zeros where the input ends."""
     first0, first1, first2 = first
     count0, count1, count2 = size
@@ -182,7 +200,7 @@ def load_planes(value, stored, facts, box, source, x_end, planes, first, size): 
 
 
 @part
-def load_row(value, stored, row, there, x_end, planes, count, step, plane):  # noqa: PLR0913
+def load_row(value, stored, row, there, x_end, planes, count, step, plane):
     """Transpose one row of cells, ``step`` bytes apart, of planes ``plane`` bytes apart."""
     if step == itemsize(stored):
         rows_to_lanes(value, stored, row, VECTOR_BYTES, there, plane, planes, count, x_end)
@@ -194,7 +212,7 @@ def load_row(value, stored, row, there, x_end, planes, count, step, plane):  # n
 
 
 @part
-def write_planes(value, stored, facts, out, sums, planes, unit, count):  # noqa: PLR0913
+def write_planes(value, stored, facts, out, sums, planes, unit, count):
     """Write a block of planes to its place in the result."""
     first0 = unit[0] * facts.out_step0
     first1 = unit[1] * facts.out_step1
@@ -210,10 +228,22 @@ def write_planes(value, stored, facts, out, sums, planes, unit, count):  # noqa:
     for i in range(rows0):
         for j in range(rows1):
             source = sums + (i * positions1 + j) * positions2 * VECTOR_BYTES
-            target = out + (first0 + i) * facts.out_steps2 + (first1 + j) * step1 + first2 * step2
+            target = (
+                out
+                + (first0 + i) * facts.out_steps2
+                + (first1 + j) * step1
+                + first2 * step2
+            )
             if step2 == itemsize(stored):
                 lanes_to_rows(
-                    value, stored, target, facts.out_plane, source, VECTOR_BYTES, planes, cells
+                    value,
+                    stored,
+                    target,
+                    facts.out_plane,
+                    source,
+                    VECTOR_BYTES,
+                    planes,
+                    cells,
                 )
             else:
                 for cell in range(cells):

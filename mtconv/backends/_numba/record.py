@@ -14,7 +14,7 @@ __all__ = ["facts_at"]
 _RECORD = from_dtype(FACTS)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def facts_at(context: Any, address: Any) -> Any:
     """Return the record that lies at an address."""
 

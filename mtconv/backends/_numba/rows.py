@@ -7,9 +7,9 @@ goes over several of them, and what lies between is computed and left.
 
 from __future__ import annotations
 
-from mtconv.backends._numba.jit import entry, part
-from mtconv.backends._numba.facts import CHAIN, LINE
 from mtconv.backends._numba.emit import VECTOR_BYTES
+from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_strided,
@@ -29,7 +29,7 @@ __all__ = ["run_rows"]
 
 
 @entry
-def run_rows(  # noqa: PLR0913
+def run_rows(
     value, stored, facts_address, table, x, x_end, w, w_end, packed, packing, bias, out,
     counters, space,
 ):  # fmt: skip
@@ -64,8 +64,8 @@ def divided(task, count, size):
 
 
 @part
-def pack_rows(value, stored, facts, table, w, packed, task):  # noqa: PLR0913
-    """Pack the kernel for one tile of output channels; channels that lack repeat the last."""
+def pack_rows(value, stored, facts, table, w, packed, task):
+    """Pack the kernel for one tile of output channels; the last one fills the tile."""
     width = itemsize(value)
     tiles = (facts.outs + facts.channels - 1) // facts.channels
     group, first = task // tiles, task % tiles * facts.channels
@@ -78,14 +78,14 @@ def pack_rows(value, stored, facts, table, w, packed, task):  # noqa: PLR0913
         copy_in(value, stored, target, here, facts.w_out, count)
         for channel in range(count, facts.channels):
             copy_strided(
-                value, value, value, target + channel * width, 0, target + (count - 1) * width,
-                0, 1,
+                value, value, value, target + channel * width, 0,
+                target + (count - 1) * width, 0, 1,
             )  # fmt: skip
         target += step
 
 
 @part
-def rows_block(  # noqa: PLR0913
+def rows_block(
     value, stored, facts, table, x, packed, bias, out, space, sample, group, split, unit
 ):
     """Compute some units of one sample, for a split of the output channels."""
@@ -115,7 +115,16 @@ def rows_block(  # noqa: PLR0913
                 length = ((planes - 1) * facts.box1 + rows - 1) * facts.pitch + count2
                 for phase in range(0, facts.phases, facts.out_step2):
                     sum_run(
-                        value, facts, table, cells, weights, start, sums, phase, channels, length
+                        value,
+                        facts,
+                        table,
+                        cells,
+                        weights,
+                        start,
+                        sums,
+                        phase,
+                        channels,
+                        length,
                     )
                     write_run(
                         value, stored, facts, here, sums, phase, channels,
@@ -124,7 +133,7 @@ def rows_block(  # noqa: PLR0913
 
 
 @part
-def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length):  # noqa: PLR0913
+def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length):
     """Sum the products of one run of cells, for the phases of the last axis."""
     lanes = VECTOR_BYTES // itemsize(value)
     vectors = (length + lanes - 1) // lanes
@@ -158,7 +167,7 @@ def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length
 
 
 @part
-def write_run(value, stored, facts, out, sums, phase, channels, unit, count):  # noqa: PLR0913
+def write_run(value, stored, facts, out, sums, phase, channels, unit, count):
     """Write the rows of one run, the phases of the last axis interleaved."""
     phase0 = phase // facts.out_step2 // facts.out_step1
     phase1 = phase // facts.out_step2 % facts.out_step1
@@ -181,7 +190,7 @@ def write_run(value, stored, facts, out, sums, phase, channels, unit, count):  #
 
 
 @part
-def write_row(value, stored, facts, out, source, unit, count):  # noqa: PLR0913
+def write_row(value, stored, facts, out, source, unit, count):
     """Interleave the phases of one row of units, cut where the result ends."""
     ways, step = facts.out_step2, facts.out_steps4
     between = facts.channels * facts.run_bytes
@@ -206,7 +215,7 @@ def write_row(value, stored, facts, out, source, unit, count):  # noqa: PLR0913
 
 
 @part
-def load_residues(value, stored, facts, box, source, unit, count):  # noqa: PLR0913
+def load_residues(value, stored, facts, box, source, unit, count):
     """Copy the cells that some units reach, sorted by their residues modulo the strides."""
     first0 = unit[0] * facts.in_step0 + facts.start0
     first1 = unit[1] * facts.in_step1 + facts.start1
@@ -228,7 +237,7 @@ def load_residues(value, stored, facts, box, source, unit, count):  # noqa: PLR0
 
 
 @part
-def load_plane(value, stored, facts, box, source, first, size):  # noqa: PLR0913
+def load_plane(value, stored, facts, box, source, first, size):
     """Copy the cells of one residue, ``in_step`` apart, with zeros where the input ends."""
     width = itemsize(value)
     first2, step2 = first[2], facts.in_step2
@@ -247,5 +256,7 @@ def load_plane(value, stored, facts, box, source, first, size):  # noqa: PLR0913
             there = source + i_in * facts.in_steps2 + j_in * facts.in_steps3
             there += (first2 + low * step2) * facts.in_steps4
             fill(value, value, row, width, low)
-            copy_in(value, stored, row + low * width, there, step2 * facts.in_steps4, high - low)
+            copy_in(
+                value, stored, row + low * width, there, step2 * facts.in_steps4, high - low
+            )
             fill(value, value, row + high * width, width, size[2] - high)

@@ -1,4 +1,4 @@
-"""Which tiles there are for each width of vectors: plain numbers, shared with the tables."""
+"""Which tiles there are for each width of vectors: plain numbers, shared with tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ GRAIN = 16
 VECTORS = 3
 
 # Tiles of `rows`: numbers of channels, and of vectors beside each other, by vector bytes.
-_WIDE = {1: (1, 2, 4, 8), 2: (1, 2, 4, 8), 3: (1, 2, 4, 8), 4: (1, 2, 3, 6), 6: (1, 2, 4), 8: (1, 2, 3)}
+_WIDE = {
+    1: (1, 2, 4, 8),
+    2: (1, 2, 4, 8),
+    3: (1, 2, 4, 8),
+    4: (1, 2, 3, 6),
+    6: (1, 2, 4),
+    8: (1, 2, 3),
+}
 _NARROW = {1: (1, 2, 4, 8), 2: (1, 2, 4), 3: (1, 2, 4), 4: (1, 2, 3), 6: (1, 2)}
 ROW_TILES = {64: _WIDE, 32: _NARROW, 16: _NARROW}
 
@@ -62,4 +69,6 @@ def chunks(channels: int, size: int, vector_bytes: int) -> list[tuple[int, int]]
     number = -(-grains // (whole * VECTORS))
     starts = [-(-vectors * part // number) * whole for part in range(number)]
     stops = [*starts[1:], grains]
-    return [(GRAIN * start, stop - start) for start, stop in zip(starts, stops, strict=True)]
+    return [
+        (GRAIN * start, stop - start) for start, stop in zip(starts, stops, strict=True)
+    ]

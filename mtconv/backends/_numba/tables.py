@@ -41,14 +41,14 @@ class Table:
 class Block(NamedTuple):
     """Samples and units of one task, and the steps of what it reads and writes, in bytes.
 
-    ``steps`` are those of the box: sample, channel and three axes; ``sums`` are positions of
-    the block of results along each axis, each of ``row_bytes``.
+    ``steps`` are those of the box: sample, channel and three axes; ``sums`` are positions
+    of the block of results along each axis, each of ``row_bytes``.
     """
 
     samples: int
     units: tuple[int, int, int]
-    steps: tuple[int, int, int, int, int]
-    sums: tuple[int, int, int]
+    steps: tuple[int, ...]
+    sums: tuple[int, ...]
     row_bytes: int
 
 
@@ -59,23 +59,25 @@ class PhaseTap(NamedTuple):
     offset: int
 
 
-def phase_taps(axes: Axes, taps: tuple[int, int, int], steps: tuple[int, ...]) -> list[list[PhaseTap]]:
+def phase_taps(
+    axes: Axes, taps: tuple[int, int, int], steps: tuple[int, ...]
+) -> list[list[PhaseTap]]:
     """List the taps of all phases, in the order of the phases of the last axis first."""
-    found = []
-    for phases in product(*(axis.phases for axis in axes)):
-        found.append(
-            [
-                PhaseTap(
-                    (a.tap * taps[1] + b.tap) * taps[2] + c.tap,
-                    a.offset * steps[0] + b.offset * steps[1] + c.offset * steps[2],
-                )
-                for a, b, c in product(*phases)
-            ]
-        )
-    return found
+    return [
+        [
+            PhaseTap(
+                (a.tap * taps[1] + b.tap) * taps[2] + c.tap,
+                a.offset * steps[0] + b.offset * steps[1] + c.offset * steps[2],
+            )
+            for a, b, c in product(*phases)
+        ]
+        for phases in product(*(axis.phases for axis in axes))
+    ]
 
 
-def tap_offsets(phases: list[list[PhaseTap]], channels: int, channel_step: int) -> NDArray[np.int64]:
+def tap_offsets(
+    phases: list[list[PhaseTap]], channels: int, channel_step: int
+) -> NDArray[np.int64]:
     """List offsets phase by phase, channel by channel, tap by tap."""
     parts = []
     for taps in phases:
@@ -94,7 +96,7 @@ def cell_tables(
     filled up to whole tiles by repeating the last one.
     """
     whole = (block.samples, *block.units)
-    every = (case.batch, *(axis.count for axis in case.axes))
+    every = (case.batch, *(axis.number for axis in case.axes))
     found = []
     for edges in product((False, True), repeat=4):
         sizes = [
@@ -102,13 +104,17 @@ def cell_tables(
             for every_one, size, cut in zip(every, whole, edges, strict=True)
         ]
         samples, n0, n1, n2 = np.ogrid[tuple(slice(size) for size in sizes)]
-        steps = (s * axis.in_step for s, axis in zip(block.steps[2:], case.axes, strict=True))
+        steps = (
+            s * axis.in_step for s, axis in zip(block.steps[2:], case.axes, strict=True)
+        )
         s0, s1, s2 = steps
         cells = samples * block.steps[0] + n0 * s0 + n1 * s1 + n2 * s2
         rows = samples * block.sums[0] + n0 * case.axes[0].out_step
         rows = rows * block.sums[1] + n1 * case.axes[1].out_step
         places = (rows * block.sums[2] + n2 * case.axes[2].out_step) * block.row_bytes
-        found.append((cells.size, _filled(cells.ravel(), tile), _filled(places.ravel(), tile)))
+        found.append(
+            (cells.size, _filled(cells.ravel(), tile), _filled(places.ravel(), tile))
+        )
     return found
 
 
@@ -120,7 +126,7 @@ def _filled(numbers: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
 def check_cells(
     cells: NDArray[np.int64], offsets: NDArray[np.int64], low: int, high: int, width: int
 ) -> None:
-    """Refuse tables that lead outside of ``low .. high`` with an element of ``width`` bytes.
+    """Refuse tables that lead outside of ``low .. high`` with elements of some bytes.
 
     Every cell is combined with every offset, so the extremes decide.
 
@@ -135,7 +141,7 @@ def check_cells(
     last = int(cells.max()) + int(offsets.max()) + width
     if first < low or last > high:
         msg = (
-            f"a table of mtconv reads or writes bytes {first} to {last} of a block that has "
-            f"bytes {low} to {high}; please report this problem"
+            f"a table of mtconv leads to bytes {first} to {last} of a block that has bytes "
+            f"{low} to {high}; please report this problem"
         )
         raise RuntimeError(msg)

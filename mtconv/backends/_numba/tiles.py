@@ -7,14 +7,15 @@ computes it. Addresses, steps and offsets are bytes; tables hold 64-bit integers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from numba import types
 from numba.extending import intrinsic
 
+from mtconv.backends._numba.emit import CELLS, I64, VECTOR_BYTES, Emitter
 from mtconv.backends._numba.jit import part
-from mtconv.backends._numba.emit import CELLS, I64, VECTOR_BYTES, Emitter, byte_size
 from mtconv.backends._numba.shapes import ROW_TILES, chunk_widths, lane_widths
 
 __all__ = ["lanes_tile", "planes_tile", "rows_tile"]
@@ -26,7 +27,7 @@ Row = list[tuple[Any, int]]
 Vectors = list[list[Any]]
 
 
-def _switch(emit: Emitter, choice: Any, variants: dict[int, Callable[[], None]]) -> None:
+def _switch(emit: Emitter, choice: Any, variants: Mapping[int, Callable[[], None]]) -> None:
     """Emit all variants of a tile, and a jump to the one that is chosen."""
     builder = emit.builder
     end = builder.function.append_basic_block("end")
@@ -65,9 +66,10 @@ def _sum_products(
     results = products(number, sums)
     following = builder.add(number, emit.constant(1))
     number.add_incoming(following, loop)
-    for total, result in zip(sum(sums, []), sum(results, []), strict=True):
-        total.add_incoming(emit.zeros(total.type.count), before)
-        total.add_incoming(result, loop)
+    for row_sums, row_results in zip(sums, results, strict=True):
+        for total, result in zip(row_sums, row_results, strict=True):
+            total.add_incoming(emit.zeros(total.type.count), before)
+            total.add_incoming(result, loop)
     builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
     builder.position_at_end(done)
     builder.cbranch(builder.icmp_signed("!=", add, emit.constant(0)), adding, writing)
@@ -75,7 +77,9 @@ def _sum_products(
     for row, (row_targets, row_results) in enumerate(zip(targets, results, strict=True)):
         if row and valid is not None:
             block = function.append_basic_block("adding")
-            builder.cbranch(builder.icmp_signed("<", emit.constant(row), valid), block, ready)
+            builder.cbranch(
+                builder.icmp_signed("<", emit.constant(row), valid), block, ready
+            )
             builder.position_at_end(block)
         for (address, lanes), total in zip(row_targets, row_results, strict=True):
             emit.store(emit.add(emit.load(address, lanes), total), address)
@@ -102,7 +106,9 @@ def _lanes(
     """Emit ``out[q, lane] = sum over k of weights[k, lane] * x[cells[q] + offsets[k]]``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, grains, x, cells, offsets, count, weights, step, out, places, add, valid = arguments
+        _, grains, x, cells, offsets, count, weights, step, out, places, add, valid = (
+            arguments
+        )
         emit = Emitter(builder, value)
         starts = [emit.at(x, emit.load_index(cells, cell)) for cell in range(CELLS)]
         rows = [emit.at(out, emit.load_index(places, cell)) for cell in range(CELLS)]
@@ -134,7 +140,7 @@ def _lanes(
             _sum_products(emit, count, targets, add, products, valid)
 
         variants = {
-            number: lambda number=number: variant(lane_widths(number, emit.size, VECTOR_BYTES))
+            number: partial(variant, lane_widths(number, emit.size, VECTOR_BYTES))
             for number in chunk_widths(VECTOR_BYTES)
         }
         _switch(emit, grains, variants)
@@ -144,14 +150,15 @@ def _lanes(
 
 
 @part
-def lanes_tile(  # noqa: PLR0913
+def lanes_tile(
     value, grains, x, cells, offsets, count, weights, step, out, places, add, valid
 ):
     """Sum a tile of `CELLS` cells by ``grains`` of output channels.
 
     Cells from ``valid`` on repeat an earlier one.
 
-    ``out[places[q] + lane] = sum over k of weights[k*step + lane] * x[cells[q] + offsets[k]]``
+    ``out[places[q] + lane]`` is the sum of ``weights[k*step + lane] * x[cells[q] +
+    offsets[k]]`` over k.
     """
     _lanes(value, grains, x, cells, offsets, count, weights, step, out, places, add, valid)
 
@@ -161,7 +168,7 @@ def _planes(
     context: Any, value: Any, x: Any, cells: Any, offsets: Any, count: Any,
     weights: Any, out: Any, places: Any, add: Any, valid: Any,
 ) -> Any:  # fmt: skip
-    """Emit ``out[q] = sum over k of weights[k] * x[cells[q] + offsets[k]]``, all vectors."""
+    """Emit ``out[q] = sum over k of weights[k] * x[cells[q] + offsets[k]]``, in vectors."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, x, cells, offsets, count, weights, out, places, add, valid = arguments
@@ -189,9 +196,7 @@ def _planes(
 
 
 @part
-def planes_tile(  # noqa: PLR0913
-    value, x, cells, offsets, count, weights, out, places, add, valid
-):
+def planes_tile(value, x, cells, offsets, count, weights, out, places, add, valid):
     """Sum a tile of `CELLS` cells of as many planes as a vector has lanes.
 
     Cells from ``valid`` on repeat an earlier one.
@@ -226,7 +231,9 @@ def _rows(
                     scalar = emit.load_scalar(emit.at(factors, channel * emit.size))
                     factor = emit.splat(scalar, emit.lanes)
                     pairs = zip(cells, row, strict=True)
-                    results.append([emit.multiply_add(factor, x, total) for x, total in pairs])
+                    results.append(
+                        [emit.multiply_add(factor, x, total) for x, total in pairs]
+                    )
                 return results
 
             targets = []
@@ -237,7 +244,7 @@ def _rows(
             _sum_products(emit, count, targets, add, products)
 
         variants = {
-            100 * channels + vectors: lambda c=channels, v=vectors: variant(c, v)
+            100 * channels + vectors: partial(variant, channels, vectors)
             for channels, counts in ROW_TILES[VECTOR_BYTES].items()
             for vectors in counts
         }
@@ -248,7 +255,7 @@ def _rows(
 
 
 @part
-def rows_tile(value, tile, x, offsets, count, weights, out, step, add):  # noqa: PLR0913
+def rows_tile(value, tile, x, offsets, count, weights, out, step, add):
     """Sum a tile of channels by vectors of cells; ``tile`` is 100*channels + vectors.
 
     ``out[c*step + q] = sum over k of weights[k, c] * x[offsets[k] + q]``

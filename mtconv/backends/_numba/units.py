@@ -18,7 +18,7 @@ __all__ = ["POINT", "Tap", "Units", "units"]
 
 
 class Tap(NamedTuple):
-    """A tap, and how far behind the first input cell of a unit the cell that it meets is."""
+    """A tap, and the cell that it meets: counted from the first one that a unit meets."""
 
     tap: int
     offset: int
@@ -27,7 +27,7 @@ class Tap(NamedTuple):
 class Units(NamedTuple):
     """The units of a result along one axis; ``phases`` has the taps of each cell of one."""
 
-    count: int
+    number: int
     in_size: int
     out_size: int
     in_step: int
@@ -52,7 +52,7 @@ class Units(NamedTuple):
     @property
     def inside(self) -> bool:
         """Whether no unit reaches outside of the input."""
-        return self.start >= 0 and self.start + self.box(self.count) <= self.in_size
+        return self.start >= 0 and self.start + self.box(self.number) <= self.in_size
 
 
 # An axis of one cell, for problems of fewer axes than the kernels have.
@@ -83,5 +83,5 @@ def units(axis: Axis, form: str) -> Units:
     moved = tuple(
         tuple(Tap(tap, offset - lowest) for tap, offset in phase) for phase in shifted
     )
-    count = -(-axis.big // axis.stride)
-    return Units(count, axis.small, axis.big, 1, len(moved), lowest, moved)
+    number = -(-axis.big // axis.stride)
+    return Units(number, axis.small, axis.big, 1, len(moved), lowest, moved)

@@ -51,7 +51,7 @@ def axis_facts(case: Case) -> dict[str, Any]:
         "in_steps": case.in_steps,
         "out_size": [axis.out_size for axis in case.axes],
         "out_steps": case.out_steps,
-        "units": [axis.count for axis in case.axes],
+        "units": [axis.number for axis in case.axes],
         "in_step": [axis.in_step for axis in case.axes],
         "out_step": [axis.out_step for axis in case.axes],
         "start": [axis.start for axis in case.axes],

@@ -5,7 +5,10 @@ from __future__ import annotations
 from math import prod
 
 from mtconv.planning.candidate import Candidate
+from mtconv.planning.compiled import rank_kernels
+from mtconv.planning.cost import Cost
 from mtconv.planning.ladders import numpy
+from mtconv.planning.rates import SHIPPED
 from mtconv.spec import ConvSpec
 
 __all__ = ["ALGORITHMS", "kernels_for", "rank", "refusal"]
@@ -19,6 +22,16 @@ DTYPES = frozenset(
     }
 )
 
+_ITEMSIZE = {"float64": 8, "int64": 8, "uint64": 8}
+
+_NAMES = {
+    "lanes": "output channels in the lanes of vectors",
+    "rows": "cells in the lanes of vectors, rows by offset",
+    "planes": "whole planes in the lanes of vectors",
+    "gradient": "channels of the small side in the lanes of vectors",
+    "gradient_planes": "whole planes in the lanes of vectors",
+}
+
 # A transposed convolution has a block for every cell of a stride.
 MOST_PHASES = 4096
 
@@ -26,12 +39,23 @@ MOST_PHASES = 4096
 def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
-    """Rank the compiled kernels and the algorithms of NumPy."""
+    """Rank the compiled kernels and the algorithms of NumPy.
+
+    1. What the kernels do not have is ranked as on the NumPy backend.
+    2. Large kernels go to NumPy's `fft` where its estimate is far below the kernels'.
+    3. Everything else is compiled.
+    """
     others = numpy.rank(spec, form, batch, dtype, exact=exact)
     reason = refusal(spec, form, dtype)
     if reason:
         return (*others, Candidate("native", None, reason))
-    return (Candidate("native", None, "compiled kernels"), *others)
+    kernel, estimate = rank_kernels(spec, form, batch, _ITEMSIZE.get(dtype, 4), SHIPPED)[0]
+    cost = Cost(batch * spec.multiply_adds, 0, 1, estimate)
+    native = Candidate("native", cost, f"compiled: {_NAMES[kernel]}")
+    first = others[0]
+    if first.algorithm == "fft" and first.cost and 2 * first.cost.seconds < estimate:
+        return (others[0], native, *others[1:])
+    return (native, *others)
 
 
 def refusal(spec: ConvSpec, form: str, dtype: str) -> str:
@@ -52,15 +76,5 @@ def refusal(spec: ConvSpec, form: str, dtype: str) -> str:
 
 def kernels_for(spec: ConvSpec, form: str, batch: int, itemsize: int) -> tuple[str, ...]:
     """List the kernels for a problem, the fastest by the estimate first."""
-    if refusal(spec, form, "float32"):
-        return ()
-    small, big = spec.kernel_shape[0] // spec.groups, spec.kernel_shape[1]
-    few = small * big <= 4 and spec.groups > 1
-    if form == "kernel_grad":
-        return ("gradient_planes", "gradient") if few else ("gradient", "gradient_planes")
-    outs = small if form == "conv" else big
-    if few:
-        return ("planes", "rows", "lanes")
-    if outs < 8:
-        return ("rows", "lanes", "planes")
-    return ("lanes", "rows", "planes")
+    ranked = rank_kernels(spec, form, batch, itemsize, SHIPPED)
+    return tuple(kernel for kernel, _ in ranked)
