@@ -23,6 +23,7 @@ extensions = [
     "numpydoc",
     "mathml",
     "pictures",
+    "notebook",
 ]
 exclude_patterns = ["_build", "_extensions"]
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
+    from mtconv.operators import KernelConv as KernelConv
+    from mtconv.operators import KernelConvTranspose as KernelConvTranspose
     from mtconv.operators import hstack as hstack
     from mtconv.operators import vstack as vstack
 
@@ -36,6 +38,8 @@ __all__ = [
     "ConvSpec",
     "ConvTranspose",
     "GeometryError",
+    "KernelConv",
+    "KernelConvTranspose",
     "conv",
     "conv_shape",
     "conv_transpose",
@@ -53,6 +57,8 @@ __all__ = [
 _LATER = {
     "Conv": "mtconv.operators",
     "ConvTranspose": "mtconv.operators",
+    "KernelConv": "mtconv.operators",
+    "KernelConvTranspose": "mtconv.operators",
     "explain": "mtconv.explaining.explain",
     "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
@@ -60,8 +66,20 @@ _LATER = {
     "workers": "mtconv.backends.parallel",
 }
 
+# Folders that pages write as attributes; they too are imported when they are asked for.
+_MODULES = (
+    *("compat", "drawing", "kernels", "nn", "sharding", "strategies", "streaming"),
+    *("testing", "verify"),
+)
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f"mtconv.{name}")
+        except ImportError as error:  # so that `hasattr` answers
+            msg = f"mtconv.{name} cannot be imported here: {error}"
+            raise AttributeError(msg) from error
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -71,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -112,13 +112,12 @@ def conv_transpose(
     Notes
     -----
     Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
-    backend needs a workspace of at most 64 MiB per thread, unless what one element of the
-    result needs is already half of that.
+    backend needs a workspace of at most 64 MiB per thread.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of x and
-    kernel, for each padded element that folds onto it; whole numbers stay exact, and all
-    else is as accurate as direct sums.
+    kernel, for each padded element that folds onto it; whole numbers below 2**53
+    stay exact, and all else is as accurate as direct sums.
 
     References
     ----------
@@ -214,7 +213,8 @@ def conv(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
+    direct sums.
 
     Examples
     --------
@@ -302,7 +302,8 @@ def kernel_grad(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
+    direct sums.
 
     Examples
     --------

@@ -1,15 +1,23 @@
-"""How many threads a call may use, said for a stretch of code."""
+"""How many threads a call may use.
+
+That is the number of `mtconv.workers` around the call, otherwise that of `MTCONV_WORKERS`,
+otherwise the processors that the process may use; 1 turns the pool of threads off.
+"""
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
+from functools import cache
 from operator import index
 from typing import SupportsIndex
 
 from mtconv.errors import message, shown
 
-__all__ = ["workers", "workers_here"]
+__all__ = ["default_workers", "workers", "workers_at_most", "workers_here"]
+
+_DIGITS = 18  # the longest number of workers that is read
 
 
 class _Workers(ContextDecorator, AbstractContextManager[None]):
@@ -89,3 +97,34 @@ def workers_here() -> int | None:
     """Return the number that the innermost block around the caller sets, if any."""
     blocks = _entered.get()
     return blocks[-1].number if blocks else None
+
+
+@cache
+def default_workers() -> int:
+    """Return the number of workers: `MTCONV_WORKERS`, or the processors at hand.
+
+    Raises
+    ------
+    ValueError
+        If the variable is set to something else than a positive integer.
+    """
+    text = os.environ.get("MTCONV_WORKERS", "")
+    if text:
+        if len(text) > _DIGITS:  # Python itself does not read thousands
+            msg = (
+                f"MTCONV_WORKERS must be a positive integer of at most {_DIGITS} digits, "
+                f"got {text[:_DIGITS]!r}... of {len(text)} characters"
+            )
+            raise ValueError(msg)
+        if not text.isdecimal() or int(text) < 1:
+            msg = f"MTCONV_WORKERS must be a positive integer, got {text!r}"
+            raise ValueError(msg)
+        return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def workers_at_most() -> int:
+    """Return how many threads a call that is made here may use."""
+    return workers_here() or default_workers()

@@ -19,7 +19,7 @@ from mtconv.compat import (
     tinygrad,
     torch,
 )
-from mtconv.compat._framework import Framework
+from mtconv.conventions.framework import Framework
 from mtconv.problem.options import PADDING_MODES
 
 # What `mtconv.compat` shows; `FRAMEWORKS` is imported from here.
@@ -59,6 +59,7 @@ _FLAX = Framework(
     flax.conv_transpose,
     "N*C",
     conv_kernel="*IO",
+    linear_kernel="IO",
     stride="strides",
     dilation="kernel_dilation",
     padding_modes=("zeros", "circular"),
@@ -92,6 +93,7 @@ _ROWS = (
         torch.conv_transpose1d,
         "NC*",
         conv_kernel="OI*",
+        linear_kernel="OI",
         groups="groups",
         packages=("torch",),
         live="torch.nn.functional.conv_transpose{rank}d",
@@ -108,6 +110,7 @@ _ROWS = (
         haiku.conv_transpose,
         "N*C",
         conv_kernel="*IO",
+        linear_kernel="IO",
         dilation="",
         sized={"output_shape": ()},
         beside=("data_format",),
@@ -120,6 +123,7 @@ _ROWS = (
         equinox.conv_transpose,
         "C*",
         conv_kernel="OI*",
+        linear_kernel="OI",
         groups="groups",
         padding_modes=("zeros", "circular"),
         packages=("equinox", "jax"),
@@ -131,6 +135,7 @@ _ROWS = (
         keras.conv_transpose,
         "N*C",
         conv_kernel="*IO",
+        linear_kernel="IO",
         depthwise_kernel="*CM",
         stride="strides",
         dilation="dilation_rate",
@@ -146,6 +151,7 @@ _ROWS = (
         tensorflow.conv_transpose,
         "N*C",
         conv_kernel="*IO",
+        linear_kernel="IO",
         depthwise_kernel="*CM",
         groups="by shape",
         stride="strides",
@@ -174,6 +180,7 @@ _ROWS = (
         tinygrad.conv_transpose2d,
         "NC*",
         conv_kernel="OI*",
+        linear_kernel="OI",
         groups="groups",
         packages=("tinygrad",),
         live="tinygrad.Tensor.conv_transpose2d",
@@ -186,6 +193,7 @@ _ROWS = (
         mlx.conv_transpose1d,
         "N*C",
         conv_kernel="O*I",
+        linear_kernel="OI",
         groups="groups",
         packages=("mlx",),
     ),

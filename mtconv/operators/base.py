@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.backends.dispatch import backend_for, backend_name
-from mtconv.backends.libraries import library_of
+from mtconv.backends.dispatch import backend_for
 from mtconv.functional import apply_spec
-from mtconv.operators.explicit import Explicit, How
+from mtconv.operators.explicit import Explicit
 from mtconv.operators.parts import read_only_copy
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.sides import Sides, operator_spec, sides
-from mtconv.problem.options import ALGORITHMS, IntOrInts, Options, check_word, freeze_sizes
+from mtconv.operators.single import How, checked
+from mtconv.problem.options import IntOrInts, Options, freeze_sizes
 from mtconv.problem.volumes import advice
 
-__all__ = ["Operator", "checked"]
+__all__ = ["Operator"]
 
 
 class Operator(Explicit):
@@ -60,48 +60,8 @@ class Operator(Explicit):
     def _batch_axis(self) -> int:  # type: ignore[override]
         return self._sides.batch_axis
 
-    @property
-    def _backend(self) -> str | None:
-        return self.how.backend
-
-    @property
-    def _like(self) -> Any:
-        return self.kernel
-
-    @property
-    def _empty(self) -> Any:
-        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
-        kernel = engine.asarray(type(self).__name__, "kernel", self.kernel)
-        return library_of(engine, kernel).zeros((0,), kernel)
-
-    @property
-    def T(self) -> Any:
-        """The transpose, with the same kernel and spec; ``A.T.T`` is equal to ``A``."""
-        return self._transpose
-
-    @cached_property
-    def _transpose(self) -> Operator:
-        new = self.other._make(self.kernel, self.spec, self.how)
-        new.__dict__["_transpose"] = self
-        return new
-
-    @property
-    def H(self) -> Any:
-        """The conjugate transpose; that of a real kernel is the transpose."""
-        if not _is_complex(self.kernel):
-            return self._transpose
-        # An array of NumPy outlives every trace, a conjugate made in one would not.
-        return self._adjoint if isinstance(self.kernel, np.ndarray) else self._conjugated()
-
-    @cached_property
-    def _adjoint(self) -> Operator:
-        return self._conjugated()
-
-    def _conjugated(self) -> Operator:
-        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
-        kernel = engine.asarray(type(self).__name__, "kernel", self.kernel)
-        conjugate = library_of(engine, kernel).conj(kernel)
-        return self.other._from_parts(conjugate, self.spec, self.how)
+    def _other(self, leaf: Any) -> Operator:
+        return self.other._make(leaf, self.spec, self.how)
 
     @cached_property
     def _prepared(self) -> dict[Any, Any]:
@@ -132,16 +92,3 @@ class Operator(Explicit):
     def _shape_advice(self, ndim: int) -> str:
         layouts = self.spec.layout, self.spec.kernel_layout
         return advice(max(ndim, 3), len(self.kernel.shape), *layouts)
-
-
-def _is_complex(kernel: Any) -> bool:
-    return "complex" in str(kernel.dtype)
-
-
-def checked(name: str, how: How) -> How:
-    """Check the words that say how to compute; they key the caches of later calls."""
-    backend = None
-    if how.backend is not None:
-        backend = backend_name(name, how.backend, "must be None or one of")
-    algorithm = check_word(name, "algorithm", how.algorithm, ALGORITHMS)
-    return How(backend, algorithm, how.precision)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from mtconv.backends.dispatch import backend_for
-from mtconv.backends.libraries import library_of
-from mtconv.operators.linear import LinearMap
+from mtconv.operators.single import ArrayMap
 from mtconv.spec import ConvSpec
 
-__all__ = ["Explicit", "How"]
+__all__ = ["Explicit"]
 
 
-class How(NamedTuple):
-    """The way to compute: what calls take besides arrays and geometry."""
-
-    backend: str | None
-    algorithm: str
-    precision: Any
-
-
-class Explicit(LinearMap):
+class Explicit(ArrayMap):
     """A kernel, a spec, the way to compute, and which of the two maps: `form`."""
 
     form: str
     kernel: Any
     spec: ConvSpec
-    how: How
 
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value.
@@ -61,7 +50,7 @@ class Explicit(LinearMap):
         from mtconv.operators.spectrum import operator_norm
 
         function = f"{type(self).__name__}.norm"
-        return operator_norm(function, self.spec, self._kernel_in_numpy(), tol)
+        return operator_norm(function, self.spec, self._in_numpy(), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -93,7 +82,7 @@ class Explicit(LinearMap):
         """
         from mtconv.operators.formats import sparse_matrix
 
-        return sparse_matrix(self.form, self.spec, self._kernel_in_numpy(), format, order)
+        return sparse_matrix(self.form, self.spec, self._in_numpy(), format, order)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the kernel's library, zeros and all.
@@ -113,17 +102,4 @@ class Explicit(LinearMap):
         """
         from mtconv.operators.formats import dense_matrix
 
-        dense = dense_matrix(self.form, self.spec, self._kernel_in_numpy())
-        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
-        dense = engine.asarray(type(self).__name__, "kernel", dense)
-        return library_of(engine, self.kernel).native(dense, self.kernel)
-
-    def _double(self, function: str) -> LinearMap:
-        from mtconv.operators.spectrum import in_double
-
-        kernel = in_double(function, "kernel", self._kernel_in_numpy())
-        return self._make(kernel, self.spec, How(None, "auto", None))
-
-    def _kernel_in_numpy(self) -> Any:
-        engine = backend_for(type(self).__name__, None, kernel=self.kernel)
-        return library_of(engine, self.kernel).to_numpy(self.kernel)
+        return self._native(dense_matrix(self.form, self.spec, self._in_numpy()))

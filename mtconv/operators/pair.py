@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.operators.base import Operator
-from mtconv.operators.explicit import How
+from mtconv.operators.single import How
 from mtconv.problem.options import IntOrInts, Padding, freeze
 
 __all__ = ["Conv", "ConvTranspose"]

@@ -33,7 +33,7 @@ _PADDING_RULE = (
     + ", ".join(repr(word) for word in PADDING_WORDS)
 )
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "subpixel", "direct", "fft", "native")
 
 
 class Options(NamedTuple):
@@ -119,7 +119,7 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
     if argument == "algorithm" and isinstance(value, str) and value == "fastfir":
         fix = "'fastfir' was removed; use 'auto' or 'polyphase'."
     elif isinstance(value, str) and value.lower() in words:
-        fix = f"Write it in small letters, {value.lower()!r}."
+        fix = f"Write {value.lower()!r}."
     msg = message(function, argument, f"must be one of {names}", shown(value), fix=fix)
     raise GeometryError(msg)
 
@@ -142,7 +142,7 @@ def _int(
         function,
         argument,
         rule,
-        f"{value!r} of type {type(value).__name__}",
+        f"{shown(value)} of type {type(value).__name__}",
         axis=axis,
         fix="Nothing is rounded or converted; write, for example, 2.",
     )
@@ -219,7 +219,7 @@ def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int,
                 function,
                 "padding",
                 _PADDING_RULE,
-                f"{item!r} of length {len(pair)}",
+                f"{shown(item)} of length {len(pair)}",
                 axis=name,
                 fix="Write, for example, padding=((1, 2), (0, 1)).",
             )

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from mtconv.compat._arguments import Geometry
-from mtconv.compat._framework import Framework
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.arguments import Geometry
+from mtconv.conventions.framework import Framework
 from mtconv.geometry import Axis
 
 __all__ = ["options_for"]

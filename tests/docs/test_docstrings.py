@@ -20,6 +20,7 @@ MODULES = (
     "mtconv.verify",
     "mtconv.drawing",
     "mtconv.sharding",
+    "mtconv.streaming",
     "mtconv.nn.flax",
     "mtconv.nn.equinox",
     "mtconv.compat",

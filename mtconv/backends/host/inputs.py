@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtconv.errors import BackendError, message
 
-__all__ = ["asarray", "dtype_name", "promoted", "result_dtype"]
+__all__ = ["asarray", "dtype_of", "result_dtype"]
 
 
 def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
@@ -49,21 +49,22 @@ def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
 
 def result_dtype(*arrays: NDArray[Any] | None) -> str:
     """Name the dtype that NumPy promotes these arrays to."""
-    return dtype_name(promoted(*arrays))
-
-
-@lru_cache(maxsize=64)
-def dtype_name(dtype: np.dtype[Any]) -> str:
-    """Name a dtype; NumPy works the name out every time."""
-    return dtype.name
-
-
-def promoted(*arrays: NDArray[Any] | None) -> np.dtype[Any]:
-    """Return the dtype that NumPy promotes these arrays to, in native byte order."""
     dtypes = [array.dtype for array in arrays if array is not None]
     first = dtypes[0]
     for dtype in dtypes:
         if dtype is not first:
             first = np.result_type(*dtypes)
             break
-    return first if first.isnative else first.newbyteorder("=")
+    return _name(first)
+
+
+@lru_cache(maxsize=64)
+def _name(dtype: np.dtype[Any]) -> str:
+    """Name a dtype; NumPy works the name out every time."""
+    return dtype.name
+
+
+@lru_cache(maxsize=64)
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the dtype of a name, in native byte order."""
+    return np.dtype(name)

@@ -4,57 +4,31 @@ Copies and adds of NumPy run on one thread; BLAS's own threads leave the other c
 meanwhile. A pool over blocks keeps every core busy with all of it. Without threadpoolctl,
 which tells BLAS to keep to one thread, blocks run one after another on BLAS's threads.
 
-The number of workers is that of `mtconv.workers` around the call, otherwise that of
-`MTCONV_WORKERS`, otherwise what the process may use; 1 turns the pool off.
+The error state of NumPy is the caller's, without invalid values: BLAS may compute with what
+lies behind its matrices and throw the result away. That a value was invalid says nothing
+about those that it was given. NumPy keeps the state in a context variable. A call sets none
+in the caller's context, but runs in a context of its own. CPython 3.11 can crash where a
+context variable is set while garbage is collected and a finalizer sets one in the same
+context, and a finalizer may call mtconv.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from functools import cache
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context, copy_context
+from typing import Any, TypeVar
+
+import numpy as np
 
 from mtconv.backends.host.blas import guard
 from mtconv.backends.host.pool import SharedWork, pool
-from mtconv.backends.parallel import workers_here
 
-__all__ = ["default_workers", "run_all", "workers_at_most"]
+__all__ = ["quiet_context", "run_all"]
 
 _Task = TypeVar("_Task")
 
-_DIGITS = 18  # the longest number of workers that is read
-
-
-@cache
-def default_workers() -> int:
-    """Return the number of workers: `MTCONV_WORKERS`, or the processors at hand.
-
-    Raises
-    ------
-    ValueError
-        If the variable is set to something else than a positive integer.
-    """
-    text = os.environ.get("MTCONV_WORKERS", "")
-    if text:
-        if len(text) > _DIGITS:  # Python itself does not read thousands
-            msg = (
-                f"MTCONV_WORKERS must be a positive integer of at most {_DIGITS} digits, "
-                f"got {text[:_DIGITS]!r}... of {len(text)} characters"
-            )
-            raise ValueError(msg)
-        if not text.isdecimal() or int(text) < 1:
-            msg = f"MTCONV_WORKERS must be a positive integer, got {text!r}"
-            raise ValueError(msg)
-        return int(text)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def workers_at_most() -> int:
-    """Return how many threads a call that is made here may use."""
-    return workers_here() or default_workers()
+# Contexts by the settings of their callers; they are copied, never entered.
+_contexts: dict[tuple[Any, ...], Context] = {}
 
 
 def run_all(
@@ -67,10 +41,16 @@ def run_all(
     """
     tasks = list(tasks)
     count = min(workers, len(tasks))
-    if count < 2 or not guard.usable():
-        for task in tasks:
-            function(task)
-        return
+    run = _alone if count < 2 or not guard.usable() else _shared
+    quiet_context().run(run, function, tasks, count)
+
+
+def _alone(function: Callable[[_Task], None], tasks: Sequence[_Task], _: int) -> None:
+    for task in tasks:
+        function(task)
+
+
+def _shared(function: Callable[[_Task], None], tasks: Sequence[_Task], count: int) -> None:
     job = SharedWork(function, tasks)
     with guard.one_thread():
         try:
@@ -79,3 +59,21 @@ def run_all(
         finally:
             job.finish()
     job.check()
+
+
+def quiet_context() -> Context:
+    """Return a context in which NumPy says nothing of invalid values."""
+    state = np.geterr()
+    settings = tuple(state.values())
+    if "call" in settings or "log" in settings:
+        # What the caller wants to be called may look at the caller's variables.
+        return _quieted(copy_context(), state)
+    context = _contexts.get(settings)
+    if context is None:
+        context = _contexts[settings] = _quieted(Context(), state)
+    return context.copy()
+
+
+def _quieted(context: Context, state: Any) -> Context:
+    context.run(lambda: np.seterr(**{**state, "invalid": "ignore"}))
+    return context

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from math import prod
 
-from mtconv.planning.candidate import Candidate
+from mtconv.planning.candidate import Candidate, Fallback, computing_dtype
 from mtconv.planning.compiled import rank_kernels
 from mtconv.planning.cost import Cost
 from mtconv.planning.ladders import numpy
 from mtconv.planning.rates import SHIPPED
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "kernels_for", "rank", "refusal"]
+__all__ = ["ALGORITHMS", "kernels_for", "precautions", "rank", "stand_in"]
 
 ALGORITHMS = ("native", *numpy.ALGORITHMS)
 
@@ -46,7 +46,7 @@ def rank(
     3. Everything else is compiled.
     """
     others = numpy.rank(spec, form, batch, dtype, exact=exact)
-    reason = refusal(spec, form, dtype)
+    reason = refusal(spec, batch, dtype)
     if reason:
         return (*others, Candidate("native", None, reason))
     kernel, estimate = rank_kernels(spec, form, batch, _ITEMSIZE.get(dtype, 4), SHIPPED)[0]
@@ -58,7 +58,37 @@ def rank(
     return (native, *others)
 
 
-def refusal(spec: ConvSpec, form: str, dtype: str) -> str:
+def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
+    """Return what of NumPy stands in where the kernels cannot do a problem."""
+    if algorithm != "native":
+        return numpy.stand_in(spec, batch, dtype, algorithm)
+    reason = refusal(spec, batch, dtype)
+    if not reason:
+        return None
+    name = numpy.rank(spec, "conv_transpose", batch, dtype, exact=True)[0].algorithm
+    instead = numpy.stand_in(spec, batch, dtype, name)
+    return Candidate(instead.algorithm if instead else name, None, f"NumPy's: {reason}")
+
+
+def precautions(
+    spec: ConvSpec, form: str, dtype: str, algorithm: str, exact: str
+) -> tuple[str, tuple[Fallback, ...]]:
+    """Return the computing dtype, and what computes a call whose values ask for it."""
+    if "native" not in (algorithm, exact):
+        return numpy.precautions(spec, form, dtype, algorithm, exact)
+    own = computing_dtype(dtype)
+    if dtype.startswith(("int", "uint")):
+        return own, ()
+    # A padded zero times infinity would be NaN where no tap reaches.
+    condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
+    last = Fallback(condition, "direct", own)
+    if algorithm == "native":
+        return own, (last,)
+    by_numpy = numpy.rank(spec, form, 1, dtype, exact=True)[0].algorithm
+    return numpy.precautions(spec, form, dtype, algorithm, by_numpy)
+
+
+def refusal(spec: ConvSpec, batch: int, dtype: str) -> str:
     """Say why the kernels cannot take a problem; empty where they can."""
     if dtype not in DTYPES:
         return f"the kernels do not take {dtype}"
@@ -66,10 +96,9 @@ def refusal(spec: ConvSpec, form: str, dtype: str) -> str:
         return "the kernels have at most three spatial axes"
     if spec.padding_mode != "zeros":
         return "the kernels pad with zeros only"
-    if 0 in spec.kernel_shape or 0 in spec.big or 0 in spec.small:
+    if not batch or 0 in (*spec.kernel_shape, *spec.big, *spec.small):
         return "the kernels take no empty arrays"
-    phases = prod(min(axis.stride, axis.big) for axis in spec.axes)
-    if form == "conv_transpose" and phases > MOST_PHASES:
+    if prod(min(axis.stride, axis.big) for axis in spec.axes) > MOST_PHASES:
         return "a stride has too many cells for a table"
     return ""
 
