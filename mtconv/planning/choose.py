@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mtconv.errors import BackendError
 from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
-from mtconv.planning.ladders import jax, numba, numpy, torch
+from mtconv.planning.ladders import jax, numpy, torch
 from mtconv.planning.support import LONG, NUMBERS, Support
 from mtconv.problem.options import PADDING_MODES
 from mtconv.spec import ConvSpec
@@ -37,15 +38,26 @@ _NUMPY = _complete(
 )
 
 
+def _of_kernels(name: str) -> Callable[..., Any]:
+    """Return a choice of the compiled kernels, which are imported when they are asked."""
+
+    def choice(*arguments: Any, **options: Any) -> Any:
+        from mtconv.planning.ladders import numba
+
+        return getattr(numba, name)(*arguments, **options)
+
+    return choice
+
+
 # A row for each row of `BACKENDS` in mtconv/backends/dispatch.py.
 DECLARED = {
     "numpy": _NUMPY,
     "numba": _complete(
-        numba.ALGORITHMS,
+        ("native", *numpy.ALGORITHMS),
         (*NUMBERS, *LONG),
-        ladder=numba.rank,
-        stand_in=numba.stand_in,
-        precautions=numba.precautions,
+        ladder=_of_kernels("rank"),
+        stand_in=_of_kernels("stand_in"),
+        precautions=_of_kernels("precautions"),
     ),
     "jax": _complete(
         jax.ALGORITHMS,

@@ -11,9 +11,7 @@ from mtconv.planning.ladders import numpy
 from mtconv.planning.rates import SHIPPED
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "kernels_for", "precautions", "rank", "stand_in"]
-
-ALGORITHMS = ("native", *numpy.ALGORITHMS)
+__all__ = ["kernels_for", "precautions", "rank", "stand_in"]
 
 DTYPES = frozenset(
     {
