@@ -16,7 +16,7 @@ from mtconv.problem.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec as ConvSpec
 
 if TYPE_CHECKING:
-    from mtconv.backends.parallel import workers as workers
+    from mtconv.backends.host.threads import workers as workers
     from mtconv.explaining.checkerboard import overlap_count as overlap_count
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
@@ -63,7 +63,7 @@ _LATER = {
     "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
     "vstack": "mtconv.operators",
-    "workers": "mtconv.backends.parallel",
+    "workers": "mtconv.backends.host.threads",
 }
 
 # Folders that pages write as attributes; they too are imported when they are asked for.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import all_numpy, backend_for, load
+from mtconv.backends.dispatch import backend_for, load, plain_dtype
 from mtconv.planning.plan import plan_for, plan_for_spec
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -351,24 +351,23 @@ def _apply(
     kernel_size: int | tuple[int, ...] | None = None,
 ) -> Any:
     """Find the backend of the arrays and the plan of their shapes, and execute."""
-    name = "y" if form == "kernel_grad" else "kernel"
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    if backend is None and all_numpy(first, second, bias):
+    dtype = None if backend is not None else plain_dtype(first, second, bias)
+    if dtype is not None:
         engine = load("numpy")
     else:
+        name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
-    first = engine.asarray(form, "x", first)
-    second = engine.asarray(form, name, second)
-    bias_shape = None
-    if bias is not None:
-        bias = engine.asarray(form, "bias", bias)
-        bias_shape = bias.shape
-    dtype = engine.result_dtype(first, second, bias)
-    shapes = (first.shape, second.shape)
-    how = (dtype, algorithm, engine.NAME, bias_shape)
+        first = engine.asarray(form, "x", first)
+        second = engine.asarray(form, name, second)
+        bias = None if bias is None else engine.asarray(form, "bias", bias)
+        dtype = engine.result_dtype(first, second, bias)
+    bias_shape = None if bias is None else bias.shape
+    problem = (dtype, algorithm, engine.NAME, bias_shape)
     if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, *shapes, *how)
+        plan = plan_for_spec(form, geometry, first.shape, second.shape, *problem)
     else:
-        plan = plan_for(form, *shapes, geometry, *how, kernel_size)
+        shapes = (first.shape, second.shape)
+        plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
     return engine.run(plan, first, second, bias, precision)

@@ -21,6 +21,23 @@ from mtconv.backends.dispatch import missing_packages
 from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.strategies import Case
 
+
+@pytest.fixture
+def cut_anew() -> Iterator[Callable[[], None]]:
+    """Forget how problems are cut, now and afterwards, where tests change the limits."""
+    from mtconv.backends._numpy.blocks import cut
+    from mtconv.backends._numpy.extents import is_small
+    from mtconv.planning.plan import plan_for, plan_for_spec
+
+    def forget() -> None:
+        for cached in (cut, is_small, plan_for, plan_for_spec):
+            cached.cache_clear()
+
+    forget()
+    yield forget
+    forget()
+
+
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("many", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile("dev")

@@ -17,18 +17,19 @@ import numpy as np
 
 from mtconv.errors import BackendError, message, shown
 from mtconv.planning.plan import Plan
+from mtconv.planning.support import NUMBERS
 
 __all__ = [
     "BACKENDS",
     "Backend",
     "BackendRow",
-    "all_numpy",
     "backend_for",
     "backend_name",
     "check_provided",
     "load",
     "loaded",
     "missing_packages",
+    "plain_dtype",
 ]
 
 
@@ -99,16 +100,25 @@ _PROVIDED = ("NAME", "asarray", "result_dtype", "run")
 # The arrays of the three maps; others, such as a bias, may be None.
 _REQUIRED = ("x", "kernel", "y")
 
+# Dtypes whose arrays NumPy's backend takes as they are.
+_PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
+
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
-def all_numpy(first: Any, second: Any, bias: Any) -> bool:
-    """Return whether all arrays of a call are NumPy's, which most are."""
-    return (
-        type(first) is np.ndarray
-        and type(second) is np.ndarray
-        and (bias is None or type(bias) is np.ndarray)
-    )
+def plain_dtype(first: Any, second: Any, bias: Any) -> str | None:
+    """Name the one dtype of a call on NumPy arrays of numbers, as most calls are.
+
+    None for all others: subclasses, several dtypes, or one that is not of the machine.
+    """
+    if type(first) is not np.ndarray or type(second) is not np.ndarray:
+        return None
+    dtype = first.dtype
+    if second.dtype is not dtype:
+        return None
+    if bias is not None and (type(bias) is not np.ndarray or bias.dtype is not dtype):
+        return None
+    return _PLAIN.get(dtype)
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message
 from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
@@ -64,6 +65,9 @@ class Plan:
         the one before it, the first from the algorithm.
     shape : tuple of int
         Shape of the result, in the layout of the arrays.
+    tables : dict
+        Index tables that a backend makes of all this, once for all calls. They are never
+        changed.
     """
 
     form: str
@@ -77,6 +81,9 @@ class Plan:
     computing: str
     fallbacks: tuple[Fallback, ...]
     shape: tuple[int, ...] = field(compare=False)
+    tables: dict[Any, Any] = field(
+        init=False, compare=False, repr=False, default_factory=dict
+    )
 
     @property
     def fallback(self) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends import parallel
 from mtconv.backends._numpy import blocks, extents
 from mtconv.backends.host import threads
 from mtconv.backends.host.blas import BlasGuard
@@ -34,7 +33,7 @@ def test_results_are_identical_from_run_to_run_and_close_for_any_number_of_threa
     x, kernel = layer()
 
     def run(workers):
-        monkeypatch.setattr(parallel, "default_workers", lambda: workers)
+        monkeypatch.setattr(threads, "default_workers", lambda: workers)
         return mtconv.conv_transpose(x, kernel, stride=2, padding=1, algorithm=algorithm)
 
     alone, shared = run(1), run(3)
@@ -58,7 +57,7 @@ def test_gradients_are_identical_from_run_to_run(form):
 
 
 def test_calls_from_many_threads_do_not_disturb_one_another(monkeypatch):
-    monkeypatch.setattr(parallel, "default_workers", lambda: 2)
+    monkeypatch.setattr(threads, "default_workers", lambda: 2)
     problems = [layer(seed) for seed in range(8)]
 
     def run(problem):
@@ -73,7 +72,7 @@ def test_calls_from_many_threads_do_not_disturb_one_another(monkeypatch):
 
 def test_blas_has_its_threads_back_after_a_call_and_after_an_error(monkeypatch):
     threadpoolctl = pytest.importorskip("threadpoolctl")
-    monkeypatch.setattr(parallel, "default_workers", lambda: 2)
+    monkeypatch.setattr(threads, "default_workers", lambda: 2)
 
     def settings():
         return [
@@ -107,11 +106,11 @@ def test_a_task_inside_the_pool_may_call_the_pool_again():
 
 
 def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
-    monkeypatch.setattr(parallel, "default_workers", lambda: 4)
+    monkeypatch.setattr(threads, "default_workers", lambda: 4)
 
     def used():
         counted.clear()
-        threads.run_all(int, range(9), parallel.workers_at_most())
+        threads.run_all(int, range(9), threads.workers_at_most())
         return 1 + sum(counted)
 
     @mtconv.workers(3)
@@ -133,13 +132,11 @@ def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
 
 
 @pytest.fixture
-def many_blocks(monkeypatch):
+def many_blocks(monkeypatch, cut_anew):
     """Cut small problems into as many blocks as large ones."""
     monkeypatch.setattr(tuning, "FEW_BLOCKS_WORK", 0)
     monkeypatch.setattr(tuning, "FEW_BLOCKS", tuning.LEAST_BLOCKS)
-    blocks.cut.cache_clear()
-    yield
-    blocks.cut.cache_clear()
+    cut_anew()
 
 
 @pytest.mark.usefixtures("many_blocks")
@@ -163,7 +160,7 @@ def count(monkeypatch):
 
     def count(text):
         monkeypatch.setenv("MTCONV_WORKERS", text)
-        return parallel.default_workers.__wrapped__()
+        return threads.default_workers.__wrapped__()
 
     return count
 

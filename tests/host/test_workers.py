@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends import parallel
-from mtconv.backends.parallel import workers_here
+from mtconv.backends.host import threads
+from mtconv.backends.host.threads import workers_here
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_blocks_that_end_out_of_order_leave_the_others_in_force():
 
 @pytest.mark.parametrize("text", ["1" * 5000, "0" * 4999 + "1", "9" * 19, "x" * 5000])
 def test_a_number_of_workers_beyond_all_reason_is_refused(text, monkeypatch):
-    count = parallel.default_workers.__wrapped__
+    count = threads.default_workers.__wrapped__
     monkeypatch.setenv("MTCONV_WORKERS", "9" * 18)
     assert count() == 10**18 - 1
     monkeypatch.setenv("MTCONV_WORKERS", text)

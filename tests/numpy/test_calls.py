@@ -7,8 +7,8 @@ import pytest
 
 import mtconv
 from mtconv.backends import _numpy
-from mtconv.backends._numpy.conditions import settled
-from mtconv.backends.host import values
+from mtconv.backends._numpy import settled
+from mtconv.backends.host import inputs as values
 from mtconv.geometry import Axis
 from mtconv.planning.candidate import Fallback
 from mtconv.planning.ladders.numpy import precautions

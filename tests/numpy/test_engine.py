@@ -11,7 +11,7 @@ import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
 from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.backends._numpy.blocks import Piece
-from mtconv.backends.host import loading
+from mtconv.backends.host import memory as loading
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -34,7 +34,7 @@ WHOLE = Piece((...,), (...,), (...,), ())
 
 def call_on(dtype=FLOAT, **arrays):
     """Make a call on some arrays whose padding is zeros."""
-    named = {"x": zeros(0), "w": zeros(0), "y": zeros(0), **arrays}
+    named = {"x": zeros(0), "w": zeros(0), "y": zeros(0), "tables": {}, **arrays}
     return engine.Computation(gemm, mtconv.ConvSpec((Axis(1, 1, 1),)), dtype, **named)
 
 
@@ -151,7 +151,7 @@ def test_a_part_of_the_result_is_computed_in_place_where_it_can_be(result, dtype
 
     spec = mtconv.ConvSpec((Axis(5, 6, 2),), 1, 4, 3)
     x, w = zeros(2, 1, 4, 5), zeros(1, 4, 3, 2)
-    engine.conv_transpose(engine.Computation(Noted, spec, dtype, x, w, result))
+    engine.conv_transpose(engine.Computation(Noted, spec, dtype, x, w, result, {}))
     assert [np.shares_memory(out, result) for out in written] == [in_place]
     assert written[0].dtype == dtype
     assert (result == 7).all()
@@ -170,7 +170,7 @@ def test_whole_floats_become_integers_and_wrap():
 
 
 @pytest.fixture
-def four_blocks(monkeypatch):
+def four_blocks(monkeypatch, cut_anew):
     """Cut every problem into blocks of the batch, as only large ones are."""
 
     def cut(*args):
@@ -182,6 +182,7 @@ def four_blocks(monkeypatch):
 
     real = blocks.cut
     monkeypatch.setattr(engine, "cut", cut)
+    cut_anew()
 
 
 @pytest.fixture
@@ -229,7 +230,9 @@ def test_packs_of_a_prepared_kernel_are_those_of_the_caller(algorithm, packings)
     packs = {}
     for _ in range(2):
         arrays = zeros(4, 1, 3, 5), zeros(1, 3, 2, 2), zeros(4, 1, 2, 6)
-        call = engine.Computation(ALGORITHMS[algorithm], spec, FLOAT, *arrays, packs=packs)
+        call = engine.Computation(
+            ALGORITHMS[algorithm], spec, FLOAT, *arrays, {}, packs=packs
+        )
         engine.conv_transpose(call)
     assert len(packings) == len(packs) == 1
 
@@ -240,15 +243,14 @@ def test_packs_of_one_call_are_forgotten(packings):
     assert len(packings) == 2
 
 
-def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings):
+def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings, cut_anew):
     monkeypatch.setattr(tuning, "MOST_BYTES", 1)  # so that groups, then channels are cut
-    blocks.cut.cache_clear()
+    cut_anew()
     rng = np.random.default_rng(0)
     x, kernel = rng.integers(-4, 5, (2, 4, 5)), rng.integers(-4, 5, (4, 3, 3))
     found = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
-    blocks.cut.cache_clear()
     ranges = (range(2), range(2), range(3), range(3))  # g, ci, co, taps
-    parts = {("polyphase", *starts) for starts in product(*ranges)}
+    parts = {("polyphase", starts) for starts in product(*ranges)}
     assert {part for part, _ in packings} == parts
     assert len(packings) == len(parts)
     expected = mtconv.conv_transpose(x, kernel, groups=2, algorithm="direct")

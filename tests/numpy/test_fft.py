@@ -80,14 +80,13 @@ def test_kernels_of_many_taps_are_cut(axes, kernels):
 
 
 @pytest.fixture(params=["whole", "cut"])
-def cut_or_whole(request, monkeypatch):
+def cut_or_whole(request, monkeypatch, cut_anew):
     """Also cut small problems as large ones are cut."""
-    cut.cache_clear()
     if request.param == "cut":
         monkeypatch.setattr(tuning, "PART_TAPS", 3)
         monkeypatch.setattr(tuning, "SPECTRA_BYTES", 1)
-    yield request.param
-    cut.cache_clear()
+    cut_anew()
+    return request.param
 
 
 def geometries(rng, count):

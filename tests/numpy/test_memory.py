@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends import parallel
-from mtconv.backends.host import results
+from mtconv.backends.host import results, threads
 
 MIB = 2**20
 
 
 @pytest.fixture(autouse=True)
 def one_worker(monkeypatch):
-    monkeypatch.setattr(parallel, "default_workers", lambda: 1)
+    monkeypatch.setattr(threads, "default_workers", lambda: 1)
 
 
 def extra_memory(call):

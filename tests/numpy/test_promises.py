@@ -13,7 +13,7 @@ import pytest
 import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import promises
-from mtconv.backends.host.values import traits
+from mtconv.backends.host.inputs import traits
 from mtconv.planning.ladders.numpy import precautions
 from mtconv.planning.plan import plan_for
 from mtconv.problem.options import freeze

@@ -25,6 +25,9 @@ def test_phases_of_one_and_of_two_taps_are_two_kinds():
     two, one = phase_products((AXIS,), merge=False)
     assert one == PhaseProduct(
         axes=(Axis(4, 4, 1),),
+        sizes=(4,),
+        full=(4,),
+        taps=(1,),
         phases=(
             PhaseIndices(
                 taps=(..., slice(1, None, -2)),
@@ -39,6 +42,9 @@ def test_phases_of_one_and_of_two_taps_are_two_kinds():
     )
     assert two == PhaseProduct(
         axes=(Axis(5, 4, 2, 1, 1, 1),),
+        sizes=(5,),
+        full=(5,),
+        taps=(2,),
         phases=(
             PhaseIndices(
                 taps=(..., slice(2, None, -2)),

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import blocks, extents
 from mtconv.backends._numpy.algorithms import ALGORITHMS as BY_NAME
-from mtconv.backends.host import values
+from mtconv.backends.host import inputs as values
 from mtconv.planning import tuning
 
 ALGORITHMS = tuple(BY_NAME)
@@ -182,7 +181,7 @@ def test_infinity_of_a_cell_reaches_the_taps_that_meet_it_only(algorithm):
 
 
 @pytest.fixture(params=[128, 1024])
-def small_blocks(request, monkeypatch):
+def small_blocks(request, monkeypatch, cut_anew):
     """Cut every problem into many blocks, as only large ones are."""
     size = request.param
     for limit in ("COLUMN", "RESULT", "SUBPIXEL", "STACK", "GROUP"):
@@ -191,11 +190,7 @@ def small_blocks(request, monkeypatch):
     monkeypatch.setattr(tuning, "BLOCK_BYTES", 8 * size)
     monkeypatch.setattr(tuning, "SMALL_WORK", 0)
     monkeypatch.setattr(tuning, "SMALL_ELEMENTS", 0)
-    for cached in (blocks.cut, extents.is_small):
-        cached.cache_clear()
-    yield
-    for cached in (blocks.cut, extents.is_small):
-        cached.cache_clear()
+    cut_anew()
 
 
 @pytest.mark.usefixtures("small_blocks")

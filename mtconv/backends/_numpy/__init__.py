@@ -7,23 +7,26 @@ algorithm for each.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import engine
-from mtconv.backends._numpy.conditions import settled
+from mtconv.backends._numpy import engine, promises
+from mtconv.backends._numpy.algorithm import Algorithm, Array
+from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.backends.arrange import canonical
 from mtconv.backends.host import results
+from mtconv.backends.host.inputs import all_finite, dtype_of, fit_float64, most_folded
 from mtconv.backends.host.inputs import asarray as asarray
-from mtconv.backends.host.inputs import dtype_of
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
 from mtconv.backends.host.prepared import PreparedKernel, prepare
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
 
-__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run", "run_prepared"]
+__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run", "run_prepared", "settled"]
 
 NAME = "numpy"
 
@@ -41,27 +44,31 @@ def run(
     ``packs`` keeps what algorithms make of the kernel for the next call with it.
     """
     del precision
-    result = results.empty(plan.shape, dtype_of(plan.dtype))
+    dtype = dtype_of(plan.dtype)
+    if prod(plan.shape) * dtype.itemsize < results.LEAST_BYTES:
+        result = np.empty(plan.shape, dtype)
+    else:
+        result = results.empty(plan.shape, dtype)
     if not result.size:
         return result
     algorithm, computing = settled(plan, first, second, bias)
-    spec = plan.spec
     if plan.form == "kernel_grad":
-        x, y = canonical(first, plan.data), canonical(second, plan.data)
+        x, y = _arranged(first, plan.data), _arranged(second, plan.data)
         w = _kernel(result, plan.kernel)
     else:
         w = _kernel(second, plan.kernel)
-        x, y = canonical(first, plan.data), canonical(result, plan.data)
+        x, y = _arranged(first, plan.data), _arranged(result, plan.data)
         if plan.form == "conv":
             x, y = y, x
-    groups = spec.groups
+    groups = plan.spec.groups
     call = engine.Computation(
         algorithm,
-        spec,
+        plan.spec,
         computing,
         x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:]),
         w.reshape(groups, w.shape[0] // groups, *w.shape[1:]),
         y.reshape(len(y), groups, y.shape[1] // groups, *y.shape[2:]),
+        plan.tables,
         None if bias is None else bias.reshape(groups, -1),
         packs,
     )
@@ -91,7 +98,53 @@ def run_prepared(
     return run(plan, data, prepared.kernel, bias, packs=prepared.packs)
 
 
-def _kernel(array: NDArray[Any], arrangement: Arrangement) -> NDArray[Any]:
+# Arrays that are arranged so need no view.
+_CANONICAL = Arrangement(batch=True, channels=True, order=None, inverse=None)
+_CANONICAL_KERNEL = _CANONICAL._replace(batch=False)
+
+
+def _arranged(array: Array, arrangement: Arrangement) -> Array:
+    """View an array with batch, channels and space."""
+    if arrangement == _CANONICAL:
+        return array
+    return canonical(array, arrangement)  # type: ignore[no-any-return]
+
+
+def _kernel(array: Array, arrangement: Arrangement) -> Array:
     """View a kernel with both channel axes, (small, big / groups, *k)."""
+    if arrangement == _CANONICAL_KERNEL:
+        return array
     view = canonical(array, arrangement)
     return view[0] if arrangement.channels else view  # type: ignore[no-any-return]
+
+
+def settled(
+    plan: Plan, first: Array, second: Array, bias: Array | None
+) -> tuple[Algorithm, np.dtype[Any]]:
+    """Return what computes a call: the plan's algorithm, or the fallback for its values."""
+    name, computing = plan.algorithm, plan.computing
+    for fallback in plan.fallbacks:
+        algorithm = _checked(fallback.condition, name, plan, first, second, bias)
+        if algorithm is not None:
+            return algorithm, dtype_of(computing)
+        name, computing = fallback.algorithm, fallback.computing
+    return ALGORITHMS[name], dtype_of(computing)
+
+
+def _checked(
+    condition: str,
+    name: str,
+    plan: Plan,
+    first: Array,
+    second: Array,
+    bias: Array | None,
+) -> Algorithm | None:
+    """Return what computes the call by an algorithm, or None where a condition holds."""
+    if condition == "spectra":
+        folds = most_folded(plan.spec)
+        return promises.careful(plan.form, first, second, plan.dtype, folds)
+    if condition == "sums":
+        kept = fit_float64(plan.form, plan.spec, first, second, bias)
+    else:
+        kept = all_finite(first if condition == "infinite x" else second)
+    return ALGORITHMS[name] if kept else None

@@ -24,13 +24,15 @@ Index = tuple[Any, ...]
 class Piece(NamedTuple):
     """A part of the trilinear form: indices of its three arrays, and their relation.
 
-    ``x`` is of (b, g, ci, *small), ``w`` of (g, ci, co, *taps), ``y`` of (b, g, co, *big).
+    ``x`` is of (b, g, ci, *small), ``w`` of (g, ci, co, *taps), ``y`` of (b, g, co, *big);
+    ``key`` tells this part of w from others.
     """
 
     x: Index
     w: Index
     y: Index
     axes: tuple[Axis, ...]
+    key: tuple[int, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -83,11 +85,13 @@ def cut(
 def _piece(
     samples: slice, groups: slice, ci: slice, co: slice, space: tuple[AxisPiece, ...]
 ) -> Piece:
+    w = (groups, ci, co, *(axis.taps for axis in space))
     return Piece(
         (samples, groups, ci, *(axis.small for axis in space)),
-        (groups, ci, co, *(axis.taps for axis in space)),
+        w,
         (samples, groups, co, *(axis.big for axis in space)),
         tuple(axis.axis for axis in space),
+        tuple(part.start for part in w),
     )
 
 

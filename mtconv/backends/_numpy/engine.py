@@ -17,11 +17,19 @@ from mtconv.backends._numpy.algorithm import Algorithm, Array
 from mtconv.backends._numpy.blocks import Piece, cut
 from mtconv.backends._numpy.extents import is_small
 from mtconv.backends._numpy.footprint import Copies
-from mtconv.backends.host.loading import copied, gapless, loaded, rows_contiguous, store
-from mtconv.backends.host.memory import Packs, Weights, Workspace, lend
+from mtconv.backends.host.memory import (
+    Packs,
+    Weights,
+    Workspace,
+    copied,
+    gapless,
+    lend,
+    loaded,
+    rows_contiguous,
+    store,
+)
 from mtconv.backends.host.padding import fold_into, folded_parts, pad_block
-from mtconv.backends.host.threads import run_all
-from mtconv.backends.parallel import workers_at_most
+from mtconv.backends.host.threads import run_all, workers_at_most
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
@@ -35,7 +43,8 @@ class Computation(NamedTuple):
     """What pieces are made of: arrays with their channels cut into groups.
 
     ``x`` is (b, g, ci, *small), ``w`` (g, ci, co, *taps), ``y`` (b, g, co, *big), and
-    ``bias`` (g, channels). One of the first three is the result.
+    ``bias`` (g, channels). One of the first three is the result. ``tables`` are those of
+    the plan.
     """
 
     algorithm: Algorithm
@@ -44,14 +53,20 @@ class Computation(NamedTuple):
     x: Array
     w: Array
     y: Array
+    tables: dict[Any, Any]
     bias: Array | None = None
     packs: Packs | None = None
 
-    def tasks(self, form: str, copies: Copies) -> tuple[Task, ...]:
-        """Cut the problem, padding included."""
-        spec = self.spec if form == "conv_transpose" else self.inner
-        name, item = self.algorithm.NAME, self.dtype.itemsize
-        return cut(spec, form, name, len(self.x), item, copies)
+    def tasks(self, form: str, copies: Copies) -> tuple[tuple[Task, ...], bool]:
+        """Cut the problem, padding included; also return whether it is a small one."""
+        name, batch, item = self.algorithm.NAME, len(self.x), self.dtype.itemsize
+        key = (name, batch, item, copies)
+        tasks = self.tables.get(key)
+        if tasks is None:
+            spec = self.spec if form == "conv_transpose" else self.inner
+            parts = cut(spec, form, name, batch, item, copies)
+            tasks = self.tables[key] = (parts, is_small(self.inner, batch))
+        return tasks
 
     @property
     def inner(self) -> ConvSpec:
@@ -65,8 +80,7 @@ class Computation(NamedTuple):
             array = loaded(array, self.dtype, space)
         if self.packs is None:
             return Weights(array)
-        part = [index.start for index in piece.w]
-        return Weights(array, self.packs, (self.algorithm.NAME, *part))
+        return Weights(array, self.packs, (self.algorithm.NAME, piece.key))
 
     def block_of_x(self, piece: Piece, space: Workspace, folded: int) -> Array:
         """Load a part of x as (g, ci, b, *small), contiguous after the batch.
@@ -127,7 +141,7 @@ def conv_transpose(call: Computation) -> None:
         kernel=_kernel_is_copied(call),
         result=not gapless(call.y, call.dtype),
     )
-    _run(run, call.tasks("conv_transpose", copies), call)
+    _run(run, *call.tasks("conv_transpose", copies))
 
 
 def _sum(task: Task, result: Array, add: Add, space: Workspace) -> None:
@@ -177,7 +191,7 @@ def conv(call: Computation) -> None:
         kernel=_kernel_is_copied(call),
         result=not gapless(call.x, call.dtype),
     )
-    _run(run, call.tasks("conv", copies), call)
+    _run(run, *call.tasks("conv", copies))
 
 
 def kernel_grad(call: Computation) -> None:
@@ -201,15 +215,12 @@ def kernel_grad(call: Computation) -> None:
             store(total, target)
 
     copies = Copies(data=_y_is_copied(call), x=_x_is_copied(call))
-    _run(run, call.tasks("kernel_grad", copies), call)
+    _run(run, *call.tasks("kernel_grad", copies))
 
 
-def _run(
-    function: Callable[[Task], None], tasks: tuple[Task, ...], call: Computation
-) -> None:
+def _run(function: Callable[[Task], None], tasks: tuple[Task, ...], small: bool) -> None:
     """Call a function on every task, on this thread alone or shared with others."""
-    serial = len(tasks) == 1 or is_small(call.inner, len(call.x))
-    run_all(function, tasks, 1 if serial else workers_at_most())
+    run_all(function, tasks, 1 if small or len(tasks) == 1 else workers_at_most())
 
 
 def _x_is_copied(call: Computation) -> bool:

@@ -35,11 +35,15 @@ class PhaseIndices(NamedTuple):
 class PhaseProduct(NamedTuple):
     """Phases that are convolutions of x along the same ``axes``.
 
+    Rows of ``sizes`` elements may go on to be ``full``, and there are so many ``taps``.
     ``alone`` says that the only phase is all of the result; ``key`` tells the kernels of
     one product from those of another.
     """
 
     axes: Axes
+    sizes: tuple[int, ...]
+    full: tuple[int, ...]
+    taps: tuple[int, ...]
     phases: tuple[PhaseIndices, ...]
     alone: bool
     key: tuple[int, ...]
@@ -58,7 +62,11 @@ def phase_products(axes: Axes, *, merge: bool) -> tuple[PhaseProduct, ...]:
         members = tuple(_indices(axes, groups, phases) for phases in together)
         reads = tuple(group.reads for group in groups)
         key = tuple(n for phases in together for phase in phases for n in phase[2:5])
-        products.append(PhaseProduct(reads, members, alone, (int(merge), *key)))
+        sizes = tuple(axis.small for axis in reads)
+        full = (*sizes[:1], *(axis.full for axis in reads[1:]))
+        taps = tuple(axis.kernel for axis in reads)
+        key = (int(merge), *key)
+        products.append(PhaseProduct(reads, sizes, full, taps, members, alone, key))
     return tuple(products)
 
 

@@ -7,6 +7,7 @@ result is written once. Phases with as many taps share their copies and one prod
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -20,8 +21,8 @@ from mtconv.backends._numpy.im2col import folds, gather, gather_runs, runs_are_s
 from mtconv.backends._numpy.matmul import as_matrices, multiply
 from mtconv.backends._numpy.phase_products import PhaseProduct, phase_products
 from mtconv.backends._numpy.tap_rows import conv
+from mtconv.backends.host.inputs import all_finite
 from mtconv.backends.host.memory import Weights, Workspace
-from mtconv.backends.host.values import all_finite
 from mtconv.geometry import has_holes, live_phases, phase_axis, phase_groups
 from mtconv.planning import tuning
 
@@ -38,12 +39,18 @@ def conv_transpose(
     axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
 ) -> None:
     """Compute each group of phases from the shifted copies of x that feed it."""
-    if any(has_holes(axis) for axis in axes):
+    if _have_holes(axes):
         out[...] = 0
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
     for phases in products_for(axes, x, weights.array.shape[2]):
         with space.frame():
             _multiply(phases, x, weights, out, space)
+
+
+@lru_cache(maxsize=4096)
+def _have_holes(axes: Axes) -> bool:
+    """Return whether some elements of the result have no tap, and so are zero."""
+    return any(has_holes(axis) for axis in axes)
 
 
 def products_for(axes: Axes, x: Array, share: int) -> tuple[PhaseProduct, ...]:
@@ -52,10 +59,14 @@ def products_for(axes: Axes, x: Array, share: int) -> tuple[PhaseProduct, ...]:
     Kernels of few rows cost copies of x, not products; a zero must not meet an infinity.
     """
     products = phase_products(axes, merge=False)
-    few = share * prod(axis.stride for axis in axes) <= tuning.MOST_ROWS
-    if len(products) > 1 and few and all_finite(x):
+    if len(products) > 1 and share * _strides(axes) <= tuning.MOST_ROWS and all_finite(x):
         return phase_products(axes, merge=True)
     return products
+
+
+@lru_cache(maxsize=4096)
+def _strides(axes: Axes) -> int:
+    return prod(axis.stride for axis in axes)
 
 
 def _multiply(
@@ -105,12 +116,10 @@ def stacked(
 
     Many products per element are worth short rows; for few, rows go on past their ends.
     """
-    axes = phases.axes
-    sizes = tuple([axis.small for axis in axes])
+    axes, sizes, full = phases.axes, phases.sizes, phases.full
     elements = prod(sizes)
     if folds(len(x), elements):
         return gather(axes, x, space, folded=True), sizes
-    full = (sizes[0], *[axis.full for axis in axes[1:]])
     wasted = (prod(full) - elements) * products
     if wasted < tuning.MOST_WASTE * elements and runs_are_short(axes, elements):
         return gather_runs(axes, x, space), full
@@ -123,7 +132,6 @@ def _pack(
     """Order the taps of some phases, last ones first, as (g, phase * co, ci * tap)."""
     w = weights.array[:, :, channels]
     groups, small, share = w.shape[:3]
-    counts = [axis.kernel for axis in phases.axes]
 
     def fill(rows: Array) -> None:
         for number, phase in enumerate(phases.phases):
@@ -132,7 +140,7 @@ def _pack(
             target = rows[(slice(None), number, ..., *phase.rows)]
             target[...] = w[phase.taps].swapaxes(1, 2)
 
-    shape = (groups, len(phases.phases), share, small, *counts)
+    shape = (groups, len(phases.phases), share, small, *phases.taps)
     form = (phases.key, channels.start)
     rows = weights.packed(form, shape, w.dtype, space, fill)
     return rows.reshape(groups, len(phases.phases) * share, -1)

@@ -25,8 +25,8 @@ import numpy as np
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.inputs import Traits, traits
 from mtconv.backends.host.memory import Weights, Workspace
-from mtconv.backends.host.values import Traits, traits
 from mtconv.planning import tuning
 
 __all__ = ["Careful", "careful"]

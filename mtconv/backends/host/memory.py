@@ -1,4 +1,4 @@
-"""Memory that a call writes to: scratch arenas, and packed forms of kernels.
+"""Memory that a call writes to: scratch arenas, copies of blocks, packed forms of kernels.
 
 Fresh memory costs a page fault for every 4 KiB; blocks of one size after another would pay
 it again and again, so a thread keeps an arena for its next block.
@@ -17,12 +17,13 @@ import threading
 from collections.abc import Callable
 from math import prod
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT_BYTES", "Loan", "Packs", "Weights", "Workspace", "aligned", "lend"]
+__all__ = ["KEPT_BYTES", "Loan", "Packs", "Weights", "Workspace", "aligned", "copied"]
+__all__ += ["gapless", "lend", "loaded", "rows_contiguous", "store"]
 
 # What a thread keeps between calls; larger arrays are allocated and given back.
 KEPT_BYTES = 16 * 2**20
@@ -30,19 +31,17 @@ KEPT_BYTES = 16 * 2**20
 _ALIGNMENT = 64
 
 
-class Frame:
+class Frame(NamedTuple):
     """A stretch of work whose arrays are given back at its end."""
 
-    __slots__ = ("_mark", "_space")
-
-    def __init__(self, space: Workspace) -> None:
-        self._space = space
+    space: Workspace
+    mark: int
 
     def __enter__(self) -> None:
-        self._mark = self._space.used
+        """Begin, with what was taken before."""
 
     def __exit__(self, *_: object) -> None:
-        self._space.used = self._mark
+        self.space.used = self.mark
 
 
 class Workspace:
@@ -54,7 +53,7 @@ class Workspace:
 
     def frame(self) -> Frame:
         """Give back, at the end of a ``with``, what was taken since its beginning."""
-        return Frame(self)
+        return Frame(self, self.used)
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return an array with undefined contents, valid until the frame ends."""
@@ -109,6 +108,48 @@ def aligned(size: int) -> NDArray[Any]:
     whole = np.empty(size + _ALIGNMENT, np.uint8)
     start = -int(whole.__array_interface__["data"][0]) % _ALIGNMENT
     return whole[start : start + size]
+
+
+def loaded(array: NDArray[Any], dtype: np.dtype[Any], space: Workspace) -> NDArray[Any]:
+    """Return an array itself where BLAS can take it, or a contiguous copy."""
+    if array.dtype == dtype and rows_contiguous(array):
+        return array
+    return copied(array, dtype, space)
+
+
+def copied(array: NDArray[Any], dtype: np.dtype[Any], space: Workspace) -> NDArray[Any]:
+    """Return a contiguous copy of a dtype."""
+    copy = space.take(array.shape, dtype)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
+
+
+def rows_contiguous(array: NDArray[Any]) -> bool:
+    """Return whether all axes after the third lie in C order without gaps."""
+    flags = array.flags
+    if flags.c_contiguous:
+        return flags.aligned
+    expected = array.itemsize
+    for size, stride in zip(array.shape[:2:-1], array.strides[:2:-1], strict=True):
+        if size > 1 and stride != expected:
+            return False
+        expected *= size
+    return flags.aligned and min(array.strides) >= 0
+
+
+def gapless(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Return whether an array has this dtype and rows without gaps."""
+    return array.dtype == dtype and array.strides[-1] == array.itemsize
+
+
+def store(result: NDArray[Any], target: NDArray[Any]) -> None:
+    """Convert a block to the dtype of the target; whole floats become integers exactly."""
+    if target.dtype.kind in "iu" and result.dtype.kind == "f":
+        # By way of int64, so that what does not fit wraps as integers do; the ufunc
+        # converts a few elements at a time.
+        np.positive(result, out=target, dtype=np.int64, casting="unsafe")
+    else:
+        np.copyto(target, result, casting="unsafe")
 
 
 # Packed forms of one kernel, by part of the kernel, algorithm, form, shape and dtype.

@@ -45,45 +45,49 @@ def landings(axes: tuple[Axis, ...]) -> tuple[Landing, ...]:
 def window_view(
     y: NDArray[Any], axes: tuple[Axis, ...], *, writeable: bool = False
 ) -> NDArray[Any]:
-    """View y (..., *big) as (..., *small, *taps): the cells each tap meets.
+    """View y (..., *big) as (..., *small, *taps): the elements that each tap meets.
 
-    Read-only unless asked for, since several taps may meet a cell.
+    Read-only unless asked for, since several taps may meet an element.
 
     Raises
     ------
     ValueError
-        If y has other sizes than the axes, or if a tap would meet a cell outside.
+        If y has other sizes than the axes, or if a tap would meet an element outside.
     """
-    rank = len(axes)
-    if y.shape[y.ndim - rank :] != tuple(axis.big for axis in axes):
+    big, index, sizes, steps = _windows(axes)
+    lead = y.ndim - len(axes)
+    if y.shape[lead:] != big:
         msg = f"y of shape {y.shape} does not have the big sizes of {axes}"
         raise ValueError(msg)
+    strides = list(y.strides)
+    # Steps of small elements, then of taps, in bytes.
+    strides[lead:] = [step * n for step, n in zip(steps, 2 * y.strides[lead:], strict=True)]
+    shape = (*y.shape[:lead], *sizes)
+    return as_strided(y[index], shape, strides, writeable=writeable)
+
+
+@lru_cache(maxsize=4096)
+def _windows(
+    axes: tuple[Axis, ...],
+) -> tuple[tuple[int, ...], Index, tuple[int, ...], tuple[int, ...]]:
+    """Return big sizes, the first element that is met, sizes of the view, and its steps.
+
+    A step that is never taken is 0, for it may lead beyond any address.
+    """
     for axis in axes:
         first = -axis.lo
         last = axis.stride * (axis.small - 1) + axis.dilation * (axis.kernel - 1) - axis.lo
         if min(axis.small, axis.kernel) < 1 or first < 0 or last >= axis.big:
             msg = f"{axis} has taps outside its big side, or none"
             raise ValueError(msg)
-    cells: tuple[Any, ...] = tuple(slice(-axis.lo, None) for axis in axes)
-    start = y[(..., *cells)]
-    strides = y.strides[y.ndim - rank :]
-    lead = y.ndim - rank
-    return as_strided(
-        start,
+    small = tuple(axis.small for axis in axes)
+    taps = tuple(axis.kernel for axis in axes)
+    return (
+        tuple(axis.big for axis in axes),
+        (..., *(slice(-axis.lo, None) for axis in axes)),
+        (*small, *taps),
         (
-            *y.shape[:lead],
-            *(axis.small for axis in axes),
-            *(axis.kernel for axis in axes),
+            *(axis.stride * (axis.small > 1) for axis in axes),
+            *(axis.dilation * (axis.kernel > 1) for axis in axes),
         ),
-        (
-            *y.strides[:lead],
-            *(_step(a.small, a.stride, s) for a, s in zip(axes, strides, strict=True)),
-            *(_step(a.kernel, a.dilation, s) for a, s in zip(axes, strides, strict=True)),
-        ),
-        writeable=writeable,
     )
-
-
-def _step(count: int, cells: int, stride: int) -> int:
-    """Bytes from one entry to the next; a step never taken may be beyond any address."""
-    return cells * stride if count > 1 else 0
