@@ -21,12 +21,11 @@ from mtconv.backends._numba.layout import Steps, make_case
 from mtconv.backends._numba.work import Work
 from mtconv.backends.arrange import canonical
 from mtconv.backends.host import results
+from mtconv.backends.host.inputs import all_finite, dtype_of
 from mtconv.backends.host.inputs import asarray as asarray
-from mtconv.backends.host.inputs import dtype_of
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
 from mtconv.backends.host.prepared import PreparedKernel, prepare
-from mtconv.backends.host.values import all_finite
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.ladders.numba import kernels_for
 from mtconv.planning.plan import Plan

@@ -18,7 +18,7 @@ from mtconv.backends._numba.work import Work
 from mtconv.backends.host import results
 from mtconv.backends.host.memory import lend
 from mtconv.backends.host.pool import SharedWork, pool
-from mtconv.backends.parallel import workers_at_most
+from mtconv.backends.host.threads import workers_at_most
 
 __all__ = ["launch"]
 
