@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, backend_name
+from mtconv.backends.libraries import library_of
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
 from mtconv.operators.parts import read_only_copy
@@ -218,7 +219,8 @@ class MapStream(Stream):
         cells = engine.asarray(function, "state", cells)
         if chunk is not None:
             chunk = engine.asarray(function, "chunk", chunk)
-        return arrays.together(cells, chunk, state.lead, like=kernel)
+        functions = library_of(engine, cells, chunk, kernel)
+        return functions.together(cells, chunk, state.lead, kernel)[:3]
 
     def _apply(
         self, function: str, piece: Piece, cells: Any, chunk: Any, position: int

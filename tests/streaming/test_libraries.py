@@ -1,9 +1,10 @@
-"""Streams of arrays of any library: the Array API standard, Dask, sparse matrices."""
+"""Streams of arrays of other libraries, and on other backends."""
 
 import numpy as np
 import pytest
 
 import mtconv
+from mtconv.backends.dispatch import missing_packages
 from mtconv.streaming import ConvStream, ConvTransposeStream, chain, residual
 
 KERNEL = np.random.default_rng(0).integers(-4, 5, (2, 3, 4)).astype("float64")
@@ -39,11 +40,18 @@ def test_chunks_of_another_library(name, steady, neutral):
     np.testing.assert_array_equal(joined[..., skipped:], expected)
 
 
-def test_sparse_matrices_of_each_step():
-    pytest.importorskip("scipy")
-    stream = ConvTransposeStream(KERNEL, backend="sparse", **OPTIONS)
-    got = np.concatenate(list(outputs(stream, np.split(X, [2, 5], -1))), -1)
-    np.testing.assert_array_equal(got, mtconv.conv_transpose(X, KERNEL, **OPTIONS))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("backend", ["numba", "sparse", "jax", "torch"])
+def test_a_backend_by_name(backend, dtype):
+    absent = missing_packages(backend)
+    if absent:
+        pytest.skip(f"needs {', '.join(absent)}")
+    kernel, bias = KERNEL.astype(dtype), np.arange(3, dtype=dtype)
+    stream = ConvTransposeStream(kernel, bias, backend=backend, **OPTIONS)
+    chunks = np.split(X.astype(dtype), [2, 2, 5], -1)
+    got = np.concatenate(list(map(np.asarray, outputs(stream, chunks))), -1)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, mtconv.conv_transpose(X, KERNEL, bias, **OPTIONS))
 
 
 def test_chunks_of_two_libraries_are_refused():
@@ -54,6 +62,6 @@ def test_chunks_of_two_libraries_are_refused():
         stream.step(stream.start(1), jnp.asarray(X))
     assert str(error.value) == (
         "ConvTransposeStream.step: `chunk` must be of the same array library as the "
-        "others; got chunk of jax, state of array_api_strict, kernel of array_api_strict. Convert "
-        "one of them; NumPy arrays follow the other library by themselves."
+        "others; got chunk of jax, state of array_api_strict, kernel of array_api_strict. "
+        "Convert one of them; NumPy arrays follow the other library by themselves."
     )
