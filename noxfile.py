@@ -116,6 +116,14 @@ def checkers(session: nox.Session) -> None:
 
 
 @nox.session
+def proofs(session: nox.Session) -> None:
+    """Prove the arithmetic of an axis for all sizes, and find planted mistakes."""
+    session.install("-e", ".", *group("test"), *group("proofs"))
+    session.run("pytest", "tests/proofs")
+    session.run("python", "-m", "tests.proofs.prove", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the core and samples of the backends, and see that the tests notice."""
     session.install("-e", BACKENDS, *group("mutation"), *group("test"))
@@ -174,6 +182,7 @@ CONFORMANCE = {
     "tensorflow": "tensorflow,keras",
     "tinygrad": "tinygrad",
     "mlx": "mlx",
+    "paddle": "paddle",
 }
 
 
@@ -194,6 +203,13 @@ def streams(session: nox.Session) -> None:
     session.install("-e", ".", *group("test"))
     env = {"MTCONV_EVERY_CUT": "1"}
     session.run("pytest", "tests/streaming/test_cuts.py", *session.posargs, env=env)
+
+
+@nox.session
+def models(session: nox.Session) -> None:
+    """Move a whole model between torch, flax, equinox and keras by the page's recipes."""
+    session.install("-e", BACKENDS, *group("test"), *group("models"))
+    session.run("pytest", "tests/checkpoints", *session.posargs)
 
 
 @nox.session

@@ -24,6 +24,7 @@ extensions = [
     "mathml",
     "pictures",
     "notebook",
+    "commands",
 ]
 exclude_patterns = ["_build", "_extensions"]
 

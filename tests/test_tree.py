@@ -17,6 +17,7 @@ ELSEWHERE = {
     "__main__": "cli",
     "errors": "problem/test_long_values.py",
     "functional": "functional",
+    "conventions": "compat",
     "matrix": "operators/test_matrix.py",
 }
 BACKENDS = {

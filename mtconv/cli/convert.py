@@ -34,9 +34,9 @@ examples:
       --transposed 'up*' --conv 'enc*' --linear 'head*'
   mtconv convert kernel.npy jax.npy --src torch --dst jax --transposed '*'
 
-Arrays that no pattern names are copied. Without any pattern and without --guess, arrays of
-three and more axes are listed and nothing is written. The exit status is 0 where a file was
-written or listed, and 2 otherwise.
+Arrays that no pattern names are copied. Without any pattern and without
+--guess, arrays of three and more axes are listed and nothing is written. The
+exit status is 0 where a file was written or listed, and 2 otherwise.
 """
 
 

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--framework",
         action="append",
         choices=list(live()),
-        help="only this one through mtconv.compat; repeat",
+        metavar="NAME",
+        help="only this one through mtconv.compat; repeat. One of: " + ", ".join(live()),
     )
     add("--json", action="store_true", help="print JSON")
     add("--export", metavar="DIR", help="write the conformance set there instead")
