@@ -170,6 +170,7 @@ _RULES: dict[str, Callable[[st.DrawFn, DrawnSteps], Any]] = {
     "crop within kernel": _crop_within_kernel,
     "pairs": _pairs,
     "pairs from the last": _pairs_from_the_last,
+    "flat pairs": lambda draw, steps: [p for pair in _pairs(draw, steps) for p in pair],
     "pads": _pads,
     "extra": lambda draw, steps: _up_to(draw, [3] * len(steps.full)),
     "below stride": _below_stride,

@@ -53,11 +53,10 @@ def library(array: Any) -> Library:
 
 def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
     """Move neutral arrays to the library and device of the others; None stays None."""
-    own = next(
-        (a for a in (*arrays, like) if a is not None and not isinstance(a, np.ndarray)),
-        None,
-    )
-    return arrays if own is None else library(own).together(*arrays, own)[:-1]
+    for own in (*arrays, like):
+        if own is not None and not isinstance(own, np.ndarray):
+            return library(own).together(*arrays, own)[:-1]
+    return arrays
 
 
 def autocast_name(like: Any, dtype: str) -> str:

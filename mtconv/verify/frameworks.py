@@ -123,14 +123,16 @@ def run(name: str, call: Converted) -> Array:
     return np.moveaxis(result, -1, 1) if last else result
 
 
-def run_function(name: str, x: Array, kernel: Array, options: Options) -> Array:
-    """Run the function that the framework's row names."""
+def run_function(
+    name: str, x: Array, kernel: Array, options: Options, *bias: Array
+) -> Array:
+    """Run the function that the framework's row names; a bias is its third argument."""
     os.environ.setdefault("DEV", "PYTHON")  # tinygrad's interpreter needs no compiler
     row, rank = FRAMEWORKS[name], x.ndim - 2
     tensor, function = _named(row.tensor), _named(row.live.format(rank=rank))
     if "precision" in signature(row.function).parameters:
         options = options | {"precision": "highest"}
-    result = function(tensor(x), tensor(kernel), **options)
+    result = function(*map(tensor, (x, kernel, *bias)), **options)
     return np.asarray(result.numpy() if hasattr(result, "numpy") else result)
 
 

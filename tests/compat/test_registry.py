@@ -85,11 +85,11 @@ RULES = [
 @pytest.mark.parametrize(("row", "rule"), RULES)
 def test_the_table_of_sizes_is_what_is_read(row, rule):
     """Random numbers for the letters; the formulas are evaluated as Python."""
-    assert differences(row, rule, 300) == []
+    assert differences(row, rule, 900) == []
 
 
 def differences(row, rule, count):
-    """List where a rule and what is read differ; at least a sixth must be legal."""
+    """List where a rule and what is read differ; enough of the draws must be legal."""
     rng, wrong, legal = np.random.default_rng(6), [], 0
     for _ in range(count):
         n, s, d, k = (int(rng.integers(1, top)) for top in (7, 5, 4, 6))
@@ -118,7 +118,7 @@ def differences(row, rule, count):
         got = (geometry.axes[0].lo, geometry.axes[0].big)
         if got != (eval(rule.lo, letters), size):
             wrong.append((options, n, k, got))
-    assert legal > count / 6
+    assert legal > min(50, count / 6)
     return wrong
 
 
