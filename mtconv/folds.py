@@ -184,7 +184,7 @@ def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
     3 3 1 1
     6 1 2 1
     """
-    found = []
+    pieces = []
     start = 0
     while start < len(index):
         stop = start + 1
@@ -193,9 +193,9 @@ def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
             step = 1
         while stop < len(index) and index[stop] - index[stop - 1] == step:
             stop += 1
-        found.append(Stretch(start, stop - start, index[start], step))
+        pieces.append(Stretch(start, stop - start, index[start], step))
         start = stop
-    return tuple(found)
+    return tuple(pieces)
 
 
 def _source(o: int, size: int, mode: str) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mtconv.backends._array_api.library import Library
 from mtconv.folds import fold_index
-from mtconv.geometry import Axis, live_phases
+from mtconv.geometry import Axis, phase_groups
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
@@ -54,13 +54,13 @@ def conv_transpose(lib: Library, spec: ConvSpec, x: Any, w: Any) -> Any:
     groups = [_groups(axis) for axis in inner.axes]
     batch, share = x.shape[0], w.shape[2]
 
-    def block(found: tuple[Group, ...]) -> Any:
-        counts = [len(group.reads.starts) for group in found]
-        columns = _columns(lib, x, [group.reads for group in found])
+    def block(chosen: tuple[Group, ...]) -> Any:
+        counts = [len(group.reads.starts) for group in chosen]
+        columns = _columns(lib, x, [group.reads for group in chosen])
         kernel = w
-        for axis, group in enumerate(found):
+        for axis, group in enumerate(chosen):
             kernel = _take(lib, kernel, group.taps, 3 + axis)
-        residues = [len(group.residues) for group in found]
+        residues = [len(group.residues) for group in chosen]
         kernel = lib.reshape(kernel, (*kernel.shape[:3], *_pairs(residues, counts)))
         odd, even = range(3, 3 + 2 * rank, 2), range(4, 4 + 2 * rank, 2)
         kernel = lib.permute(kernel, (0, 2, *odd, 1, *even))
@@ -69,12 +69,12 @@ def conv_transpose(lib: Library, spec: ConvSpec, x: Any, w: Any) -> Any:
         result = lib.matmul(kernel, columns)
         return lib.reshape(result, (batch, spec.groups, share, *residues, *cells))
 
-    def assemble(found: tuple[Group, ...]) -> Any:
+    def assemble(chosen: tuple[Group, ...]) -> Any:
         """Join the groups of the next axis along its residues, in order."""
-        axis = len(found)
+        axis = len(chosen)
         if axis == rank:
-            return block(found)
-        parts = [assemble((*found, group)) for group in groups[axis]]
+            return block(chosen)
+        parts = [assemble((*chosen, group)) for group in groups[axis]]
         joined = parts[0] if len(parts) == 1 else lib.concat(parts, 3 + axis)
         places = [residue for group in groups[axis] for residue in group.residues]
         order = tuple(
@@ -232,12 +232,9 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
     Where none has taps, all are one group of zero taps: an empty sum, so that libraries
     that differentiate still see a function of x and kernel.
     """
-    found: dict[Table, list[Any]] = {}
-    for phase in live_phases(axis):
-        shifts = tuple(phase.shift - m * phase.shift_step for m in range(phase.taps))
-        found.setdefault(shifts, []).append(phase)
     cells = -(-axis.big // axis.stride)
-    if not found:
+    groups = [group.phases for group in phase_groups(axis, "reads")]
+    if not groups:
         return (Group(tuple(range(min(axis.stride, axis.big))), (), Reads((), 1, cells)),)
     return tuple(
         Group(
@@ -247,9 +244,14 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
                 for phase in members
                 for m in range(phase.taps)
             ),
-            Reads(shifts, 1, cells),
+            Reads(
+                tuple(first.shift - m * first.shift_step for m in range(first.taps)),
+                1,
+                cells,
+            ),
         )
-        for shifts, members in found.items()
+        for members in groups
+        for first in members[:1]
     )
 
 
@@ -262,6 +264,6 @@ def _fold_tables(axis: Axis, mode: str) -> tuple[Table, ...]:
         readers[cell].append(padded)
     most = max(map(len, readers))
     return tuple(
-        tuple(found[m] if m < len(found) else len(source) for found in readers)
+        tuple(cells[m] if m < len(cells) else len(source) for cells in readers)
         for m in range(most)
     )

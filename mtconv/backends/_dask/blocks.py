@@ -14,7 +14,7 @@ from mtconv.backends.dispatch import backend_for
 from mtconv.planning.plan import plan_for_spec
 from mtconv.spec import ConvSpec
 
-__all__ = ["Fold", "Run", "cut"]
+__all__ = ["FoldTask", "MapTask", "cut"]
 
 
 def cut(block: Any, part: tuple[slice, ...]) -> Any:
@@ -40,7 +40,7 @@ def _concatenated(parts: Any, axis: int, ndim: int) -> Any:
 
 
 @dataclass(frozen=True)
-class Run:
+class MapTask:
     """One map on one block.
 
     ``spec`` is the block's relation; ``algorithm`` is what the caller wrote, so that
@@ -76,7 +76,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Fold:
+class FoldTask:
     """Add up cells of a padded region in the cells that the padding read them from.
 
     ``targets`` has, for each spatial axis, the cell of the block that each cell of the

@@ -15,8 +15,8 @@ from mtconv.folds import fold_index
 from mtconv.geometry import Axis, padded_axis, restrict, touched_big, touched_small
 
 __all__ = [
-    "Block",
     "Need",
+    "ResultBlock",
     "big_bounds",
     "bounds",
     "forward_blocks",
@@ -42,7 +42,7 @@ class Need(NamedTuple):
     order: tuple[int, ...] | None
 
 
-class Block(NamedTuple):
+class ResultBlock(NamedTuple):
     """One block of a result along one axis: what it needs, and its own relation."""
 
     need: Need
@@ -91,31 +91,33 @@ def padded_bounds(axis: Axis, big: Sequence[int]) -> tuple[int, ...]:
 
 def transposed_blocks(
     axis: Axis, small: Sequence[int], big: Sequence[int]
-) -> tuple[Block, ...]:
+) -> tuple[ResultBlock, ...]:
     """Blocks of a transposed convolution: big cells between cuts, from chunks of x."""
-    found = []
-    for mine in pairwise(big):
-        halo = _some(touched_small(axis, *mine), axis.small)
-        found.append(Block(locate(small, range(*halo)), restrict(axis, halo, mine)))
-    return tuple(found)
+    blocks = []
+    for wanted in pairwise(big):
+        halo = _at_least_one(touched_small(axis, *wanted), axis.small)
+        blocks.append(
+            ResultBlock(locate(small, range(*halo)), restrict(axis, halo, wanted))
+        )
+    return tuple(blocks)
 
 
 def forward_blocks(
     axis: Axis, mode: str, big: Sequence[int], small: Sequence[int]
-) -> tuple[Block, ...]:
+) -> tuple[ResultBlock, ...]:
     """Blocks of a convolution: small cells between cuts, from chunks of y."""
     inner = axis if mode == "zeros" else padded_axis(axis)
-    found = []
-    for mine in pairwise(small):
-        halo = _some(touched_big(inner, *mine), inner.big)
+    blocks = []
+    for wanted in pairwise(small):
+        halo = _at_least_one(touched_big(inner, *wanted), inner.big)
         cells: Cells = range(*halo)
         if inner is not axis:
             cells = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)[slice(*halo)]
-        found.append(Block(locate(big, cells), restrict(inner, mine, halo)))
-    return tuple(found)
+        blocks.append(ResultBlock(locate(big, cells), restrict(inner, wanted, halo)))
+    return tuple(blocks)
 
 
-def _some(cells: tuple[int, int], size: int) -> tuple[int, int]:
+def _at_least_one(cells: tuple[int, int], size: int) -> tuple[int, int]:
     """Take one cell where none is touched, so that no block is empty."""
     start, stop = cells
     if start < stop:
