@@ -268,16 +268,16 @@ def runs(axis: Axis) -> tuple[TapRun, ...]:
     1 2 0 0
     3 1 0 1
     """
-    neighbours = []
+    listed = []
     tap = 0
     while tap < axis.kernel:
         shift, residue = divmod(axis.dilation * tap - axis.lo, axis.stride)
         taps = 1
         if axis.dilation == 1:
             taps = min(axis.kernel - tap, axis.stride - residue)
-        neighbours.append(TapRun(tap, taps, residue, shift))
+        listed.append(TapRun(tap, taps, residue, shift))
         tap += taps
-    return tuple(neighbours)
+    return tuple(listed)
 
 
 def _gcd(a: int, b: int) -> int:

@@ -22,6 +22,7 @@ ELSEWHERE = {
 }
 BACKENDS = {
     "_numpy": "numpy",
+    "_numba": "numba",
     "_jax": "jax",
     "_torch": "backends/torch",
     "_dask": "backends/dask",

@@ -25,6 +25,7 @@ _OPTIONS = (
     *("padding_mode", "layout", "kernel_layout", "form", "dtype", "backend", "algorithm"),
     *("theme", "output", "html", "overlap", "move", "time", "seconds", "seed", "cases"),
     *("export", "format", "framework", "thorough", "json", "src", "dst"),
+    *("transposed", "conv", "depthwise", "linear", "multiplier", "guess", "rename"),
 )
 _FUNCTION = re.compile(r"^[\w.]+: (?=[`\w-])")
 _QUOTED = re.compile(r"`([^`]+)`")

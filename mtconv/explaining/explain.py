@@ -85,17 +85,17 @@ def explain(
     first = freeze_shape("explain", "x_shape", x_shape)
     second = freeze_shape("explain", "kernel_shape", kernel_shape)
     frozen = geometric(form, "explain", options)
-    map_form = "conv" if form == "conv" else "conv_transpose"
-    solved = problem(map_form, first, second, frozen)
-    batch = batch_size(solved, first)
-    plan = make_plan(form, solved, first, kind, algorithm, backend)
-    sides = (first, second, result_shape(map_form, solved, first))
-    shapes = dict(zip(SIDES[map_form], sides, strict=True))
+    solved = "conv" if form == "conv" else "conv_transpose"
+    settled = problem(solved, first, second, frozen)
+    batch = batch_size(settled, first)
+    plan = make_plan(form, settled, first, kind, algorithm, backend)
+    sides = (first, second, result_shape(solved, settled, first))
+    shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(
         plan,
         kind,
         shapes,
-        _axes(frozen, solved, form),
+        _axes(frozen, settled, form),
         _candidates(plan, batch),
         batch * plan.spec.multiply_adds,
         itemsize * sum(map(prod, shapes.values())),
@@ -109,17 +109,17 @@ def _dtype(dtype: Any) -> tuple[str, int]:
     if isinstance(dtype, str) and dtype == "bfloat16":
         return "bfloat16", 2
     try:
-        numpy_dtype = np.dtype(dtype)
+        known = np.dtype(dtype)
     except (TypeError, ValueError):
-        numpy_dtype = np.dtype(object)
-    if numpy_dtype.kind not in "iufc" and numpy_dtype.name != "bfloat16":
+        known = np.dtype(object)
+    if known.kind not in "iufc" and known.name != "bfloat16":
         rule = "must be an integer, floating or complex dtype"
         raise BackendError(message("explain", "dtype", rule, shown(dtype)))
-    return numpy_dtype.name, numpy_dtype.itemsize
+    return known.name, known.itemsize
 
 
-def _axes(options: Options, solved: Problem, form: str) -> tuple[AxisFacts, ...]:
-    spec = solved.spec
+def _axes(options: Options, settled: Problem, form: str) -> tuple[AxisFacts, ...]:
+    spec = settled.spec
     letters = spec.layout or spec.kernel_layout
     space = None if letters is None else "".join(c for c in letters if c in "DHWL")
     names = axis_names(spec.rank, space)

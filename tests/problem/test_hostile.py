@@ -12,7 +12,7 @@ X = np.array([[[1, 2, 0, 3]]])
 KERNEL = np.array([[[1, 10, 100]]])
 MODES = "'zeros', 'circular', 'reflect', 'replicate', 'symmetric'"
 ALGORITHMS = "'auto', 'exact', 'gemm', 'polyphase', 'subpixel', 'direct', 'fft', 'native'"
-BACKENDS = "'numpy', 'jax', 'sparse', 'torch', 'cupy', 'dask', 'array_api'"
+BACKENDS = "'numpy', 'numba', 'jax', 'sparse', 'torch', 'cupy', 'dask', 'array_api'"
 
 
 class Word(str, enum.Enum):  # noqa: UP042 - it prints its name

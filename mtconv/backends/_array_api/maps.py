@@ -17,7 +17,7 @@ import numpy as np
 
 from mtconv.backends._array_api.library import Library
 from mtconv.folds import fold_index
-from mtconv.geometry import Axis, live_phases
+from mtconv.geometry import Axis, phase_groups
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
@@ -232,12 +232,9 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
     Where none has taps, all are one group of zero taps: an empty sum, so that libraries
     that differentiate still see a function of x and kernel.
     """
-    by_shifts: dict[Table, list[Any]] = {}
-    for phase in live_phases(axis):
-        shifts = tuple(phase.shift - m * phase.shift_step for m in range(phase.taps))
-        by_shifts.setdefault(shifts, []).append(phase)
     cells = -(-axis.big // axis.stride)
-    if not by_shifts:
+    groups = [group.phases for group in phase_groups(axis, "reads")]
+    if not groups:
         return (Group(tuple(range(min(axis.stride, axis.big))), (), Reads((), 1, cells)),)
     return tuple(
         Group(
@@ -247,9 +244,14 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
                 for phase in members
                 for m in range(phase.taps)
             ),
-            Reads(shifts, 1, cells),
+            Reads(
+                tuple(first.shift - m * first.shift_step for m in range(first.taps)),
+                1,
+                cells,
+            ),
         )
-        for shifts, members in by_shifts.items()
+        for members in groups
+        for first in members[:1]
     )
 
 
