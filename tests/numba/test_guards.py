@@ -65,7 +65,8 @@ for number in range(int(sys.argv[2])):
         stride=tuple(strides.tolist()), dilation=tuple(rng.integers(1, 3, rank).tolist()),
         padding=tuple(rng.integers(0, 2, rank).tolist()), groups=groups,
     )
-    shapes = (int(rng.integers(1, 4)), ins * groups, *sizes.tolist()), (ins * groups, outs, *taps.tolist())
+    batch = int(rng.integers(1, 4))
+    shapes = (batch, ins * groups, *sizes.tolist()), (ins * groups, outs, *taps.tolist())
     try:
         spec = ConvSpec.from_shapes(*shapes, **options)
     except mtconv.GeometryError:
@@ -76,7 +77,9 @@ for number in range(int(sys.argv[2])):
     expected = spec.conv_transpose(x, kernel), spec.conv(y, kernel), spec.kernel_grad(x, y)
     for high in (False, True):
         a, b, c = (placed(array, high) for array in (x, kernel, y))
-        for names in (("lanes", "gradient"), ("rows", "gradient"), ("planes", "gradient_planes")):
+        for names in (
+            ("lanes", "gradient"), ("rows", "gradient"), ("planes", "gradient_planes"),
+        ):
             _numba.kernels_for = lambda spec, form, *_: names[form == "kernel_grad":][:1]
             _numba.work_for.cache_clear()
             found = (
