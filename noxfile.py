@@ -79,6 +79,15 @@ def minimums(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, quiet, *session.posargs)
 
 
+@nox.session(python=["3.12", "3.13"])
+def newest(session: nox.Session) -> None:
+    """Run the test suite with the newest releases of everything, prereleases left out."""
+    needed = (BACKENDS, *group("test"), *group("layers"))
+    session.install("--upgrade", "--upgrade-strategy", "eager", *needed)
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", *SPREAD, *session.posargs)
+
+
 def lowest(text: str) -> str:
     """Pin a requirement to its lower bound."""
     requirement = Requirement(text)

@@ -19,8 +19,7 @@ from mtconv.backends.host.strided import landings, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
 
-__all__ = ["clips", "common", "extend", "fill", "folds", "gather", "gather_runs", "place"]
-__all__ += ["runs_are_short", "table"]
+__all__ = ["extend", "fill", "folds", "gather", "gather_runs", "place", "runs_are_short"]
 
 Index = tuple[Any, ...]
 
@@ -53,9 +52,7 @@ def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
 def table(axes: Axes, shape: tuple[int, ...], folded: bool) -> NDArray[np.intp]:
     """List the element of y, counted from 1, of each column's; 0 where there is none."""
     places = 1 + np.arange(prod(shape)).reshape(shape)
-    # A copy, for the workspace is much larger.
-    listed: NDArray[np.intp] = _gather(axes, places, Workspace(), folded).copy()
-    return listed
+    return _gather(axes, places, Workspace(kept=0), folded)
 
 
 def _gather(axes: Axes, y: Array, space: Workspace, folded: bool) -> Array:
