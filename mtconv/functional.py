@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_for, load, plain_dtype
+from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
 from mtconv.planning.plan import plan_for, plan_for_spec
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -58,7 +58,7 @@ def conv_transpose(
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
     stride : int or sequence of int
-        Step on the result's side of one cell of x.
+        Step on the result's side of one element of x.
     padding : int, sequence of int, sequence of (lo, hi) pairs, or str
         Padding of the forward convolution, so this function crops by it; negative values
         extend with zeros. "valid" is 0. "same" makes the result ``stride`` times as
@@ -355,7 +355,7 @@ def _apply(
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     dtype = None if backend is not None else plain_dtype(first, second, bias)
     if dtype is not None:
-        engine = load("numpy")
+        engine = load(neutral_backend(dtype))
     else:
         name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})

@@ -78,8 +78,8 @@ def _end_of_value(text: str, start: int) -> int:
         return start
     if first and first in "'\"":
         return text.find(first, start + 1) + 1 or start
-    found = re.compile(r"-?\w+").match(text, start)
-    return found.end() if found else start
+    value = re.compile(r"-?\w+").match(text, start)
+    return value.end() if value else start
 
 
 def _typed(value: str) -> str | None:

@@ -3,7 +3,7 @@
 Away from its ends an axis repeats itself: row ``r + period`` has the columns of row
 ``r``, moved by ``shift``. So an axis is a few blocks of rows, each written down once
 with the number of times that it repeats. Where a padding mode makes several taps read
-one cell, they share an entry; such sums of taps are numbered after the kernel's own.
+one element, they share an entry; such sums of taps are numbered after the kernel's own.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class AxisRows(NamedTuple):
 
 
 def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
-    """Write down the rows of an axis: big cells by small ones, or the other way."""
+    """Write down the rows of an axis: big elements by small ones, or the other way."""
     table = _BigRows(axis, mode) if by_big else _SmallRows(axis, mode)
     blocks: list[RowBlock] = []
     done = 0
@@ -120,7 +120,7 @@ def _empty(count: int) -> RowRun:
 
 
 class _Table:
-    """What both directions share: the padding's source cells and the sums of taps."""
+    """What both directions share: the padding's source elements and the sums of taps."""
 
     def __init__(self, axis: Axis, mode: str) -> None:
         self.axis = axis
@@ -158,7 +158,7 @@ class _SmallRows(_Table):
         self.shift = axis.stride
 
     def edges(self) -> list[int]:
-        """Rows at which some tap begins or ceases to meet a cell of the axis."""
+        """Rows at which some tap begins or ceases to meet an element of the axis."""
         axis = self.axis
         offset = axis.dilation * self.taps - axis.lo
         begin = -(offset // axis.stride)

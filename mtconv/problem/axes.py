@@ -151,7 +151,7 @@ class AxisResolver:
                     "must be left out where `output_size` is given",
                     f"output_padding={options.output_padding} and "
                     f"output_size={options.output_size}",
-                    fix="Keep `output_size`: it says the same more plainly.",
+                    fix="Leave out `output_padding`: `output_size` settles the size.",
                 )
                 raise GeometryError(msg)
 
@@ -202,7 +202,7 @@ class AxisResolver:
                     f"must be less than the stride, {stride}",
                     extra,
                     axis=self.names[a],
-                    fix="A result that much larger belongs to a larger x.",
+                    fix="For a larger result give a smaller hi in padding=((lo, hi), ...).",
                 )
                 raise GeometryError(msg)
             lo, hi = padding
@@ -250,7 +250,7 @@ class AxisResolver:
         return tuple(few) if len(few) <= MOST_LISTED else sizes
 
     def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
-        """Return the padding of the convolution of ``big`` cells at both ends."""
+        """Return the padding of the convolution of ``big`` elements at both ends."""
         padding = self.padding[a]
         if not isinstance(padding, str):
             return padding

@@ -24,7 +24,7 @@ from mtconv.sharding.program import program
 from mtconv.sharding.traffic import Traffic, traffic
 
 if not hasattr(jax, "shard_map"):
-    msg = f"mtconv.sharding needs jax.shard_map, which jax {jax.__version__} has not yet"
+    msg = f"mtconv.sharding needs jax.shard_map, which jax {jax.__version__} does not have"
     raise ImportError(msg)
 
 __all__ = ["Traffic", "conv", "conv_transpose", "kernel_grad", "traffic"]
@@ -80,10 +80,10 @@ def conv_transpose(
 
     Notes
     -----
-    Dtypes and multiply-adds are those of `mtconv.conv_transpose`, shared out; what it costs
-    beside them is communication. Each shard receives the cells of its neighbours that its
-    part of the result reads (see `mtconv.sharding.traffic`), over as many hops as shards
-    narrower than that need.
+    Dtypes and multiply-adds are those of `mtconv.conv_transpose`, divided among the shards.
+    The further cost is communication. Each shard receives the elements of its neighbours
+    that its part of the result reads (see `mtconv.sharding.traffic`), over several hops
+    where shards are narrower than that.
 
     Examples
     --------

@@ -69,8 +69,10 @@ class AxisStrip:
         axis = self.axis
         if self.cut or self.mode != "zeros":
             return 0
-        more = axis.lo - axis.hi
-        return more if 0 < more < axis.stride else min(max(-axis.hi, 0), axis.stride - 1)
+        surplus = axis.lo - axis.hi
+        return (
+            surplus if 0 < surplus < axis.stride else min(max(-axis.hi, 0), axis.stride - 1)
+        )
 
     @cached_property
     def shown(self) -> range:

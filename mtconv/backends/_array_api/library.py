@@ -59,7 +59,7 @@ class Library:
         return self.xp.permute_dims(array, order)
 
     def take(self, array: Any, index: Any, axis: int) -> Any:
-        """Select cells of an axis."""
+        """Select elements of an axis."""
         return self.xp.take(array, index, axis=axis)
 
     def concat(self, arrays: list[Any], axis: int) -> Any:

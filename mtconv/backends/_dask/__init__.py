@@ -194,7 +194,7 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
 
 
 def _folded(spec: ConvSpec, padded: da.Array) -> da.Array:
-    """Add the padding's elements to the cells they were read from."""
+    """Add the padding's elements to the elements they were read from."""
     layer = GraphLayer("fold", spec, padded)
     axes, chunks = [], []
     for axis, padded_chunks in zip(spec.axes, padded.chunks[2:], strict=True):

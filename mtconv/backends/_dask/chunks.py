@@ -32,10 +32,10 @@ Cells = range | tuple[int, ...]
 
 
 class Need(NamedTuple):
-    """Parts of chunks, one after the other, and how to reorder their cells.
+    """Parts of chunks, one after the other, and how to reorder their elements.
 
     ``parts`` has (chunk, start, stop) in the order of the axis; ``order`` is None where
-    the joined parts are already the wanted cells.
+    the joined parts are already the wanted elements.
     """
 
     parts: tuple[tuple[int, int, int], ...]
@@ -50,7 +50,7 @@ class ResultBlock(NamedTuple):
 
 
 def bounds(chunks: Sequence[int]) -> tuple[int, ...]:
-    """Return the cells where chunks start, and the end of the last one."""
+    """Return the elements where chunks start, and the end of the last one."""
     return tuple(accumulate(chunks, initial=0))
 
 
@@ -92,7 +92,7 @@ def padded_bounds(axis: Axis, big: Sequence[int]) -> tuple[int, ...]:
 def transposed_blocks(
     axis: Axis, small: Sequence[int], big: Sequence[int]
 ) -> tuple[ResultBlock, ...]:
-    """Blocks of a transposed convolution: big cells between cuts, from chunks of x."""
+    """Blocks of a transposed convolution: big elements between cuts, from chunks of x."""
     blocks = []
     for wanted in pairwise(big):
         halo = _at_least_one(touched_small(axis, *wanted), axis.small)
@@ -105,7 +105,7 @@ def transposed_blocks(
 def forward_blocks(
     axis: Axis, mode: str, big: Sequence[int], small: Sequence[int]
 ) -> tuple[ResultBlock, ...]:
-    """Blocks of a convolution: small cells between cuts, from chunks of y."""
+    """Blocks of a convolution: small elements between cuts, from chunks of y."""
     inner = axis if mode == "zeros" else padded_axis(axis)
     blocks = []
     for wanted in pairwise(small):
@@ -118,7 +118,7 @@ def forward_blocks(
 
 
 def _at_least_one(cells: tuple[int, int], size: int) -> tuple[int, int]:
-    """Take one cell where none is touched, so that no block is empty."""
+    """Take one element where none is touched, so that no block is empty."""
     start, stop = cells
     if start < stop:
         return cells
@@ -127,7 +127,7 @@ def _at_least_one(cells: tuple[int, int], size: int) -> tuple[int, int]:
 
 
 def locate(edges: Sequence[int], cells: Cells) -> Need:
-    """Find cells of an axis in its chunks; each cell is read once.
+    """Find elements of an axis in its chunks; each element is read once.
 
     ``cells`` may repeat and go in any order, as padding modes do. Where there are none,
     the part of the first chunk is empty.
@@ -150,7 +150,7 @@ def locate(edges: Sequence[int], cells: Cells) -> Need:
 
 
 def _runs(cells: Cells) -> list[tuple[int, int]]:
-    """Join neighbouring cells, given in order, to (start, stop)."""
+    """Join neighbouring elements, given in order, to (start, stop)."""
     if isinstance(cells, range):
         return [(cells.start, cells.stop)] if cells else []
     runs: list[tuple[int, int]] = []
