@@ -18,7 +18,7 @@ SOURCES = "\n".join(path.read_text() for path in Path(mtconv.__file__).parent.rg
 
 
 def test_terms_are_in_order_and_explained():
-    assert TERMS == re.findall(r"^\*\*(.+?)\*\*$", PAGE, re.MULTILINE)
+    assert re.findall(r"^\*\*(.+?)\*\*$", PAGE, re.MULTILINE) == TERMS
     assert sorted(TERMS, key=str.lower) == TERMS
     assert len(set(TERMS)) == len(TERMS) > 60
 
