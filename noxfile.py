@@ -175,6 +175,16 @@ def torch(session: nox.Session) -> None:
 
 
 @nox.session
+def kernels(session: nox.Session) -> None:
+    """Run the tests of the three maps on compiled kernels, and those of `mtconv warm`."""
+    session.install("-e", ".[fast,sparse]", *group("test"))
+    environment = {"MTCONV_TEST_BACKENDS": "numba"}
+    session.run(
+        "pytest", "tests/numba", "tests/functional", *session.posargs, env=environment
+    )
+
+
+@nox.session
 def distributed(session: nox.Session) -> None:
     """Run Dask on worker processes, kill one, and enlarge an image of 6.4 GB."""
     session.install("-e", ".[dask]", "distributed>=2024.8", *group("test"))
