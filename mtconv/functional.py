@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_for, load, plain_dtype
+from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
 from mtconv.planning.plan import plan_for, plan_for_spec
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -355,7 +355,7 @@ def _apply(
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     dtype = None if backend is not None else plain_dtype(first, second, bias)
     if dtype is not None:
-        engine = load("numpy")
+        engine = load(neutral_backend(dtype))
     else:
         name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
