@@ -79,6 +79,15 @@ def minimums(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, quiet, *session.posargs)
 
 
+@nox.session(python=["3.12", "3.13"])
+def newest(session: nox.Session) -> None:
+    """Run the test suite with the newest releases of everything, prereleases left out."""
+    needed = (BACKENDS, *group("test"), *group("layers"))
+    session.install("--upgrade", "--upgrade-strategy", "eager", *needed)
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", *SPREAD, *session.posargs)
+
+
 def lowest(text: str) -> str:
     """Pin a requirement to its lower bound."""
     requirement = Requirement(text)
@@ -106,6 +115,28 @@ def soak(session: nox.Session) -> None:
     session.install("-e", ".[sparse]", "threadpoolctl>=3.5")
     for script in ("soak", "provoke", "workspace_bound"):
         session.run("python", "-m", f"tests.heavy.{script}")
+
+
+@nox.session
+def checkers(session: nox.Session) -> None:
+    """See that `mtconv.testing` catches every defect in time, and passes what is right."""
+    session.install("-e", ".", "ml_dtypes", *group("test"))
+    session.run("pytest", "-s", "tests/testing/every_defect.py", *session.posargs)
+
+
+@nox.session
+def proofs(session: nox.Session) -> None:
+    """Prove the arithmetic of an axis for all sizes, and find planted mistakes."""
+    session.install("-e", ".", *group("test"), *group("proofs"))
+    session.run("pytest", "tests/proofs")
+    session.run("python", "-m", "tests.proofs.prove", *session.posargs)
+
+
+@nox.session
+def implementers(session: nox.Session) -> None:
+    """Run the core set in ONNX runtimes and in XLA; installs them."""
+    session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
+    session.run("pytest", "tests/verify/test_exports.py", *session.posargs)
 
 
 @nox.session
@@ -147,12 +178,16 @@ def interop(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch."""
     session.install("-e", ".[torch]", *group("test"))
+    session.run("pytest", "tests/backends/torch", *session.posargs)
+
+
+@nox.session
+def kernels(session: nox.Session) -> None:
+    """Run the tests of the three maps on compiled kernels, and those of `mtconv warm`."""
+    session.install("-e", ".[fast,sparse]", *group("test"))
+    environment = {"MTCONV_TEST_BACKENDS": "numba"}
     session.run(
-        "pytest",
-        "tests/scale/test_torch.py",
-        "tests/scale/test_autocast.py",
-        "tests/backends/test_torch_contract.py",
-        *session.posargs,
+        "pytest", "tests/numba", "tests/functional", *session.posargs, env=environment
     )
 
 
@@ -160,8 +195,8 @@ def torch(session: nox.Session) -> None:
 def distributed(session: nox.Session) -> None:
     """Run Dask on worker processes, kill one, and enlarge an image of 6.4 GB."""
     session.install("-e", ".[dask]", "distributed>=2024.8", *group("test"))
-    session.run("pytest", "tests/scale/test_distributed.py", *session.posargs)
-    script = "tests/scale/large_dask.py"
+    session.run("pytest", "tests/backends/dask/test_distributed.py", *session.posargs)
+    script = "tests/backends/dask/large_image.py"
     session.run("python", script)
     session.run("python", script, "--workers", "2")
 
@@ -173,6 +208,7 @@ CONFORMANCE = {
     "tensorflow": "tensorflow,keras",
     "tinygrad": "tinygrad",
     "mlx": "mlx",
+    "paddle": "paddle",
 }
 
 
@@ -196,12 +232,27 @@ def streams(session: nox.Session) -> None:
 
 
 @nox.session
+def models(session: nox.Session) -> None:
+    """Move a whole model between torch, flax, equinox and keras by the page's recipes."""
+    session.install("-e", BACKENDS, *group("test"), *group("models"))
+    session.run("pytest", "tests/checkpoints", *session.posargs)
+
+
+@nox.session
+def rewrites(session: nox.Session) -> None:
+    """Rewrite every small relation, and ONNX models beside onnxruntime and torch."""
+    session.install("-e", ".", "onnxscript", *group("test"), *group("conformance-torch"))
+    env = {"MTCONV_EVERY_REWRITE": "1"}
+    session.run("pytest", "tests/rewrite", *session.posargs, env=env)
+
+
+@nox.session
 def sharding(session: nox.Session) -> None:
     """Run every stride, kernel size and dilation on three meshes of eight devices."""
     session.install("-e", ".[jax]", *group("test"))
     flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     env = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    session.run("pytest", "tests/scale/eight_devices.py", *session.posargs, env=env)
+    session.run("pytest", "tests/sharding/eight_devices.py", *session.posargs, env=env)
 
 
 @nox.session(python="3.12")

@@ -24,10 +24,11 @@ extensions = [
     "mathml",
     "pictures",
     "notebook",
+    "commands",
 ]
 exclude_patterns = ["_build", "_extensions"]
 
-myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

@@ -16,7 +16,7 @@ from mtconv.problem.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec as ConvSpec
 
 if TYPE_CHECKING:
-    from mtconv.backends.parallel import workers as workers
+    from mtconv.backends.host.threads import workers as workers
     from mtconv.explaining.checkerboard import overlap_count as overlap_count
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
@@ -63,15 +63,23 @@ _LATER = {
     "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
     "vstack": "mtconv.operators",
-    "workers": "mtconv.backends.parallel",
+    "workers": "mtconv.backends.host.threads",
 }
 
-_MODULES = ("kernels",)
+# Folders that pages write as attributes; they too are imported when they are asked for.
+_MODULES = (
+    *("compat", "drawing", "explorer", "kernels", "nn", "sharding", "strategies"),
+    *("streaming", "testing", "verify"),
+)
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"mtconv.{name}")
+        try:
+            return importlib.import_module(f"mtconv.{name}")
+        except ImportError as error:  # so that `hasattr` answers
+            msg = f"mtconv.{name} cannot be imported here: {error}"
+            raise AttributeError(msg) from error
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)

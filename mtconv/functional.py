@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import all_numpy, backend_for, load
+from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
 from mtconv.planning.plan import plan_for, plan_for_spec
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -58,7 +58,7 @@ def conv_transpose(
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
     stride : int or sequence of int
-        Step on the result's side of one cell of x.
+        Step on the result's side of one element of x.
     padding : int, sequence of int, sequence of (lo, hi) pairs, or str
         Padding of the forward convolution, so this function crops by it; negative values
         extend with zeros. "valid" is 0. "same" makes the result ``stride`` times as
@@ -112,13 +112,12 @@ def conv_transpose(
     Notes
     -----
     Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
-    backend needs a workspace of at most 64 MiB per thread, unless what one element of the
-    result needs is already half of that.
+    backend needs a workspace of at most 64 MiB per thread.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of x and
-    kernel, for each padded element that folds onto it; whole numbers stay exact, and all
-    else is as accurate as direct sums.
+    kernel, for each padded element that folds onto it; whole numbers below 2**53
+    stay exact, and all else is as accurate as direct sums.
 
     References
     ----------
@@ -214,7 +213,8 @@ def conv(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
+    direct sums.
 
     Examples
     --------
@@ -302,7 +302,8 @@ def kernel_grad(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
+    direct sums.
 
     Examples
     --------
@@ -350,24 +351,23 @@ def _apply(
     kernel_size: int | tuple[int, ...] | None = None,
 ) -> Any:
     """Find the backend of the arrays and the plan of their shapes, and execute."""
-    name = "y" if form == "kernel_grad" else "kernel"
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    if backend is None and all_numpy(first, second, bias):
-        engine = load("numpy")
+    dtype = None if backend is not None else plain_dtype(first, second, bias)
+    if dtype is not None:
+        engine = load(neutral_backend(dtype))
     else:
+        name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
-    first = engine.asarray(form, "x", first)
-    second = engine.asarray(form, name, second)
-    bias_shape = None
-    if bias is not None:
-        bias = engine.asarray(form, "bias", bias)
-        bias_shape = bias.shape
-    dtype = engine.result_dtype(first, second, bias)
-    shapes = (first.shape, second.shape)
-    how = (dtype, algorithm, engine.NAME, bias_shape)
+        first = engine.asarray(form, "x", first)
+        second = engine.asarray(form, name, second)
+        bias = None if bias is None else engine.asarray(form, "bias", bias)
+        dtype = engine.result_dtype(first, second, bias)
+    bias_shape = None if bias is None else bias.shape
+    problem = (dtype, algorithm, engine.NAME, bias_shape)
     if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, *shapes, *how)
+        plan = plan_for_spec(form, geometry, first.shape, second.shape, *problem)
     else:
-        plan = plan_for(form, *shapes, geometry, *how, kernel_size)
+        shapes = (first.shape, second.shape)
+        plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
     return engine.run(plan, first, second, bias, precision)

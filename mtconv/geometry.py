@@ -17,18 +17,22 @@ from typing import NamedTuple
 __all__ = [
     "Axis",
     "Phase",
-    "Run",
+    "PhaseGroup",
+    "TapRun",
     "Window",
     "alike",
     "big_sizes",
     "has_holes",
     "live_phases",
     "padded_axis",
+    "phase_axis",
+    "phase_groups",
     "phases",
     "restrict",
     "runs",
     "same_lo",
     "small_size",
+    "taps_between",
     "touched_big",
     "touched_small",
     "windows",
@@ -103,14 +107,14 @@ class Window(NamedTuple):
 @lru_cache(maxsize=4096)
 def windows(axis: Axis) -> tuple[Window, ...]:
     """List the taps of an axis that reach at least one big cell, in order of ``j``."""
-    found = []
+    reaching = []
     for j in range(axis.kernel):
         shift = axis.dilation * j - axis.lo
         start = max(0, -(shift // axis.stride))
         stop = min(axis.small, (axis.big - 1 - shift) // axis.stride + 1)
         if start < stop:
-            found.append(Window(j, start, stop, axis.stride * start + shift))
-    return tuple(found)
+            reaching.append(Window(j, start, stop, axis.stride * start + shift))
+    return tuple(reaching)
 
 
 class Phase(NamedTuple):
@@ -176,7 +180,67 @@ def _phase(axis: Axis, start: int) -> Phase:
     return Phase(start, cells, tap, tap_step, taps, shift, shift_step)
 
 
-class Run(NamedTuple):
+class PhaseGroup(NamedTuple):
+    """Phases of one axis that are convolutions of stride 1 along the same axis.
+
+    Cell ``t`` of a phase is small cell ``t + phase.shift - first`` of ``reads``, whose big
+    side is the small side of the whole axis, and whose taps count those of the phase
+    backwards: a phase of fewer taps has the last of them.
+    """
+
+    first: int
+    reads: Axis
+    phases: tuple[Phase, ...]
+
+
+@lru_cache(maxsize=4096)
+def phase_groups(axis: Axis, by: str = "taps") -> tuple[PhaseGroup, ...]:
+    """Group the phases of an axis that have taps.
+
+    Parameters
+    ----------
+    axis : Axis
+        The axis.
+    by : str
+        What the phases of a group share: "taps", their number of taps; "reads", the small
+        cells of every tap too; "axis", nothing else, so that there is one group.
+
+    Returns
+    -------
+    tuple of PhaseGroup
+        The groups, in the order of their first phases; empty where no phase has taps.
+
+    Examples
+    --------
+    Three taps and stride 2: one phase has taps 0 and 2, the other has tap 1.
+
+    >>> for group in phase_groups(Axis(small=4, big=9, kernel=3, stride=2)):
+    ...     print([phase.tap for phase in group.phases], group.reads.kernel)
+    [0] 2
+    [1] 1
+    """
+    groups: dict[tuple[int, ...], list[Phase]] = {}
+    for phase in live_phases(axis):
+        key = {"taps": (phase.taps,), "reads": (phase.taps, phase.shift), "axis": ()}[by]
+        groups.setdefault(key, []).append(phase)
+    return tuple(_phase_group(axis, tuple(members)) for members in groups.values())
+
+
+def _phase_group(axis: Axis, members: tuple[Phase, ...]) -> PhaseGroup:
+    first = min(phase.shift for phase in members)
+    cells = max(phase.shift + phase.cells for phase in members) - first
+    taps, step = max(phase.taps for phase in members), members[0].shift_step
+    reads = Axis(cells, axis.small, taps, 1, step, (taps - 1) * step - first)
+    return PhaseGroup(first, reads, members)
+
+
+@lru_cache(maxsize=4096)
+def phase_axis(axis: Axis, phase: Phase) -> Axis:
+    """Relate small cells to the cells of one phase: a convolution of stride 1."""
+    return Axis(axis.small, phase.cells, phase.taps, 1, phase.shift_step, phase.shift)
+
+
+class TapRun(NamedTuple):
     """Taps ``tap .. tap + taps`` that land side by side within one stride.
 
     Small cell ``i`` meets big cell ``stride*(i + shift) + residue + t`` through tap
@@ -190,7 +254,7 @@ class Run(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def runs(axis: Axis) -> tuple[Run, ...]:
+def runs(axis: Axis) -> tuple[TapRun, ...]:
     """Split all taps of an axis into runs: few where the stride is large.
 
     With a dilation, neighbouring taps are not neighbours on the big side, and every run
@@ -204,16 +268,16 @@ def runs(axis: Axis) -> tuple[Run, ...]:
     1 2 0 0
     3 1 0 1
     """
-    found = []
+    listed = []
     tap = 0
     while tap < axis.kernel:
         shift, residue = divmod(axis.dilation * tap - axis.lo, axis.stride)
         taps = 1
         if axis.dilation == 1:
             taps = min(axis.kernel - tap, axis.stride - residue)
-        found.append(Run(tap, taps, residue, shift))
+        listed.append(TapRun(tap, taps, residue, shift))
         tap += taps
-    return tuple(found)
+    return tuple(listed)
 
 
 def _gcd(a: int, b: int) -> int:
@@ -277,6 +341,12 @@ def restrict(axis: Axis, small: tuple[int, int], big: tuple[int, int]) -> Axis:
         dilation=axis.dilation,
         lo=axis.lo + big[0] - axis.stride * small[0],
     )
+
+
+def taps_between(axis: Axis, start: int, stop: int) -> Axis:
+    """Keep taps ``start..stop``: the same relation with another ``lo``."""
+    lo = axis.lo - axis.dilation * start
+    return Axis(axis.small, axis.big, stop - start, axis.stride, axis.dilation, lo)
 
 
 def padded_axis(axis: Axis) -> Axis:

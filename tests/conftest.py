@@ -21,6 +21,26 @@ from mtconv.backends.dispatch import missing_packages
 from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.strategies import Case
 
+
+@pytest.fixture
+def cut_anew() -> Iterator[Callable[[], None]]:
+    """Forget how problems are cut, now and afterwards, where tests change the limits."""
+    from mtconv.backends._numpy.blocks import cut
+    from mtconv.backends._numpy.extents import is_small
+    from mtconv.planning.plan import plan_for, plan_for_spec
+
+    def forget() -> None:
+        for cached in (cut, is_small, plan_for, plan_for_spec):
+            cached.cache_clear()
+
+    forget()
+    yield forget
+    forget()
+
+
+# What `mtconv warm` has left on this machine is no part of the tests.
+os.environ.update(MTCONV_NUMBA="0", MTCONV_RATES="default")
+
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("many", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile("dev")
@@ -101,12 +121,12 @@ def _jitted(calls: tuple[Any, ...]) -> Callable[..., Any]:
 
 
 def _engines() -> Iterator[Any]:
-    for backend in CORE:
-        if backend not in SELECTED:
-            continue
+    for backend in SELECTED:
         absent = missing_packages(backend)
         marks = [pytest.mark.skipif(bool(absent), reason=f"needs {', '.join(absent)}")]
-        for algorithm in DECLARED[backend].algorithms:
+        # The other algorithms of compiled kernels are those of NumPy.
+        algorithms = DECLARED[backend].algorithms if backend != "numba" else ("native",)
+        for algorithm in algorithms:
             if algorithm in INEXACT:
                 continue
             for jit in (False, True) if backend == "jax" else (False,):
@@ -133,7 +153,7 @@ def quick_engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
-@pytest.fixture(scope="session", params=[name for name in CORE if name in SELECTED])
+@pytest.fixture(scope="session", params=SELECTED)
 def backend(request: pytest.FixtureRequest) -> str:
     """Every backend by name, with the algorithm that it chooses."""
     name: str = request.param

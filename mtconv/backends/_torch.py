@@ -23,7 +23,6 @@ from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends._torch_autocast import autocast_dtype, product, without_autocast
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
-from mtconv.planning.ladders.torch import native_refusal
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
@@ -159,9 +158,7 @@ def _execute(
 ) -> torch.Tensor:
     """Execute a plan on tensors of one device; ``dtype`` is what they promote to."""
     lib = _LIBRARY
-    if plan.algorithm != "native" or native_refusal(
-        plan.spec, first.numel(), dtype_name(dtype)
-    ):
+    if plan.algorithm != "native":
         return _array_api.execute(lib, plan, first, second, bias)
     # On the CPU half precision is not sure to be accumulated in float32.
     narrow = dtype.itemsize < 4 and first.device.type == "cpu"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -17,18 +19,20 @@ import numpy as np
 
 from mtconv.errors import BackendError, message, shown
 from mtconv.planning.plan import Plan
+from mtconv.planning.support import NUMBERS
 
 __all__ = [
     "BACKENDS",
     "Backend",
     "BackendRow",
-    "all_numpy",
     "backend_for",
     "backend_name",
     "check_provided",
     "load",
     "loaded",
     "missing_packages",
+    "neutral_backend",
+    "plain_dtype",
 ]
 
 
@@ -63,6 +67,9 @@ class BackendRow(NamedTuple):
 
 BACKENDS = {
     "numpy": BackendRow("mtconv.backends._numpy", ("numpy", "ndarray"), ("numpy",)),
+    "numba": BackendRow(
+        "mtconv.backends._numba", ("", ""), ("numba",), "pip install 'mtconv[fast]'"
+    ),
     "jax": BackendRow(
         "mtconv.backends._jax", ("jax", "Array"), ("jax",), "pip install 'mtconv[jax]'"
     ),
@@ -96,16 +103,40 @@ _PROVIDED = ("NAME", "asarray", "result_dtype", "run")
 # The arrays of the three maps; others, such as a bias, may be None.
 _REQUIRED = ("x", "kernel", "y")
 
+# Dtypes whose arrays NumPy's backend takes as they are.
+_PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
+
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
-def all_numpy(first: Any, second: Any, bias: Any) -> bool:
-    """Return whether all arrays of a call are NumPy's, which most are."""
-    return (
-        type(first) is np.ndarray
-        and type(second) is np.ndarray
-        and (bias is None or type(bias) is np.ndarray)
-    )
+def plain_dtype(first: Any, second: Any, bias: Any) -> str | None:
+    """Name the one dtype of a call on NumPy arrays of numbers, as most calls are.
+
+    None for all others: subclasses, several dtypes, or one that is not of the machine.
+    """
+    if type(first) is not np.ndarray or type(second) is not np.ndarray:
+        return None
+    dtype = first.dtype
+    if second.dtype is not dtype:
+        return None
+    if bias is not None and (type(bias) is not np.ndarray or bias.dtype is not dtype):
+        return None
+    return _PLAIN.get(dtype)
+
+
+@cache
+def neutral_backend(dtype: str) -> str:
+    """Name the backend of NumPy arrays of a dtype that nobody named one for.
+
+    That is "numba" after `mtconv warm`, for what it compiled, and "numpy" otherwise.
+    """
+    from mtconv.planning.rates import stored
+
+    if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
+        return "numpy"
+    from mtconv.backends._numba.warmed import is_warmed
+
+    return "numba" if is_warmed(dtype) else "numpy"
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:

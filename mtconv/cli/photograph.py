@@ -102,7 +102,9 @@ def demo(output: str | Path) -> Path:
         print("\nNot installed, so not shown; install them with:")
         for name in missing:
             print(f"  {name:<9}  python -m {BACKENDS[name].install}")
+    print("\nDrawing the picture ...", end="", flush=True)
     picture(photograph, results).savefig(path, dpi=150)
+    print(" done.")
     print(f"\nThe picture: {path}")
     return path
 
@@ -114,17 +116,17 @@ def _table(work: list[Job], backends: list[str]) -> list[Floats]:
     for job in work:
         for backend in backends:
             print(f"{job.name:<18}  {backend:<9}", end="", flush=True)
-            found = measure(job, backend)
+            measured = measure(job, backend)
             if backend == backends[0]:
-                results.append(found.result)
+                results.append(measured.result)
             shapes = (job.x.shape, job.kernel.shape)
             plan = explain(*shapes, backend=backend, algorithm="exact", **job.options).plan
             line = (
                 plan.algorithm,
-                seconds_text(found.first),
-                seconds_text(found.again),
-                f"{np.abs(found.result - results[-1]).max():g}",
-                f"{found.adjoint_error:g}",
+                seconds_text(measured.first),
+                seconds_text(measured.again),
+                f"{np.abs(measured.result - results[-1]).max():g}",
+                f"{measured.adjoint_error:g}",
             )
             print(_FORMAT.format("", "", *line)[29:], flush=True)
     return results
@@ -147,18 +149,18 @@ def load_photograph() -> Floats:
 
 def jobs(photograph: Floats) -> list[Job]:
     """List the work: the photograph 2x and 4x, and one layer of many channels on it."""
-    found = []
+    work = []
     for scale in (2, 4):
         kernel = bilinear_kernel(scale, len(photograph))
         options = {"stride": scale, "padding": scale // 2, "groups": len(photograph)}
-        found.append(Job(f"photograph {scale}x", photograph, kernel, options))
+        work.append(Job(f"photograph {scale}x", photograph, kernel, options))
     rng = np.random.default_rng(0)
     features = rng.integers(-1, 2, (32, len(photograph), 8, 8)).astype(np.float32)
     mixing = rng.integers(-1, 2, (32, 32, 1, 1)).astype(np.float32)
     kernel = mixing * bilinear_kernel(2, 1)
     layer = conv(photograph, features, stride=8)
-    found.append(Job("layer, 32 channels", layer, kernel, {"stride": 2, "padding": 1}))
-    return found
+    work.append(Job("layer, 32 channels", layer, kernel, {"stride": 2, "padding": 1}))
+    return work
 
 
 def bilinear_kernel(scale: int, channels: int) -> Floats:
@@ -216,37 +218,45 @@ def _compiled(
 
 
 def picture(photograph: Floats, results: list[Floats]) -> Any:
-    """Draw photograph and enlargements side by side, a detail of each, and the layer."""
+    """Draw photograph and enlargements at true scale, a detail of each, and the layer."""
     figures = importlib.import_module("matplotlib.figure")
-    patches = importlib.import_module("matplotlib.patches")
-    figure = figures.Figure((14, 6.25), layout="constrained")
-    grid = figure.add_gridspec(2, 4, height_ratios=(1, 0.57), width_ratios=(1, 1, 1, 0.8))
+    figure = figures.Figure((12, 9.4), layout="constrained")
+    above, below = figure.add_gridspec(2, 1, height_ratios=(3.9, 1))
     *enlarged, layer = results
-    for column, image in enumerate((photograph, *enlarged)):
-        scale = image.shape[1] // photograph.shape[1]
+    images = [photograph, *enlarged]
+    scales = [image.shape[1] // photograph.shape[1] for image in images]
+    # As wide as the image is, so that a pixel has the same size in all of them.
+    wholes = above.subgridspec(1, len(images), width_ratios=scales)
+    details = below.subgridspec(1, len(images) + 1)
+    for column, (image, scale) in enumerate(zip(images, scales, strict=True)):
         rows, columns = (slice(scale * s.start, scale * s.stop) for s in _DETAIL)
-        name = f"enlarged {scale}x" if column else "input"
-        whole = figure.add_subplot(grid[0, column])
-        whole.imshow(_pixels(image))
-        whole.set_title(f"{name}: {image.shape[1]} x {image.shape[2]} pixels", fontsize=11)
-        detail = figure.add_subplot(grid[1, column])
-        detail.imshow(_pixels(image[:, rows, columns]), interpolation="nearest")
-        corner = (columns.start - 0.5, rows.start - 0.5)
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        frame = patches.Rectangle(corner, *size, fill=False, color="white", linewidth=1.2)
-        whole.add_patch(frame)
-        for axes in (whole, detail):
-            axes.set_axis_off()
-            axes.set_anchor("N")
-    mosaic = figure.add_subplot(grid[:, 3])
-    mosaic.imshow(_mosaic(layer, columns=4), cmap="gray", vmin=0, vmax=1)
-    mosaic.set_title(
-        f"a layer: {len(layer)} channels of {layer.shape[1]} x {layer.shape[2]}",
-        fontsize=11,
-    )
-    mosaic.set_axis_off()
-    mosaic.set_anchor("N")
+        name = f"enlarged {scale} times" if column else "input"
+        whole = figure.add_subplot(wholes[column])
+        title = f"{name}:\n{image.shape[1]} x {image.shape[2]} pixels"
+        _show(whole, _pixels(image), title)
+        _frame(whole, rows, columns)
+        detail = figure.add_subplot(details[column])
+        _show(detail, _pixels(image[:, rows, columns]), f"the eye,\n{name}")
+    mosaic = figure.add_subplot(details[-1])
+    size = f"{len(layer)} channels of {layer.shape[1]} x {layer.shape[2]}"
+    _show(mosaic, _mosaic(layer, columns=8), f"a layer's result:\n{size}", cmap="gray")
     return figure
+
+
+def _show(axes: Any, pixels: Any, title: str, **colours: Any) -> None:
+    """Show an image without axes, its title above it."""
+    axes.imshow(pixels, interpolation="nearest", **colours)
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_axis_off()
+    axes.set_anchor("NW")
+
+
+def _frame(axes: Any, rows: slice, columns: slice) -> None:
+    """Outline the detail."""
+    patches = importlib.import_module("matplotlib.patches")
+    corner = (columns.start - 0.5, rows.start - 0.5)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    axes.add_patch(patches.Rectangle(corner, *size, fill=False, color="white"))
 
 
 def _pixels(image: Floats) -> NDArray[np.uint8]:

@@ -6,9 +6,10 @@ registry lists them.
 """
 
 from mtconv.compat import registry as registry
+from mtconv.compat.checkpoint import convert_checkpoint as convert_checkpoint
 from mtconv.compat.conversion import convert as convert
 from mtconv.compat.conversion import convert_kernel as convert_kernel
 from mtconv.compat.registry import *  # noqa: F403
 
-__all__ = ["convert", "convert_kernel"]
+__all__ = ["convert", "convert_checkpoint", "convert_kernel"]
 __all__ += registry.__all__

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mtconv.compat._arguments import Arguments, Geometry, Pairs
-from mtconv.compat._framework import Options
+from mtconv.conventions.arguments import Arguments, Geometry, Pairs
+from mtconv.conventions.framework import Options
 from mtconv.errors import shown
 from mtconv.problem.options import check_word
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtconv import geometry as relation
-from mtconv.compat._arguments import Arguments, Ints, Pairs
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._documented import documented, ranked
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Ints, Pairs
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented, ranked
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.functional import conv
 
@@ -75,7 +75,7 @@ conv1d, conv2d, conv3d = ranked("conv{}d", _conv)
 
 
 def _forward(rank: int, arguments: Mapping[str, Any]) -> Any:
-    call = Call(f"torch.conv{rank}d", KERNEL, ARRAYS, arguments, rank=rank)
+    call = FrameworkCall(f"torch.conv{rank}d", KERNEL, ARRAYS, arguments, rank=rank)
     call.arrange(channels_first(rank, batched=call.batched("(N, C_in, *space)")))
     options = Arguments(call.function, arguments, call.small, call.taps)
     stride = options.repeated("stride", least=1)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat._arguments import Arguments, Geometry
-from mtconv.compat._framework import Framework, Options
-from mtconv.compat._kernel import depthwise_kernel, plain_kernel
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.framework import Framework, Options
+from mtconv.conventions.kernel import depthwise_kernel, plain_kernel
 from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
 from mtconv.problem.layout import axis_names
@@ -17,7 +17,7 @@ from mtconv.problem.options import check_word, freeze_sizes
 
 __all__ = ["FORMS", "convert", "convert_kernel", "framework"]
 
-FORMS = ("conv_transpose", "conv", "depthwise")
+FORMS = ("conv_transpose", "conv", "depthwise", "linear")
 
 # Sizes only matter where an option names one; elsewhere any size gives the same options.
 _ANY_SIZE = 1 << 20
@@ -52,9 +52,9 @@ def convert_kernel(
     groups : int
         Number of groups; only transposed kernels depend on it.
     form : str
-        What the kernel belongs to: "conv_transpose", "conv" for a plain convolution, or
+        What the kernel belongs to: "conv_transpose", "conv" for a plain convolution,
         "depthwise" for a convolution with as many groups as channels, which "keras" and
-        "tensorflow" store as ``(*k, C, M)``.
+        "tensorflow" store as ``(*k, C, M)``, or "linear" for a layer without space.
     multiplier : int
         With "depthwise", the results ``M`` of each channel, where ``src`` does not store
         them apart.
@@ -81,20 +81,30 @@ def convert_kernel(
     source, target = framework(function, "src", src), framework(function, "dst", dst)
     engine = backend_for(function, None, kernel=kernel)
     kernel = engine.asarray(function, "kernel", kernel)
+    form = check_word(function, "form", form, FORMS)
+    return rearranged(function, kernel, source, target, groups, form, multiplier)
+
+
+def rearranged(
+    function: str,
+    kernel: Any,
+    source: Framework,
+    target: Framework,
+    groups: int,
+    form: str,
+    multiplier: int,
+) -> Any:
+    """Rearrange a kernel of any dtype, as `convert_kernel` does."""
     call = Arguments(function, {"groups": groups, "multiplier": multiplier}, (), ())
     groups, multiplier = call.count("groups"), call.count("multiplier")
-    form = check_word(function, "form", form, FORMS)
     if form != "conv_transpose":
         for argument, row in (("src", source), ("dst", target)):
-            if not row.conv_kernel:
-                call.refuse(
-                    argument, f"must have plain convolutions for {form!r}", row.name
-                )
-    if form == "conv":
-        return plain_kernel(function, kernel, source.conv_kernel, target.conv_kernel)
-    if form == "depthwise":
-        stored, wanted = (r.depthwise_kernel or r.conv_kernel for r in (source, target))
-        return depthwise_kernel(function, kernel, stored, wanted, multiplier)
+            if not row.order(form):
+                call.refuse(argument, f"must have kernels of the form {form!r}", row.name)
+        orders = source.order(form), target.order(form)
+        if form == "depthwise":
+            return depthwise_kernel(function, kernel, *orders, multiplier)
+        return plain_kernel(function, kernel, *orders)
     if groups != 1 and not target.kernel.divided:
         fix = "Convert and run one group at a time."
         call.refuse("groups", f"must be 1: {target.name} has no groups", groups, fix=fix)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mtconv.compat._arguments import Arguments, Geometry, Ints, Pairs
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry, Ints, Pairs
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 
 __all__ = ["conv_transpose"]
 
@@ -74,7 +74,7 @@ def conv_transpose(
     >>> conv_transpose([[1, 2]], [[[1, 10, 100]]], stride=2, padding=1)
     array([[ 10, 201,  20]])
     """
-    call = Call(_FUNCTION, KERNEL, ARRAYS, locals())
+    call = FrameworkCall(_FUNCTION, KERNEL, ARRAYS, locals())
     call.arrange(channels_first(call.rank, batched=False))
     return call.transposed(read, bias_column=True)
 

@@ -12,11 +12,11 @@ from math import prod
 from typing import Any
 
 from mtconv.compat import jax as lax
-from mtconv.compat._arguments import Arguments, Geometry, Ints
-from mtconv.compat._call import Call, channels_last
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import reshape
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import reshape
 
 __all__ = ["conv_transpose"]
 
@@ -75,7 +75,7 @@ def conv_transpose(
 def _run(arguments: dict[str, Any]) -> Any:
     transposed = Arguments(_FUNCTION, arguments, (), ()).flag("transpose_kernel")
     rule = lax.KERNEL_TRANSPOSED if transposed else lax.KERNEL
-    call = Call(_FUNCTION, rule, ARRAYS, arguments)
+    call = FrameworkCall(_FUNCTION, rule, ARRAYS, arguments)
     batch = tuple(call.x.shape[: call.x.ndim - call.rank - 1])
     if call.x.ndim <= call.rank:
         call.refuse_dimensions(f"at least {call.rank + 1} dimensions (*space, C_in)")

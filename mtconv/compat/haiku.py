@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mtconv.compat import jax as lax
-from mtconv.compat._arguments import Arguments, Geometry, Ints
-from mtconv.compat._call import Call, channels_first, channels_last
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_first, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["conv_transpose"]
@@ -73,7 +73,7 @@ def conv_transpose(
 
 
 def _run(arguments: dict[str, Any]) -> Any:
-    call = Call(_FUNCTION, KERNEL, ARRAYS, arguments)
+    call = FrameworkCall(_FUNCTION, KERNEL, ARRAYS, arguments)
     first = _channels_first(arguments["data_format"])
     batched = call.batched("(N, *space, C_in), or (N, C_in, *space)")
     call.arrange((channels_first if first else channels_last)(call.rank, batched=batched))

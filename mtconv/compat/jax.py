@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mtconv.compat._arguments import Arguments, Geometry, Pairs
-from mtconv.compat._call import Call, channels_last
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry, Pairs
+from mtconv.conventions.call import FrameworkCall, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["conv_transpose"]
@@ -89,7 +89,7 @@ def _run(arguments: dict[str, Any]) -> Any:
     rule = KERNEL_TRANSPOSED if options.flag("transpose_kernel") else KERNEL
     numbers = arguments["dimension_numbers"]
     lhs_spec, kernel_order, out_spec = _orders(numbers)
-    call = Call(_FUNCTION, rule, ("lhs", "rhs"), arguments, order=kernel_order)
+    call = FrameworkCall(_FUNCTION, rule, ("lhs", "rhs"), arguments, order=kernel_order)
     if numbers is None:
         if call.rank > 3:
             rule_text = "must be given for more than three spatial axes"

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from mtconv.compat._arguments import Arguments, Geometry, Ints
-from mtconv.compat._call import Call, channels_first, channels_last
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
 from mtconv.compat.jax import word_crops
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_first, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 
 __all__ = ["conv_transpose"]
 
@@ -72,7 +72,7 @@ def conv_transpose(
 
 
 def _run(arguments: dict[str, Any]) -> Any:
-    call = Call(_FUNCTION, KERNEL, ARRAYS, arguments)
+    call = FrameworkCall(_FUNCTION, KERNEL, ARRAYS, arguments)
     formats, data_format = ("channels_last", "channels_first"), arguments["data_format"]
     options = Arguments(_FUNCTION, arguments, (), ())
     first = data_format is not None and (

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat._arguments import Arguments, Geometry
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.matrix import build_csr
 from mtconv.planning.plan import MAX_ELEMENTS

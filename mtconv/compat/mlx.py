@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mtconv.compat._arguments import ANY, Arguments, Geometry, Ints
-from mtconv.compat._call import Call, channels_last
-from mtconv.compat._documented import documented, ranked
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import ANY, Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_last
+from mtconv.conventions.documented import documented, ranked
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -66,7 +66,7 @@ def _conv_transpose(
     array([[1, 2],
            [3, 6]])
     """
-    call = Call(f"mlx.conv_transpose{rank}d", KERNEL, ARRAYS, locals(), rank=rank)
+    call = FrameworkCall(f"mlx.conv_transpose{rank}d", KERNEL, ARRAYS, locals(), rank=rank)
     call.arrange(channels_last(rank))
     return call.transposed(read)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mtconv.compat._arguments import Arguments, Geometry
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 
 __all__ = ["ConvTranspose"]
 
@@ -77,7 +77,7 @@ def ConvTranspose(
     >>> ConvTranspose([[[1, 2]]], [[[1, 10, 100]]], strides=[2], output_shape=[4])
     array([[[ 10, 102,  20, 200]]])
     """
-    call = Call("onnx.ConvTranspose", KERNEL, ARRAYS, locals())
+    call = FrameworkCall("onnx.ConvTranspose", KERNEL, ARRAYS, locals())
     call.arrange(channels_first(call.rank))
     return call.transposed(read, cropping="pads", grouping="group")
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtconv.compat import _call as orders
-from mtconv.compat._arguments import Arguments, Geometry, Ints
-from mtconv.compat._call import Call
-from mtconv.compat._documented import documented, ranked
-from mtconv.compat._framework import draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
 from mtconv.compat._tensorflow_options import Padding, channels_first
 from mtconv.compat._tensorflow_options import read as read
 from mtconv.compat._tensorflow_options import write as write
+from mtconv.conventions import call as orders
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall
+from mtconv.conventions.documented import documented, ranked
+from mtconv.conventions.framework import draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message
 
 __all__ = ["conv1d_transpose", "conv2d_transpose", "conv3d_transpose", "conv_transpose"]
@@ -127,7 +127,7 @@ conv1d_transpose, conv2d_transpose, conv3d_transpose = ranked(
 
 
 def _run(function: str, rank: int | None, arguments: Mapping[str, Any]) -> Any:
-    call = Call(function, KERNEL, ARRAYS, arguments)
+    call = FrameworkCall(function, KERNEL, ARRAYS, arguments)
     if call.rank > 3 or rank not in (None, call.rank):
         rule = f"must have {'at most 3' if call.rank > 3 else rank} spatial axes"
         raise GeometryError(message(function, "filters", rule, call.rank))

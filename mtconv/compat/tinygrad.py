@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mtconv.compat._arguments import ANY, Arguments, Geometry, Ints
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._documented import documented
-from mtconv.compat._framework import Options, draw_rules, size_rules
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import ANY, Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.problem.axes import check_magnitude
 
 __all__ = ["conv_transpose2d"]
@@ -64,7 +64,7 @@ def conv_transpose2d(
     >>> conv_transpose2d([[[1, 2]]], [[[1, 10, 100]]], stride=2, padding=(1, 0))
     array([[[ 10, 102,  20, 200]]])
     """
-    call = Call("tinygrad.conv_transpose2d", KERNEL, ARRAYS, locals())
+    call = FrameworkCall("tinygrad.conv_transpose2d", KERNEL, ARRAYS, locals())
     call.arrange(channels_first(call.rank))
     return call.transposed(read)
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mtconv.compat._arguments import Arguments, Geometry, Ints
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._documented import documented, ranked
-from mtconv.compat._framework import Options, draw_rules, size_rules
 from mtconv.compat._torch_conv import ARRAYS, KERNEL
 from mtconv.compat._torch_conv import conv1d as conv1d
 from mtconv.compat._torch_conv import conv2d as conv2d
 from mtconv.compat._torch_conv import conv3d as conv3d
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented, ranked
+from mtconv.conventions.framework import Options, draw_rules, size_rules
 
 __all__ = [
     "conv1d",
@@ -85,7 +85,7 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = ranked(
 
 def transposed(function: str, rank: int, arguments: Mapping[str, Any]) -> Any:
     """Run a transposed convolution with torch's arguments, named ``function`` in errors."""
-    call = Call(function, KERNEL, ARRAYS, arguments, rank=rank)
+    call = FrameworkCall(function, KERNEL, ARRAYS, arguments, rank=rank)
     call.arrange(channels_first(rank, batched=call.batched("(N, C_in, *space)")))
     return call.transposed(read)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mtconv.drawing.cells import Canvas, Cell, Point
-from mtconv.drawing.model import Scene, Tap
+from mtconv.drawing.model import DrawnTap, Scene
 
-__all__ = ["Grids", "Layout", "Rows"]
+__all__ = ["GridLayout", "PictureLayout", "RowLayout"]
 
 
 # Inches: a cell where there is room, and the widest row of cells.
@@ -19,7 +19,7 @@ _CELL = 0.42
 _WIDEST = 6.0
 
 
-class Layout(ABC):
+class PictureLayout(ABC):
     """Positions of everything in a picture, ``width`` by ``height`` cells large.
 
     A cell is ``inches`` long; ``unit`` cells are as long as one cell where there is room,
@@ -71,6 +71,7 @@ class Layout(ABC):
         canvas.fill("big", self.big, inside, fill)
         canvas.fill("kernel", self.kernel, taps, lambda j: theme.phase(scene.tap_phase(j)))
         canvas.hatch("padding", self.big, beside)
+        canvas.dash("output-padding", self.big, scene.added())
         canvas.number(self.kernel, taps, digits)
         repeated = {cell: scene.source(cell) for cell in beside}
         copies = {cell: source for cell, source in repeated.items() if source is not None}
@@ -78,15 +79,17 @@ class Layout(ABC):
         self.draw_labels(canvas)
         return self.draw_taps(canvas)
 
-    def taps_by_cell(self) -> list[list[Tap]]:
+    def taps_by_cell(self) -> list[list[DrawnTap]]:
         """Return the taps of each small cell, in C order."""
-        found: dict[Cell, list[Tap]] = {cell: [] for cell in np.ndindex(*self.scene.small)}
+        by_cell: dict[Cell, list[DrawnTap]] = {
+            cell: [] for cell in np.ndindex(*self.scene.small)
+        }
         for tap in self.scene.taps:
-            found[tap.small].append(tap)
-        return list(found.values())
+            by_cell[tap.small].append(tap)
+        return list(by_cell.values())
 
 
-class Rows(Layout):
+class RowLayout(PictureLayout):
     """One axis: kernel, input and result below one another, with a line for each tap."""
 
     def __init__(self, scene: Scene) -> None:
@@ -149,7 +152,7 @@ class Rows(Layout):
     def _inside(self, cell: Cell) -> bool:
         return 0 <= cell[0] < self.line.axis.big
 
-    def _connect(self, canvas: Canvas, tap: Tap, gid: str, width: float) -> Any:
+    def _connect(self, canvas: Canvas, tap: DrawnTap, gid: str, width: float) -> Any:
         ends = [self.small(tap.small), self.big(tap.big)]
         (across, down), (to, below) = reversed(ends) if self.forward else ends
         colour = canvas.theme.phase_line(self.scene.tap_phase(tap.tap))
@@ -170,22 +173,23 @@ class Rows(Layout):
         return line
 
 
-class Grids(Layout):
-    """Two axes: input on the left, result on the right, kernel below the small side."""
+class GridLayout(PictureLayout):
+    """Two axes: kernel, input and result from left to right."""
 
     def __init__(self, scene: Scene) -> None:
         rows, columns = scene.small
         taps_down, taps_across = scene.kernel
         tall, wide = (len(line.shown) for line in scene.lines)
-        super().__init__(scene, max(columns, taps_across) + wide)
-        narrow = max(columns, taps_across, 2 * self.unit)
+        super().__init__(scene, columns + taps_across + wide)
+        # A caption is about two cells wide.
+        narrow = max(columns, 2 * self.unit)
+        beside = max(taps_across, 2 * self.unit) + self.unit
         gap = 2.0 * self.unit
         self._top = 0.9 * self.unit
-        self._kernel_top = self._top + rows + 1.2 * self.unit
-        self._small_left = 0.1 + (wide + gap if self.forward else 0)
-        self._big_left = 0.1 + (0 if self.forward else narrow + gap)
-        self.width = narrow + gap + wide + 0.2
-        self.height = max(self._kernel_top + taps_down, self._top + tall) + 0.2
+        self._small_left = 0.1 + beside + (wide + gap if self.forward else 0)
+        self._big_left = 0.1 + beside + (0 if self.forward else narrow + gap)
+        self.width = beside + narrow + gap + wide + 0.2
+        self.height = self._top + max(rows, taps_down, tall) + 0.2
 
     def small(self, cell: Cell) -> Point:
         """Place a small cell."""
@@ -200,17 +204,17 @@ class Grids(Layout):
 
     def kernel(self, tap: Cell) -> Point:
         """Place a tap; the gaps of a dilated kernel show in the marks."""
-        return self._small_left + tap[1] + 0.5, self._kernel_top + tap[0] + 0.5
+        return 0.1 + tap[1] + 0.5, self._top + tap[0] + 0.5
 
     def draw_labels(self, canvas: Canvas) -> None:
         """Name the grids."""
         names = ("result", "input") if self.forward else ("input", "result")
-        for left, down, name in (
-            (self._small_left, self._top, names[0]),
-            (self._big_left, self._top, names[1]),
-            (self._small_left, self._kernel_top, "kernel"),
+        for left, name in (
+            (self._small_left, names[0]),
+            (self._big_left, names[1]),
+            (0.1, "kernel"),
         ):
-            canvas.caption(left, down - 0.4 * self.unit, name)
+            canvas.caption(left, self._top - 0.4 * self.unit, name)
 
     def draw_taps(self, canvas: Canvas) -> list[list[Any]]:
         """Mark, for each small cell, where its taps are, with the number of each."""
@@ -236,7 +240,9 @@ class Grids(Layout):
             frames.append(marks)
         return frames
 
-    def _beams(self, canvas: Canvas, first: Tap, last: Tap, gid: str) -> list[Any]:
+    def _beams(
+        self, canvas: Canvas, first: DrawnTap, last: DrawnTap, gid: str
+    ) -> list[Any]:
         """Draw two lines from a small cell to the corners of its block."""
         beams = []
         towards = 0.5 if not self.forward else -0.5

@@ -7,7 +7,7 @@ from math import prod, sqrt
 from typing import Any, NamedTuple
 
 from mtconv.compat import torch
-from mtconv.compat._arguments import Arguments, Geometry
+from mtconv.conventions.arguments import Arguments, Geometry
 from mtconv.errors import GeometryError, message
 from mtconv.problem.axes import check_groups
 from mtconv.problem.layout import axis_names

@@ -1,4 +1,4 @@
-"""Forms of a map that only a prepared kernel has, on the NumPy backend.
+"""Forms of a map that only a prepared kernel has, on NumPy arrays.
 
 They need what is known of an operator and not of a call: that its spectra serve later
 calls, or what its kernel's values are like. `auto` takes the one whose estimated time is
@@ -22,6 +22,9 @@ from mtconv.planning.plan import Plan
 
 __all__ = ["FormChoice", "form_candidates", "form_for"]
 
+# Engines over NumPy arrays.
+_BACKENDS = ("numpy", "numba")
+
 # Where spectra are kept, this is said.
 _KEPT = "circular, and its spectrum is kept"
 
@@ -43,7 +46,7 @@ def form_candidates(
     plan: Plan, kernel: NDArray[Any], batch: int, dtype: str
 ) -> tuple[FormChoice, ...]:
     """List the forms that are estimated to be faster than the plan, fastest first."""
-    if dtype not in FLOATING or not kernel.size or plan.backend != "numpy":
+    if dtype not in FLOATING or not kernel.size or plan.backend not in _BACKENDS:
         return ()
     if plan.requested == "fft":
         return tuple(_frequency(plan, batch, dtype))

@@ -17,7 +17,7 @@ from mtconv.spec import ConvSpec
 __all__ = ["PREPARING", "apply_prepared"]
 
 # Backends that are `Preparing`.
-PREPARING = ("numpy", "sparse")
+PREPARING = ("numpy", "numba", "sparse")
 
 
 class Preparing(Backend, Protocol):
@@ -26,8 +26,8 @@ class Preparing(Backend, Protocol):
     def prepare(self, plan: Plan, kernel: Any) -> Any:
         """Keep a kernel, and what `run_prepared` makes of it."""
 
-    def run_prepared(self, prepared: Any, data: Any) -> Any:
-        """Execute the plan of a prepared kernel on an array."""
+    def run_prepared(self, plan: Plan, prepared: Any, data: Any) -> Any:
+        """Execute a plan like the one that the kernel was prepared for."""
 
 
 def apply_prepared(
@@ -57,7 +57,7 @@ def apply_prepared(
             return result
     if plan not in made:
         made[plan] = preparing.prepare(plan, kernel)
-    result = preparing.run_prepared(made[plan], batch)
+    result = preparing.run_prepared(plan, made[plan], batch)
     return result[0] if single else result
 
 
@@ -65,7 +65,7 @@ def _special_form(
     made: dict[Any, Any], plan: Plan, batch: int, dtype: str, kernel: Any
 ) -> Any:
     """Return the form of a kernel that is taken instead of the plan's algorithm, if any."""
-    if plan.backend != "numpy" or not batch:
+    if not batch:
         return None
     key = (plan, batch, dtype)
     if key not in made:

@@ -1,11 +1,14 @@
-"""What each backend has, and which algorithm `auto` takes."""
+"""What each backend has, and which algorithm a call takes: one row for each backend."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from mtconv.errors import BackendError
 from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
 from mtconv.planning.ladders import jax, numpy, torch
-from mtconv.planning.support import LONG, NUMBERS, Ladder, Support
+from mtconv.planning.support import LONG, NUMBERS, Support
 from mtconv.problem.options import PADDING_MODES
 from mtconv.spec import ConvSpec
 
@@ -13,9 +16,7 @@ __all__ = ["DECLARED", "FLOATING", "INEXACT", "Candidate", "choose_algorithm", "
 
 
 def _complete(
-    algorithms: tuple[str, ...],
-    ladder: Ladder | None = None,
-    dtypes: tuple[str, ...] = NUMBERS,
+    algorithms: tuple[str, ...], dtypes: tuple[str, ...] = NUMBERS, **choices: Any
 ) -> Support:
     """Declare a backend that has all maps, options and ranks."""
     return Support(
@@ -24,19 +25,53 @@ def _complete(
         bias=True,
         groups=True,
         padding_modes=PADDING_MODES,
-        ladder=ladder,
+        **choices,
     )
+
+
+_NUMPY = _complete(
+    numpy.ALGORITHMS,
+    (*NUMBERS, *LONG),
+    ladder=numpy.rank,
+    stand_in=numpy.stand_in,
+    precautions=numpy.precautions,
+)
+
+
+def _of_kernels(name: str) -> Callable[..., Any]:
+    """Return a choice of the compiled kernels, which are imported when they are asked."""
+
+    def choice(*arguments: Any, **options: Any) -> Any:
+        from mtconv.planning.ladders import numba
+
+        return getattr(numba, name)(*arguments, **options)
+
+    return choice
 
 
 # A row for each row of `BACKENDS` in mtconv/backends/dispatch.py.
 DECLARED = {
-    "numpy": _complete(numpy.ALGORITHMS, numpy.rank, (*NUMBERS, *LONG)),
-    "jax": _complete(jax.ALGORITHMS, jax.rank, (*NUMBERS, "int4", "uint4")),
-    "sparse": _complete(("native",), dtypes=(*NUMBERS, *LONG)),
-    "torch": _complete(torch.ALGORITHMS, torch.rank, torch.DTYPES),
-    "dask": _complete(numpy.ALGORITHMS, numpy.rank, (*NUMBERS, *LONG)),  # of its blocks
+    "numpy": _NUMPY,
+    "numba": _complete(
+        ("native", *numpy.ALGORITHMS),
+        (*NUMBERS, *LONG),
+        ladder=_of_kernels("rank"),
+        stand_in=_of_kernels("stand_in"),
+        precautions=_of_kernels("precautions"),
+    ),
+    "jax": _complete(
+        jax.ALGORITHMS,
+        (*NUMBERS, "int4", "uint4"),
+        ladder=jax.rank,
+        accelerator=jax.rank_on_accelerator,
+    ),
+    "sparse": _complete(("native",), (*NUMBERS, *LONG)),
+    "torch": _complete(
+        torch.ALGORITHMS, torch.DTYPES, ladder=torch.rank, stand_in=torch.stand_in
+    ),
+    "dask": _NUMPY,  # of its blocks
     "cupy": _complete(("polyphase",)),
-    "array_api": _complete(("polyphase",), dtypes=(*NUMBERS, *LONG)),
+    "array_api": _complete(("polyphase",), (*NUMBERS, *LONG)),
 }
 
 
@@ -66,16 +101,27 @@ def choose_algorithm(
     dtype: str = "float32",
     backend: str = "numpy",
     algorithm: str = "auto",
+    *,
+    accelerator: bool = False,
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of a backend for one problem; the first one is taken.
 
     An algorithm that the user names is taken; a backend with one algorithm takes it;
-    otherwise the backend's ladder decides, without the inexact ones for "exact".
+    otherwise the backend's ladder decides, without the inexact ones for "exact". Backends
+    that compile for GPUs and TPUs may have another ladder for an ``accelerator``. Where an
+    algorithm cannot do a problem, another one stands in for it.
     """
-    if algorithm not in ("auto", "exact"):
-        return (Candidate(algorithm, None, "named by the caller"),)
     support = support_of(backend)
-    if support.ladder is None:
+    ladder = support.accelerator if accelerator else support.ladder
+    ranked: tuple[Candidate, ...]
+    if algorithm not in ("auto", "exact"):
+        ranked = (Candidate(algorithm, None, "named by the caller"),)
+    elif ladder is None:
         only = support.algorithms[0]
-        return (Candidate(only, None, "the only algorithm of this backend"),)
-    return support.ladder(spec, form, batch, dtype, exact=algorithm == "exact")
+        ranked = (Candidate(only, None, "the only algorithm of this backend"),)
+    else:
+        ranked = tuple(ladder(spec, form, batch, dtype, exact=algorithm == "exact"))
+    instead = support.stand_in(spec, batch, dtype, ranked[0].algorithm)
+    if instead is None:
+        return ranked
+    return (instead, *(c for c in ranked if c.algorithm != instead.algorithm))

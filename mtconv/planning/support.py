@@ -6,14 +6,14 @@ error that says what the backend has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from mtconv.errors import BackendError, message
-from mtconv.planning.candidate import INEXACT, Candidate
+from mtconv.planning.candidate import INEXACT, Candidate, Fallback, computing_dtype
 from mtconv.problem.options import ALGORITHMS, PADDING_MODES
 from mtconv.spec import FORMS, ConvSpec
 
@@ -46,6 +46,18 @@ class Ladder(Protocol):
         """Give each algorithm a reason; without the inexact ones first if ``exact``."""
 
 
+def _never(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
+    del spec, batch, dtype, algorithm
+    return None
+
+
+def _none(
+    spec: ConvSpec, form: str, dtype: str, algorithm: str, exact: str
+) -> tuple[str, tuple[Fallback, ...]]:
+    del spec, form, algorithm, exact
+    return computing_dtype(dtype), ()
+
+
 @dataclass(frozen=True)
 class Support:
     """What a backend can do.
@@ -69,6 +81,15 @@ class Support:
         The largest number of spatial axes; None is any number.
     ladder : callable or None
         Ranks the algorithms where there are several.
+    accelerator : callable or None
+        Ranks them for GPUs and TPUs, where a backend compiles for those too.
+    stand_in : callable
+        Called with spec, batch, dtype and the name of an algorithm: the candidate that
+        takes its place where it cannot do a problem, or None.
+    precautions : callable
+        Called with spec, form, dtype, the algorithm, and the one that "exact" takes where
+        "auto" takes another: the computing dtype, and the fallbacks for values that the
+        algorithm cannot compute with.
 
     Raises
     ------
@@ -89,6 +110,11 @@ class Support:
     padding_modes: tuple[str, ...] = ("zeros",)
     most_axes: int | None = None
     ladder: Ladder | None = None
+    accelerator: Ladder | None = None
+    stand_in: Callable[[ConvSpec, int, str, str], Candidate | None] = _never
+    precautions: Callable[
+        [ConvSpec, str, str, str, str], tuple[str, tuple[Fallback, ...]]
+    ] = _none
 
     def __post_init__(self) -> None:
         known = ALGORITHMS[2:]  # without "auto" and "exact", which name no algorithm

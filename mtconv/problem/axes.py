@@ -151,7 +151,7 @@ class AxisResolver:
                     "must be left out where `output_size` is given",
                     f"output_padding={options.output_padding} and "
                     f"output_size={options.output_size}",
-                    fix="Keep `output_size`: it says the same more plainly.",
+                    fix="Leave out `output_padding`: `output_size` settles the size.",
                 )
                 raise GeometryError(msg)
 
@@ -202,7 +202,7 @@ class AxisResolver:
                     f"must be less than the stride, {stride}",
                     extra,
                     axis=self.names[a],
-                    fix="A result that much larger belongs to a larger x.",
+                    fix="For a larger result give a smaller hi in padding=((lo, hi), ...).",
                 )
                 raise GeometryError(msg)
             lo, hi = padding
@@ -210,20 +210,20 @@ class AxisResolver:
             base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
             big = base + extra if size is None else size
         if big not in legal:
-            self._illegal_size(a, big, legal, given=size is not None)
+            self._illegal_size(a, big, legal, asked=size is not None)
         return self.between(a, small, big, kernel)
 
     def between(self, a: int, small: int, big: int, kernel: int) -> Axis:
         """Resolve an axis from both its sizes, as `kernel_grad` does."""
         lo, hi = self._amounts(a, big, kernel)
         stride, dilation = self.stride[a], self.dilation[a]
-        found = geometry.small_size(big, kernel, stride, dilation, lo, hi)
-        if found != small:
+        mapped = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if mapped != small:
             msg = message(
                 self.function,
                 "y",
                 "must have a size that the convolution maps to x's",
-                f"y of size {big}, which gives {found}, and x of size {small}",
+                f"y of size {big}, which gives {mapped}, and x of size {small}",
                 axis=self.names[a],
                 fix="Check stride, padding, dilation and kernel_size.",
             )
@@ -250,7 +250,7 @@ class AxisResolver:
         return tuple(few) if len(few) <= MOST_LISTED else sizes
 
     def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
-        """Return the padding of the convolution of ``big`` cells at both ends."""
+        """Return the padding of the convolution of ``big`` elements at both ends."""
         padding = self.padding[a]
         if not isinstance(padding, str):
             return padding
@@ -281,9 +281,9 @@ class AxisResolver:
             )
             raise GeometryError(msg)
 
-    def _illegal_size(self, a: int, big: int, legal: range, *, given: bool) -> None:
+    def _illegal_size(self, a: int, big: int, legal: range, *, asked: bool) -> None:
         sizes = ", ".join(map(str, legal[:8])) + (", ..." if legal[8:] else "")
-        if given:
+        if asked:
             rule = f"must be a size that the convolution maps to x's: {sizes or 'none'}"
             fix = "Choose one of these sizes, or another padding."
             msg = message(

@@ -33,7 +33,7 @@ _PADDING_RULE = (
     + ", ".join(repr(word) for word in PADDING_WORDS)
 )
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "subpixel", "direct", "fft", "native")
 
 
 class Options(NamedTuple):
@@ -69,7 +69,7 @@ def freeze(
     if type(stride) is not int:
         stride = _ints(function, "stride", stride)
     if type(padding) is not int:
-        padding = cast("Padding", _padding(function, padding))
+        padding = _padding(function, padding)  # type: ignore[assignment]
     if type(output_padding) is not int:
         output_padding = _ints(function, "output_padding", output_padding)
     if output_size is not None and type(output_size) is not int:
@@ -84,17 +84,10 @@ def freeze(
         layout = _layout_string(function, "layout", layout)
     if kernel_layout is not None and type(kernel_layout) is not str:
         kernel_layout = _layout_string(function, "kernel_layout", kernel_layout)
-    return Options(
-        stride,
-        cast("int | str | tuple[int | tuple[int, int], ...]", padding),
-        output_padding,
-        output_size,
-        dilation,
-        groups,
-        padding_mode,
-        layout,
-        kernel_layout,
-    )
+    words = (padding_mode, layout, kernel_layout)
+    numbers = (stride, padding, output_padding, output_size, dilation, groups)
+    # Without the call of a function that the class's own constructor is.
+    return tuple.__new__(Options, numbers + words)
 
 
 def freeze_sizes(function: str, argument: str, value: IntOrInts) -> int | tuple[int, ...]:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from mtconv.compat._arguments import Geometry
-from mtconv.compat._framework import Framework
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.arguments import Geometry
+from mtconv.conventions.framework import Framework
 from mtconv.geometry import Axis
 
 __all__ = ["options_for"]
@@ -170,6 +170,7 @@ _RULES: dict[str, Callable[[st.DrawFn, DrawnSteps], Any]] = {
     "crop within kernel": _crop_within_kernel,
     "pairs": _pairs,
     "pairs from the last": _pairs_from_the_last,
+    "flat pairs": lambda draw, steps: [p for pair in _pairs(draw, steps) for p in pair],
     "pads": _pads,
     "extra": lambda draw, steps: _up_to(draw, [3] * len(steps.full)),
     "below stride": _below_stride,

@@ -27,6 +27,7 @@ __all__ = [
     "library",
     "masked",
     "name_of_dtype",
+    "number",
     "together",
     "zeros",
 ]
@@ -53,11 +54,10 @@ def library(array: Any) -> Library:
 
 def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
     """Move neutral arrays to the library and device of the others; None stays None."""
-    own = next(
-        (a for a in (*arrays, like) if a is not None and not isinstance(a, np.ndarray)),
-        None,
-    )
-    return arrays if own is None else library(own).together(*arrays, own)[:-1]
+    for own in (*arrays, like):
+        if own is not None and not isinstance(own, np.ndarray):
+            return library(own).together(*arrays, own)[:-1]
+    return arrays
 
 
 def autocast_name(like: Any, dtype: str) -> str:
@@ -86,6 +86,11 @@ def zeros(shape: tuple[int, ...], dtype: str, like: Any) -> Any:
         return np.zeros(shape, dtype)
     functions = library(like)
     return functions.astype(functions.zeros(shape, like), functions.dtype(dtype))
+
+
+def number(value: int, like: Any) -> Any:
+    """Return an integer as an array, in the library and on the device of another."""
+    return together(np.asarray(value, "int32"), like=like)[0]
 
 
 def blank(array: Any, axis: int, size: int) -> Any:

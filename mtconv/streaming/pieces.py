@@ -42,6 +42,8 @@ def check_chunk(function: str, cells: Any, chunk: Any, axis: int) -> None:
             fix="Start another stream for chunks of another shape.",
         )
         raise GeometryError(msg)
+    if cells.dtype == chunk.dtype:
+        return
     names = [arrays.dtype_name(array.dtype) for array in (cells, chunk)]
     if names[0] != names[1]:
         msg = message(

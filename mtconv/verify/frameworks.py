@@ -8,6 +8,7 @@ on this machine's versions. Nothing is imported before its name is asked for.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,7 +23,17 @@ from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError
 from mtconv.testing.case import Case
 
-__all__ = ["LAYERS", "Converted", "converted", "installed", "live", "run", "run_function"]
+__all__ = [
+    "LAYERS",
+    "Converted",
+    "converted",
+    "installed",
+    "is_installed",
+    "live",
+    "run",
+    "run_function",
+    "why_not",
+]
 
 Array = NDArray[Any]
 Options = dict[str, Any]
@@ -48,8 +59,28 @@ def installed(names: Collection[str] | None = None) -> Iterator[str]:
     """Yield the frameworks that are there, out of these or of all."""
     for name in live():
         wanted = names is None or name in names
-        if wanted and all(find_spec(package) for package in FRAMEWORKS[name].packages):
+        if wanted and all(map(is_installed, FRAMEWORKS[name].packages)):
             yield name
+
+
+def is_installed(package: str) -> bool:
+    """Return whether a package can be found; nothing is imported."""
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # a module without a spec stands in its place
+        return False
+
+
+def why_not(name: str) -> str | None:
+    """Import a framework; return what it raises, as Keras does without an engine."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the frameworks' own
+            for package in FRAMEWORKS[name].packages:
+                import_module(package)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def converted(name: str, case: Case) -> Converted | None:
@@ -92,14 +123,16 @@ def run(name: str, call: Converted) -> Array:
     return np.moveaxis(result, -1, 1) if last else result
 
 
-def run_function(name: str, x: Array, kernel: Array, options: Options) -> Array:
-    """Run the function that the framework's row names."""
+def run_function(
+    name: str, x: Array, kernel: Array, options: Options, *bias: Array
+) -> Array:
+    """Run the function that the framework's row names; a bias is its third argument."""
     os.environ.setdefault("DEV", "PYTHON")  # tinygrad's interpreter needs no compiler
     row, rank = FRAMEWORKS[name], x.ndim - 2
     tensor, function = _named(row.tensor), _named(row.live.format(rank=rank))
     if "precision" in signature(row.function).parameters:
         options = options | {"precision": "highest"}
-    result = function(tensor(x), tensor(kernel), **options)
+    result = function(*map(tensor, (x, kernel, *bias)), **options)
     return np.asarray(result.numpy() if hasattr(result, "numpy") else result)
 
 

@@ -266,26 +266,6 @@ def test_a_name_that_is_registered_again_gets_plans_of_its_own():
             unregister("toy")
 
 
-@pytest.mark.parametrize(
-    ("fields", "rule"),
-    [
-        ({"algorithms": ("fast",)}, "`algorithms` must hold known names only: 'gemm', "),
-        ({"algorithms": "direct"}, "`algorithms` must be a tuple of names; got 'direct'"),
-        ({"algorithms": ("fft",)}, "must have one that is exact on integers; got ('fft',)"),
-        ({"algorithms": ("gemm", "direct")}, "`ladder` must be given where there are"),
-        ({"maps": ()}, "`maps` must be a tuple of names; got ()"),
-        ({"maps": ("convolve",)}, "`maps` must hold known names only: 'conv_transpose', "),
-        ({"padding_modes": ("reflect",)}, "`padding_modes` must have 'zeros'; got"),
-        ({"dtypes": (np.float64,)}, "`dtypes` must hold known names only; got"),
-    ],
-)
-def test_a_declaration_that_says_nothing_is_refused(fields, rule):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared
-        Support(**{"algorithms": ("direct",), "dtypes": ("float64",), **fields})
-    assert rule in str(caught.value)
-    assert str(caught.value).startswith("Support: `")
-
-
 def test_a_ladder_chooses_among_several():
     support = Support(numpy_ladder.ALGORITHMS, ("float64",), ladder=numpy_ladder.rank)
     register("toy", Toy(), support)

@@ -14,6 +14,7 @@ from mtconv.compat import convert, convert_kernel
 from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError
 from tests.compat.calls import CALLS, drawn
+from tests.compat.paddle_draws import paddle
 from tests.compat.sizes import (
     Drawn,
     Generator,
@@ -365,6 +366,7 @@ OWN: dict[str, Callable[[Generator], Drawn]] = {
     "onnx": onnx,
     "tinygrad": tinygrad,
     "mlx": mlx,
+    "paddle": paddle,
 }
 
 # One for every file of the registry.

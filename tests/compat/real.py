@@ -35,7 +35,9 @@ DISTRIBUTIONS = {
 
 def versions(name: str) -> dict[str, str]:
     """Versions of what a framework's calls run on; raises where it is not installed."""
-    packages = DISTRIBUTIONS.get(name, FRAMEWORKS[name].packages)
+    names = importlib.metadata.packages_distributions()
+    own = [names[package][0] for package in FRAMEWORKS[name].packages if package in names]
+    packages = DISTRIBUTIONS.get(name, own)
     return {package: importlib.metadata.version(package) for package in packages}
 
 
@@ -43,8 +45,8 @@ def run(name: str, drawn: Drawn) -> np.ndarray:
     """Run a call in its framework; raises what the framework raises."""
     function = drawn.function.split(".")[1]
     if name not in REAL:  # nothing of its own: the function that the registry names
-        x, kernel = drawn.arrays.values()
-        return run_function(name, x, kernel, drawn.options)
+        x, kernel, *bias = drawn.arrays.values()
+        return run_function(name, x, kernel, drawn.options, *bias)
     return np.asarray(REAL[name](function, drawn.arrays, drawn.options))
 
 

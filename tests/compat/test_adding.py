@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mtconv import compat
-from mtconv.compat._framework import Framework
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.framework import Framework
 from tests.compat.tables import DOCS
 from tests.compat.test_registry import differences, missing
 

@@ -1,5 +1,6 @@
 """Kernels and options rewritten for another framework give the same result there."""
 
+import re
 from itertools import permutations
 
 import numpy as np
@@ -109,6 +110,80 @@ def test_onnx_has_no_output_padding_of_a_stride():
         options["stride"] = amount
         with pytest.raises(mtconv.GeometryError, match="is less than the stride"):
             compat.convert(options, "torch", "onnx", kernel_size=(2,))
+
+
+def test_attributes_of_onnx_are_converted_as_onnx_has_them():
+    attributes = {
+        "auto_pad": b"SAME_UPPER",
+        "strides": np.array([2, 2]),
+        "kernel_shape": [3, 3],
+        "dilations": np.array([1, 1]),
+        "group": np.int64(1),
+    }
+    size = {"kernel_size": (3, 3)}
+    there = compat.convert(attributes, "onnx", "equinox", **size)
+    assert there["padding"] == ((0, 1), (0, 1))
+    with pytest.raises(mtconv.GeometryError, match=r"`kernel_shape` must be W's own, \(3,"):
+        compat.convert(attributes | {"kernel_shape": [3, 4]}, "onnx", "torch", **size)
+
+
+def test_attributes_read_by_onnx_itself():
+    helper = pytest.importorskip("onnx").helper
+    node = helper.make_node(
+        "ConvTranspose",
+        ["X", "W"],
+        ["Y"],
+        auto_pad="SAME_LOWER",
+        strides=[2],
+        kernel_shape=[3],
+        output_padding=[1],
+    )
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    assert attributes["auto_pad"] == b"SAME_LOWER"
+    there = compat.convert(attributes, "onnx", "equinox", kernel_size=(3,))
+    assert there["padding"] == ((1, 0),)
+
+
+@pytest.mark.parametrize("dst", CALLS)
+def test_the_run_and_the_slices_of_a_refusal_give_the_result(dst, same):
+    """Follow the fixes: run what is written, drop and add what is written."""
+    rng, followed = np.random.default_rng(8), 0
+    for _ in range(60):
+        stride, taps = (tuple(map(int, rng.integers(1, 4, 2))) for _ in range(2))
+        pads = tuple(tuple(map(int, pair)) for pair in rng.integers(-2, 3, (2, 2)))
+        options = {"stride": stride, "padding": pads}
+        kernel = rng.integers(-4, 5, (2, 3, *taps)).astype(float)
+        size = {"kernel_size": taps, "input_size": (3, 2)}
+        try:
+            wanted = mtconv.conv_transpose(x, kernel, **options)
+            compat.convert(options, "mtconv", dst, **size)
+        except mtconv.GeometryError as error:
+            fix = re.search(
+                r"Run \w+ with (.*) and then, before any bias, (.*)\.$", str(error)
+            )
+            if fix is None:
+                assert "leave" in str(error) or "legal" in str(error)  # noqa: PT017
+                continue
+            there = compat.convert_kernel(kernel, "mtconv", dst)
+            got = call(dst, there, eval(f"dict({fix[1]})"))
+            same(sliced(got, fix[2]), wanted)
+            followed += 1
+    assert followed or dst.split("_")[0] in ("jax", "flax", "haiku", "equinox", "tinygrad")
+
+
+def sliced(full, steps):
+    """Drop and add what the steps of a message say, axis by axis."""
+    for axis, step in zip((2, 3), steps.split("; "), strict=True):
+        for verb, amount, end in re.findall(r"(drop|add) (\d+) at the (\w+) end", step):
+            low, count = end == "low", int(amount)
+            if verb == "add":
+                widths = [(0, 0)] * 4
+                widths[axis] = (count, 0) if low else (0, count)
+                full = np.pad(full, widths)
+            else:
+                index = slice(count, None) if low else slice(None, -count)
+                full = full[(slice(None),) * axis + (index,)]
+    return full
 
 
 def test_a_refusal_says_what_to_run_and_slice():

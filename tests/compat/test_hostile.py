@@ -178,7 +178,8 @@ def test_wrong_attributes_of_an_onnx_node(name):
 
 NAMES = (
     "'mtconv', 'torch', 'jax', 'jax_transpose_kernel', 'flax', 'flax_transpose_kernel', "
-    "'haiku', 'equinox', 'keras', 'tensorflow', 'onnx', 'tinygrad', 'mlx', 'matlab'"
+    "'haiku', 'equinox', 'keras', 'tensorflow', 'onnx', 'paddle', 'tinygrad', 'mlx', "
+    "'matlab'"
 )
 ONE = "One integer per spatial axis, for example (3,)."
 SIZES = f"must be a sequence of sizes, each at least 1; got {{}}. {ONE}"

@@ -9,8 +9,8 @@ import pytest
 
 import mtconv
 from mtconv import compat
-from mtconv.compat._framework import size_rules
 from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.framework import size_rules
 from mtconv.verify.frameworks import LAYERS
 from tests.compat.calls import CALLS
 from tests.compat.draws import DRAWS
@@ -22,7 +22,11 @@ rows = pytest.mark.parametrize("name", FRAMEWORKS)
 
 def test_every_file_has_a_row_and_every_row_is_in_the_package():
     files = {module.name for module in pkgutil.iter_modules(compat.__path__)}
-    public = {name for name in files if name[0] != "_"} - {"conversion", "registry"}
+    public = {name for name in files if name[0] != "_"} - {
+        "checkpoint",
+        "conversion",
+        "registry",
+    }
     listed = {row.file.__name__.rpartition(".")[2] for row in FRAMEWORKS.values()}
     assert public == listed - {"_mtconv"}
     assert public <= set(compat.__all__)
@@ -81,11 +85,11 @@ RULES = [
 @pytest.mark.parametrize(("row", "rule"), RULES)
 def test_the_table_of_sizes_is_what_is_read(row, rule):
     """Random numbers for the letters; the formulas are evaluated as Python."""
-    assert differences(row, rule, 300) == []
+    assert differences(row, rule, 900) == []
 
 
 def differences(row, rule, count):
-    """List where a rule and what is read differ; at least a sixth must be legal."""
+    """List where a rule and what is read differ; enough of the draws must be legal."""
     rng, wrong, legal = np.random.default_rng(6), [], 0
     for _ in range(count):
         n, s, d, k = (int(rng.integers(1, top)) for top in (7, 5, 4, 6))
@@ -114,7 +118,7 @@ def differences(row, rule, count):
         got = (geometry.axes[0].lo, geometry.axes[0].big)
         if got != (eval(rule.lo, letters), size):
             wrong.append((options, n, k, got))
-    assert legal > count / 6
+    assert legal > min(50, count / 6)
     return wrong
 
 

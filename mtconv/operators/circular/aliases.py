@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends.host.workspace import lend
+from mtconv.backends.host.memory import lend
 from mtconv.operators.circular.circle import circles_of, scattered
 from mtconv.operators.circular.symbol import Frequencies
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy import promises, values
+from mtconv.backends._numpy.promises import careful as look
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend, load
+from mtconv.backends.host.inputs import most_folded, traits
 from mtconv.backends.libraries import dtype_name, library_of
 from mtconv.errors import BackendError, message
 from mtconv.operators.circular.symbol import Frequencies
@@ -64,7 +65,7 @@ class FrequencyForm:
         self._plan = plan
         w = canonical(kernel, plan.kernel)
         self._kernel: NDArray[Any] = w.reshape(plan.spec.kernel_shape)
-        self._traits = promises.traits(self._kernel)
+        self._traits = traits(self._kernel)
         self._symbols: dict[bool, NDArray[Any]] = {}
 
     def run(self, data: NDArray[Any], *, single: bool) -> NDArray[Any] | None:
@@ -77,14 +78,19 @@ class FrequencyForm:
         given = canonical(data, plan.data)
         careful = None
         if plan.requested == "auto":
-            folds = values.most_folded(plan.spec)
-            careful = promises.careful(
-                plan.form, given, self._kernel, dtype, folds, second_traits=self._traits
+            careful = look(
+                plan.form,
+                given,
+                self._kernel,
+                dtype.name,
+                most_folded(plan.spec),
+                second_traits=self._traits,
             )
             if careful is None or not careful.plain:
                 return None
-        compute = promises.computing_dtype(dtype)
-        frequencies, symbol = self._symbol(real=compute.kind != "c")
+        # Double precision, beside whose errors those of single precision are none.
+        compute = np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
+        frequencies, symbol = self._symbol(real=dtype.kind != "c")
         given = given.astype(compute, copy=False)
         leading = self._leading(len(given), single=single)
         result: NDArray[Any] = applied(plan.form, frequencies, symbol, given, leading)

@@ -1,7 +1,7 @@
-"""The ladder of the torch backend: torch's own convolutions where they can say it.
+"""The choices of the torch backend: torch's own convolutions where they can say it.
 
 `native` runs oneDNN or cuDNN on floating elements and one to three spatial axes; what
-torch cannot say even if the caller names `native` is done as in `polyphase`. `polyphase`
+torch cannot say, even if the caller names `native`, is done by `polyphase`. `polyphase`
 is the exact one: cuDNN may choose fast forms and TensorFloat-32.
 """
 
@@ -11,7 +11,7 @@ from mtconv.planning.candidate import Candidate
 from mtconv.planning.support import NUMBERS
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "DTYPES", "native_refusal", "rank"]
+__all__ = ["ALGORITHMS", "DTYPES", "native_refusal", "rank", "stand_in"]
 
 ALGORITHMS = ("native", "polyphase")
 
@@ -38,6 +38,14 @@ def rank(
     )
 
 
+def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
+    """Return what stands in for `native` where torch's convolutions cannot do a problem."""
+    reason = native_refusal(spec, batch, dtype) if algorithm == "native" else ""
+    if not reason:
+        return None
+    return Candidate("polyphase", None, f"'native' is left out: {reason}")
+
+
 def native_refusal(spec: ConvSpec, elements: int, dtype: str) -> str:
     """Say why torch's convolutions cannot take a problem; empty where they can.
 
@@ -47,6 +55,6 @@ def native_refusal(spec: ConvSpec, elements: int, dtype: str) -> str:
         return f"torch's convolutions do not take {dtype}"
     if spec.rank > 3:
         return "torch's convolutions have at most three spatial axes"
-    if elements == 0 or 0 in spec.kernel_shape:
+    if elements == 0 or 0 in (*spec.kernel_shape, *spec.small, *spec.big):
         return "torch's convolutions take no empty arrays"
     return ""

@@ -1,0 +1,150 @@
+"""Measured speeds of a machine, which the cost models use: shipped ones, or stored ones.
+
+`mtconv warm` measures those of the machine at hand and stores them in a file of the user's.
+Rates rank algorithms; wrong ones cost speed, never a result. ``MTCONV_RATES=default`` takes
+those that mtconv ships.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = [
+    "SHIPPED",
+    "MachineRates",
+    "Stored",
+    "current_rates",
+    "rates_file",
+    "stored",
+    "write_stored",
+]
+
+
+class MachineRates(NamedTuple):
+    """Seconds, on one thread, in float32.
+
+    Parameters
+    ----------
+    product : float
+        One multiply-add in a large matrix product of BLAS.
+    element : float
+        One element of an array operation on long runs.
+    strided : float
+        The same where one side has a stride.
+    call : float
+        One array operation at least.
+    tile : float
+        One multiply-add of vectors in a tile of a compiled kernel.
+    move : float
+        One element that a compiled kernel copies.
+    """
+
+    product: float
+    element: float
+    strided: float
+    call: float
+    tile: float
+    move: float
+
+
+# One core with AVX-512.
+SHIPPED = MachineRates(
+    product=1 / 5.2e10,
+    element=1.2e-10,
+    strided=4.5e-10,
+    call=1.5e-6,
+    tile=3.8e-10,
+    move=2.2e-10,
+)
+
+
+class Stored(NamedTuple):
+    """What `mtconv warm` left: rates, and which kernels were compiled for which dtypes."""
+
+    rates: MachineRates
+    kernels: str
+    dtypes: tuple[str, ...]
+
+
+def rates_file() -> Path | None:
+    """Return where the rates of this machine and user are; None without platformdirs."""
+    try:
+        from platformdirs import user_cache_dir
+    except ImportError:
+        return None
+    return Path(user_cache_dir("mtconv", appauthor=False)) / f"rates-{_machine()}.json"
+
+
+@cache
+def _machine() -> str:
+    """Tell processors apart, for homes that several machines share."""
+    model = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        model += next((line for line in lines if line.startswith("model name")), "")
+    except OSError:
+        pass
+    words = f"{platform.system()} {platform.machine()} {model}"
+    return hashlib.sha256(words.encode()).hexdigest()[:12]
+
+
+@cache
+def stored() -> Stored | None:
+    """Read what `mtconv warm` stored, once a process; None where there is nothing.
+
+    A file that cannot be understood, or is of another machine, is left aside with one
+    warning.
+    """
+    path = rates_file()
+    if path is None or not path.exists():
+        return None
+    try:
+        return _parsed(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        msg = (
+            f"mtconv ignores {path}: {type(error).__name__}: {error}. `mtconv warm` writes "
+            "it anew."
+        )
+        warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        return None
+
+
+def _parsed(document: Any) -> Stored:
+    if document["machine"] != _machine():
+        msg = "it is of another machine"
+        raise ValueError(msg)
+    rates = MachineRates(**{k: float(v) for k, v in document["rates"].items()})
+    if not all(1e-15 < rate < 1.0 for rate in rates):
+        msg = "a rate is no number of seconds between 1e-15 and 1"
+        raise ValueError(msg)
+    return Stored(rates, str(document["kernels"]), tuple(map(str, document["dtypes"])))
+
+
+def write_stored(path: Path, found: Stored) -> None:
+    """Write what was measured and compiled, in one step."""
+    document = {
+        "machine": _machine(),
+        "rates": found.rates._asdict(),
+        "kernels": found.kernels,
+        "dtypes": found.dtypes,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(document, indent=1) + "\n")
+    partial.replace(path)
+
+
+@cache
+def current_rates() -> MachineRates:
+    """Return the rates that choices use in this process."""
+    if os.environ.get("MTCONV_RATES") == "default":
+        return SHIPPED
+    found = stored()
+    return SHIPPED if found is None else found.rates
