@@ -138,7 +138,7 @@ def _built(row: _Row, seed: int) -> CoreCase:
     stride, dilation = row.stride or (1,) * rank, row.dilation or (1,) * rank
     padding, extra = row.padding or ((0, 0),) * rank, row.extra or (0,) * rank
     axes = zip(row.size, row.kernel, stride, dilation, padding, extra, strict=True)
-    big = tuple(big_sizes(n, k, s, d, lo, hi)[more] for n, k, s, d, (lo, hi), more in axes)
+    big = tuple(big_sizes(n, k, s, d, lo, hi)[plus] for n, k, s, d, (lo, hi), plus in axes)
     small_channels = row.groups * row.channels[0]
     rng = np.random.default_rng((2026, seed))
     x, kernel, y = (
