@@ -20,13 +20,13 @@ def warmed_dtypes() -> frozenset[str]:
     """List the dtypes whose kernels this user has compiled; none with MTCONV_NUMBA=0."""
     if os.environ.get("MTCONV_NUMBA") == "0" or find_spec("numba") is None:
         return frozenset()
-    found = stored()
-    if found is None or found.kernels != digest():
+    state = stored()
+    if state is None or state.kernels != digest():
         return frozenset()
     folder = cache_folder()
     if folder is None or not any(folder.rglob("*.nbi")):
         return frozenset()
-    return frozenset(found.dtypes)
+    return frozenset(state.dtypes)
 
 
 def is_warmed(dtype: str) -> bool:
