@@ -10,9 +10,9 @@ from functools import cache
 from importlib.util import find_spec
 
 from mtconv.backends._numba.cache import cache_folder, digest
-from mtconv.planning.rates import stored
+from mtconv.planning.rates import SHIPPED, current_rates, stored
 
-__all__ = ["is_warmed", "warmed_dtypes"]
+__all__ = ["is_warmed", "state_text", "warmed_dtypes"]
 
 
 @cache
@@ -32,3 +32,11 @@ def warmed_dtypes() -> frozenset[str]:
 def is_warmed(dtype: str) -> bool:
     """Return whether arrays of a dtype go to the kernels without being asked."""
     return dtype in warmed_dtypes()
+
+
+def state_text() -> str:
+    """Say what is installed, what is warmed, and which rates choices use."""
+    installed = "installed" if find_spec("numba") is not None else "not installed"
+    dtypes = ", ".join(sorted(warmed_dtypes())) or "no dtype"
+    rates = "those that mtconv ships" if current_rates() == SHIPPED else "measured here"
+    return f"numba is {installed}, warmed for {dtypes}; the rates are {rates}"
