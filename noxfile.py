@@ -133,6 +133,13 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session
+def implementers(session: nox.Session) -> None:
+    """Run the core set in ONNX runtimes and in XLA; installs them."""
+    session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
+    session.run("pytest", "tests/verify/test_exports.py", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the core and samples of the backends, and see that the tests notice."""
     session.install("-e", BACKENDS, *group("mutation"), *group("test"))

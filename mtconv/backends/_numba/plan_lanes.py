@@ -243,7 +243,7 @@ def _packing(
     flat = 0
     if contiguous and whole > 1:
         flat = 2 if in_order and case.lanes[0] == whole * case.stored_size else 1
-    elif case.lanes[0] == case.stored_size and in_order:
+    elif whole == 1 and case.lanes[0] == case.stored_size and in_order:
         flat = 2  # input channels side by side, and a single tap
     share = max(1, -(-case.ins * case.groups // TASKS))
     share = min(case.ins, -(-share // 16) * 16)
