@@ -239,6 +239,14 @@ def models(session: nox.Session) -> None:
 
 
 @nox.session
+def rewrites(session: nox.Session) -> None:
+    """Rewrite every small relation, and ONNX models beside onnxruntime and torch."""
+    session.install("-e", ".", "onnxscript", *group("test"), *group("conformance-torch"))
+    env = {"MTCONV_EVERY_REWRITE": "1"}
+    session.run("pytest", "tests/rewrite", *session.posargs, env=env)
+
+
+@nox.session
 def sharding(session: nox.Session) -> None:
     """Run every stride, kernel size and dilation on three meshes of eight devices."""
     session.install("-e", ".[jax]", *group("test"))

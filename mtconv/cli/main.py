@@ -17,7 +17,7 @@ from mtconv.errors import BackendError, GeometryError
 __all__ = ["main"]
 
 # Modules of mtconv.cli, in the order that the help shows.
-COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify", "warm")
+COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify", "warm", "rewrite")
 
 WRONG, REFUSED, FAULT, INTERRUPTED, NO_READER = 1, 2, 3, 130, 141
 

@@ -53,6 +53,11 @@ class Conv(Operator):
     `mtconv.hstack` are operators with all its members. A NumPy kernel without `backend`
     follows the other operators. Where shapes differ by axes of length 1 only, they fit.
 
+    On NumPy, `auto` applies operators with circular padding in frequency, with the spectrum
+    of the kernel kept, where that is estimated to be faster; ``algorithm="fft"`` does so on
+    JAX and torch too. Where the big side is the stride times the small one,
+    `regularized_inverse` and `regularized_solve` are closed forms.
+
     Accuracy is that of `mtconv.conv`: on NumPy, where `auto` takes the FFT in float64, the
     error of an element is below ``2**-44`` times the product of the norms of the padded x
     and the kernel.
