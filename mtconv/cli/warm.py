@@ -10,7 +10,7 @@ from typing import Any
 from mtconv.backends.dispatch import load
 from mtconv.backends.host.threads import workers
 from mtconv.errors import BackendError, message
-from mtconv.planning.rates import Stored, rates_file, write_stored
+from mtconv.planning.rates import WarmState, rates_file, write_stored
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -65,6 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"measured in {time.perf_counter() - began:.1f} s, in seconds each:")
     for name, seconds in rates._asdict().items():
         print(f"  {name:8} {seconds:.2e}")
-    write_stored(path, Stored(rates, cache.digest(), dtypes))
+    write_stored(path, WarmState(rates, cache.digest(), dtypes))
     print(f"kernels are in {folder}\nrates are in {path}")
     return 0

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "SHIPPED",
     "MachineRates",
-    "Stored",
+    "WarmState",
     "current_rates",
     "rates_file",
     "stored",
@@ -65,7 +65,7 @@ SHIPPED = MachineRates(
 )
 
 
-class Stored(NamedTuple):
+class WarmState(NamedTuple):
     """What `mtconv warm` left: rates, and which kernels were compiled for which dtypes."""
 
     rates: MachineRates
@@ -96,7 +96,7 @@ def _machine() -> str:
 
 
 @cache
-def stored() -> Stored | None:
+def stored() -> WarmState | None:
     """Read what `mtconv warm` stored, once a process; None where there is nothing.
 
     A file that cannot be understood, or is of another machine, is left aside with one
@@ -116,7 +116,7 @@ def stored() -> Stored | None:
         return None
 
 
-def _parsed(document: Any) -> Stored:
+def _parsed(document: Any) -> WarmState:
     if document["machine"] != _machine():
         msg = "it is of another machine"
         raise ValueError(msg)
@@ -124,16 +124,16 @@ def _parsed(document: Any) -> Stored:
     if not all(1e-15 < rate < 1.0 for rate in rates):
         msg = "a rate is no number of seconds between 1e-15 and 1"
         raise ValueError(msg)
-    return Stored(rates, str(document["kernels"]), tuple(map(str, document["dtypes"])))
+    return WarmState(rates, str(document["kernels"]), tuple(map(str, document["dtypes"])))
 
 
-def write_stored(path: Path, found: Stored) -> None:
+def write_stored(path: Path, state: WarmState) -> None:
     """Write what was measured and compiled, in one step."""
     document = {
         "machine": _machine(),
-        "rates": found.rates._asdict(),
-        "kernels": found.kernels,
-        "dtypes": found.dtypes,
+        "rates": state.rates._asdict(),
+        "kernels": state.kernels,
+        "dtypes": state.dtypes,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
@@ -146,5 +146,5 @@ def current_rates() -> MachineRates:
     """Return the rates that choices use in this process."""
     if os.environ.get("MTCONV_RATES") == "default":
         return SHIPPED
-    found = stored()
-    return SHIPPED if found is None else found.rates
+    state = stored()
+    return SHIPPED if state is None else state.rates

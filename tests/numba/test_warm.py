@@ -55,6 +55,14 @@ def test_warmed_dtypes_go_to_the_kernels_and_others_to_numpy(home):
     assert who(home, "float32")[0] == ["numpy", "False"]
 
 
+def test_explain_says_what_is_warmed_and_which_rates_are_used(home):
+    words = ("-m", "mtconv", "explain", "1,2,9", "2,3,4", "--backend", "numba")
+    told = run(home, *words).stdout
+    assert "numba is installed, warmed for float64; the rates are measured here" in told
+    told = run(home, *words, MTCONV_NUMBA="0", MTCONV_RATES="default").stdout
+    assert "warmed for no dtype; the rates are those that mtconv ships" in told
+
+
 def test_a_variable_turns_the_kernels_off(home):
     assert who(home, MTCONV_NUMBA="0")[0] == ["numpy", "False"]
 
@@ -118,6 +126,6 @@ def test_a_cache_that_cannot_be_written_leaves_calls_as_they_were(tmp_path):
 
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "rates.json"
-    found = rates.Stored(rates.SHIPPED, "digest", ("float32",))
+    found = rates.WarmState(rates.SHIPPED, "digest", ("float32",))
     rates.write_stored(path, found)
     assert rates._parsed(json.loads(path.read_text())) == found

@@ -38,7 +38,7 @@ def compile_kernels(dtype: str) -> None:
 def measure_rates() -> MachineRates:
     """Measure the rates of one thread, in a second or two."""
     size = 2**16
-    one, two = np.ones(size, np.float32), np.ones(size, np.float32)
+    left, right = np.ones(size, np.float32), np.ones(size, np.float32)
     thin = np.ones(2 * size, np.float32)[::2]
     few = np.ones(8, np.float32)
     square = np.ones((512, 512), np.float32)
@@ -48,8 +48,8 @@ def measure_rates() -> MachineRates:
     tile, move = _kernel_rates()
     return MachineRates(
         product=product,
-        element=_least(lambda: np.multiply(one, two, out=two)) / size,
-        strided=_least(lambda: np.copyto(one, thin)) / size,
+        element=_least(lambda: np.multiply(left, right, out=right)) / size,
+        strided=_least(lambda: np.copyto(left, thin)) / size,
         call=_least(lambda: np.positive(few, out=few)),
         tile=tile,
         move=move,

@@ -55,7 +55,7 @@ def rank(
     first = others[0]
     if first.algorithm == "fft" and first.cost and 2 * first.cost.seconds < estimate:
         return (others[0], native, *others[1:])
-    return (native, *others)
+    return (native, first._replace(reason="what NumPy would take"), *others[1:])
 
 
 def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
