@@ -44,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=_number, help="time for everything (default: 40)")
     add("--thorough", action="store_true", help="take two hours")
     add("--seed", type=int, help="of the random problems (default: 0)")
-    add("--backend", action="append", choices=list(BACKENDS), help="only this one; repeat")
+    add(
+        "--backend",
+        action="append",
+        choices=list(BACKENDS),
+        metavar="NAME",
+        help="only this one; repeat. One of: " + ", ".join(BACKENDS),
+    )
     add(
         "--framework",
         action="append",

@@ -19,8 +19,9 @@ examples:
   mtconv warm
   mtconv warm --dtype float32 --dtype bfloat16
 
-From then on calls on NumPy arrays of these dtypes go to compiled kernels where the plan
-finds them faster. MTCONV_NUMBA=0 turns that off, MTCONV_RATES=default the measured rates.
+From then on calls on NumPy arrays of these dtypes go to compiled kernels where
+the plan finds them faster. MTCONV_NUMBA=0 turns that off, MTCONV_RATES=default
+the measured rates.
 """
 
 DTYPES = ("float32", "float64")

@@ -207,9 +207,10 @@ def assert_relations(
     ----------
     conv_transpose : callable
         Called as ``conv_transpose(x, kernel, stride=, padding=, output_padding=,
-        dilation=, groups=)`` with float64 arrays of NumPy, (N, C_in, *n) and (C_in, C_out
-        / groups, *k), of one to three spatial axes. Options are tuples with an integer
-        for each axis, padding with a pair.
+        dilation=, groups=)`` with float64 arrays of NumPy of one to three
+        spatial axes: x of shape ``(N, C_in, *n)``, and a kernel of shape
+        ``(C_in, C_out / groups, *k)``. Options are tuples with an integer for each axis,
+        padding with a pair.
     conv : callable, optional
         The convolution, with the same kernels and options, but for output_padding. The
         relation "adjointness" needs it.

@@ -35,4 +35,4 @@ def test_every_command_has_its_section_and_its_help():
 def test_the_help_is_what_the_command_prints(name):
     lines = load().help_of(name).splitlines()
     assert lines[0].startswith(f"usage: mtconv {name}".rstrip())
-    assert lines[-1]
+    assert max(map(len, lines)) <= 80
