@@ -186,6 +186,7 @@ def kernels(session: nox.Session) -> None:
     """Run the tests of the three maps on compiled kernels, and those of `mtconv warm`."""
     session.install("-e", ".[fast,sparse]", *group("test"))
     environment = {"MTCONV_TEST_BACKENDS": "numba"}
+    session.run("pytest", "--doctest-modules", "mtconv/backends/_numba")
     session.run(
         "pytest", "tests/numba", "tests/functional", *session.posargs, env=environment
     )
@@ -270,8 +271,8 @@ def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
-    names = ("_torch", "_torch_autocast", "_cupy")
-    absent = [f"--ignore=mtconv/backends/{name}.py" for name in names]
+    names = ("_torch.py", "_torch_autocast.py", "_cupy.py", "_numba")
+    absent = [f"--ignore=mtconv/backends/{name}" for name in names]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)
 
 

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from mtconv import geometry
 from mtconv.geometry import Axis
-from mtconv.sketch.html import html
 
 __all__ = ["FORMS", "ConvSpec"]
 
@@ -93,6 +92,8 @@ class ConvSpec:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def _repr_html_(self) -> str:
+        from mtconv.sketch.html import html
+
         return html(repr(self), self.axes, self.padding_mode)
 
     @property

@@ -19,6 +19,7 @@ import numpy as np
 
 from mtconv.errors import BackendError, message, shown
 from mtconv.planning.plan import Plan
+from mtconv.planning.rates import stored
 from mtconv.planning.support import NUMBERS
 
 __all__ = [
@@ -130,8 +131,6 @@ def neutral_backend(dtype: str) -> str:
 
     That is "numba" after `mtconv warm`, for what it compiled, and "numpy" otherwise.
     """
-    from mtconv.planning.rates import stored
-
     if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
         return "numpy"
     from mtconv.backends._numba.warmed import is_warmed

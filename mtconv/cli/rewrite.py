@@ -15,8 +15,8 @@ EXAMPLES = """\
 examples:
   mtconv rewrite model.onnx out.onnx --as conv-shuffle
 
-Each ConvTranspose becomes a Conv with stride 1 and a shuffle of channels to space,
-with equal sums. Kernels have to be constants of the model.
+Each ConvTranspose becomes a Conv with stride 1 and a shuffle of channels to
+space, with equal sums. Kernels have to be constants of the model.
 """
 
 

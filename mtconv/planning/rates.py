@@ -7,14 +7,15 @@ those that mtconv ships.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 import warnings
+import zlib
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "SHIPPED",
@@ -76,8 +77,10 @@ class WarmState(NamedTuple):
 def rates_file() -> Path | None:
     """Return where the rates of this machine and user are; None without platformdirs."""
     try:
+        from pathlib import Path
+
         from platformdirs import user_cache_dir
-    except ImportError:
+    except ImportError:  # absent, half imported, or Python is shutting down
         return None
     return Path(user_cache_dir("mtconv", appauthor=False)) / f"rates-{_machine()}.json"
 
@@ -87,12 +90,12 @@ def _machine() -> str:
     """Tell processors apart, for homes that several machines share."""
     model = platform.processor()
     try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        model += next((line for line in lines if line.startswith("model name")), "")
+        with open("/proc/cpuinfo", errors="replace") as lines:  # noqa: PTH123 - no pathlib yet
+            model += next((line for line in lines if line.startswith("model name")), "")
     except OSError:
         pass
     words = f"{platform.system()} {platform.machine()} {model}"
-    return hashlib.sha256(words.encode()).hexdigest()[:12]
+    return f"{zlib.crc32(words.encode()):08x}"
 
 
 @cache
@@ -106,7 +109,11 @@ def stored() -> WarmState | None:
     if path is None or not path.exists():
         return None
     try:
+        import json
+
         return _parsed(json.loads(path.read_text()))
+    except ImportError:  # as above
+        return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         msg = (
             f"mtconv ignores {path}: {type(error).__name__}: {error}. `mtconv warm` writes "
@@ -129,6 +136,8 @@ def _parsed(document: Any) -> WarmState:
 
 def write_stored(path: Path, state: WarmState) -> None:
     """Write what was measured and compiled, in one step."""
+    import json
+
     document = {
         "machine": _machine(),
         "rates": state.rates._asdict(),

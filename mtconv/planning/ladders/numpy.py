@@ -10,9 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from mtconv.geometry import windows
 from mtconv.planning import tuning
@@ -24,10 +22,8 @@ from mtconv.planning.candidate import (
     computing_dtype,
 )
 from mtconv.planning.cost import Rates, estimate
+from mtconv.planning.rates import current_rates
 from mtconv.spec import ConvSpec
-
-if TYPE_CHECKING:
-    from mtconv.planning.rates import MachineRates
 
 __all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
 
@@ -57,17 +53,9 @@ def rank(
     return (*ranked, *refused)
 
 
-@cache
-def _reader_of_rates() -> Callable[[], MachineRates]:
-    """Import it with the first plan, and never again: Python may be shutting down then."""
-    from mtconv.planning.rates import current_rates
-
-    return current_rates
-
-
 def _rates(itemsize: int) -> Rates:
     """Wider elements are slower in proportion; integers are computed in float64."""
-    measured, wider = _reader_of_rates()(), itemsize / 4
+    measured, wider = current_rates(), itemsize / 4
     return Rates(
         gemm=1 / (measured.product * wider),
         element=measured.element * wider,
