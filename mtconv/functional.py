@@ -73,7 +73,8 @@ def conv_transpose(
         Number of groups that the channels are divided into.
     padding_mode : str
         What the convolution reads in its padding: "zeros", "circular",
-        "reflect", "replicate" or "symmetric".
+        "reflect", "replicate" or "symmetric". The amount may exceed the size of the array;
+        the modes then go on as those of `numpy.pad` do.
     layout, kernel_layout : str, optional
         Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a volume
         without channels and its kernel, "NHW" for a stack of images without channels.

@@ -158,7 +158,7 @@ class AxisResolver:
     def forward(self, a: int, big: int, kernel: int) -> Axis:
         """Resolve an axis of `conv` from the size of its input."""
         lo, hi = self._amounts(a, big, kernel)
-        self._check_mode(a, big, lo, hi)
+        self._check_mode(a, lo, hi)
         stride, dilation = self.stride[a], self.dilation[a]
         small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
         if small < 1:
@@ -228,7 +228,7 @@ class AxisResolver:
                 fix="Check stride, padding, dilation and kernel_size.",
             )
             raise GeometryError(msg)
-        self._check_mode(a, big, lo, hi)
+        self._check_mode(a, lo, hi)
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def inputs(self, form: str, a: int, size: int, kernel: int) -> Sequence[int]:
@@ -261,23 +261,16 @@ class AxisResolver:
         full = stride * (small - 1) + dilation * (kernel - 1) + 1
         return lo, max(full - big, 0) - lo
 
-    def _check_mode(self, a: int, big: int, lo: int, hi: int) -> None:
-        """Check the padding amounts of the modes that read y itself outside."""
-        if self.mode == "zeros":
-            return
-        most = {"reflect": big - 1, "symmetric": big}.get(self.mode)
-        if min(lo, hi) < 0 or (most is not None and max(lo, hi) > most):
-            limit = "" if most is None else f" and at most {most}"
-            fix = "Only padding_mode='zeros' crops."
-            if min(lo, hi) >= 0:
-                fix = "padding_mode='circular' and 'replicate' take any amount."
+    def _check_mode(self, a: int, lo: int, hi: int) -> None:
+        """Refuse to crop with the modes that read y itself outside."""
+        if self.mode != "zeros" and min(lo, hi) < 0:
             msg = message(
                 self.function,
                 "padding",
-                f"must be at least 0{limit} with padding_mode={self.mode!r}",
+                f"must be at least 0 with padding_mode={self.mode!r}",
                 f"({lo}, {hi})",
                 axis=self.names[a],
-                fix=fix,
+                fix="Only padding_mode='zeros' crops.",
             )
             raise GeometryError(msg)
 

@@ -230,8 +230,7 @@ def draw_side(random: Random, mode: str, longest: int) -> Side:
         taps, stride, dilation = (random.choice((1, 2, 3, 4)) for _ in range(3))
         dilation = min(dilation, 2)
         big = random.randrange(2, longest)
-        most = min(big - 1, dilation * taps) if mode != "zeros" else dilation * taps
-        low, high = random.randrange(most + 1), random.randrange(most + 1)
+        low, high = (random.randrange(dilation * taps + 1) for _ in range(2))
         room = big + low + high - dilation * (taps - 1) - 1
         if room >= 0:
             return Side(room // stride + 1, big, taps, stride, dilation, low, high)
