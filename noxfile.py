@@ -133,6 +133,15 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session
+def coq(session: nox.Session) -> None:
+    """Check the proofs for all sizes, strides and dilations at once; needs Coq's `coqc`."""
+    if shutil.which("coqc") is None:
+        session.error("Install Coq first, for example with: apt-get install coq")
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/proofs/test_coq.py")
+
+
+@nox.session
 def implementers(session: nox.Session) -> None:
     """Run the core set in ONNX runtimes and in XLA; installs them."""
     session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
