@@ -11,6 +11,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
+from mtconv.sizes import at_least, cached, larger, traced
+
 __all__ = [
     "Stretch",
     "clip_stretch",
@@ -18,6 +20,7 @@ __all__ = [
     "fold_margins",
     "fold_stretches",
     "most_folds",
+    "repeats_once",
     "stretch_onto",
     "stretches",
 ]
@@ -67,7 +70,16 @@ class Stretch(NamedTuple):
     step: int
 
 
-@lru_cache(maxsize=1024)
+def repeats_once(size: int, lo: int, hi: int, mode: str) -> bool:
+    """Return whether this padding repeats every cell once at each end, or one cell.
+
+    Its stretches are then the same for every size.
+    """
+    apart = {"replicate": None, "reflect": 1}.get(mode, 0)
+    return apart is None or bool(at_least(size, larger(lo, hi) + apart))
+
+
+@cached(1024)
 def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
     """List the stretches of an axis padded by ``lo`` and ``hi`` in this mode.
 
@@ -79,6 +91,8 @@ def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...
     2 4 0 1
     6 1 2 -1
     """
+    if traced((size, lo, hi)) and repeats_once(size, lo, hi, mode):
+        return _few_stretches(size, lo, hi, mode)
     found = []
     o = -lo
     while o < size + hi:
@@ -87,6 +101,23 @@ def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...
         found.append(Stretch(o + lo, cells, _source(o, size, mode), step))
         o += cells
     return tuple(found)
+
+
+def _few_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
+    """List the three stretches of a padding that repeats every cell once."""
+    before, behind, step = {
+        "circular": (size - lo, 0, 1),
+        "reflect": (lo, size - 2, -1),
+        "symmetric": (lo - 1, size - 1, -1),
+        "replicate": (0, size - 1, 0),
+    }[mode]
+    stretches = (
+        Stretch(0, lo, before, step),
+        Stretch(lo, size, 0, 1),
+        Stretch(lo + size, hi, behind, step),
+    )
+    # No cells are left out where that can be seen: a symbol may stand for zero.
+    return tuple(s for s in stretches if type(s.cells) is not int or s.cells)
 
 
 def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from mtconv.problem.options import (
     freeze,
     freeze_sizes,
 )
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]
@@ -353,7 +354,8 @@ def _apply(
     name = "y" if form == "kernel_grad" else "kernel"
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    if backend is None and all_numpy(first, second, bias):
+    numpy_alone = backend is None and all_numpy(first, second, bias)
+    if numpy_alone:
         engine = load("numpy")
     else:
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
@@ -365,9 +367,20 @@ def _apply(
         bias_shape = bias.shape
     dtype = engine.result_dtype(first, second, bias)
     shapes = (first.shape, second.shape)
-    how = (dtype, algorithm, engine.NAME, bias_shape)
+    settled = (dtype, algorithm, engine.NAME, bias_shape)
+    plan_of = plan_for_spec if isinstance(geometry, ConvSpec) else plan_for
+    if not numpy_alone and traced(*shapes, _output_size(geometry)):
+        plan_of = plan_of.__wrapped__  # caches hold integers alone
     if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, *shapes, *how)
+        plan = plan_of(form, geometry, *shapes, *settled)
     else:
-        plan = plan_for(form, *shapes, geometry, *how, kernel_size)
+        plan = plan_of(form, *shapes, geometry, *settled, kernel_size)
     return engine.run(plan, first, second, bias, precision)
+
+
+def _output_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
+    """Return the sizes that were asked for, which may be symbols where shapes are not."""
+    size = geometry.output_size if isinstance(geometry, Options) else None
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)

@@ -11,8 +11,9 @@ once, and nothing here knows about arrays, options or errors.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
+
+from mtconv.sizes import cached, larger
 
 __all__ = [
     "Axis",
@@ -22,12 +23,14 @@ __all__ = [
     "alike",
     "big_sizes",
     "has_holes",
+    "is_symmetric",
     "live_phases",
+    "natural_size",
     "padded_axis",
     "phases",
     "restrict",
     "runs",
-    "same_lo",
+    "same_padding",
     "small_size",
     "touched_big",
     "touched_small",
@@ -100,7 +103,7 @@ class Window(NamedTuple):
         return self.small_stop - self.small_start
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def windows(axis: Axis) -> tuple[Window, ...]:
     """List the taps of an axis that reach at least one big cell, in order of ``j``."""
     found = []
@@ -130,7 +133,7 @@ class Phase(NamedTuple):
     shift_step: int
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def phases(axis: Axis) -> tuple[Phase, ...]:
     """Split the big side of an axis by residue modulo the stride.
 
@@ -147,7 +150,7 @@ def alike(axis: Axis) -> bool:
     return axis.stride == 1 or (axis.dilation == 1 and even)
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def live_phases(axis: Axis) -> tuple[Phase, ...]:
     """List the phases that have taps, without going through the others."""
     distinct = min(axis.kernel, axis.stride // _gcd(axis.stride, axis.dilation))
@@ -189,7 +192,7 @@ class Run(NamedTuple):
     shift: int
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def runs(axis: Axis) -> tuple[Run, ...]:
     """Split all taps of an axis into runs: few where the stride is large.
 
@@ -228,6 +231,19 @@ def small_size(big: int, kernel: int, stride: int, dilation: int, lo: int, hi: i
     return (big + lo + hi - extent) // stride + 1
 
 
+def natural_size(
+    small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
+) -> int:
+    """Size of a transposed convolution's result with ``lo`` and ``hi`` cells cropped."""
+    return stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
+
+
+def is_symmetric(axis: Axis) -> bool:
+    """Return whether ``lo`` cells of padding at both ends give an axis its small side."""
+    steps = axis.kernel, axis.stride, axis.dilation
+    return small_size(axis.big, *steps, axis.lo, axis.lo) == axis.small
+
+
 def big_sizes(
     small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
 ) -> range:
@@ -236,15 +252,21 @@ def big_sizes(
     The first is the natural size of the transposed convolution (what
     ``output_padding=0`` gives) as long as that is positive.
     """
-    base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
+    base = natural_size(small, kernel, stride, dilation, lo, hi)
     return range(max(base, 1), max(base + stride, 1))
 
 
-def same_lo(big: int, kernel: int, stride: int, dilation: int, *, lower: bool) -> int:
-    """Low padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
+def same_padding(
+    big: int, kernel: int, stride: int, dilation: int, *, lower: bool
+) -> tuple[int, int]:
+    """Padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
     small = -(-big // stride)
-    total = max(stride * (small - 1) + dilation * (kernel - 1) + 1 - big, 0)
-    return total - total // 2 if lower else total // 2
+    extent = dilation * (kernel - 1) + 1
+    total = stride * (small - 1) + extent - big
+    if extent < stride:  # otherwise the total is never negative
+        total = larger(total, 0)
+    less = total // 2
+    return (total - less, less) if lower else (less, total - less)
 
 
 def touched_small(axis: Axis, start: int, stop: int) -> tuple[int, int]:
@@ -281,5 +303,5 @@ def restrict(axis: Axis, small: tuple[int, int], big: tuple[int, int]) -> Axis:
 
 def padded_axis(axis: Axis) -> Axis:
     """Take the padding of an axis into its big side: ``lo = 0``, nothing cropped."""
-    big = axis.lo + axis.big + max(axis.hi, 0)
+    big = axis.lo + axis.big + larger(axis.hi, 0)
     return Axis(axis.small, big, axis.kernel, axis.stride, axis.dilation, 0)

@@ -17,6 +17,7 @@ from mtconv.problem.build import Problem, batch_size, match, problem
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word
 from mtconv.problem.volumes import advising
+from mtconv.sizes import traced
 from mtconv.sketch.html import html
 from mtconv.spec import ConvSpec
 
@@ -183,6 +184,8 @@ def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
                 rule = "must not lead to offsets of more than 2**256"
                 raise GeometryError(message(form, argument, rule, step))
     small, share = spec.kernel_shape[:2]
+    if traced(spec.small, spec.big):
+        return  # symbols have no largest value
     shapes = (
         (batch, small, *spec.small),
         (batch, share * spec.groups, *spec.big),

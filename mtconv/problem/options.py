@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, SupportsIndex, TypeAlias, cast
 
 from mtconv.errors import GeometryError, message, shown
+from mtconv.sizes import is_symbol
 
 __all__ = [
     "ALGORITHMS",
@@ -133,6 +134,8 @@ def _int(
 ) -> int:
     if type(value) is int:
         return value
+    if argument == "output_size" and is_symbol(value):
+        return cast("int", value)
     if not _is_odd(value):
         try:
             return operator.index(value)  # type: ignore[arg-type]

@@ -9,15 +9,16 @@ Arrays are canonical: x (batch, channels, *small), y (batch, channels, *big), ke
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtconv.backends._array_api.library import Library
-from mtconv.folds import fold_index
+from mtconv.folds import Stretch, fold_stretches
 from mtconv.geometry import Axis, live_phases
+from mtconv.sizes import cached, larger
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
@@ -192,23 +193,53 @@ def _step(table: Table) -> int:
     return step if step > 0 and even else 0
 
 
-def pad(lib: Library, spec: ConvSpec, y: Any) -> Any:
-    """Fill the padding of y (batch, channels, *big) as the padding mode says."""
-    for number, axis in enumerate(spec.axes):
-        source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
-        y = _take(lib, y, source, 2 + number)
+def pad(lib: Library, spec: ConvSpec, y: Any, behind: Sequence[int] | None = None) -> Any:
+    """Fill the padding of y (batch, channels, *big) as the padding mode says.
+
+    ``behind`` says how many cells to fill after each axis, where they are not `hi`.
+    """
+    if behind is None:
+        behind = [larger(axis.hi, 0) for axis in spec.axes]
+    for number, (axis, hi) in enumerate(zip(spec.axes, behind, strict=True), 2):
+        stretches = fold_stretches(axis.big, axis.lo, hi, spec.padding_mode)
+        parts = [_sources(lib, y, stretch, number) for stretch in stretches]
+        y = parts[0] if len(parts) == 1 else lib.concat(parts, number)
     return y
+
+
+def _sources(lib: Library, y: Any, stretch: Stretch, axis: int) -> Any:
+    """Return the cells of an axis that a stretch repeats."""
+    _, cells, source, step = stretch
+    first = source - cells + 1 if step < 0 else source
+    part = y[(*(slice(None),) * axis, slice(first, first + (cells if step else 1)), ...)]
+    if step < 0:
+        return lib.flip(part, axis)
+    if step == 0:
+        return lib.expand(part, (*part.shape[:axis], cells, *part.shape[axis + 1 :]))
+    return part
 
 
 def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
     """Add the padding's elements to the cells they were read from."""
-    for number, axis in enumerate(spec.axes):
-        first, *rest = _fold_tables(axis, spec.padding_mode)
-        total = _take(lib, padded, first, 2 + number)
-        for table in rest:
-            total = total + _take(lib, padded, table, 2 + number)
-        padded = total
+    for number, axis in enumerate(spec.axes, 2):
+        hi = larger(axis.hi, 0)
+        stretches = fold_stretches(axis.big, axis.lo, hi, spec.padding_mode)
+        parts = [_folded(lib, padded, stretch, axis.big, number) for stretch in stretches]
+        padded = parts[0]
+        for part in parts[1:]:
+            padded = padded + part
     return padded
+
+
+def _folded(lib: Library, padded: Any, stretch: Stretch, size: int, axis: int) -> Any:
+    """Put the padded cells of a stretch where they were read from, on an axis of zeros."""
+    start, cells, source, step = stretch
+    part = padded[(*(slice(None),) * axis, slice(start, start + cells), ...)]
+    if step == 0:
+        part, cells = lib.sum(part, axis), 1
+    elif step < 0:
+        part, source = lib.flip(part, axis), source - cells + 1
+    return _zero_padded(lib, part, source, size - source - cells, axis)
 
 
 def _grouped(lib: Library, array: Any, groups: int) -> Any:
@@ -225,7 +256,7 @@ def _pairs(first: list[int], second: list[int]) -> list[int]:
     return [size for pair in zip(first, second, strict=True) for size in pair]
 
 
-@lru_cache(maxsize=1024)
+@cached(1024)
 def _groups(axis: Axis) -> tuple[Group, ...]:
     """Group the phases of an axis that have taps by the input cells they read.
 
@@ -250,18 +281,4 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
             Reads(shifts, 1, cells),
         )
         for shifts, members in found.items()
-    )
-
-
-@lru_cache(maxsize=1024)
-def _fold_tables(axis: Axis, mode: str) -> tuple[Table, ...]:
-    """List the padded cells that read each big cell: table ``m`` has every cell's m-th."""
-    source = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)
-    readers: list[list[int]] = [[] for _ in range(axis.big)]
-    for padded, cell in enumerate(source):
-        readers[cell].append(padded)
-    most = max(map(len, readers))
-    return tuple(
-        tuple(found[m] if m < len(found) else len(source) for found in readers)
-        for m in range(most)
     )

@@ -12,15 +12,24 @@ from typing import Any
 
 import torch
 
+from mtconv.sizes import compiling
+
 __all__ = ["autocast_dtype", "product", "without_autocast"]
 
 # Autocast leaves float64, complex numbers and integers alone.
 _ROUNDED = frozenset({torch.float32, torch.float16, torch.bfloat16})
 
 
+# Devices on which torch itself has autocast: while it compiles, nobody can be asked.
+_DEVICES = frozenset({"cpu", "cuda", "hpu", "maia", "mps", "mtia", "xla", "xpu"})
+
+
 def _is_on(device_type: str) -> bool:
     # Asked in this order: some devices have no autocast, and no answer to the second.
-    available: bool = torch.amp.is_autocast_available(device_type)
+    if compiling():
+        available = device_type in _DEVICES
+    else:
+        available = torch.amp.is_autocast_available(device_type)
     return available and torch.is_autocast_enabled(device_type)
 
 

@@ -1,0 +1,61 @@
+"""torch under the names of the Array API standard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtconv.backends._array_api.library import Library
+from mtconv.backends._torch.autocast import product
+
+__all__ = ["LIBRARY", "integer_product"]
+
+
+class TorchLibrary(Library):
+    """torch where it has other names than the standard."""
+
+    def from_numpy(self, array: np.ndarray[Any, Any], device: Any) -> torch.Tensor:
+        name = array.dtype.name
+        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        if name == "bfloat16":
+            tensor = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        else:
+            tensor = torch.from_numpy(array)
+        if torch.device(device or "cpu").type == "cuda":
+            # From pinned memory no call waits until the copy has reached the device.
+            return tensor.pin_memory().to(device, non_blocking=True)
+        return tensor.to(device)
+
+    def result_type(self, *dtypes: Any) -> Any:
+        return torch.promote_types(*dtypes)
+
+    def astype(self, array: Any, dtype: Any) -> Any:
+        return array.to(dtype)
+
+    def permute(self, array: Any, order: tuple[int, ...]) -> Any:
+        return array.permute(order)
+
+    def take(self, array: Any, index: Any, axis: int) -> Any:
+        return torch.index_select(array, axis, index)
+
+    def flip(self, array: Any, axis: int) -> Any:
+        return torch.flip(array, (axis,))
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        if a.is_floating_point() or a.is_complex() or a.device.type == "cpu":
+            return product(a, b)
+        return integer_product(a, b)
+
+
+def integer_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Multiply stacks of integer matrices, for devices whose `matmul` takes none."""
+    total = torch.zeros((), dtype=a.dtype, device=a.device)
+    for inner in range(a.shape[-1]):
+        total = total + a[..., :, inner, None] * b[..., inner, None, :]
+    shape = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return total.expand(*shape, a.shape[-2], b.shape[-1])
+
+
+LIBRARY = TorchLibrary(torch)
