@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import all_numpy, backend_for, load
-from mtconv.planning.plan import plan_for, plan_for_spec
+from mtconv.planning.plan import plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
     IntOrInts,
@@ -368,13 +368,12 @@ def _apply(
     dtype = engine.result_dtype(first, second, bias)
     shapes = (first.shape, second.shape)
     settled = (dtype, algorithm, engine.NAME, bias_shape)
-    plan_of = plan_for_spec if isinstance(geometry, ConvSpec) else plan_for
     if not numpy_alone and traced(*shapes, _output_size(geometry)):
-        plan_of = plan_of.__wrapped__  # caches hold integers alone
-    if isinstance(geometry, ConvSpec):
-        plan = plan_of(form, geometry, *shapes, *settled)
+        plan = plan_traced(form, *shapes, geometry, *settled, kernel_size)
+    elif isinstance(geometry, ConvSpec):
+        plan = plan_for_spec(form, geometry, *shapes, *settled)
     else:
-        plan = plan_of(form, *shapes, geometry, *settled, kernel_size)
+        plan = plan_for(form, *shapes, geometry, *settled, kernel_size)
     return engine.run(plan, first, second, bias, precision)
 
 

@@ -15,7 +15,7 @@ from mtconv.errors import BackendError, GeometryError, message
 from mtconv.planning.choose import AVAILABLE, FLOATING, INEXACT, choose_algorithm
 from mtconv.problem.build import Problem, batch_size, match, problem
 from mtconv.problem.layout import Arrangement
-from mtconv.problem.options import ALGORITHMS, Options, check_word
+from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
 from mtconv.problem.volumes import advising
 from mtconv.sizes import traced
 from mtconv.sketch.html import html
@@ -26,6 +26,7 @@ __all__ = [
     "make_plan",
     "plan_for",
     "plan_for_spec",
+    "plan_traced",
 ]
 
 # An array of more elements cannot be addressed on any machine there is.
@@ -160,6 +161,25 @@ def plan_for_spec(
         with _advising(found):
             _check_bias(form, spec, bias)
     return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
+
+
+def plan_traced(
+    form: str,
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    geometry: Options | ConvSpec,
+    dtype: str,
+    algorithm: str,
+    backend: str,
+    bias: tuple[int, ...] | None = None,
+    kernel_size: int | tuple[int, ...] | None = None,
+) -> Plan:
+    """Return the plan of one call whose sizes may be symbols, which no cache can hold."""
+    settled = dtype, algorithm, backend, bias
+    if isinstance(geometry, ConvSpec):
+        return plan_for_spec.__wrapped__(form, geometry, first, second, *settled)
+    options = pinned(geometry)
+    return plan_for.__wrapped__(form, first, second, options, *settled, kernel_size)
 
 
 def _advising(found: Problem) -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple, SupportsIndex, TypeAlias, cast
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias, cast
 
 from mtconv.errors import GeometryError, message, shown
 from mtconv.sizes import is_symbol
@@ -21,6 +21,7 @@ __all__ = [
     "Padding",
     "check_word",
     "freeze",
+    "pinned",
 ]
 
 IntOrInts: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
@@ -96,6 +97,26 @@ def freeze(
         layout,
         kernel_layout,
     )
+
+
+def pinned(options: Options) -> Options:
+    """Turn symbols into the integers that they are now, except those of `output_size`.
+
+    torch may take every integer of a program for a symbol, strides included, and compiles
+    one program for each of the values that it is asked for.
+    """
+    return Options(
+        *(
+            value if name == "output_size" else _pinned(value)
+            for name, value in zip(options._fields, options, strict=True)
+        )
+    )
+
+
+def _pinned(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_pinned(item) for item in value)
+    return value if value is None or isinstance(value, str) else operator.index(value)
 
 
 def freeze_sizes(function: str, argument: str, value: IntOrInts) -> int | tuple[int, ...]:
