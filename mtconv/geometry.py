@@ -23,7 +23,6 @@ __all__ = [
     "alike",
     "big_sizes",
     "has_holes",
-    "is_symmetric",
     "live_phases",
     "natural_size",
     "padded_axis",
@@ -31,6 +30,7 @@ __all__ = [
     "restrict",
     "runs",
     "same_padding",
+    "same_size",
     "small_size",
     "touched_big",
     "touched_small",
@@ -238,12 +238,6 @@ def natural_size(
     return stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
 
 
-def is_symmetric(axis: Axis) -> bool:
-    """Return whether ``lo`` cells of padding at both ends give an axis its small side."""
-    steps = axis.kernel, axis.stride, axis.dilation
-    return small_size(axis.big, *steps, axis.lo, axis.lo) == axis.small
-
-
 def big_sizes(
     small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
 ) -> range:
@@ -256,13 +250,17 @@ def big_sizes(
     return range(max(base, 1), max(base + stride, 1))
 
 
+def same_size(big: int, stride: int) -> int:
+    """Size of a convolution's result with "same" padding, ``ceil(big / stride)``."""
+    return (big - 1) // stride + 1
+
+
 def same_padding(
     big: int, kernel: int, stride: int, dilation: int, *, lower: bool
 ) -> tuple[int, int]:
     """Padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
-    small = -(-big // stride)
     extent = dilation * (kernel - 1) + 1
-    total = stride * (small - 1) + extent - big
+    total = extent - 1 - (big - 1) % stride
     if extent < stride:  # otherwise the total is never negative
         total = larger(total, 0)
     less = total // 2

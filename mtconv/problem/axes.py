@@ -197,6 +197,8 @@ class AxisResolver:
             )
             raise GeometryError(msg)
         small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if isinstance(self.padding[a], str):
+            small = geometry.same_size(big, stride)  # equal, and simpler where it is a symbol
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def transposed(self, a: int, small: int, kernel: int) -> Axis:

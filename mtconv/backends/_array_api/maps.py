@@ -24,6 +24,7 @@ from mtconv.spec import ConvSpec
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
 
 Table = tuple[int, ...]
+Amounts = Sequence[tuple[int, int]]
 
 
 class Reads(NamedTuple):
@@ -193,15 +194,15 @@ def _step(table: Table) -> int:
     return step if step > 0 and even else 0
 
 
-def pad(lib: Library, spec: ConvSpec, y: Any, behind: Sequence[int] | None = None) -> Any:
+def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) -> Any:
     """Fill the padding of y (batch, channels, *big) as the padding mode says.
 
-    ``behind`` says how many cells to fill after each axis, where they are not `hi`.
+    ``amounts`` are the cells before and behind each axis, where they are not `lo` and `hi`.
     """
-    if behind is None:
-        behind = [larger(axis.hi, 0) for axis in spec.axes]
-    for number, (axis, hi) in enumerate(zip(spec.axes, behind, strict=True), 2):
-        stretches = fold_stretches(axis.big, axis.lo, hi, spec.padding_mode)
+    if amounts is None:
+        amounts = [(axis.lo, larger(axis.hi, 0)) for axis in spec.axes]
+    for number, (axis, ends) in enumerate(zip(spec.axes, amounts, strict=True), 2):
+        stretches = fold_stretches(axis.big, *ends, spec.padding_mode)
         parts = [_sources(lib, y, stretch, number) for stretch in stretches]
         y = parts[0] if len(parts) == 1 else lib.concat(parts, number)
     return y

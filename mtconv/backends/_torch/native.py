@@ -21,8 +21,7 @@ from torch.nn import grad
 
 from mtconv.backends._array_api import maps
 from mtconv.backends._torch.library import LIBRARY
-from mtconv.folds import repeats_once
-from mtconv.geometry import Axis, small_size
+from mtconv.geometry import Axis, same_size, small_size
 from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
@@ -95,16 +94,13 @@ def kernel_grad(spec: ConvSpec, x: torch.Tensor, y: torch.Tensor) -> torch.Tenso
 
 def _padded(spec: ConvSpec, y: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
     """Pad y by what torch's symmetric padding cannot say; return that padding too."""
-    symbolic = traced(spec.small, spec.big)
-    if spec.padding_mode == "zeros":
-        pad = _symbolic_pad if symbolic else _pad
-        padding, cuts = zip(*map(pad, spec.axes), strict=True)
-        return _cut(y, cuts), padding
-    behind = [max(axis.hi, 0) for axis in spec.axes]
-    if symbolic:
-        behind = [_repeated(axis, spec.padding_mode) for axis in spec.axes]
-    y = maps.pad(LIBRARY, spec, y, behind)
-    return _cut(y, [Cut(cells=axis.full) for axis in spec.axes]), (0,) * spec.rank
+    mode = spec.padding_mode
+    pad = _symbolic_pad if traced(spec.small, spec.big) else _pad
+    padding, cuts = zip(*(pad(axis, mode) for axis in spec.axes), strict=True)
+    if mode != "zeros":
+        y = maps.pad(LIBRARY, spec, y, [(cut.before, cut.behind) for cut in cuts])
+        cuts = tuple(cut._replace(before=0, behind=0) for cut in cuts)
+    return _cut(y, cuts), padding
 
 
 def _cut(array: torch.Tensor, cuts: Sequence[Cut]) -> torch.Tensor:
@@ -145,42 +141,57 @@ def _symbolic_crop(axis: Axis) -> tuple[int, int, Cut]:
     return both, most, Cut(before, 0, axis.lo + before - both, axis.big)
 
 
-def _pad(axis: Axis) -> tuple[int, Cut]:
+def _pad(axis: Axis, mode: str) -> tuple[int, Cut]:
     """Say how to pad the big side: torch's padding, and the rest."""
     lo, hi = axis.lo, axis.hi
-    if lo >= 0 and 0 <= lo - hi < axis.stride:
+    if mode == "zeros" and lo >= 0 and 0 <= lo - hi < axis.stride:
         return lo, _WHOLE
     cells = axis.full if min(lo, hi) < 0 else None
     return 0, Cut(max(lo, 0), max(hi, 0), max(-lo, 0), cells)
 
 
-def _symbolic_pad(axis: Axis) -> tuple[int, Cut]:
-    """Do the same for an axis of symbolic sizes."""
-    lo, hi = axis.lo, axis.hi
-    fixed = _is_fixed(lo)
-    steps = axis.kernel, axis.stride, axis.dilation
-    if fixed and lo >= 0 and _is_sure(small_size(axis.big, *steps, lo, lo) == axis.small):
+def _symbolic_pad(axis: Axis, mode: str) -> tuple[int, Cut]:
+    """Do the same for an axis of symbolic sizes, and for every padding mode."""
+    lo, behind = axis.lo, _behind(axis)
+    if behind is None:
+        return 0, _symbolic_cut(axis)
+    if behind == lo >= 0 and mode == "zeros":
         return lo, _WHOLE
-    if fixed and _is_fixed(hi):
-        return _pad(axis)
-    before = max(lo, 0) if fixed else axis.extent
-    return 0, Cut(before, _enough(axis), before - lo, axis.full)
+    start = max(-lo, 0)
+    cells = axis.big - start + behind if min(lo, behind) < 0 else None
+    return 0, Cut(max(lo, 0), max(behind, 0), start, cells)
 
 
-def _enough(axis: Axis) -> int:
-    """Return how many cells to put behind, so that more than enough are there.
+def _behind(axis: Axis) -> int | None:
+    """Find the number of cells behind that gives the small side, whatever its size is.
+
+    `hi` is less by what the stride leaves over, which a symbol does not tell.
+    """
+    if not _is_fixed(axis.lo):
+        return None
+    steps = axis.kernel, axis.stride, axis.dilation, axis.lo
+    most = axis.extent + axis.stride
+    for away in range(most):
+        for behind in (axis.lo + away, axis.lo - away):
+            if _is_sure(small_size(axis.big, *steps, behind) == axis.small):
+                return behind
+    return None
+
+
+def _symbolic_cut(axis: Axis) -> Cut:
+    """Put more than enough cells on both sides, and cut out what is wanted.
 
     Never just enough: torch asks whether what is cut out is all there is.
     """
-    return axis.extent if axis.hi < axis.extent else axis.hi + 1
-
-
-def _repeated(axis: Axis, mode: str) -> int:
-    """Return how many cells behind a symbolic size to fill by a padding mode."""
-    if _is_fixed(axis.hi):
-        return max(axis.hi, 0)
-    enough = _enough(axis)
-    return enough if repeats_once(axis.big, 0, enough, mode) else axis.hi
+    before = max(axis.lo, 0) if _is_fixed(axis.lo) else axis.extent
+    behind = axis.extent
+    cells = axis.full
+    if _is_sure(axis.small == same_size(axis.big, axis.stride)):
+        # torch can find bounds of this form of the same number.
+        cells = axis.big - 1 - (axis.big - 1) % axis.stride + axis.extent
+    elif axis.hi >= axis.extent:
+        behind = axis.hi + 1
+    return Cut(before, behind, before - axis.lo, cells)
 
 
 def _is_fixed(size: int) -> bool:
