@@ -31,8 +31,12 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def compiling() -> bool:
     """Return whether the compiler of torch follows this call, where symbols look like int."""
     torch = sys.modules.get("torch")
-    compiler = getattr(torch, "compiler", None)
-    return compiler is not None and compiler.is_dynamo_compiling()
+    if torch is None:
+        return False
+    try:
+        return bool(torch.compiler.is_dynamo_compiling())
+    except AttributeError:  # its import has not ended
+        return False
 
 
 def is_symbol(value: Any) -> bool:
@@ -60,7 +64,8 @@ def symbols(*shapes: tuple[Any, ...]) -> tuple[str, ...]:
     """Write down the symbols among sizes, each one once."""
     if compiling():
         return ()
-    return tuple(dict.fromkeys(str(s) for shape in shapes for s in shape if is_symbol(s)))
+    texts = (str(size) for shape in shapes for size in shape if is_symbol(size))
+    return tuple(dict.fromkeys(text for text in texts if not text.isdigit()))
 
 
 def larger(a: int, b: int) -> int:

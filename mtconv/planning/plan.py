@@ -192,6 +192,8 @@ def _advising(found: Problem) -> AbstractContextManager[None]:
 
 
 def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
+    if traced(spec.small, spec.big):
+        return  # symbols have no largest value
     for axis in spec.axes:
         # Steps may lead far outside of all arrays; costs are floating-point numbers.
         for argument, step in (
@@ -204,8 +206,6 @@ def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
                 rule = "must not lead to offsets of more than 2**256"
                 raise GeometryError(message(form, argument, rule, step))
     small, share = spec.kernel_shape[:2]
-    if traced(spec.small, spec.big):
-        return  # symbols have no largest value
     shapes = (
         (batch, small, *spec.small),
         (batch, share * spec.groups, *spec.big),

@@ -18,35 +18,57 @@ from torch.masked import MaskedTensor
 from mtconv.backends import _array_api
 from mtconv.backends._array_api.library import dtype_name
 from mtconv.backends._torch import native
-from mtconv.backends._torch.autocast import autocast_dtype, without_autocast
+from mtconv.backends._torch.autocast import autocast_dtype, is_on
 from mtconv.backends._torch.library import LIBRARY
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
 from mtconv.planning.ladders.torch import native_refusal
 from mtconv.planning.plan import Plan
+from mtconv.sizes import compiling
 
 __all__ = ["NAME", "asarray", "result_dtype", "run"]
 
 NAME = "torch"
 
 _UNSIGNED = frozenset({"uint16", "uint32", "uint64"})
+_COMPUTED = frozenset(
+    {
+        *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+        *(torch.complex64, torch.complex128),
+        *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    }
+)
 
 
 def asarray(function: str, argument: str, array: Any) -> Any:
     """Take dense tensors of numbers; sequences get torch's default dtypes."""
-    sequence = not isinstance(array, (torch.Tensor, np.ndarray, np.generic))
+    if torch.jit.is_tracing():
+        rule = "must not be traced by torch.jit.trace, for which sizes are tensors"
+        got = "a call that torch.jit.trace or the old ONNX exporter records"
+        fix = "Use torch.export.export, or torch.onnx.export with dynamo=True."
+        raise BackendError(message(function, argument, rule, got, fix=fix))
     if isinstance(array, torch.Tensor):
         _check_plain(function, argument, array)
+        return array if array.dtype in _COMPUTED else _number(function, argument, array)
+    if compiling():  # torch has no arrays of NumPy then
+        return torch.as_tensor(array)
+    sequence = not isinstance(array, (np.ndarray, np.generic))
+    array = _number(function, argument, array)
+    if sequence and array.dtype.kind in "fc":
+        default = torch.get_default_dtype()
+        wanted = default.to_complex() if array.dtype.kind == "c" else default
+        array = array.astype(dtype_name(wanted))
+    return array
+
+
+def _number(function: str, argument: str, array: Any) -> Any:
+    """Refuse dtypes that torch does not compute with."""
     array = _array_api.asarray(function, argument, array)
     if dtype_name(array.dtype) in _UNSIGNED:
         rule = "must have a dtype that torch computes with"
         fix = "Convert it to int64 first."
         msg = message(function, argument, rule, f"dtype {array.dtype}", fix=fix)
         raise BackendError(msg)
-    if sequence and array.dtype.kind in "fc":
-        default = torch.get_default_dtype()
-        wanted = default.to_complex() if array.dtype.kind == "c" else default
-        array = array.astype(dtype_name(wanted))
     return array
 
 
@@ -79,14 +101,14 @@ def run(
     first, second, bias = LIBRARY.together(first, second, bias)
     dtype = LIBRARY.promote((first, second, bias))
     device_type = first.device.type
-    cast = None
+    if not is_on(device_type):
+        return _execute(plan, first, second, bias, dtype)
     if plan.requested in ("auto", "native"):
-        cast = autocast_dtype(device_type, dtype)
-    if cast is not None:
-        first, second = first.to(cast), second.to(cast)
-        bias = bias if bias is None else bias.to(cast)
-    with without_autocast(device_type):
-        return _execute(plan, first, second, bias, dtype if cast is None else cast)
+        dtype = autocast_dtype(device_type, dtype)
+        first, second = _cast(first, dtype), _cast(second, dtype)
+        bias = bias if bias is None else _cast(bias, dtype)
+    with torch.autocast(device_type, enabled=False):
+        return _execute(plan, first, second, bias, dtype)
 
 
 def _execute(
@@ -100,18 +122,25 @@ def _execute(
     # On the CPU half precision is not sure to be accumulated in float32.
     narrow = dtype.itemsize < 4 and first.device.type == "cpu"
     compute = torch.float32 if narrow else dtype
-    by_kernel = plan.form == "kernel_grad"
-    data = _settled(canonical(first, plan.data, LIBRARY.permute).to(compute))
-    other = canonical(second, plan.data if by_kernel else plan.kernel, LIBRARY.permute)
-    other = other.to(compute)
-    if by_kernel:
-        result = native.kernel_grad(plan.spec, data, _settled(other))
-        return _array_api.arranged_kernel(LIBRARY, result.to(dtype), plan)
-    kernel = _settled(other[0].reshape(plan.spec.kernel_shape))
-    bias = bias if bias is None else bias.to(compute)
+    data = _settled(canonical(_cast(first, compute), plan.data, LIBRARY.permute))
+    second = _cast(second, compute)
+    if plan.form == "kernel_grad":
+        y = _settled(canonical(second, plan.data, LIBRARY.permute))
+        result = _cast(native.kernel_grad(plan.spec, data, y), dtype)
+        return _array_api.arranged_kernel(LIBRARY, result, plan)
+    kernel = second
+    if plan.kernel.order is not None:
+        kernel = kernel.permute(plan.kernel.order)
+    if not plan.kernel.channels:
+        kernel = kernel[None, None]
+    bias = bias if bias is None else _cast(bias, compute)
     function = native.conv if plan.form == "conv" else native.conv_transpose
-    result = function(plan.spec, data, kernel, bias)
-    return arranged(result.to(dtype), plan.data, LIBRARY.permute)
+    result = function(plan.spec, data, _settled(kernel), bias)
+    return arranged(_cast(result, dtype), plan.data, LIBRARY.permute)
+
+
+def _cast(array: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return array if array.dtype == dtype else array.to(dtype)
 
 
 def _settled(array: torch.Tensor) -> torch.Tensor:

@@ -28,6 +28,15 @@ class TorchLibrary(Library):
             return tensor.pin_memory().to(device, non_blocking=True)
         return tensor.to(device)
 
+    def together(self, *arrays: Any) -> tuple[Any, ...]:
+        if all(array is None or isinstance(array, torch.Tensor) for array in arrays):
+            return arrays
+        return super().together(*arrays)
+
+    def promote(self, arrays: tuple[Any, ...]) -> Any:
+        dtypes = {array.dtype for array in arrays if array is not None}
+        return dtypes.pop() if len(dtypes) == 1 else super().promote(arrays)
+
     def result_type(self, *dtypes: Any) -> Any:
         return torch.promote_types(*dtypes)
 
