@@ -109,6 +109,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def checkers(session: nox.Session) -> None:
+    """See that `mtconv.testing` catches every defect in time, and passes what is right."""
+    session.install("-e", ".", "ml_dtypes", *group("test"))
+    session.run("pytest", "-s", "tests/testing/every_defect.py", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the core and samples of the backends, and see that the tests notice."""
     session.install("-e", BACKENDS, *group("mutation"), *group("test"))
@@ -147,20 +154,15 @@ def interop(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch."""
     session.install("-e", ".[torch]", *group("test"))
-    session.run(
-        "pytest",
-        "tests/scale/test_torch.py",
-        "tests/scale/test_autocast.py",
-        *session.posargs,
-    )
+    session.run("pytest", "tests/backends/torch", *session.posargs)
 
 
 @nox.session
 def distributed(session: nox.Session) -> None:
     """Run Dask on worker processes, kill one, and enlarge an image of 6.4 GB."""
     session.install("-e", ".[dask]", "distributed>=2024.8", *group("test"))
-    session.run("pytest", "tests/scale/test_distributed.py", *session.posargs)
-    script = "tests/scale/large_dask.py"
+    session.run("pytest", "tests/backends/dask/test_distributed.py", *session.posargs)
+    script = "tests/backends/dask/large_image.py"
     session.run("python", script)
     session.run("python", script, "--workers", "2")
 
@@ -172,6 +174,7 @@ CONFORMANCE = {
     "tensorflow": "tensorflow,keras",
     "tinygrad": "tinygrad",
     "mlx": "mlx",
+    "paddle": "paddle",
 }
 
 
@@ -187,12 +190,27 @@ def conformance(session: nox.Session, frameworks: str) -> None:
 
 
 @nox.session
+def streams(session: nox.Session) -> None:
+    """Cut signals in every way, for every stride, kernel size, dilation and padding."""
+    session.install("-e", ".", *group("test"))
+    env = {"MTCONV_EVERY_CUT": "1"}
+    session.run("pytest", "tests/streaming/test_cuts.py", *session.posargs, env=env)
+
+
+@nox.session
+def models(session: nox.Session) -> None:
+    """Move a whole model between torch, flax, equinox and keras by the page's recipes."""
+    session.install("-e", BACKENDS, *group("test"), *group("models"))
+    session.run("pytest", "tests/checkpoints", *session.posargs)
+
+
+@nox.session
 def sharding(session: nox.Session) -> None:
     """Run every stride, kernel size and dilation on three meshes of eight devices."""
     session.install("-e", ".[jax]", *group("test"))
     flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     env = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    session.run("pytest", "tests/scale/eight_devices.py", *session.posargs, env=env)
+    session.run("pytest", "tests/sharding/eight_devices.py", *session.posargs, env=env)
 
 
 @nox.session(python="3.12")
@@ -221,6 +239,19 @@ def docs(session: nox.Session) -> None:
     session.install("-e", BACKENDS, *group("docs"))
     session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
     session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
+
+
+@nox.session
+def explorer(session: nox.Session) -> None:
+    """Hold the explorer of geometry against mtconv in Chromium, and look for barriers."""
+    session.install("-e", ".", "playwright", *group("test"))
+    home = Path(session.create_tmp())
+    npm = shutil.which("npm")
+    env = {}
+    if npm is not None:
+        session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
+        env["MTCONV_AXE"] = str(home / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "tests/explorer", *session.posargs, env=env)
 
 
 @nox.session

@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "_extensions"), str(HERE.parent)]
 
 import mtconv  # noqa: E402
+from mtconv import explorer  # noqa: E402
 
 project = "mtconv"
 author = "The mtconv developers"
@@ -22,6 +23,8 @@ extensions = [
     "numpydoc",
     "mathml",
     "pictures",
+    "notebook",
+    "commands",
 ]
 exclude_patterns = ["_build", "_extensions"]
 
@@ -64,6 +67,13 @@ def list_pages(app, docname, source):  # noqa: ARG001
         source[0] = named + "".join(f"{page}\n" for page in new) + end + rest
 
 
+def write_explorer(app, exception):
+    """Put the explorer of geometry beside the pages."""
+    if exception is None and app.builder.format == "html":
+        explorer.write_explorer(Path(app.outdir) / "explorer-page.html")
+
+
 def setup(app):
+    app.connect("build-finished", write_explorer)
     app.connect("source-read", list_pages)
     app.connect("autodoc-process-docstring", escape_stars, priority=400)

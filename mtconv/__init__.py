@@ -16,11 +16,15 @@ from mtconv.problem.shapes import spec_from_shapes
 from mtconv.spec import ConvSpec as ConvSpec
 
 if TYPE_CHECKING:
-    from mtconv.backends.parallel import workers as workers
+    from mtconv.backends.host.threads import workers as workers
     from mtconv.explaining.checkerboard import overlap_count as overlap_count
     from mtconv.explaining.explain import explain as explain
     from mtconv.operators import Conv as Conv
     from mtconv.operators import ConvTranspose as ConvTranspose
+    from mtconv.operators import KernelConv as KernelConv
+    from mtconv.operators import KernelConvTranspose as KernelConvTranspose
+    from mtconv.operators import hstack as hstack
+    from mtconv.operators import vstack as vstack
 
 __version__ = "0.1.0"
 
@@ -34,14 +38,18 @@ __all__ = [
     "ConvSpec",
     "ConvTranspose",
     "GeometryError",
+    "KernelConv",
+    "KernelConvTranspose",
     "conv",
     "conv_shape",
     "conv_transpose",
     "conv_transpose_shape",
     "explain",
+    "hstack",
     "input_sizes",
     "kernel_grad",
     "overlap_count",
+    "vstack",
     "workers",
 ]
 
@@ -49,13 +57,29 @@ __all__ = [
 _LATER = {
     "Conv": "mtconv.operators",
     "ConvTranspose": "mtconv.operators",
+    "KernelConv": "mtconv.operators",
+    "KernelConvTranspose": "mtconv.operators",
     "explain": "mtconv.explaining.explain",
+    "hstack": "mtconv.operators",
     "overlap_count": "mtconv.explaining.checkerboard",
-    "workers": "mtconv.backends.parallel",
+    "vstack": "mtconv.operators",
+    "workers": "mtconv.backends.host.threads",
 }
+
+# Folders that pages write as attributes; they too are imported when they are asked for.
+_MODULES = (
+    *("compat", "drawing", "kernels", "nn", "sharding", "strategies", "streaming"),
+    *("testing", "verify"),
+)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f"mtconv.{name}")
+        except ImportError as error:  # so that `hasattr` answers
+            msg = f"mtconv.{name} cannot be imported here: {error}"
+            raise AttributeError(msg) from error
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -65,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["BackendError", "GeometryError", "message", "shown"]
 
 _LONGEST = 200  # characters of a value that a message shows whole
+_LONGEST_GOT = 300  # and of what is said about it
 
 
 class GeometryError(ValueError):
@@ -25,8 +26,10 @@ def message(
     fix: str = "",
 ) -> str:
     """Say what went wrong: function, argument, rule, what was got, axis, and the fix."""
-    where = f" on axis {axis}" if axis is not None else ""
-    text = f"{function}: `{argument}` {rule}; got {got}{where}."
+    if not isinstance(got, str):
+        got = shown(got)
+    place = f" on axis {axis}" if axis is not None else ""
+    text = f"{function}: `{argument}` {rule}; got {_cut(got, _LONGEST_GOT)}{place}."
     return f"{text} {fix}" if fix else text
 
 
@@ -36,6 +39,10 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # integers of thousands of digits have no repr
         return f"an object of type {type(value).__name__}"
-    if len(text) > _LONGEST:
-        return f"{text[:_LONGEST]}... of {len(text)} characters"
-    return text
+    return _cut(text, _LONGEST)
+
+
+def _cut(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    return f"{text[:longest]}... of {len(text)} characters"

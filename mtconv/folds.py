@@ -7,15 +7,17 @@ them onto those. Both go by the stretches here, and so do halos of chunks and sh
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from mtconv.sizes import at_least, cached, larger, traced
+from mtconv.sizes import at_least, larger, traced
 
 __all__ = [
+    "FoldStretches",
     "Stretch",
-    "clip_stretch",
     "fold_index",
     "fold_margins",
     "fold_stretches",
@@ -59,9 +61,9 @@ def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
 
 
 class Stretch(NamedTuple):
-    """Padded cells from ``start`` on whose sources follow one another.
+    """Padded elements from ``start`` on whose sources follow one another.
 
-    Cell ``start + t`` repeats cell ``source + step*t``; ``step`` is 1, -1 or 0.
+    Element ``start + t`` repeats element ``source + step*t``; ``step`` is 1, -1 or 0.
     """
 
     start: int
@@ -79,9 +81,43 @@ def repeats_once(size: int, lo: int, hi: int, mode: str) -> bool:
     return apart is None or bool(at_least(size, larger(lo, hi) + apart))
 
 
-@cached(1024)
-def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
-    """List the stretches of an axis padded by ``lo`` and ``hi`` in this mode.
+@dataclass(frozen=True)
+class FoldStretches:
+    """The stretches of an axis padded by ``lo`` and ``hi`` in this mode, in their order.
+
+    They are worked out while they are read, so that padding many times as wide as its axis
+    takes no memory.
+    """
+
+    size: int
+    lo: int
+    hi: int
+    mode: str
+
+    def __iter__(self) -> Iterator[Stretch]:
+        return self.between(0, self.lo + self.size + self.hi)
+
+    def between(self, start: int, stop: int) -> Iterator[Stretch]:
+        """Yield the stretches of padded elements ``start..stop``, cut at both ends."""
+        first = max(start, 0)
+        last = min(stop, self.lo + self.size + self.hi)
+        return _stretches_between(self.size, self.lo, self.mode, first, last)
+
+
+def _stretches_between(
+    size: int, lo: int, mode: str, start: int, stop: int
+) -> Iterator[Stretch]:
+    """Yield the stretches of elements ``start..stop`` of an axis padded without end."""
+    while start < stop:
+        o = start - lo
+        step, last = _stretch_end(o, size, mode)
+        cells = min(last + 1 + lo, stop) - start
+        yield Stretch(start, cells, _source(o, size, mode), step)
+        start += cells
+
+
+def fold_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
+    """Return the stretches of an axis padded by ``lo`` and ``hi`` in this mode.
 
     Examples
     --------
@@ -93,14 +129,7 @@ def fold_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...
     """
     if traced((size, lo, hi)) and repeats_once(size, lo, hi, mode):
         return _few_stretches(size, lo, hi, mode)
-    found = []
-    o = -lo
-    while o < size + hi:
-        step, last = _stretch_end(o, size, mode)
-        cells = min(last + 1, size + hi) - o
-        found.append(Stretch(o + lo, cells, _source(o, size, mode), step))
-        o += cells
-    return tuple(found)
+    return FoldStretches(size, lo, hi, mode)
 
 
 def _few_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
@@ -128,21 +157,11 @@ def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:
         return 0, -1 if o < 0 and size > 1 else sys.maxsize
     if mode == "circular":
         return 1, o - o % size + size - 1
-    period = 2 * size if mode == "symmetric" else 2 * (size - 1)
+    period = _period(size, mode)
     place = o % period
     if place < size:
         return 1, o - place + size - 1
     return -1, o - place + period - 1
-
-
-def clip_stretch(stretch: Stretch, start: int, stop: int) -> Stretch | None:
-    """Keep padded cells ``start..stop`` of a stretch, or None where it has none."""
-    first = max(stretch.start, start)
-    last = min(stretch.start + stretch.cells, stop)
-    if first >= last:
-        return None
-    source = stretch.source + stretch.step * (first - stretch.start)
-    return Stretch(first, last - first, source, stretch.step)
 
 
 def stretch_onto(stretch: Stretch, start: int, stop: int) -> tuple[int, int] | None:
@@ -161,15 +180,28 @@ def stretch_onto(stretch: Stretch, start: int, stop: int) -> tuple[int, int] | N
 
 
 def most_folds(size: int, lo: int, hi: int, mode: str) -> int:
-    """Count the padded cells that repeat one cell of the axis, at most."""
-    changes: dict[int, int] = {}
-    for _, cells, source, step in fold_stretches(size, lo, hi, mode):
-        count = cells if step == 0 else 1
-        other = source + step * (cells - 1)
-        first, last = min(source, other), max(source, other)
-        changes[first] = changes.get(first, 0) + count
-        changes[last + 1] = changes.get(last + 1, 0) - count
-    return max(accumulate(changes[cell] for cell in sorted(changes)))
+    """Count the padded elements that repeat one element of the axis, at most.
+
+    Sources repeat after a period, so one period and what is left after the last whole one
+    are enough to look at.
+    """
+    if mode == "replicate" or size == 1:
+        return max(1 + lo, 1 + hi) if size > 1 else 1 + lo + hi
+    period = _period(size, mode)
+    rounds, rest = divmod(lo + size + hi, period)
+    counts: dict[int, int] = {}
+    for stop, weight in ((period, rounds), (rest, 1)):
+        for _, cells, source, step in _stretches_between(size, lo, mode, 0, stop):
+            other = source + step * (cells - 1)
+            first, end = min(source, other), max(source, other) + 1
+            counts[first] = counts.get(first, 0) + weight
+            counts[end] = counts.get(end, 0) - weight
+    return max(accumulate(counts[cell] for cell in sorted(counts)))
+
+
+def _period(size: int, mode: str) -> int:
+    """Return after how many padded elements the sources repeat."""
+    return {"circular": size, "symmetric": 2 * size, "reflect": 2 * (size - 1)}[mode]
 
 
 def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import all_numpy, backend_for, load
+from mtconv.backends.dispatch import backend_for, load, plain_dtype
 from mtconv.planning.plan import plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -113,13 +113,12 @@ def conv_transpose(
     Notes
     -----
     Costs ``N * C_in * C_out / groups * prod(n) * prod(k)`` multiply-adds; the NumPy
-    backend needs a workspace of at most 64 MiB per thread, unless what one element of the
-    result needs is already half of that.
+    backend needs a workspace of at most 64 MiB per thread.
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of x and
-    kernel, for each padded element that folds onto it; whole numbers stay exact, and all
-    else is as accurate as direct sums.
+    kernel, for each padded element that folds onto it; whole numbers below 2**53
+    stay exact, and all else is as accurate as direct sums.
 
     References
     ----------
@@ -215,7 +214,8 @@ def conv(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
+    direct sums.
 
     Examples
     --------
@@ -303,7 +303,8 @@ def kernel_grad(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers stay exact, and all else is as accurate as direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
+    direct sums.
 
     Examples
     --------
@@ -351,29 +352,29 @@ def _apply(
     kernel_size: int | tuple[int, ...] | None = None,
 ) -> Any:
     """Find the backend of the arrays and the plan of their shapes, and execute."""
-    name = "y" if form == "kernel_grad" else "kernel"
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    numpy_alone = backend is None and all_numpy(first, second, bias)
-    if numpy_alone:
+    symbolic = False
+    dtype = None if backend is not None else plain_dtype(first, second, bias)
+    if dtype is not None:
         engine = load("numpy")
     else:
+        name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
-    first = engine.asarray(form, "x", first)
-    second = engine.asarray(form, name, second)
-    bias_shape = None
-    if bias is not None:
-        bias = engine.asarray(form, "bias", bias)
-        bias_shape = bias.shape
-    dtype = engine.result_dtype(first, second, bias)
+        first = engine.asarray(form, "x", first)
+        second = engine.asarray(form, name, second)
+        bias = None if bias is None else engine.asarray(form, "bias", bias)
+        dtype = engine.result_dtype(first, second, bias)
+        symbolic = traced(first.shape, second.shape, _output_size(geometry))
+    bias_shape = None if bias is None else bias.shape
+    problem = (dtype, algorithm, engine.NAME, bias_shape)
     shapes = (first.shape, second.shape)
-    settled = (dtype, algorithm, engine.NAME, bias_shape)
-    if not numpy_alone and traced(*shapes, _output_size(geometry)):
-        plan = plan_traced(form, *shapes, geometry, *settled, kernel_size)
+    if symbolic:
+        plan = plan_traced(form, *shapes, geometry, *problem, kernel_size)
     elif isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, *shapes, *settled)
+        plan = plan_for_spec(form, geometry, *shapes, *problem)
     else:
-        plan = plan_for(form, *shapes, geometry, *settled, kernel_size)
+        plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
     return engine.run(plan, first, second, bias, precision)
 
 

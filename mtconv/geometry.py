@@ -18,7 +18,8 @@ from mtconv.sizes import cached, larger
 __all__ = [
     "Axis",
     "Phase",
-    "Run",
+    "PhaseGroup",
+    "TapRun",
     "Window",
     "alike",
     "big_sizes",
@@ -26,12 +27,15 @@ __all__ = [
     "live_phases",
     "natural_size",
     "padded_axis",
+    "phase_axis",
+    "phase_groups",
     "phases",
     "restrict",
     "runs",
     "same_padding",
     "same_size",
     "small_size",
+    "taps_between",
     "touched_big",
     "touched_small",
     "windows",
@@ -179,7 +183,67 @@ def _phase(axis: Axis, start: int) -> Phase:
     return Phase(start, cells, tap, tap_step, taps, shift, shift_step)
 
 
-class Run(NamedTuple):
+class PhaseGroup(NamedTuple):
+    """Phases of one axis that are convolutions of stride 1 along the same axis.
+
+    Cell ``t`` of a phase is small cell ``t + phase.shift - first`` of ``reads``, whose big
+    side is the small side of the whole axis, and whose taps count those of the phase
+    backwards: a phase of fewer taps has the last of them.
+    """
+
+    first: int
+    reads: Axis
+    phases: tuple[Phase, ...]
+
+
+@lru_cache(maxsize=4096)
+def phase_groups(axis: Axis, by: str = "taps") -> tuple[PhaseGroup, ...]:
+    """Group the phases of an axis that have taps.
+
+    Parameters
+    ----------
+    axis : Axis
+        The axis.
+    by : str
+        What the phases of a group share: "taps", their number of taps; "reads", the small
+        cells of every tap too; "axis", nothing else, so that there is one group.
+
+    Returns
+    -------
+    tuple of PhaseGroup
+        The groups, in the order of their first phases; empty where no phase has taps.
+
+    Examples
+    --------
+    Three taps and stride 2: one phase has taps 0 and 2, the other has tap 1.
+
+    >>> for group in phase_groups(Axis(small=4, big=9, kernel=3, stride=2)):
+    ...     print([phase.tap for phase in group.phases], group.reads.kernel)
+    [0] 2
+    [1] 1
+    """
+    groups: dict[tuple[int, ...], list[Phase]] = {}
+    for phase in live_phases(axis):
+        key = {"taps": (phase.taps,), "reads": (phase.taps, phase.shift), "axis": ()}[by]
+        groups.setdefault(key, []).append(phase)
+    return tuple(_phase_group(axis, tuple(members)) for members in groups.values())
+
+
+def _phase_group(axis: Axis, members: tuple[Phase, ...]) -> PhaseGroup:
+    first = min(phase.shift for phase in members)
+    cells = max(phase.shift + phase.cells for phase in members) - first
+    taps, step = max(phase.taps for phase in members), members[0].shift_step
+    reads = Axis(cells, axis.small, taps, 1, step, (taps - 1) * step - first)
+    return PhaseGroup(first, reads, members)
+
+
+@lru_cache(maxsize=4096)
+def phase_axis(axis: Axis, phase: Phase) -> Axis:
+    """Relate small cells to the cells of one phase: a convolution of stride 1."""
+    return Axis(axis.small, phase.cells, phase.taps, 1, phase.shift_step, phase.shift)
+
+
+class TapRun(NamedTuple):
     """Taps ``tap .. tap + taps`` that land side by side within one stride.
 
     Small cell ``i`` meets big cell ``stride*(i + shift) + residue + t`` through tap
@@ -193,7 +257,7 @@ class Run(NamedTuple):
 
 
 @cached(4096)
-def runs(axis: Axis) -> tuple[Run, ...]:
+def runs(axis: Axis) -> tuple[TapRun, ...]:
     """Split all taps of an axis into runs: few where the stride is large.
 
     With a dilation, neighbouring taps are not neighbours on the big side, and every run
@@ -214,7 +278,7 @@ def runs(axis: Axis) -> tuple[Run, ...]:
         taps = 1
         if axis.dilation == 1:
             taps = min(axis.kernel - tap, axis.stride - residue)
-        found.append(Run(tap, taps, residue, shift))
+        found.append(TapRun(tap, taps, residue, shift))
         tap += taps
     return tuple(found)
 
@@ -297,6 +361,12 @@ def restrict(axis: Axis, small: tuple[int, int], big: tuple[int, int]) -> Axis:
         dilation=axis.dilation,
         lo=axis.lo + big[0] - axis.stride * small[0],
     )
+
+
+def taps_between(axis: Axis, start: int, stop: int) -> Axis:
+    """Keep taps ``start..stop``: the same relation with another ``lo``."""
+    lo = axis.lo - axis.dilation * start
+    return Axis(axis.small, axis.big, stop - start, axis.stride, axis.dilation, lo)
 
 
 def padded_axis(axis: Axis) -> Axis:

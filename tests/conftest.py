@@ -18,8 +18,25 @@ import pytest
 
 import mtconv
 from mtconv.backends.dispatch import missing_packages
-from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.strategies import Case
+
+
+@pytest.fixture
+def cut_anew() -> Iterator[Callable[[], None]]:
+    """Forget how problems are cut, now and afterwards, where tests change the limits."""
+    from mtconv.backends._numpy.blocks import cut
+    from mtconv.backends._numpy.extents import is_small
+    from mtconv.planning.plan import plan_for, plan_for_spec
+
+    def forget() -> None:
+        for cached in (cut, is_small, plan_for, plan_for_spec):
+            cached.cache_clear()
+
+    forget()
+    yield forget
+    forget()
+
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("many", max_examples=2000, deadline=None)
@@ -106,7 +123,7 @@ def _engines() -> Iterator[Any]:
             continue
         absent = missing_packages(backend)
         marks = [pytest.mark.skipif(bool(absent), reason=f"needs {', '.join(absent)}")]
-        for algorithm in AVAILABLE[backend]:
+        for algorithm in DECLARED[backend].algorithms:
             if algorithm in INEXACT:
                 continue
             for jit in (False, True) if backend == "jax" else (False,):

@@ -30,7 +30,7 @@ def spelled(stretches):
 def test_stretches_are_what_numpy_pads_with(mode):
     for size, lo, hi in cases():
         expected = np.pad(np.arange(size), (lo, hi), MODES[mode]).tolist()
-        stretches = folds.fold_stretches(size, lo, hi, mode)
+        stretches = list(folds.fold_stretches(size, lo, hi, mode))
         assert spelled(stretches) == expected
         starts = [sum(s.cells for s in stretches[:n]) for n in range(len(stretches))]
         assert [s.start for s in stretches] == starts
@@ -43,8 +43,9 @@ def test_stretches_are_clipped_and_found_by_their_sources(mode):
         sources = np.pad(np.arange(size), (lo, hi), MODES[mode]).tolist()
         stretches = folds.fold_stretches(size, lo, hi, mode)
         for start, stop in product(range(len(sources)), range(len(sources) + 1)):
-            clipped = [folds.clip_stretch(s, start, stop) for s in stretches]
-            assert spelled(filter(None, clipped)) == sources[start:stop]
+            between = list(stretches.between(start, stop))
+            assert spelled(between) == sources[start:stop]
+            assert [s.start for s in between][:1] == [start][: stop > start]
         for start, stop in product(range(size), range(1, size + 1)):
             pairs = [folds.stretch_onto(s, start, stop) for s in stretches]
             cells = [p for pair in filter(None, pairs) for p in range(*pair)]
@@ -52,5 +53,14 @@ def test_stretches_are_clipped_and_found_by_their_sources(mode):
 
 
 def test_long_axes_have_few_stretches():
-    assert len(folds.fold_stretches(10**9, 10**8, 10**8, "reflect")) == 3
+    assert len(list(folds.fold_stretches(10**9, 10**8, 10**8, "reflect"))) == 3
     assert folds.most_folds(10**9, 5, 0, "replicate") == 6
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_padding_many_times_as_wide_as_its_axis_takes_no_memory(mode):
+    wide = folds.fold_stretches(2, 10**15, 10**15, mode)
+    o = 10**15  # where the axis itself begins
+    assert spelled(wide.between(o, o + 2)) == [0, 1]
+    assert len(list(wide.between(o - 1000, o))) <= 1000
+    assert folds.most_folds(2, o, o, mode) == o + 1

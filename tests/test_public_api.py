@@ -22,7 +22,13 @@ CORE = {
     "input_sizes",
     "kernel_grad",
 }
-MODULES = ("mtconv", "mtconv.testing", "mtconv.strategies")
+MODULES = (
+    "mtconv",
+    "mtconv.backends",
+    "mtconv.testing",
+    "mtconv.strategies",
+    "mtconv.streaming",
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -11,7 +11,7 @@ from mtconv.backends import _array_api
 from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.planning.plan import Plan
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "cupy"
 
@@ -38,8 +38,17 @@ class _CuPy(Library):
         with like.device:
             return cupy.zeros(shape, dtype=like.dtype)
 
+    def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
+        return cupy.asnumpy(array)  # type: ignore[no-any-return]
+
 
 _LIBRARY = _CuPy(cupy)
+
+
+def library(arrays: tuple[Any, ...]) -> Library:
+    """Return the functions of CuPy."""
+    del arrays
+    return _LIBRARY
 
 
 def result_dtype(*arrays: Any) -> str:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host.inputs import asarray as asarray
+from mtconv.backends.host.inputs import dtype_of
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.matrix import Csr, build_csr, gradient_spec
 from mtconv.planning.plan import Plan
@@ -29,9 +30,6 @@ __all__ = [
 
 NAME = "sparse"
 
-# SciPy's matrices have no elements of half precision.
-_HALF = frozenset({"float16", "bfloat16"})
-
 
 def run(
     plan: Plan,
@@ -43,8 +41,8 @@ def run(
     """Execute a plan; every `precision` is what SciPy always does."""
     del precision
     if plan.form != "kernel_grad":
-        return run_prepared(prepare(plan, second), first, bias)
-    dtype, compute = _dtypes(first, second)
+        return run_prepared(plan, prepare(plan, second), first, bias)
+    dtype, compute = dtype_of(plan.dtype), dtype_of(plan.computing)
     x = canonical(first, plan.data).astype(compute, copy=False)
     y = canonical(second, plan.data).astype(compute, copy=False)
     w = _kernel_grad(plan.spec, x, y)
@@ -52,25 +50,29 @@ def run(
     return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
 
 
-class Prepared(NamedTuple):
-    """A plan of "conv" or "conv_transpose", its kernel, and a matrix for each dtype."""
+class PreparedMatrix(NamedTuple):
+    """A kernel of "conv" or "conv_transpose", and its matrix for each computing dtype."""
 
-    plan: Plan
     kernel: NDArray[Any]
     matrices: dict[np.dtype[Any], Any]
 
 
-def prepare(plan: Plan, kernel: NDArray[Any]) -> Prepared:
+def prepare(plan: Plan, kernel: NDArray[Any]) -> PreparedMatrix:
     """Keep a kernel for `run_prepared`, whose first call builds the matrix."""
-    return Prepared(plan, kernel, {})
+    del plan
+    return PreparedMatrix(kernel, {})
 
 
 def run_prepared(
-    prepared: Prepared, data: NDArray[Any], bias: NDArray[Any] | None = None
+    plan: Plan,
+    prepared: PreparedMatrix,
+    data: NDArray[Any],
+    bias: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Multiply an array of the shape of the plan, of any batch size, by the matrix."""
-    plan, kernel, matrices = prepared
-    dtype, compute = _dtypes(data, kernel, bias)
+    """Multiply an array by the matrix of a plan like the one that it was prepared for."""
+    kernel, matrices = prepared
+    # SciPy's matrices have no elements of half precision.
+    dtype, compute = dtype_of(plan.dtype), dtype_of(plan.computing)
     if compute not in matrices:
         # In the dtype of the result already: taps that share an entry are summed in it.
         w = canonical(kernel, plan.kernel).astype(compute, copy=False)
@@ -85,12 +87,6 @@ def run_prepared(
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * plan.spec.rank).astype(compute)
     return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))
-
-
-def _dtypes(*arrays: NDArray[Any] | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """Return the dtype of the result and the one to compute in."""
-    dtype = np.result_type(*(a for a in arrays if a is not None)).newbyteorder("=")
-    return dtype, np.dtype(np.float32) if dtype.name in _HALF else dtype
 
 
 def as_csr_array(built: Csr) -> Any:

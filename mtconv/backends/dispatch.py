@@ -17,21 +17,25 @@ import numpy as np
 
 from mtconv.errors import BackendError, message, shown
 from mtconv.planning.plan import Plan
+from mtconv.planning.support import NUMBERS
 from mtconv.sizes import compiling
 
 __all__ = [
     "BACKENDS",
     "Backend",
-    "all_numpy",
+    "BackendRow",
     "backend_for",
     "backend_name",
+    "check_provided",
     "load",
+    "loaded",
     "missing_packages",
+    "plain_dtype",
 ]
 
 
 class Backend(Protocol):
-    """What a backend module provides."""
+    """What a backend provides: a module with these names, or an object."""
 
     NAME: str
 
@@ -45,39 +49,74 @@ class Backend(Protocol):
         """Execute a plan on arrays of this backend."""
 
 
-class Row(NamedTuple):
-    """A backend: the class of its arrays, its module, and how to install it."""
+class BackendRow(NamedTuple):
+    """A backend: its module, the class of its arrays, and what has to be installed.
 
-    package: str
-    array_class: str
+    ``arrays`` is the package and the class by which arrays are recognised, empty where a
+    backend has no arrays of its own; ``install`` is the command that installs
+    ``requires``.
+    """
+
     module: str
-    requires: tuple[str, ...]
-    extra: str
+    arrays: tuple[str, str] = ("", "")
+    requires: tuple[str, ...] = ()
+    install: str = ""
 
 
 BACKENDS = {
-    "numpy": Row("numpy", "ndarray", "mtconv.backends._numpy", ("numpy",), ""),
-    "jax": Row("jax", "Array", "mtconv.backends._jax", ("jax",), "jax"),
-    "sparse": Row("", "", "mtconv.backends._sparse", ("scipy",), "sparse"),
-    "torch": Row("torch", "Tensor", "mtconv.backends._torch", ("torch",), "torch"),
-    "cupy": Row("cupy", "ndarray", "mtconv.backends._cupy", ("cupy",), "cupy"),
-    "dask": Row("dask.array", "Array", "mtconv.backends._dask", ("dask",), "dask"),
-    "array_api": Row("", "", "mtconv.backends._array_api", (), ""),
+    "numpy": BackendRow("mtconv.backends._numpy", ("numpy", "ndarray"), ("numpy",)),
+    "jax": BackendRow(
+        "mtconv.backends._jax", ("jax", "Array"), ("jax",), "pip install 'mtconv[jax]'"
+    ),
+    "sparse": BackendRow(
+        "mtconv.backends._sparse", ("", ""), ("scipy",), "pip install 'mtconv[sparse]'"
+    ),
+    "torch": BackendRow(
+        "mtconv.backends._torch",
+        ("torch", "Tensor"),
+        ("torch",),
+        "pip install 'mtconv[torch]'",
+    ),
+    "cupy": BackendRow(
+        "mtconv.backends._cupy",
+        ("cupy", "ndarray"),
+        ("cupy",),
+        "pip install 'mtconv[cupy]' (CUDA 12) or 'mtconv[cupy13]' (CUDA 13)",
+    ),
+    "dask": BackendRow(
+        "mtconv.backends._dask",
+        ("dask.array", "Array"),
+        ("dask",),
+        "pip install 'mtconv[dask]'",
+    ),
+    "array_api": BackendRow("mtconv.backends._array_api"),
 }
+
+# What a backend has to provide.
+_PROVIDED = ("NAME", "asarray", "result_dtype", "run")
 
 # The arrays of the three maps; others, such as a bias, may be None.
 _REQUIRED = ("x", "kernel", "y")
 
+# Dtypes whose arrays NumPy's backend takes as they are.
+_PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
+
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
-def all_numpy(first: Any, second: Any, bias: Any) -> bool:
-    """Return whether all arrays of a call are NumPy's, which most are."""
-    return (
-        type(first) is np.ndarray
-        and type(second) is np.ndarray
-        and (bias is None or type(bias) is np.ndarray)
-    )
+def plain_dtype(first: Any, second: Any, bias: Any) -> str | None:
+    """Name the one dtype of a call on NumPy arrays of numbers, as most calls are.
+
+    None for all others: subclasses, several dtypes, or one that is not of the machine.
+    """
+    if type(first) is not np.ndarray or type(second) is not np.ndarray:
+        return None
+    dtype = first.dtype
+    if second.dtype is not dtype:
+        return None
+    if bias is not None and (type(bias) is not np.ndarray or bias.dtype is not dtype):
+        return None
+    return _PLAIN.get(dtype)
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
@@ -141,10 +180,10 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
     """
     if isinstance(array, _NEUTRAL):
         return None
-    for name, row in BACKENDS.items():
-        module = sys.modules.get(row.package)
+    for name, row in list(BACKENDS.items()):  # `register` may add one meanwhile
+        package, class_name = row.arrays
         # A library whose import has not ended has no such class, and no arrays either.
-        array_class = getattr(module, row.array_class, None)
+        array_class = getattr(sys.modules.get(package), class_name, None)
         # isinstance, since tracers of JAX are not of a subclass of jax.Array.
         if array_class is not None and isinstance(array, array_class):
             return name
@@ -163,7 +202,7 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
 
 
 # Backends whose import has ended.
-_loaded: dict[str, Backend] = {}
+loaded: dict[str, Backend] = {}
 
 
 def load(name: str) -> Backend:
@@ -182,10 +221,10 @@ def load(name: str) -> Backend:
         from mtconv.backends import _torch
 
         return _torch
-    backend = _loaded.get(name)
+    backend = loaded.get(name)
     if backend is None:
         backend = _import(name)
-        _loaded[name] = backend
+        loaded[name] = backend
     return backend
 
 
@@ -201,7 +240,7 @@ def _import(name: str) -> Backend:
     if absent:
         msg = (
             f"The {name} backend of mtconv needs {' and '.join(absent)}, which "
-            f"cannot be imported. Install it with: pip install 'mtconv[{row.extra}]'"
+            f"cannot be imported. Install it with: {row.install}"
         )
         raise ImportError(msg)
     try:
@@ -217,16 +256,30 @@ def _import(name: str) -> Backend:
             "the same kind of arrays before handlers are set."
         )
         raise BackendError(msg)
+    check_provided(name, module)
     return cast("Backend", module)
 
 
-def _interrupts_import(row: Row) -> bool:
+def check_provided(name: str, backend: object) -> None:
+    """Refuse a backend that lacks a part of the contract, or has another name."""
+    absent = [part for part in _PROVIDED if not hasattr(backend, part)]
+    if absent:
+        msg = f"The {name} backend of mtconv must provide {', '.join(absent)}."
+        raise BackendError(msg)
+    own_name = getattr(backend, "NAME", None)
+    if own_name != name:
+        own = shown(own_name)
+        msg = f"The {name} backend of mtconv must have NAME = {name!r}; it is {own}."
+        raise BackendError(msg)
+
+
+def _interrupts_import(row: BackendRow) -> bool:
     """Return whether the import of a backend, or of its library, is under way.
 
     Imports on other threads have ended by the time this is asked: a thread that imports
     the same module waits for them.
     """
-    modules = (sys.modules.get(name) for name in (row.module, row.package, *row.requires))
+    modules = (sys.modules.get(name) for name in (row.module, row.arrays[0], *row.requires))
     # The mark that Python's own import system goes by.
     return any(
         getattr(getattr(module, "__spec__", None), "_initializing", False)

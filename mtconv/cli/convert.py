@@ -3,112 +3,231 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from fnmatch import fnmatch
+import json
+import shlex
+import sys
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mtconv.compat.conversion import CONVENTIONS, convert_kernel
+from mtconv.checkpoints import Checkpoint, CheckpointError, Stored, read, write
+from mtconv.checkpoints.files import check_suffix
+from mtconv.checkpoints.roles import FORMS, Role
+from mtconv.compat.checkpoint import rearrange, renamed, roles_of
+from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
 
 __all__ = ["add_arguments", "run"]
 
-Arrays = dict[str, Any]
+_FILES = ".npy, .npz or .safetensors"
+_HELP = {
+    "transposed": "kernels of transposed convolutions; PATTERN=2 for two groups",
+    "conv": "kernels of plain convolutions",
+    "depthwise": "kernels of depthwise convolutions",
+    "linear": "kernels of linear layers",
+}
+_EXAMPLES = """
+examples:
+  mtconv convert model.safetensors --list
+  mtconv convert model.safetensors flax.npz --src torch --dst flax \\
+      --transposed 'up*' --conv 'enc*' --linear 'head*'
+  mtconv convert kernel.npy jax.npy --src torch --dst jax --transposed '*'
+
+Arrays that no pattern names are copied. Without any pattern and without
+--guess, arrays of three and more axes are listed and nothing is written. The
+exit status is 0 where a file was written or listed, and 2 otherwise.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mtconv convert`."""
-    files = ".npy, .npz or .safetensors"
-    parser.add_argument("source", type=Path, help=f"{files} file to read; never a pickle")
-    parser.add_argument("target", type=Path, help=f"{files} file to write")
-    names = ", ".join(CONVENTIONS)
-    parser.add_argument("--src", required=True, help=f"the file's convention: {names}")
-    parser.add_argument("--dst", required=True, help="the convention to write")
-    parser.add_argument("--groups", type=int, default=1, help="groups of every kernel")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
+    parser.add_argument("source", type=Path, help=f"{_FILES} file to read; never a pickle")
+    parser.add_argument("target", type=Path, nargs="?", help=f"{_FILES} file to write")
+    names = list(FRAMEWORKS)
+    parser.add_argument("--src", choices=names, metavar="NAME", help="the file's framework")
     parser.add_argument(
-        "--only",
-        action="append",
-        metavar="PATTERN",
-        help="convert the arrays with such names, the others are copied; default: "
-        "those with three or more dimensions",
+        "--dst",
+        choices=names,
+        metavar="NAME",
+        help=f"the framework to write for; both are one of {', '.join(names)}",
+    )
+    for form in FORMS:
+        flags = [f"--{form}", "--only"] if form == "transposed" else [f"--{form}"]
+        parser.add_argument(
+            *flags, action="append", default=[], metavar="PATTERN", help=_HELP[form]
+        )
+    parser.add_argument("--groups", type=int, help="groups of all transposed kernels")
+    parser.add_argument(
+        "--multiplier", type=int, default=1, help="results per channel of depthwise kernels"
     )
     parser.add_argument(
-        "--force", action="store_true", help="write over a target that exists"
+        "--guess", action="store_true", help="guess from names and shapes, with reasons"
     )
+    parser.add_argument(
+        "--rename",
+        type=Path,
+        metavar="FILE",
+        help="new names: JSON, or lines of an old and a new name",
+    )
+    parser.add_argument("--list", action="store_true", help="show what the file holds")
+    parser.add_argument("--force", action="store_true", help="write over another file")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert, write, and print what became of each array."""
-    target = arguments.target
-    if target.exists() and not arguments.force:
-        rule = "must not exist yet, or be given with --force"
-        raise GeometryError(message("convert", "target", rule, target))
-    arrays = _read(arguments.source)
-    _check_suffix("target", target)
-    converted, rows = {}, []
-    for name, array in arrays.items():
-        chosen = _chosen(name, array, arguments.only)
-        result = array
-        if chosen:
-            result = convert_kernel(array, arguments.src, arguments.dst, arguments.groups)
-        converted[name] = np.ascontiguousarray(result)
-        what = f"{arguments.src} -> {arguments.dst}" if chosen else "copied"
-        rows.append((name, array.shape, result.shape, what))
-    _write(target, converted)
-    print(table(("array", "read", "written", ""), rows, left=3))
+    try:
+        if arguments.list:
+            return _list(arguments)
+        return _convert(arguments)
+    except CheckpointError as error:
+        print(f"mtconv convert: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    """Print names, dtypes, shapes and metadata."""
+    if arguments.target is not None:
+        _refuse("target", "must be left out with --list", arguments.target)
+    checkpoint = read(arguments.source)
+    rows = [(_shown(n), s.dtype, s.array.shape) for n, s in checkpoint.arrays.items()]
+    print(table(("array", "dtype", "shape"), rows, left=3))
+    for name, text in checkpoint.metadata.items():
+        print(f"metadata {_shown(name)}: {_shown(text)}")
     return 0
 
 
-def _chosen(name: str, array: Any, only: Sequence[str] | None) -> bool:
-    if only is None:
-        return bool(array.ndim >= 3) or not name
-    return any(fnmatch(name, pattern) for pattern in only)
+def _convert(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    checkpoint = read(arguments.source)
+    shapes = {name: stored.array.shape for name, stored in checkpoint.arrays.items()}
+    patterns = {form: _groups(form, arguments) for form in FORMS}
+    named = any(patterns.values())
+    roles = roles_of(shapes, arguments.src, patterns, guess=arguments.guess)
+    if not named and not arguments.guess:
+        roles = roles_of(shapes, arguments.src, {}, guess=True)
+        if roles:
+            return _ask(arguments, shapes, roles)
+    elif not all(role.form for role in roles.values()):
+        return _ask(arguments, shapes, roles)
+    new = renamed(shapes, _names(arguments.rename))
+    rows, arrays = [], {}
+    source, target = FRAMEWORKS[arguments.src], FRAMEWORKS[arguments.dst]
+    for name, stored in checkpoint.arrays.items():
+        role = roles.get(name)
+        try:
+            array = rearrange(stored.array, role, source, target, arguments.multiplier)
+        except GeometryError as error:
+            text = str(error).replace("convert_checkpoint: ", f"{_shown(name)}: ")
+            raise CheckpointError(arguments.source, text) from None
+        arrays[new[name]] = Stored(stored.dtype, array)
+        rows.append(_row(arguments, name, new[name], stored.array.shape, array.shape, role))
+    write(
+        arguments.target, Checkpoint(arrays, checkpoint.metadata), replace=arguments.force
+    )
+    print(table(("array", "written as", "read", "written", ""), rows, left=5))
+    return 0
 
 
-def _read(path: Path) -> Arrays:
-    """Read every array of a file; a lone .npy array has an empty name."""
-    suffix = _check_suffix("source", path)
+def _check(arguments: argparse.Namespace) -> None:
+    """Check what does not depend on the file."""
+    for name in ("target", "src", "dst"):
+        if getattr(arguments, name) is None:
+            _refuse(name if name == "target" else f"--{name}", "must be given", None)
+    check_suffix(arguments.target)
+    source, target = arguments.source, arguments.target
+    if target.exists():
+        if source.exists() and source.samefile(target):
+            _refuse("target", "must be another file than the source", target)
+        if not arguments.force:
+            _refuse("target", "must not exist yet, or be given with --force", target)
+    for name in ("groups", "multiplier"):
+        count = getattr(arguments, name)
+        if count is not None and count < 1:
+            _refuse(f"--{name}", "must be at least 1", count)
+
+
+def _groups(form: str, arguments: argparse.Namespace) -> dict[str, int]:
+    """Read patterns with their groups."""
+    patterns = {}
+    for text in getattr(arguments, form):
+        pattern, equals, groups = text.rpartition("=")
+        if form == "transposed" and equals and groups.isascii() and groups.isdigit():
+            if int(groups) < 1:
+                _refuse("--transposed", "must have at least one group", text)
+            patterns[pattern] = int(groups)
+        else:
+            patterns[text] = arguments.groups or 1
+    return patterns
+
+
+def _names(path: Path | None) -> dict[str, str] | None:
+    """Read a table of new names."""
+    if path is None:
+        return None
     try:
-        if suffix == ".safetensors":
-            return dict(_safetensors().load_file(path))
-        loaded = np.load(path, allow_pickle=False)
-        return {"": loaded} if suffix == ".npy" else dict(loaded)
-    except (OSError, ValueError) as error:  # ValueError: arrays of objects, damaged files
-        rule = "must be a readable file of plain arrays"
-        raise GeometryError(
-            message("convert", "source", rule, f"{path}: {error}")
-        ) from None
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json" or text.lstrip().startswith("{"):
+            names = json.loads(text)
+        else:
+            names = dict(line.split() for line in text.splitlines() if line.strip())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(path, f"is no table of names: {error}") from None
+    texts = isinstance(names, dict) and all(isinstance(n, str) for n in names.values())
+    if not texts:
+        raise CheckpointError(path, "is no table of names")
+    return dict(names)
 
 
-def _write(path: Path, arrays: Arrays) -> None:
-    if path.suffix == ".safetensors":
-        _safetensors().save_file({name or "kernel": a for name, a in arrays.items()}, path)
-    elif path.suffix == ".npz":
-        np.savez(path, **{name or "kernel": array for name, array in arrays.items()})
-    elif len(arrays) == 1:
-        np.save(path, next(iter(arrays.values())), allow_pickle=False)
-    else:
-        rule = "must be .npz or .safetensors for several arrays"
-        raise GeometryError(message("convert", "target", rule, path))
+def _ask(
+    arguments: argparse.Namespace,
+    shapes: dict[str, tuple[int, ...]],
+    roles: dict[str, Role],
+) -> int:
+    """List what may be kernels, and the command that would convert them."""
+    rows = [
+        (_shown(name), shapes[name], role.form or "?", role.reason)
+        for name, role in roles.items()
+    ]
+    print(table(("array", "shape", "perhaps", "since"), rows, left=4))
+    words = ["mtconv", "convert", str(arguments.source), str(arguments.target)]
+    words += ["--src", arguments.src, "--dst", arguments.dst]
+    for name, role in roles.items():
+        if role.form != "copied":
+            words += [f"--{role.form or 'transposed'}", escape(name).replace("=", "[=]")]
+    if all(role.form == "copied" for role in roles.values()):
+        words.append("--guess")
+    print(
+        "mtconv convert: error: nothing was written, since no option says which arrays are "
+        f"kernels. If the table is right, write\n  {shlex.join(words)}",
+        file=sys.stderr,
+    )
+    return 2
 
 
-def _check_suffix(argument: str, path: Path) -> str:
-    if path.suffix not in (".npy", ".npz", ".safetensors"):
-        rule = "must end in .npy, .npz or .safetensors"
-        raise GeometryError(message("convert", argument, rule, path))
-    return path.suffix
+def _row(
+    arguments: argparse.Namespace,
+    name: str,
+    new: str,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    role: Role | None,
+) -> tuple[Any, ...]:
+    text = "copied"
+    if role is not None and role.form != "copied":
+        text = f"{role.form}, {arguments.src} -> {arguments.dst}"
+    if role is not None and arguments.guess:
+        text += f": {role.reason}"
+    return (_shown(name), _shown(new), before, after, text)
 
 
-def _safetensors() -> Any:
-    try:
-        import safetensors.numpy
-    except ImportError:
-        msg = (
-            "Files of safetensors need the package safetensors. "
-            "Install it with: pip install safetensors"
-        )
-        raise ImportError(msg) from None
-    return safetensors.numpy
+def _shown(name: str) -> str:
+    """Write a name so that it can be told from others and harms no terminal."""
+    plain = name.isascii() and name.isprintable() and name.strip() == name and name
+    return name if plain else ascii(name)
+
+
+def _refuse(argument: str, rule: str, got: object) -> None:
+    raise GeometryError(message("convert", argument, rule, got))

@@ -4,44 +4,97 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from mtconv import __version__
-from mtconv.errors import GeometryError
+from mtconv.cli.words import in_words_of_the_command
+from mtconv.errors import BackendError, GeometryError
 
 __all__ = ["main"]
 
 # Modules of mtconv.cli, in the order that the help shows.
 COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify")
 
+WRONG, REFUSED, FAULT, INTERRUPTED, NO_READER = 1, 2, 3, 130, 141
+
+_EPILOG = """\
+exit status:
+  0    all is well
+  1    `verify` has found something wrong
+  2    wrong input, or what was asked for cannot run here
+  3    a fault of mtconv; MTCONV_TRACEBACK=1 shows where it happened
+
+`mtconv COMMAND --help` has options, defaults and examples.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 where the input was wrong."""
+    """Run the command line; return the exit status."""
+    # Pictures go to files. A backend with windows, or one that is none, is not wanted.
+    os.environ["MPLBACKEND"] = "agg"
+    _show_any_name()
     parsed = _parser().parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
-    except (
-        GeometryError,
-        TypeError,
-        ImportError,
-        OSError,
-    ) as error:  # BackendError is a TypeError
-        print(f"mtconv {parsed.command}: error: {error}", file=sys.stderr)
-        return 2
+        status = int(parsed.run(parsed))
+        if sys.stdout is not None:  # closed by whoever started the command
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return NO_READER
+    except KeyboardInterrupt:
+        print(f"mtconv {parsed.command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (GeometryError, BackendError, ImportError, OSError, MemoryError) as error:
+        text = in_words_of_the_command(str(error)) or type(error).__name__
+        return _report(parsed.command, text, REFUSED)
+    except Exception as error:
+        if os.environ.get("MTCONV_TRACEBACK"):
+            traceback.print_exc()
+        text = (
+            f"{type(error).__name__}: {error}. This is a fault of mtconv: please report it "
+            "with the command. MTCONV_TRACEBACK=1 shows where it happened."
+        )
+        return _report(parsed.command, text, FAULT)
+
+
+def _show_any_name() -> None:
+    """Let names of files be printed that have no letters in the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _report(command: str, text: str, status: int) -> int:
+    print(f"mtconv {command}: error: {text}", file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mtconv",
         description="Transposed convolution and its exact adjoint.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"mtconv {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in COMMANDS:
         module = importlib.import_module(f"mtconv.cli.{name}")
         summary = (module.__doc__ or "").splitlines()[0]
-        command = commands.add_parser(name, help=summary, description=summary)
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=getattr(module, "EXAMPLES", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

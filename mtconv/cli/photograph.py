@@ -21,6 +21,7 @@ from mtconv.backends.dispatch import BACKENDS, missing_packages
 from mtconv.explaining.explain import explain
 from mtconv.explaining.formatting import seconds_text
 from mtconv.functional import conv, conv_transpose
+from mtconv.kernels import bilinear
 
 __all__ = [
     "Job",
@@ -100,8 +101,10 @@ def demo(output: str | Path) -> Path:
     if missing:
         print("\nNot installed, so not shown; install them with:")
         for name in missing:
-            print(f"  {name:<9}  python -m pip install 'mtconv[{BACKENDS[name].extra}]'")
+            print(f"  {name:<9}  python -m {BACKENDS[name].install}")
+    print("\nDrawing the picture ...", end="", flush=True)
     picture(photograph, results).savefig(path, dpi=150)
+    print(" done.")
     print(f"\nThe picture: {path}")
     return path
 
@@ -180,11 +183,7 @@ def bilinear_kernel(scale: int, channels: int) -> Floats:
     >>> bilinear_kernel(2, 1)[0, 0, 0] * 16
     array([1., 3., 3., 1.], dtype=float32)
     """
-    size = 2 * scale - scale % 2
-    distance = np.abs(np.arange(size) - (size - 1) / 2)
-    row = 1 - distance / ((size + 1) // 2)
-    kernel = np.multiply.outer(row, row).astype(np.float32)
-    return np.broadcast_to(kernel, (channels, 1, size, size)).copy()
+    return bilinear(scale, channels=channels, dtype="float32")
 
 
 def measure(job: Job, backend: str) -> Measured:
@@ -219,37 +218,45 @@ def _compiled(
 
 
 def picture(photograph: Floats, results: list[Floats]) -> Any:
-    """Draw photograph and enlargements side by side, a detail of each, and the layer."""
+    """Draw photograph and enlargements at true scale, a detail of each, and the layer."""
     figures = importlib.import_module("matplotlib.figure")
-    patches = importlib.import_module("matplotlib.patches")
-    figure = figures.Figure((14, 6.25), layout="constrained")
-    grid = figure.add_gridspec(2, 4, height_ratios=(1, 0.57), width_ratios=(1, 1, 1, 0.8))
+    figure = figures.Figure((12, 9.4), layout="constrained")
+    above, below = figure.add_gridspec(2, 1, height_ratios=(3.9, 1))
     *enlarged, layer = results
-    for column, image in enumerate((photograph, *enlarged)):
-        scale = image.shape[1] // photograph.shape[1]
+    images = [photograph, *enlarged]
+    scales = [image.shape[1] // photograph.shape[1] for image in images]
+    # As wide as the image is, so that a pixel has the same size in all of them.
+    wholes = above.subgridspec(1, len(images), width_ratios=scales)
+    details = below.subgridspec(1, len(images) + 1)
+    for column, (image, scale) in enumerate(zip(images, scales, strict=True)):
         rows, columns = (slice(scale * s.start, scale * s.stop) for s in _DETAIL)
-        name = f"enlarged {scale}x" if column else "input"
-        whole = figure.add_subplot(grid[0, column])
-        whole.imshow(_pixels(image))
-        whole.set_title(f"{name}: {image.shape[1]} x {image.shape[2]} pixels", fontsize=11)
-        detail = figure.add_subplot(grid[1, column])
-        detail.imshow(_pixels(image[:, rows, columns]), interpolation="nearest")
-        corner = (columns.start - 0.5, rows.start - 0.5)
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        frame = patches.Rectangle(corner, *size, fill=False, color="white", linewidth=1.2)
-        whole.add_patch(frame)
-        for axes in (whole, detail):
-            axes.set_axis_off()
-            axes.set_anchor("N")
-    mosaic = figure.add_subplot(grid[:, 3])
-    mosaic.imshow(_mosaic(layer, columns=4), cmap="gray", vmin=0, vmax=1)
-    mosaic.set_title(
-        f"a layer: {len(layer)} channels of {layer.shape[1]} x {layer.shape[2]}",
-        fontsize=11,
-    )
-    mosaic.set_axis_off()
-    mosaic.set_anchor("N")
+        name = f"enlarged {scale} times" if column else "input"
+        whole = figure.add_subplot(wholes[column])
+        title = f"{name}:\n{image.shape[1]} x {image.shape[2]} pixels"
+        _show(whole, _pixels(image), title)
+        _frame(whole, rows, columns)
+        detail = figure.add_subplot(details[column])
+        _show(detail, _pixels(image[:, rows, columns]), f"the eye,\n{name}")
+    mosaic = figure.add_subplot(details[-1])
+    size = f"{len(layer)} channels of {layer.shape[1]} x {layer.shape[2]}"
+    _show(mosaic, _mosaic(layer, columns=8), f"a layer's result:\n{size}", cmap="gray")
     return figure
+
+
+def _show(axes: Any, pixels: Any, title: str, **colours: Any) -> None:
+    """Show an image without axes, its title above it."""
+    axes.imshow(pixels, interpolation="nearest", **colours)
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_axis_off()
+    axes.set_anchor("NW")
+
+
+def _frame(axes: Any, rows: slice, columns: slice) -> None:
+    """Outline the detail."""
+    patches = importlib.import_module("matplotlib.patches")
+    corner = (columns.start - 0.5, rows.start - 0.5)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    axes.add_patch(patches.Rectangle(corner, *size, fill=False, color="white"))
 
 
 def _pixels(image: Floats) -> NDArray[np.uint8]:

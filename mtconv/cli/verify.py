@@ -8,49 +8,68 @@ import sys
 from dataclasses import asdict
 
 from mtconv.backends.dispatch import BACKENDS
+from mtconv.cli.geometry import refuse_together
+from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
-from mtconv.verify import Line, Report, export_conformance, verify
-from mtconv.verify.frameworks import FRAMEWORKS
-from mtconv.verify.run import CHECKS
+from mtconv.verify import Report, Tally, export_conformance, verify
+from mtconv.verify.frameworks import live
+from mtconv.verify.tally import CHECKS
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
 THOROUGH = 2 * 60 * 60.0
 _WIDTH = 30
 
 
+EXAMPLES = """\
+examples:
+  mtconv verify
+  mtconv verify --backend numpy --backend jax --seconds 10
+  mtconv verify --framework torch
+  mtconv verify --export conformance --cases 50
+
+exit status:
+  0    all equal
+  1    something is wrong
+  2    wrong input, or what was asked for cannot run here
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mtconv verify`."""
-    parser.add_argument("--seconds", type=float, default=40.0, help="time for everything")
-    parser.add_argument("--thorough", action="store_true", help="take two hours")
-    parser.add_argument("--seed", type=int, default=0, help="of the random problems")
-    parser.add_argument(
-        "--backend", action="append", choices=list(BACKENDS), help="only this one; repeat"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--seconds", type=_number, help="time for everything (default: 40)")
+    add("--thorough", action="store_true", help="take two hours")
+    add("--seed", type=int, help="of the random problems (default: 0)")
+    add("--backend", action="append", choices=list(BACKENDS), help="only this one; repeat")
+    add(
         "--framework",
         action="append",
-        choices=list(FRAMEWORKS),
-        help="only this one through mtconv.compat; repeat",
+        choices=list(live()),
+        metavar="NAME",
+        help="only this one through mtconv.compat; repeat. One of: " + ", ".join(live()),
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--export", metavar="DIR", help="write the conformance set there instead"
-    )
-    parser.add_argument("--cases", type=int, default=200, help="problems to export")
+    add("--json", action="store_true", help="print JSON")
+    add("--export", metavar="DIR", help="write the conformance set there instead")
+    add("--cases", type=int, help="problems to export (default: 200)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print a table, and return 0, or 1 where anything failed."""
+    others = ("seconds", "thorough", "seed", "backend", "framework", "json")
+    refuse_together(arguments, "export", *others)
+    refuse_together(arguments, "thorough", "seconds")
     if arguments.export is not None:
-        print(export_conformance(arguments.export, arguments.cases))
-        return 0
-    seconds = THOROUGH if arguments.thorough else arguments.seconds
+        return _export(arguments)
+    if arguments.cases is not None:
+        rule = "must be left out without --export, which it counts for"
+        raise GeometryError(message("verify", "cases", rule, arguments.cases))
+    seconds = 40.0 if arguments.seconds is None else arguments.seconds
     show = _bar if sys.stderr.isatty() else None
     backends, frameworks = arguments.backend, arguments.framework
     report = verify(
-        seconds=seconds,
-        seed=arguments.seed,
+        seconds=THOROUGH if arguments.thorough else seconds,
+        seed=arguments.seed or 0,
         backends=backends if frameworks is None else backends or (),
         frameworks=frameworks,
         progress=show,
@@ -64,14 +83,31 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
-def _bar(line: Line, share: float) -> None:
+def _export(arguments: argparse.Namespace) -> int:
+    cases = 200 if arguments.cases is None else arguments.cases
+    if cases < 1:
+        rule = "must be at least 1"
+        raise GeometryError(message("verify", "cases", rule, arguments.cases))
+    print(export_conformance(arguments.export, cases))
+    return 0
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"must be a number of seconds, for example 40; got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def _bar(line: Tally, share: float) -> None:
     done = round(_WIDTH * share)
     bar = "#" * done + "." * (_WIDTH - done)
     text = f"\r\033[K[{bar}] {line.backend} {line.algorithm}: {line.cases} problems"
     print(text, end="", file=sys.stderr, flush=True)
 
 
-def _outcome(line: Line, check: str) -> str:
+def _outcome(line: Tally, check: str) -> str:
     if check not in line.failures or line.cases == len(line.refusals):
         return "-"
     failed = len(line.failures[check])
@@ -91,9 +127,11 @@ def _text(report: Report) -> str:
     ]
     parts = [table(("backend", "algorithm", "problems", *CHECKS, "time"), rows, left=2)]
     for name, packages in report.missing.items():
-        extra = BACKENDS[name].extra
-        how = f": pip install 'mtconv[{extra}]'" if extra else ""
-        parts.append(f"not installed: {name} ({', '.join(packages)}){how}")
+        command = BACKENDS[name].install
+        hint = f": {command}" if command else ""
+        parts.append(f"not installed: {name} ({', '.join(packages)}){hint}")
+    for name, reason in report.skipped.items():
+        parts.append(f"cannot run here: {name}: {reason}")
     for line in report.lines:
         for check, messages in line.failures.items():
             if messages:

@@ -2,116 +2,42 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat import (
-    equinox,
-    flax,
-    haiku,
-    jax,
-    keras,
-    matlab,
-    mlx,
-    onnx,
-    tensorflow,
-    tinygrad,
-    torch,
-)
-from mtconv.compat._geometry import Geometry, group_count, refuse, word
-from mtconv.compat._kernel import KernelRule
+from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.framework import Framework, Options
+from mtconv.conventions.kernel import depthwise_kernel, plain_kernel
 from mtconv.errors import GeometryError, message, shown
-from mtconv.problem.options import freeze_sizes
-from mtconv.spec import ConvSpec
+from mtconv.geometry import Axis
+from mtconv.problem.layout import axis_names
+from mtconv.problem.options import check_word, freeze_sizes
 
-__all__ = ["CONVENTIONS", "convert", "convert_kernel"]
+__all__ = ["FORMS", "convert", "convert_kernel", "framework"]
+
+FORMS = ("conv_transpose", "conv", "depthwise", "linear")
 
 # Sizes only matter where an option names one; elsewhere any size gives the same options.
 _ANY_SIZE = 1 << 20
 
 
-class Convention(NamedTuple):
-    """The kernel rule of a framework, and its options read and written."""
-
-    kernel: KernelRule
-    read: Callable[..., Geometry]
-    write: Callable[[Geometry], dict[str, Any]]
+def framework(function: str, argument: str, name: Any) -> Framework:
+    """Look up a framework by the name that an argument has."""
+    return FRAMEWORKS[check_word(function, argument, name, tuple(FRAMEWORKS))]
 
 
-def _read_mtconv(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+def convert_kernel(
+    kernel: Any,
+    src: str,
+    dst: str,
     groups: int = 1,
-    padding_mode: str = "zeros",
-) -> Geometry:
-    """Read the options of `mtconv.conv_transpose`."""
-    spec = ConvSpec.from_shapes(
-        (1, 1, *small),
-        (1, 1, *taps),
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        output_size=output_size,
-        dilation=dilation,
-        padding_mode=padding_mode,
-    )
-    return Geometry(spec.axes, group_count(function, "groups", groups), padding_mode)
-
-
-def _write_mtconv(found: Geometry) -> dict[str, Any]:
-    """Write a geometry in the options of `mtconv.conv_transpose`."""
-    extra = tuple(min(max(-axis.hi, 0), axis.stride - 1) for axis in found.axes)
-    pads = tuple((axis.lo, axis.hi + q) for axis, q in zip(found.axes, extra, strict=True))
-    if found.padding_mode != "zeros" and min(map(min, pads)) < 0:
-        refuse("mtconv", found, "only padding_mode='zeros' has negative padding")
-    return {
-        "stride": tuple(axis.stride for axis in found.axes),
-        "padding": pads,
-        "output_padding": extra,
-        "dilation": tuple(axis.dilation for axis in found.axes),
-        "groups": found.groups,
-        "padding_mode": found.padding_mode,
-    }
-
-
-CONVENTIONS = {
-    "mtconv": Convention(torch.KERNEL, _read_mtconv, _write_mtconv),
-    "torch": Convention(torch.KERNEL, torch.geometry, torch.options),
-    "jax": Convention(jax.KERNEL, jax.geometry, jax.options),
-    "jax_transpose_kernel": Convention(
-        jax.KERNEL_TRANSPOSED,
-        jax.geometry,
-        lambda found: jax.options(found) | {"transpose_kernel": True},
-    ),
-    "flax": Convention(flax.KERNEL, flax.geometry, flax.options),
-    "flax_transpose_kernel": Convention(
-        flax.KERNEL_TRANSPOSED,
-        partial(flax.geometry, transpose_kernel=True),
-        partial(flax.options, transpose_kernel=True),
-    ),
-    "haiku": Convention(haiku.KERNEL, haiku.geometry, haiku.options),
-    "equinox": Convention(equinox.KERNEL, equinox.geometry, equinox.options),
-    "keras": Convention(keras.KERNEL, keras.geometry, keras.options),
-    "tensorflow": Convention(tensorflow.KERNEL, tensorflow.geometry, tensorflow.options),
-    "onnx": Convention(onnx.KERNEL, onnx.geometry, onnx.options),
-    "tinygrad": Convention(tinygrad.KERNEL, tinygrad.geometry, tinygrad.options),
-    "mlx": Convention(mlx.KERNEL, mlx.geometry, mlx.options),
-    "matlab": Convention(matlab.KERNEL, matlab.geometry, matlab.options),
-}
-
-
-def convert_kernel(kernel: Any, src: str, dst: str, groups: int = 1) -> Any:
-    """Rearrange the kernel of a transposed convolution for another framework.
+    *,
+    form: str = "conv_transpose",
+    multiplier: int = 1,
+) -> Any:
+    """Rearrange a kernel for another framework.
 
     The converted kernel in ``dst``'s call gives what the kernel in ``src``'s call gave,
     for the same geometry; see `convert` for the options.
@@ -121,11 +47,17 @@ def convert_kernel(kernel: Any, src: str, dst: str, groups: int = 1) -> Any:
     kernel : array
         The kernel as ``src`` stores it, of any array library.
     src, dst : str
-        "mtconv", "torch", "jax", "flax", "haiku", "equinox", "keras", "tensorflow",
-        "onnx", "tinygrad", "mlx", "matlab" (two-dimensional, without channels),
-        "jax_transpose_kernel" or "flax_transpose_kernel".
+        Names of frameworks, as in the first table of the page on conventions: "torch",
+        "jax", "flax", ... "matlab" is two-dimensional, without channels.
     groups : int
-        Number of groups.
+        Number of groups; only transposed kernels depend on it.
+    form : str
+        What the kernel belongs to: "conv_transpose", "conv" for a plain convolution,
+        "depthwise" for a convolution with as many groups as channels, which "keras" and
+        "tensorflow" store as ``(*k, C, M)``, or "linear" for a layer without space.
+    multiplier : int
+        With "depthwise", the results ``M`` of each channel, where ``src`` does not store
+        them apart.
 
     Returns
     -------
@@ -142,21 +74,40 @@ def convert_kernel(kernel: Any, src: str, dst: str, groups: int = 1) -> Any:
     >>> import numpy as np
     >>> convert_kernel(np.array([[[1, 2, 3]]]), "torch", "jax")[:, 0, 0]
     array([3, 2, 1])
+    >>> convert_kernel(np.array([[[1, 2, 3]]]), "torch", "jax", form="conv")[:, 0, 0]
+    array([1, 2, 3])
     """
     function = "convert_kernel"
-    source, target = _convention("src", src, function), _convention("dst", dst, function)
+    source, target = framework(function, "src", src), framework(function, "dst", dst)
     engine = backend_for(function, None, kernel=kernel)
     kernel = engine.asarray(function, "kernel", kernel)
-    groups = group_count(function, "groups", groups)
+    form = check_word(function, "form", form, FORMS)
+    return rearranged(function, kernel, source, target, groups, form, multiplier)
+
+
+def rearranged(
+    function: str,
+    kernel: Any,
+    source: Framework,
+    target: Framework,
+    groups: int,
+    form: str,
+    multiplier: int,
+) -> Any:
+    """Rearrange a kernel of any dtype, as `convert_kernel` does."""
+    call = Arguments(function, {"groups": groups, "multiplier": multiplier}, (), ())
+    groups, multiplier = call.count("groups"), call.count("multiplier")
+    if form != "conv_transpose":
+        for argument, row in (("src", source), ("dst", target)):
+            if not row.order(form):
+                call.refuse(argument, f"must have kernels of the form {form!r}", row.name)
+        orders = source.order(form), target.order(form)
+        if form == "depthwise":
+            return depthwise_kernel(function, kernel, *orders, multiplier)
+        return plain_kernel(function, kernel, *orders)
     if groups != 1 and not target.kernel.divided:
-        msg = message(
-            function,
-            "groups",
-            f"must be 1: {dst} has no groups",
-            groups,
-            fix="Convert and run one group at a time.",
-        )
-        raise GeometryError(msg)
+        fix = "Convert and run one group at a time."
+        call.refuse("groups", f"must be 1: {target.name} has no groups", groups, fix=fix)
     source.kernel.rank(function, "kernel", kernel)
     source.kernel.check_groups(function, "groups", "kernel", kernel, groups)
     canonical = source.kernel.canonical(kernel, groups)
@@ -184,8 +135,8 @@ def convert(
     kernel_size : sequence of int
         Number of taps along each spatial axis.
     input_size : sequence of int, optional
-        Spatial size of the input; needed where either framework's options name sizes:
-        always for "tensorflow" and "matlab", otherwise with an output size or shape.
+        Spatial size of the input; needed where what the options mean depends on it: with
+        an output size or shape, and with padding words that look at the size.
 
     Returns
     -------
@@ -208,36 +159,85 @@ def convert(
     >>> convert({"stride": 2, "padding": 1}, "torch", "jax", kernel_size=(3,))
     {'strides': (2,), 'padding': ((1, 1),), 'rhs_dilation': (1,)}
     """
-    source, target = _convention("src", src, "convert"), _convention("dst", dst, "convert")
+    source, target = framework("convert", "src", src), framework("convert", "dst", dst)
     taps = _sizes("kernel_size", kernel_size)
     if not isinstance(options, Mapping):
         rule, got = "must be a mapping of names to values", type(options).__name__
         raise GeometryError(message("convert", "options", rule, got))
-    known = list(inspect.signature(source.read).parameters)[3:]
     for name in options:
-        if name not in known:
-            rule = f"must be options of {src}: {', '.join(known)}"
+        if name not in source.options:
+            rule = f"must be options of {source.name}: {', '.join(source.options)}"
             raise GeometryError(message("convert", "options", rule, shown(name)))
-    names_sizes = {"output_shape", "output_size", "m", "n"}
-    sized = src in ("tensorflow", "matlab") or any(
-        options.get(name) is not None for name in names_sizes & set(known)
+    small = None if input_size is None else _sizes("input_size", input_size)
+    if small is not None and len(small) != len(taps):
+        rule = f"must have as many sizes as kernel_size, {len(taps)}"
+        raise GeometryError(message("convert", "input_size", rule, small))
+    if small is None and source.needs_size(options):
+        _need_size(source)
+    geometry = source.geometry("convert", options, small or (_ANY_SIZE,) * len(taps), taps)
+    rewritten = target.options_for(geometry, sized=small is not None)
+    for reason, fix in target.refusals(geometry):
+        _refuse(target, geometry, reason, fix or _slices(target, geometry))
+    if rewritten is not None:
+        return rewritten
+    if small is None and target.options_for(geometry, sized=True) is not None:
+        _need_size(target)
+    return _refuse(target, geometry, target.file.LIMIT, _slices(target, geometry))
+
+
+def _need_size(row: Framework) -> NoReturn:
+    msg = message(
+        "convert",
+        "input_size",
+        f"must be given: what these options mean in {row.name} depends on it",
+        None,
+        fix="Give the spatial size of the input, one integer per axis.",
     )
-    if input_size is None and (sized or dst in ("tensorflow", "matlab")):
-        msg = message(
-            "convert",
-            "input_size",
-            "must be given where options name sizes",
-            None,
-            fix="Give the spatial size of the input, one integer per axis.",
-        )
-        raise GeometryError(msg)
-    small = (_ANY_SIZE,) * len(taps)
-    if input_size is not None:
-        small = _sizes("input_size", input_size)
-        if len(small) != len(taps):
-            rule = f"must have as many sizes as kernel_size, {len(taps)}"
-            raise GeometryError(message("convert", "input_size", rule, small))
-    return target.write(source.read("convert", small, taps, **options))
+    raise GeometryError(msg)
+
+
+def _refuse(target: Framework, geometry: Geometry, reason: str, fix: str) -> NoReturn:
+    """Raise what a conversion says where the target cannot express a geometry."""
+    if not fix and geometry.padding_mode not in target.padding_modes:
+        names = [
+            row.name
+            for row in FRAMEWORKS.values()
+            if geometry.padding_mode in row.padding_modes
+        ]
+        fix = f"padding_mode={geometry.padding_mode!r} is known to {', '.join(names)}."
+    msg = message(
+        "convert",
+        "options",
+        f"cannot be said in {target.name}: {reason}",
+        f"crops (lo, hi) = {geometry.crops}, groups={geometry.groups}, "
+        f"padding_mode={geometry.padding_mode!r}",
+        fix=fix,
+    )
+    raise GeometryError(msg)
+
+
+def _slices(target: Framework, geometry: Geometry) -> str:
+    """Write what the target can run instead, and what to slice afterwards."""
+    if geometry.padding_mode != "zeros":
+        return ""
+    whole = geometry._replace(axes=tuple(map(_uncropped, geometry.axes)))
+    options: Options | None = target.options_for(whole, sized=True)
+    if options is None:
+        return ""
+    steps = []
+    for name, axis in zip(axis_names(len(geometry.axes)), geometry.axes, strict=True):
+        ends = [
+            f"{'drop' if amount > 0 else 'add'} {abs(amount)} at the {end} end"
+            for amount, end in ((axis.lo, "low"), (axis.hi, "high"))
+            if amount
+        ]
+        steps.append(f"axis {name}: {' and '.join(ends) or 'keep all'}")
+    call = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return f"Run {target.name} with {call} and then, before any bias, {'; '.join(steps)}."
+
+
+def _uncropped(axis: Axis) -> Axis:
+    return Axis(axis.small, axis.full, axis.kernel, axis.stride, axis.dilation, 0)
 
 
 def _sizes(argument: str, value: Any) -> tuple[int, ...]:
@@ -248,7 +248,3 @@ def _sizes(argument: str, value: Any) -> tuple[int, ...]:
         fix = "One integer per spatial axis, for example (3,)."
         raise GeometryError(message("convert", argument, rule, shown(sizes), fix=fix))
     return sizes
-
-
-def _convention(argument: str, name: str, function: str) -> Convention:
-    return CONVENTIONS[word(function, argument, name, tuple(CONVENTIONS))]

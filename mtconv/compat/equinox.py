@@ -1,48 +1,32 @@
 """`equinox.nn.ConvTranspose`: channels first, no batch, flipped (C_out, C_in/groups, *k).
 
-With ``K = dilation*(k-1) + 1``, ``q = output_padding`` and ``t = max(K - stride + q, 0)``:
-
-====================  ==========================  ================================
-padding               ``lo``                      size of the result
-====================  ==========================  ================================
-int or pairs (a, b)   ``a``                       ``(n-1)*stride + K - a - b + q``
-"VALID"               ``0``                       ``(n-1)*stride + K + q``
-"SAME"                ``t // 2``                  ``n*stride - q``
-"SAME_LOWER"          ``(t + 1) // 2``            ``n*stride - q``
-====================  ==========================  ================================
-
-``padding_mode="CIRCULAR"`` wraps round, with "SAME" or "SAME_LOWER" and ``q = 0`` only.
+Integers and pairs are what the result is cropped by. ``output_padding`` makes the result
+larger, with "SAME" and "SAME_LOWER" smaller. ``padding_mode="CIRCULAR"`` wraps round, with
+these two words and without ``output_padding`` only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._geometry import (
-    Geometry,
-    cropped,
-    ends,
-    group_count,
-    ints,
-    refuse,
-    same_shape,
-    word,
-)
-from mtconv.compat._kernel import KernelRule
-from mtconv.errors import GeometryError, message
-from mtconv.problem.layout import axis_names
+from mtconv.conventions.arguments import Arguments, Geometry, Ints, Pairs
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 
 __all__ = ["conv_transpose"]
 
+ARRAYS = ("x", "weight", "bias")
 KERNEL = KernelRule("OI*", flip=True, divided="I")
 
-Ints = int | Sequence[int]
 Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
 _FUNCTION = "equinox.nn.ConvTranspose"
+LINK = "https://docs.kidger.site/equinox/api/nn/conv/"
 
 
+@documented("equinox", LINK)
 def conv_transpose(
     x: Any,
     weight: Any,
@@ -79,129 +63,86 @@ def conv_transpose(
         Number of groups.
     padding_mode : str
         "ZEROS" or "CIRCULAR", in any case.
-    algorithm, backend : str, optional
-        As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
         Shape (C_out, *size).
 
-    Raises
-    ------
-    GeometryError, BackendError
-        Where equinox refuses too; the message has equinox's argument names.
-
-    Notes
-    -----
-    Dtypes and costs are those of `mtconv.conv_transpose`.
-
-    References
-    ----------
-    .. [1] https://docs.kidger.site/equinox/api/nn/conv/
-
     Examples
     --------
     >>> conv_transpose([[1, 2]], [[[1, 10, 100]]], stride=2, padding=1)
     array([[ 10, 201,  20]])
     """
-    call = Call(_FUNCTION, KERNEL, ("x", x), ("weight", weight), ("bias", bias), backend)
+    call = FrameworkCall(_FUNCTION, KERNEL, ARRAYS, locals())
     call.arrange(channels_first(call.rank, batched=False))
-    found = geometry(
-        _FUNCTION,
-        call.small,
-        call.taps,
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-    )
-    return call.transposed(found, bias_column=True, algorithm=algorithm)
+    return call.transposed(read, bias_column=True)
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    stride: Ints = 1,
-    padding: Padding = 0,
-    output_padding: Ints = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-    padding_mode: str = "ZEROS",
-) -> Geometry:
+def read(call: Arguments) -> Geometry:
     """Read equinox's options."""
-    rank = len(taps)
-    steps = ints(function, "stride", stride, rank, least=1)
-    spread = ints(function, "dilation", dilation, rank, least=1)
-    extra = ints(function, "output_padding", output_padding, rank, least=0)
-    for name, q, s in zip(axis_names(rank), extra, steps, strict=True):
-        if q >= s:
-            rule = f"must be less than the stride, {s}"
-            raise GeometryError(message(function, "output_padding", rule, q, axis=name))
-    crops = _crops(function, padding, taps, steps, spread, extra)
-    mode = padding_mode.upper() if isinstance(padding_mode, str) else padding_mode
-    word(function, "padding_mode", mode, ("ZEROS", "CIRCULAR"))
-    if mode == "CIRCULAR" and (
-        any(extra) or not isinstance(padding, str) or padding.upper() == "VALID"
-    ):
-        msg = message(
-            function,
+    stride = call.ints("stride", least=1)
+    dilation = call.ints("dilation", least=1)
+    extra = call.ints("output_padding", least=0)
+    call.check_below("output_padding", extra, stride, "must be less than the stride, {}")
+    crops = _crops(call, stride, call.spans(dilation), extra)
+    padding, mode = call["padding"], call["padding_mode"]
+    mode = mode.upper() if isinstance(mode, str) else mode
+    call.word("padding_mode", ("ZEROS", "CIRCULAR"), mode)
+    plain = not isinstance(padding, str) or padding.upper() == "VALID"
+    if mode == "CIRCULAR" and (any(extra) or plain):
+        call.refuse(
             "padding_mode",
             "may be 'CIRCULAR' only with padding 'SAME' or 'SAME_LOWER' and no "
             "output_padding",
             f"padding={padding!r} and output_padding={extra}",
         )
-        raise GeometryError(msg)
-    axes = [
-        cropped(n, k, s, d, lo, hi)
-        for n, k, s, d, (lo, hi) in zip(small, taps, steps, spread, crops, strict=True)
-    ]
-    return Geometry(tuple(axes), group_count(function, "groups", groups), mode.lower())
+    return call.cropped(stride, dilation, crops, call.count("groups"), mode.lower())
 
 
 def _crops(
-    function: str,
-    padding: Padding,
-    taps: tuple[int, ...],
+    call: Arguments,
     stride: tuple[int, ...],
-    dilation: tuple[int, ...],
+    spans: tuple[int, ...],
     extra: tuple[int, ...],
-) -> tuple[tuple[int, int], ...]:
-    rank = len(taps)
-    if isinstance(padding, str):
-        kind = word(function, "padding", padding.upper(), ("SAME", "SAME_LOWER", "VALID"))
-        if kind == "VALID":
-            return tuple((0, -q) for q in extra)
-        found = []
-        for k, s, d, q in zip(taps, stride, dilation, extra, strict=True):
-            total = d * (k - 1) + 1 - s + q
-            lo = (max(total, 0) + (kind == "SAME_LOWER")) // 2
-            found.append((lo, total - lo))
-        return tuple(found)
-    both = ends(function, "padding", padding, rank)
-    return tuple((a, b - q) for (a, b), q in zip(both, extra, strict=True))
+) -> Pairs:
+    if not isinstance(call["padding"], str):
+        both = call.ends("padding")
+        return tuple((a, b - q) for (a, b), q in zip(both, extra, strict=True))
+    words = ("SAME", "SAME_LOWER", "VALID")
+    kind = call.word("padding", words, call["padding"].upper())
+    if kind == "VALID":
+        return tuple((0, -q) for q in extra)
+    totals = [span - s + q for span, s, q in zip(spans, stride, extra, strict=True)]
+    lows = [(max(total, 0) + (kind == "SAME_LOWER")) // 2 for total in totals]
+    return tuple((lo, total - lo) for lo, total in zip(lows, totals, strict=True))
 
 
-def options(found: Geometry) -> dict[str, Any]:
-    """Write a geometry in equinox's options, or refuse."""
-    said: dict[str, Any] = {
-        "stride": tuple(axis.stride for axis in found.axes),
-        "padding": tuple((axis.lo, axis.hi) for axis in found.axes),
-        "output_padding": (0,) * len(found.axes),
-        "dilation": tuple(axis.dilation for axis in found.axes),
-        "groups": found.groups,
-        "padding_mode": found.padding_mode.upper(),
-    }
-    if found.padding_mode == "zeros":
-        return said
-    small = tuple(axis.small for axis in found.axes)
-    taps = tuple(axis.kernel for axis in found.axes)
-    for kind in ("SAME", "SAME_LOWER") * (found.padding_mode == "circular"):
-        said["padding"] = kind
-        if same_shape(geometry("convert", small, taps, **said).axes, found.axes):
-            return said
-    return refuse("equinox", found, "it wraps only with padding SAME or SAME_LOWER")
+def write(geometry: Geometry) -> Iterator[Options]:
+    """Write a geometry in equinox's options."""
+    words = ("SAME", "SAME_LOWER")
+    for padding in words if geometry.padding_mode == "circular" else (geometry.crops,):
+        yield {
+            "stride": geometry.per_axis("stride"),
+            "padding": padding,
+            "output_padding": (0,) * len(geometry.axes),
+            "dilation": geometry.per_axis("dilation"),
+            "groups": geometry.groups,
+            "padding_mode": geometry.padding_mode.upper(),
+        }
+
+
+SIZES = size_rules("""
+    `p` or pairs `(a, b)` | a | (n-1)*s + K - a - b + q
+    | padding=((a, b),), output_padding=q
+    `"VALID"` | 0 | (n-1)*s + K + q | padding="VALID", output_padding=q
+    `"SAME"` | max(K - s + q, 0) // 2 | n*s - q | padding="SAME", output_padding=q
+    `"SAME_LOWER"` | (max(K - s + q, 0) + 1) // 2 | n*s - q
+    | padding="SAME_LOWER", output_padding=q
+    `"SAME"`, `"CIRCULAR"` | max(K - s, 0) // 2 | n*s
+    | padding="SAME", padding_mode="CIRCULAR"
+""")
+DRAWS = draw_rules(
+    "stride: stride, padding: pairs, output_padding: below stride, dilation: dilation",
+)
+LIMIT = "it wraps only with padding SAME or SAME_LOWER"

@@ -2,31 +2,31 @@
 
 Words and pairs are those of `mtconv.compat.jax` without ``use_consistent_padding``: an
 integer ``p`` is the pair ``(p, p)``, which pads the input and so means the opposite of
-torch's. "CIRCULAR" wraps a result of ``n*strides`` elements round, with ``lo = t // 2``,
-or ``(t + 1) // 2`` with ``transpose_kernel``, where ``t = max(K - strides, 0)``.
+torch's. "CIRCULAR" wraps a result of ``n*strides`` elements round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
 from mtconv.compat import jax as lax
-from mtconv.compat._call import Call, channels_last
-from mtconv.compat._geometry import Geometry, ends, flag, ints, refuse, same_shape
-from mtconv.compat._kernel import reshape
-from mtconv.geometry import Axis
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import reshape
 
 __all__ = ["conv_transpose"]
 
+ARRAYS = ("inputs", "kernel", "bias")
 KERNEL = lax.KERNEL
-KERNEL_TRANSPOSED = lax.KERNEL_TRANSPOSED
-
-Ints = int | Sequence[int]
 _FUNCTION = "flax.ConvTranspose"
+LINK = "https://flax.readthedocs.io/en/latest/api_reference/flax.nnx/nn/linear.html"
 
 
+@documented("flax", LINK)
 def conv_transpose(
     inputs: Any,
     kernel: Any,
@@ -58,106 +58,80 @@ def conv_transpose(
         As in flax.
     transpose_kernel : bool
         Whether the kernel is (*k, C_out, C_in) and not flipped.
-    precision : optional
-        As in `mtconv.conv_transpose`.
-    algorithm, backend : str, optional
-        As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
         Shape (*batch, *size, C_out).
 
-    Raises
-    ------
-    GeometryError, BackendError
-        Where flax refuses too; the message has flax's argument names.
-
-    Notes
-    -----
-    Dtypes and costs are those of `mtconv.conv_transpose`.
-
-    References
-    ----------
-    .. [1] https://flax.readthedocs.io/en/latest/api_reference/flax.nnx/nn/linear.html
-
     Examples
     --------
     >>> conv_transpose([[1], [2]], [[[1]], [[10]]], strides=2)[:, 0]
     array([10,  1, 20,  2])
     """
-    transpose_kernel = flag(_FUNCTION, "transpose_kernel", transpose_kernel)
-    rule = KERNEL_TRANSPOSED if transpose_kernel else KERNEL
-    call = Call(
-        _FUNCTION, rule, ("inputs", inputs), ("kernel", kernel), ("bias", bias), backend
-    )
+    return _run(locals())
+
+
+def _run(arguments: dict[str, Any]) -> Any:
+    transposed = Arguments(_FUNCTION, arguments, (), ()).flag("transpose_kernel")
+    rule = lax.KERNEL_TRANSPOSED if transposed else lax.KERNEL
+    call = FrameworkCall(_FUNCTION, rule, ARRAYS, arguments)
     batch = tuple(call.x.shape[: call.x.ndim - call.rank - 1])
     if call.x.ndim <= call.rank:
         call.refuse_dimensions(f"at least {call.rank + 1} dimensions (*space, C_in)")
     if len(batch) > 1:
         call.x = reshape(call.x, (prod(batch), *call.x.shape[len(batch) :]))
     call.arrange(channels_last(call.rank, batched=bool(batch)))
-    found = geometry(
-        _FUNCTION,
-        call.small,
-        call.taps,
-        strides=strides,
-        padding=padding,
-        kernel_dilation=kernel_dilation,
-        transpose_kernel=transpose_kernel,
-    )
-    result = call.transposed(found, algorithm=algorithm, precision=precision)
+    result = call.transposed(read)
     return reshape(result, (*batch, *result.shape[1:])) if len(batch) > 1 else result
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    strides: Ints | None = None,
-    padding: str | int | Sequence[int] | Sequence[tuple[int, int]] = "SAME",
-    kernel_dilation: Ints | None = 1,
-    transpose_kernel: bool = False,
-) -> Geometry:
-    """Read flax's options."""
-    rank = len(taps)
-    steps = ints(function, "strides", 1 if strides is None else strides, rank, least=1)
-    spread = ints(
-        function,
-        "kernel_dilation",
-        1 if kernel_dilation is None else kernel_dilation,
-        rank,
-        least=1,
-    )
-    if isinstance(padding, str) and padding == "CIRCULAR":
-        axes = []
-        for n, k, s, d in zip(small, taps, steps, spread, strict=True):
-            total = max(d * (k - 1) + 1 - s, 0)
-            axes.append(Axis(n, n * s, k, s, d, (total + transpose_kernel) // 2))
-        return Geometry(tuple(axes), padding_mode="circular")
+def read(call: Arguments) -> Geometry:
+    """Read flax's options as jax's, but for what jax does not have."""
+    stride = call.ints("strides", least=1, default=1)
+    dilation = call.ints("kernel_dilation", least=1, default=1)
+    if isinstance(call["padding"], str) and call["padding"] == "CIRCULAR":
+        extra = call.flag("transpose_kernel")
+        lows = [
+            (max(span - s, 0) + extra) // 2
+            for span, s in zip(call.spans(dilation), stride, strict=True)
+        ]
+        bigs = (n * s for n, s in zip(call.small, stride, strict=True))
+        sizes = zip(lows, bigs, strict=True)
+        return call.sized(stride, dilation, sizes, padding_mode="circular")
+    padding = call["padding"]
     if not isinstance(padding, str):
-        padding = ends(function, "padding", padding, rank)
-    return lax.geometry(
-        function, small, taps, strides=steps, padding=padding, rhs_dilation=spread
-    )
+        padding = call.ends("padding")
+    options = {"strides": stride, "padding": padding, "rhs_dilation": dilation}
+    options["use_consistent_padding"] = False
+    return lax.read(Arguments(call.function, options, call.small, call.taps))
 
 
-def options(found: Geometry, *, transpose_kernel: bool = False) -> dict[str, Any]:
-    """Write a geometry in flax's options, or refuse."""
-    if found.groups != 1 or found.padding_mode not in ("zeros", "circular"):
-        refuse("flax", found, "it has no groups")
-    said: dict[str, Any] = {
-        "strides": tuple(axis.stride for axis in found.axes),
-        "kernel_dilation": tuple(axis.dilation for axis in found.axes),
-        "padding": "CIRCULAR",
-        "transpose_kernel": transpose_kernel,
+def write(geometry: Geometry) -> Iterator[Options]:
+    """Write a geometry in flax's options."""
+    options = {
+        "strides": geometry.per_axis("stride"),
+        "kernel_dilation": geometry.per_axis("dilation"),
     }
-    if found.padding_mode == "zeros":
-        said["padding"] = lax.options(found)["padding"]
-        return said
-    small = tuple(axis.small for axis in found.axes)
-    taps = tuple(axis.kernel for axis in found.axes)
-    if not same_shape(geometry("convert", small, taps, **said).axes, found.axes):
-        refuse("flax", found, "its CIRCULAR splits the overlap in another way")
-    return said
+    if geometry.padding_mode == "circular":
+        yield options | {"padding": "CIRCULAR"}
+        return
+    for pairs in lax.write(geometry):
+        yield options | {"padding": pairs["padding"]}
+
+
+SIZES = size_rules("""
+    `"SAME"` | max(K - s, 0) // 2 | n*s | padding="SAME"
+    `"VALID"` | 0 | (n-1)*s + max(K, s) | padding="VALID"
+    pairs `(a, b)` | K - 1 - a | (n-1)*s + a + b - K + 2 | padding=((a, b),)
+    `p` | K - 1 - p | (n-1)*s + 2*p - K + 2 | padding=p
+    `"CIRCULAR"`, wraps round | max(K - s, 0) // 2 | n*s
+    | padding="CIRCULAR", transpose_kernel=False
+    the same, kernel transposed | (max(K - s, 0) + 1) // 2 | n*s
+    | padding="CIRCULAR", transpose_kernel=True
+""")
+DRAWS = draw_rules(
+    "strides: stride, padding: VALID/SAME, kernel_dilation: dilation, "
+    "transpose_kernel: False/True",
+)
+LIMIT = "its CIRCULAR splits the overlap in another way"

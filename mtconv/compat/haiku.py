@@ -1,31 +1,32 @@
 """`haiku.ConvNDTranspose`: jax's call with a kernel (*k, C_out, C_in), still flipped.
 
-Without ``output_shape`` the padding is that of `mtconv.compat.jax`. With it, ``N`` is
-given and ``lo`` is 0 ("VALID") or ``max((n-1)*stride + k - N, 0) // 2`` ("SAME"); the
-input size must then be what a convolution of ``N`` elements has. No dilation, no groups.
+Without ``output_shape`` the padding is that of `mtconv.compat.jax`. With it, the input's
+size must be what a convolution of so many elements has. No dilation, no groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mtconv.compat import jax as lax
-from mtconv.compat._call import Call, channels_first, channels_last
-from mtconv.compat._geometry import Geometry, ints, refuse, word
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_first, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message, shown
-from mtconv.geometry import Axis
-from mtconv.problem.layout import axis_names
 
 __all__ = ["conv_transpose"]
 
+ARRAYS = ("inputs", "w", "b")
 KERNEL = KernelRule("*OI", flip=True)
 
-Ints = int | Sequence[int]
 _FUNCTION = "haiku.ConvNDTranspose"
+LINK = "https://dm-haiku.readthedocs.io/en/latest/api.html"
 
 
+@documented("haiku", LINK)
 def conv_transpose(
     inputs: Any,
     w: Any,
@@ -57,82 +58,47 @@ def conv_transpose(
         "channels_last", "channels_first", or as in "N...C" and "NC...".
     b : array, shape (C_out,), or (C_out, 1, ..., 1) where channels are first
         The parameter ``b``.
-    precision : optional
-        As in `mtconv.conv_transpose`.
-    algorithm, backend : str, optional
-        As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
         Shape (N, *size, C_out) or (*size, C_out); channels first by `data_format`.
 
-    Raises
-    ------
-    GeometryError, BackendError
-        Where haiku refuses too; the message has haiku's argument names.
-
-    Notes
-    -----
-    Dtypes and costs are those of `mtconv.conv_transpose`.
-
-    References
-    ----------
-    .. [1] https://dm-haiku.readthedocs.io/en/latest/api.html#convndtranspose
-
     Examples
     --------
     >>> conv_transpose([[1], [2]], [[[1]], [[10]]], stride=2)[:, 0]
     array([10,  1, 20,  2])
     """
-    call = Call(_FUNCTION, KERNEL, ("inputs", inputs), ("w", w), ("b", b), backend)
-    first = _channels_first(data_format)
+    return _run(locals())
+
+
+def _run(arguments: dict[str, Any]) -> Any:
+    call = FrameworkCall(_FUNCTION, KERNEL, ARRAYS, arguments)
+    first = _channels_first(arguments["data_format"])
     batched = call.batched("(N, *space, C_in), or (N, C_in, *space)")
     call.arrange((channels_first if first else channels_last)(call.rank, batched=batched))
-    found = geometry(
-        _FUNCTION,
-        call.small,
-        call.taps,
-        stride=stride,
-        output_shape=output_shape,
-        padding=padding,
-    )
-    return call.transposed(
-        found, bias_column=first, algorithm=algorithm, precision=precision
-    )
+    return call.transposed(read, bias_column=first)
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    stride: Ints = 1,
-    output_shape: Ints | None = None,
-    padding: str | Sequence[tuple[int, int]] = "SAME",
-) -> Geometry:
+def read(call: Arguments) -> Geometry:
     """Read haiku's options."""
-    rank = len(taps)
-    steps = ints(function, "stride", stride, rank, least=1)
-    if output_shape is None:
-        return lax.geometry(function, small, taps, strides=steps, padding=padding)
-    kind = word(function, "padding", padding, ("VALID", "SAME"))
-    sizes = ints(function, "output_shape", output_shape, rank, least=1)
-    axes = []
-    for name, n, k, s, big in zip(axis_names(rank), small, taps, steps, sizes, strict=True):
-        expected = (big - k + s) // s if kind == "VALID" else -(-big // s)
+    stride, ones = call.ints("stride", least=1), (1,) * call.rank
+    if call["output_shape"] is None:
+        options = {"strides": stride, "padding": call["padding"], "rhs_dilation": None}
+        options["use_consistent_padding"] = False
+        return lax.read(Arguments(call.function, options, call.small, call.taps))
+    same = call.word("padding", ("VALID", "SAME")) == "SAME"
+    bigs, sizes = call.ints("output_shape", least=1), []
+    for axis, n, k, s, big in zip(
+        call.names, call.small, call.taps, stride, bigs, strict=True
+    ):
+        expected = -(-big // s) if same else (big - k + s) // s
         if n != expected:
-            msg = message(
-                function,
-                "output_shape",
-                f"must be a size that the convolution maps to inputs' {n}",
-                f"{big}, which gives {expected}",
-                axis=name,
-            )
-            raise GeometryError(msg)
-        lo = max((n - 1) * s + k - big, 0) // 2 if kind == "SAME" else 0
-        axes.append(Axis(n, big, k, s, 1, lo))
-    return Geometry(tuple(axes))
+            rule = f"must be a size that the convolution maps to inputs' {n}"
+            got = f"{big}, which gives {expected}"
+            call.refuse("output_shape", rule, got, axis=axis)
+        sizes.append((max((n - 1) * s + k - big, 0) // 2 if same else 0, big))
+    return call.sized(stride, ones, sizes)
 
 
 def _channels_first(data_format: str | None) -> bool:
@@ -149,11 +115,28 @@ def _channels_first(data_format: str | None) -> bool:
     raise GeometryError(message(_FUNCTION, "data_format", rule, shown(data_format)))
 
 
-def options(found: Geometry) -> dict[str, Any]:
-    """Write a geometry in haiku's options, or refuse."""
-    if any(axis.dilation != 1 for axis in found.axes):
-        refuse("haiku", found, "it has no dilation")
-    if found.groups != 1 or found.padding_mode != "zeros":
-        refuse("haiku", found, "it has no groups and pads with zeros only")
-    said = lax.options(found)
-    return {"stride": said["strides"], "padding": said["padding"]}
+def write(geometry: Geometry) -> Iterator[Options]:
+    """Write a geometry in haiku's options."""
+    for options in lax.write(geometry):
+        yield {"stride": options["strides"], "padding": options["padding"]}
+
+
+def refusals(geometry: Geometry) -> Iterator[tuple[str, str]]:
+    """Yield that there is no dilation."""
+    if any(axis.dilation != 1 for axis in geometry.axes):
+        fix = "Put dilation - 1 zeros between the taps of the kernel instead."
+        yield "it has no dilation", fix
+
+
+SIZES = size_rules("""
+    `"SAME"` | max(K - s, 0) // 2 | n*s | padding="SAME"
+    `"VALID"` | 0 | (n-1)*s + max(K, s) | padding="VALID"
+    pairs `(a, b)` | K - 1 - a | (n-1)*s + a + b - K + 2 | padding=((a, b),)
+    `output_shape=N`, `"VALID"` | 0 | n = (N - K) // s + 1 | output_shape=N, padding="VALID"
+    `output_shape=N`, `"SAME"` | max((n-1)*s + K - N, 0) // 2 | n = ceil(N / s)
+    | output_shape=N, padding="SAME"
+""")
+DRAWS = draw_rules(
+    "stride: stride, padding: VALID/SAME",
+)
+LIMIT = "its pairs say every crop"

@@ -1,47 +1,34 @@
 """`jax.lax.conv_transpose`: any axis order, the kernel flipped unless told otherwise.
 
-With ``K = rhs_dilation*(k-1) + 1`` and mtconv's ``o = stride*i + dilation*j - lo``:
-
-==============================  ================================  =====================
-padding                         ``lo``                            size of the result
-==============================  ================================  =====================
-"SAME"                          ``0 if K <= s else (K-s) // 2``   ``n*s``
-"VALID"                         ``0``                             ``(n-1)*s + max(K,s)``
-pairs (a, b)                    ``K - 1 - a``                     ``(n-1)*s+a+b-K+2``
-pairs, use_consistent_padding   ``a``                             ``(n-1)*s + K-a-b``
-==============================  ================================  =====================
-
 The kernel is ``(*k, C_in, C_out)`` and flipped; with ``transpose_kernel=True`` it is
-``(*k, C_out, C_in)`` and not flipped. Any other word is handed on to the plain
-convolution, so with strides of 1 it means that convolution's padding.
+``(*k, C_out, C_in)`` and not flipped. Pairs pad the spread input, so that they enlarge the
+result. Any word but "SAME" and "VALID" is handed on to the plain convolution, so with
+strides of 1 it means that convolution's padding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mtconv.compat._call import Call, channels_last
-from mtconv.compat._geometry import (
-    Geometry,
-    cropped,
-    flag,
-    ints,
-    pairs,
-    refuse,
-    word,
-)
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry, Pairs
+from mtconv.conventions.call import FrameworkCall, channels_last
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message, shown
 
 __all__ = ["conv_transpose"]
 
+ARRAYS = ("lhs", "rhs")
 KERNEL = KernelRule("*IO", flip=True)
 KERNEL_TRANSPOSED = KernelRule("*OI")
 
 _FUNCTION = "jax.lax.conv_transpose"
+LINK = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html"
 
 
+@documented("jax", LINK)
 def conv_transpose(
     lhs: Any,
     rhs: Any,
@@ -76,31 +63,16 @@ def conv_transpose(
     transpose_kernel : bool
         Whether the kernel is not flipped, and its channels are the other way round.
     precision : optional
-        As in `mtconv.conv_transpose`.
+        As in `@`.
     preferred_element_type : dtype, optional
         What input and kernel are converted to first.
     use_consistent_padding : bool
         Whether pairs are what the result is cropped by.
-    algorithm, backend : str, optional
-        As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
         Shape (N, *size, C_out), or in the order that `dimension_numbers` says.
-
-    Raises
-    ------
-    GeometryError, BackendError
-        Where jax refuses too; the message has jax's argument names.
-
-    Notes
-    -----
-    Dtypes and costs are those of `mtconv.conv_transpose`.
-
-    References
-    ----------
-    .. [1] https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html
 
     Examples
     --------
@@ -109,114 +81,74 @@ def conv_transpose(
     >>> conv_transpose([[[1], [2]]], [[[1]], [[10]], [[100]]], (2,), "VALID")[0, :, 0]
     array([100,  10, 201,  20,   2])
     """
-    transposed = flag(_FUNCTION, "transpose_kernel", transpose_kernel)
-    rule = KERNEL_TRANSPOSED if transposed else KERNEL
-    lhs_spec, kernel_order, out_spec = _orders(dimension_numbers)
-    call = Call(
-        _FUNCTION, rule, ("lhs", lhs), ("rhs", rhs), backend=backend, order=kernel_order
-    )
-    if dimension_numbers is None:
+    return _run(locals())
+
+
+def _run(arguments: dict[str, Any]) -> Any:
+    options = Arguments(_FUNCTION, arguments, (), ())
+    rule = KERNEL_TRANSPOSED if options.flag("transpose_kernel") else KERNEL
+    numbers = arguments["dimension_numbers"]
+    lhs_spec, kernel_order, out_spec = _orders(numbers)
+    call = FrameworkCall(_FUNCTION, rule, ("lhs", "rhs"), arguments, order=kernel_order)
+    if numbers is None:
         if call.rank > 3:
-            msg = message(
-                _FUNCTION,
-                "dimension_numbers",
-                "must be given for more than three spatial axes",
-                None,
-            )
-            raise GeometryError(msg)
+            rule_text = "must be given for more than three spatial axes"
+            options.refuse("dimension_numbers", rule_text, None)
         lhs_spec = out_spec = channels_last(call.rank)
     call.arrange(lhs_spec, out_spec)
-    if preferred_element_type is not None:
-        call.convert("preferred_element_type", preferred_element_type)
-    found = geometry(
-        _FUNCTION,
-        call.small,
-        call.taps,
-        strides=strides,
-        padding=padding,
-        rhs_dilation=rhs_dilation,
-        use_consistent_padding=use_consistent_padding,
-    )
-    return call.transposed(found, algorithm=algorithm, precision=precision)
+    if arguments["preferred_element_type"] is not None:
+        call.convert("preferred_element_type", arguments["preferred_element_type"])
+    return call.transposed(read)
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    strides: int | Sequence[int] = 1,
-    padding: str | Sequence[tuple[int, int]] = "SAME",
-    rhs_dilation: Sequence[int] | None = None,
-    use_consistent_padding: bool = False,
-    transpose_kernel: bool = False,
-) -> Geometry:
-    """Read jax's options."""
-    del transpose_kernel  # a matter of the kernel alone
-    use_consistent_padding = flag(
-        function, "use_consistent_padding", use_consistent_padding
-    )
-    rank = len(taps)
-    steps = ints(function, "strides", strides, rank, least=1)
-    spread = (1,) * rank
-    if rhs_dilation is not None:
-        spread = ints(function, "rhs_dilation", rhs_dilation, rank, least=1)
-    spans = tuple(d * (k - 1) + 1 for d, k in zip(spread, taps, strict=True))
-    if isinstance(padding, str):
-        crops = _word_crops(function, padding, spans, steps, use_consistent_padding)
-    else:
-        crops = pairs(function, "padding", padding, rank)
-        if not use_consistent_padding:
-            crops = tuple(
-                (span - 1 - a, span - 1 - b)
-                for span, (a, b) in zip(spans, crops, strict=True)
-            )
-    return Geometry(
-        tuple(
-            cropped(n, k, s, d, lo, hi)
-            for n, k, s, d, (lo, hi) in zip(small, taps, steps, spread, crops, strict=True)
-        )
-    )
+def read(call: Arguments) -> Geometry:
+    """Read jax's options; whether the kernel is transposed is a matter of it alone."""
+    consistent = call.flag("use_consistent_padding")
+    stride = call.ints("strides", least=1)
+    dilation = call.ints("rhs_dilation", least=1, default=1)
+    spans = call.spans(dilation)
+    if isinstance(call["padding"], str):
+        return call.cropped(stride, dilation, _words(call, spans, stride, consistent))
+    crops = call.pairs("padding")
+    if not consistent:
+        rows = zip(spans, crops, strict=True)
+        crops = tuple((span - 1 - a, span - 1 - b) for span, (a, b) in rows)
+    return call.cropped(stride, dilation, crops)
 
 
-def options(found: Geometry) -> dict[str, Any]:
-    """Write a geometry in jax's options, or refuse."""
-    if found.padding_mode != "zeros" or found.groups != 1:
-        refuse("jax", found, "it has no groups and pads with zeros only")
-    return {
-        "strides": tuple(axis.stride for axis in found.axes),
-        "padding": tuple(
-            (axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in found.axes
-        ),
-        "rhs_dilation": tuple(axis.dilation for axis in found.axes),
-    }
-
-
-def _word_crops(
-    function: str,
-    padding: str,
-    spans: tuple[int, ...],
-    strides: tuple[int, ...],
-    consistent: bool,
-) -> tuple[tuple[int, int], ...]:
+def _words(
+    call: Arguments, spans: tuple[int, ...], strides: tuple[int, ...], consistent: bool
+) -> Pairs:
     """Return what the words crop, those of the plain convolution included."""
+    padding = call["padding"]
     if padding in ("SAME", "VALID"):
-        lows = [
-            max(span - step, 0) // 2 if padding == "SAME" else 0
-            for span, step in zip(spans, strides, strict=True)
-        ]
         return tuple(
-            (lo, (span - step if padding == "SAME" else min(span - step, 0)) - lo)
-            for lo, span, step in zip(lows, spans, strides, strict=True)
+            word_crops(padding, span - step)
+            for span, step in zip(spans, strides, strict=True)
         )
     if consistent or any(step != 1 for step in strides):
-        word(function, "padding", padding, ("SAME", "VALID"))
-    kind = word(function, "padding", padding.upper(), ("SAME", "VALID", "SAME_LOWER"))
+        call.word("padding", ("SAME", "VALID"))
+    kind = call.word("padding", ("SAME", "VALID", "SAME_LOWER"), padding.upper())
     if kind == "VALID":
         return tuple((span - 1, span - 1) for span in spans)
     # The plain convolution pads (span-1)//2 before and span//2 after, or the other way.
     ends = ((span // 2, (span - 1) // 2) for span in spans)
     return tuple((hi, lo) if kind == "SAME_LOWER" else (lo, hi) for lo, hi in ends)
+
+
+def word_crops(word: str, excess: int) -> tuple[int, int]:
+    """Return the crops of "SAME" or "VALID"; ``excess`` is ``K - stride``."""
+    lo = max(excess, 0) // 2 if word == "SAME" else 0
+    return lo, (excess if word == "SAME" else min(excess, 0)) - lo
+
+
+def write(geometry: Geometry) -> Iterator[Options]:
+    """Write a geometry in jax's options."""
+    yield {
+        "strides": geometry.per_axis("stride"),
+        "padding": tuple((a.extent - 1 - a.lo, a.extent - 1 - a.hi) for a in geometry.axes),
+        "rhs_dilation": geometry.per_axis("dilation"),
+    }
 
 
 def _orders(
@@ -251,3 +183,17 @@ def _permutation(name: str, spec: str, channels: str, kernel: str) -> tuple[int,
         )
         raise GeometryError(msg)
     return tuple(spec.index(letter) for letter in (*channels, *space))
+
+
+SIZES = size_rules("""
+    `"SAME"` | max(K - s, 0) // 2 | n*s | padding="SAME"
+    `"VALID"` | 0 | (n-1)*s + max(K, s) | padding="VALID"
+    pairs `(a, b)` | K - 1 - a | (n-1)*s + a + b - K + 2 | padding=((a, b),)
+    pairs, `use_consistent_padding` | a | (n-1)*s + K - a - b
+    | padding=((a, b),), use_consistent_padding=True
+""")
+DRAWS = draw_rules(
+    "strides: stride, padding: VALID/SAME, rhs_dilation: dilation, "
+    "transpose_kernel: False/True",
+)
+LIMIT = "its pairs say every crop"

@@ -7,15 +7,16 @@ transposed array, so ``T`` is the matrix of the transposed kernel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.compat._geometry import Geometry, cropped, ints, refuse
-from mtconv.compat._kernel import KernelRule
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message
 from mtconv.matrix import build_csr
 from mtconv.planning.plan import MAX_ELEMENTS
@@ -24,9 +25,11 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["convmtx2"]
 
+ARRAYS = ("H",)
 KERNEL = KernelRule("*")
 
 _FUNCTION = "matlab.convmtx2"
+LINK = "https://www.mathworks.com/help/images/ref/convmtx2.html"
 
 
 def convmtx2(H: Any, m: int | Sequence[int], n: int | None = None) -> Any:
@@ -72,37 +75,40 @@ def convmtx2(H: Any, m: int | Sequence[int], n: int | None = None) -> Any:
         raise GeometryError(message(_FUNCTION, "H", rule, kernel.ndim))
     check_sizes(_FUNCTION, "H", kernel.shape, ("'H'", "'W'"))
     if n is None:
-        m, n = ints(_FUNCTION, "m", m, 2, least=1)
-    found = geometry(_FUNCTION, (), kernel.shape, m=m, n=n)
-    entries = prod(kernel.shape) * prod(axis.small for axis in found.axes)
+        m, n = Arguments(_FUNCTION, {"m": m}, (), kernel.shape).ints("m", least=1)
+    geometry = read(Arguments(_FUNCTION, {"m": m, "n": n}, (), kernel.shape))
+    entries = prod(kernel.shape) * prod(geometry.per_axis("small"))
     if entries > MAX_ELEMENTS:
         rule = f"must not lead to more than 2**47 = {MAX_ELEMENTS} entries"
         raise GeometryError(message(_FUNCTION, "m", rule, f"{entries} entries"))
-    spec = ConvSpec(found.axes[::-1])
+    spec = ConvSpec(geometry.axes[::-1])
     from mtconv.backends._sparse import as_csr_array
 
     flat = np.ascontiguousarray(kernel.T)[None, None]
     return as_csr_array(build_csr(_FUNCTION, "conv_transpose", spec, flat))
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    m: Any,
-    n: Any,
-) -> Geometry:
-    """Read the sizes; ``small`` is what they say."""
-    del small
-    sizes = (*ints(function, "m", m, 1, least=1), *ints(function, "n", n, 1, least=1))
-    axes = [cropped(size, k, 1, 1, 0, 0) for size, k in zip(sizes, taps, strict=True)]
-    return Geometry(tuple(axes))
+def read(call: Arguments) -> Geometry:
+    """Read the sizes, which are those of the input."""
+    sizes = tuple(_size(call, name) for name in ("m", "n"))
+    ones = (1,) * len(sizes)
+    call = Arguments(call.function, call.options, sizes, call.taps)
+    return call.cropped(ones, ones, ((0, 0),) * len(sizes))
 
 
-def options(found: Geometry) -> dict[str, Any]:
-    """Write a geometry as sizes, or refuse."""
-    plain = Geometry(tuple(cropped(a.small, a.kernel, 1, 1, 0, 0) for a in found.axes))
-    if plain != found or len(found.axes) != 2:
-        refuse("matlab", found, "convmtx2 has two axes, stride 1 and no padding")
-    return dict(zip("mn", (axis.small for axis in found.axes), strict=True))
+def _size(call: Arguments, name: str) -> int:
+    size = call.count(name) if call[name] is not None else 0
+    return size or call.refuse(name, "must be a size of the images", None)
+
+
+def write(geometry: Geometry) -> Iterator[Options]:
+    """Write a geometry as sizes."""
+    if len(geometry.axes) == 2:
+        yield dict(zip("mn", geometry.per_axis("small"), strict=True))
+
+
+SIZES = size_rules("""
+    `convmtx2(H, m, n)`, columns first | 0 | n + k - 1 | m=n, n=n
+""")
+DRAWS = draw_rules("m: first size, n: last size")
+LIMIT = "convmtx2 has two axes, stride 1 and no padding"

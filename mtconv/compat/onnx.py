@@ -1,41 +1,31 @@
 """The operator `ConvTranspose` of ONNX: channels first, kernels (C_in, C_out/groups, *k).
 
-With ``K = dilations*(k-1) + 1`` and ``q = output_padding``. Where a size ``N`` is given or
-follows, the total crop is ``t = (n-1)*strides + K + q - N``:
-
-===========================  =========================  ===============================
-attributes                   ``lo``                     size of the result
-===========================  =========================  ===============================
-pads (NOTSET)                ``pads[axis]``             ``(n-1)*s + K + q - both pads``
-auto_pad VALID               ``0``                      ``(n-1)*s + K + q``
-SAME_UPPER                   ``max(t, 0) // 2``         ``n*s``
-SAME_LOWER                   ``(max(t, 0) + 1) // 2``   ``n*s``
-output_shape, SAME_UPPER     ``max(t, 0) // 2``         as given
-output_shape, otherwise      ``(max(t, 0) + 1) // 2``   as given
-===========================  =========================  ===============================
+Where a size is given or follows, the larger half of the crop is at the high end for
+SAME_UPPER and otherwise at the low end. Attributes may be bytes, lists and arrays, as
+`onnx.helper.get_attribute_value` returns them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse, word
-from mtconv.compat._kernel import KernelRule
-from mtconv.errors import GeometryError, message
-from mtconv.geometry import Axis
-from mtconv.problem.layout import axis_names
-from mtconv.problem.options import freeze_sizes
+from mtconv.conventions.arguments import Arguments, Geometry
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
 
 __all__ = ["ConvTranspose"]
 
+ARRAYS = ("X", "W", "B")
 KERNEL = KernelRule("IO*", divided="O")
+LINK = "https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"
 
-_FUNCTION = "onnx.ConvTranspose"
 _AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
+@documented("the operator's text", LINK)
 def ConvTranspose(
     X: Any,
     W: Any,
@@ -76,132 +66,117 @@ def ConvTranspose(
         What the result is cropped by: all low ends, then all high ends.
     strides : sequence of int, optional
         One per spatial axis.
-    algorithm, backend : str, optional
-        As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
         Shape (N, C_out, *size).
 
-    Raises
-    ------
-    GeometryError, BackendError
-        Where the operator's text refuses; the message has ONNX's names.
-
-    Notes
-    -----
-    Dtypes and costs are those of `mtconv.conv_transpose`.
-
-    References
-    ----------
-    .. [1] https://onnx.ai/onnx/operators/onnx__ConvTranspose.html
-
     Examples
     --------
     >>> ConvTranspose([[[1, 2]]], [[[1, 10, 100]]], strides=[2], output_shape=[4])
     array([[[ 10, 102,  20, 200]]])
     """
-    call = Call(_FUNCTION, KERNEL, ("X", X), ("W", W), ("B", B), backend)
+    call = FrameworkCall("onnx.ConvTranspose", KERNEL, ARRAYS, locals())
     call.arrange(channels_first(call.rank))
-    taps = _ints(_FUNCTION, "kernel_shape", kernel_shape, call.taps, least=1)
-    if taps != call.taps:
-        rule = f"must be W's own, {call.taps}"
-        raise GeometryError(message(_FUNCTION, "kernel_shape", rule, taps))
-    found = geometry(
-        _FUNCTION,
-        call.small,
-        call.taps,
-        auto_pad=auto_pad,
-        dilations=dilations,
-        group=group,
-        output_padding=output_padding,
-        output_shape=output_shape,
-        pads=pads,
-        strides=strides,
-    )
-    return call.transposed(found, cropping="pads", grouping="group", algorithm=algorithm)
+    return call.transposed(read, cropping="pads", grouping="group")
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    auto_pad: str | bytes = "NOTSET",
-    dilations: Sequence[int] | None = None,
-    group: int = 1,
-    output_padding: Sequence[int] | None = None,
-    output_shape: Sequence[int] | None = None,
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
-) -> Geometry:
+def read(call: Arguments) -> Geometry:
     """Read the attributes of a node."""
-    rank = len(taps)
-    steps = _ints(function, "strides", strides, (1,) * rank, least=1)
-    spread = _ints(function, "dilations", dilations, (1,) * rank, least=1)
-    extra = _ints(function, "output_padding", output_padding, (0,) * rank, least=0)
-    for name, q, s, d in zip(axis_names(rank), extra, steps, spread, strict=True):
-        if q >= max(s, d):
-            rule = f"must be less than the larger of stride and dilation, {max(s, d)}"
-            raise GeometryError(message(function, "output_padding", rule, q, axis=name))
+    ones = (1,) * call.rank
+    stride, dilation = (_ints(call, name, 1, ones) for name in ("strides", "dilations"))
+    extra = _ints(call, "output_padding", 0, (0,) * call.rank)
+    rule = "must be less than the larger of stride and dilation, {}"
+    call.check_below("output_padding", extra, map(max, stride, dilation), rule)
+    taps = _ints(call, "kernel_shape", 1, call.taps)
+    if taps != call.taps:
+        call.refuse("kernel_shape", f"must be W's own, {call.taps}", taps)
+    auto_pad = call["auto_pad"]
     if isinstance(auto_pad, bytes):  # as the attribute of a node has it
         auto_pad = auto_pad.decode("latin-1")
-    auto_pad = word(function, "auto_pad", auto_pad, _AUTO_PADS)
-    ends = _ints(function, "pads", pads, (0,) * (2 * rank), least=0)
-    if auto_pad != "NOTSET" and any(ends):
+    auto_pad, pads = call.word("auto_pad", _AUTO_PADS, auto_pad), _pads(call)
+    if auto_pad != "NOTSET" and any(pads):
         rule = f"must be left out with auto_pad={auto_pad!r}"
-        raise GeometryError(message(function, "pads", rule, ends))
-    sizes = _sizes(function, output_shape, rank)
+        call.refuse("pads", rule, pads)
+    groups, sizes = call.count("group"), _sizes(call)
     if sizes is None and auto_pad.startswith("SAME"):
-        sizes = tuple(n * s for n, s in zip(small, steps, strict=True))
-    axes = []
-    for a, (n, k, s, d, q) in enumerate(
-        zip(small, taps, steps, spread, extra, strict=True)
+        sizes = tuple(n * s for n, s in zip(call.small, stride, strict=True))
+    if sizes is None:
+        ends = zip(pads[: call.rank], pads[call.rank :], extra, strict=True)
+        return call.cropped(stride, dilation, [(a, b - q) for a, b, q in ends], groups)
+    upper, rows = auto_pad == "SAME_UPPER", []
+    for n, span, s, q, size in zip(
+        call.small, call.spans(dilation), stride, extra, sizes, strict=True
     ):
-        if sizes is None:
-            axes.append(cropped(n, k, s, d, ends[a], ends[a + rank] - q))
-            continue
-        total = max((n - 1) * s + d * (k - 1) + 1 + q - sizes[a], 0)
-        lo = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
-        axes.append(Axis(n, sizes[a], k, s, d, lo))
-    return Geometry(tuple(axes), group_count(function, "group", group))
+        total = max((n - 1) * s + span + q - size, 0)
+        rows.append(((total + (not upper)) // 2, size))
+    return call.sized(stride, dilation, rows, groups)
 
 
 def _ints(
-    function: str, argument: str, value: Any, default: tuple[int, ...], *, least: int
+    call: Arguments, name: str, least: int, default: tuple[int, ...]
 ) -> tuple[int, ...]:
     """Read a list attribute; one that is absent or empty has its default."""
-    frozen = default if value is None else freeze_sizes(function, argument, value)
-    if frozen == ():
+    if call[name] is None or call.frozen(name) == ():
         return default
-    return ints(function, argument, frozen, len(default), least=least)
+    return call.ints(name, least=least)
 
 
-def _sizes(function: str, output_shape: Any, rank: int) -> tuple[int, ...] | None:
+def _pads(call: Arguments) -> tuple[int, ...]:
+    """Read the pads: all low ends, then all high ends."""
+    count = 2 * call.rank
+    pads = (0,) * count if call["pads"] is None else call.frozen("pads")
+    if isinstance(pads, int) or len(pads) not in (0, count):
+        rule = f"must have {count} integers: the low end of every axis, then the high ends"
+        fix = f"For 1 at every end write pads={[1] * count}."
+        call.refuse("pads", rule, pads, fix=fix)
+    if pads and min(pads) < 0:
+        call.refuse("pads", "must be at least 0", min(pads))
+    return pads or (0,) * count
+
+
+def _sizes(call: Arguments) -> tuple[int, ...] | None:
     """Read the sizes of the result, whether batch and channels come first or not."""
-    if output_shape is None:
+    if call["output_shape"] is None:
         return None
-    frozen = freeze_sizes(function, "output_shape", output_shape)
-    if isinstance(frozen, tuple) and len(frozen) == rank + 2:
+    frozen = call.frozen("output_shape")
+    if isinstance(frozen, tuple) and len(frozen) == call.rank + 2:
         frozen = frozen[2:]
-    return ints(function, "output_shape", frozen, rank, least=1)
+    return call.ints("output_shape", least=1, value=frozen)
 
 
-def options(found: Geometry) -> dict[str, Any]:
+def write(geometry: Geometry) -> Iterator[Options]:
     """Write a geometry in explicit pads, which no runtime can read in another way."""
-    lows = [axis.lo for axis in found.axes]
-    extra = [max(-axis.hi, 0) for axis in found.axes]
-    if found.padding_mode != "zeros" or min(lows) < 0:
-        refuse("onnx", found, "it pads with zeros only and its pads are not negative")
-    # The standard has less than the dilation too, which onnxruntime does not run.
-    if any(q >= axis.stride for axis, q in zip(found.axes, extra, strict=True)):
-        refuse("onnx", found, "its output_padding is less than the stride")
-    return {
+    yield {
         "auto_pad": "NOTSET",
-        "strides": [axis.stride for axis in found.axes],
-        "dilations": [axis.dilation for axis in found.axes],
-        "group": found.groups,
-        "pads": [*lows, *(max(axis.hi, 0) for axis in found.axes)],
-        "output_padding": extra,
+        "strides": list(geometry.per_axis("stride")),
+        "dilations": list(geometry.per_axis("dilation")),
+        "group": geometry.groups,
+        "pads": [*geometry.per_axis("lo"), *(max(hi, 0) for _, hi in geometry.crops)],
+        "output_padding": [max(-hi, 0) for _, hi in geometry.crops],
     }
+
+
+def refusals(geometry: Geometry) -> Iterator[tuple[str, str]]:
+    """Yield what onnxruntime does not run, though the standard has it."""
+    if any(-axis.hi >= axis.stride for axis in geometry.axes):
+        yield "its output_padding is less than the stride", ""
+
+
+SIZES = size_rules("""
+    `pads`, `q < max(s, dilation)` | a | (n-1)*s + K - a - b + q
+    | pads=[a, b], output_padding=[q]
+    `auto_pad="VALID"` | 0 | (n-1)*s + K + q | auto_pad="VALID", output_padding=[q]
+    `SAME_UPPER` | max(K - s + q, 0) // 2 | n*s | auto_pad="SAME_UPPER", output_padding=[q]
+    `SAME_LOWER` | (max(K - s + q, 0) + 1) // 2 | n*s
+    | auto_pad="SAME_LOWER", output_padding=[q]
+    `output_shape=N`, `SAME_UPPER` | max((n-1)*s + K - N, 0) // 2 | N
+    | output_shape=[N], auto_pad="SAME_UPPER"
+    `output_shape=N`, otherwise | (max((n-1)*s + K - N, 0) + 1) // 2 | N | output_shape=[N]
+""")
+DRAWS = draw_rules(
+    "strides: stride, dilations: dilation, pads: pads, output_padding: below stride",
+    "strides: stride, dilations: dilation, auto_pad: VALID/SAME_UPPER/SAME_LOWER",
+)
+LIMIT = "its pads are not negative"

@@ -6,23 +6,24 @@ numbers are (low, high) pairs from the last axis to the first: (left, right, top
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from mtconv.compat._call import Call, channels_first
-from mtconv.compat._geometry import Geometry, cropped, group_count, ints, refuse
-from mtconv.compat._kernel import KernelRule
-from mtconv.problem.options import freeze_sizes
+from mtconv.conventions.arguments import ANY, Arguments, Geometry, Ints
+from mtconv.conventions.call import FrameworkCall, channels_first
+from mtconv.conventions.documented import documented
+from mtconv.conventions.framework import Options, draw_rules, size_rules
+from mtconv.conventions.kernel import KernelRule
+from mtconv.problem.axes import check_magnitude
 
 __all__ = ["conv_transpose2d"]
 
+ARRAYS = ("x", "weight", "bias")
 KERNEL = KernelRule("IO*", divided="O")
-
-Ints = int | Sequence[int]
-_FUNCTION = "tinygrad.conv_transpose2d"
-_ANY = -(2**62)  # paddings may be negative
+LINK = "https://docs.tinygrad.org/tensor/ops/"
 
 
+@documented("tinygrad", LINK)
 def conv_transpose2d(
     x: Any,
     weight: Any,
@@ -52,90 +53,54 @@ def conv_transpose2d(
         What the result is cropped by: one, one per axis, or (left, right, top, bottom).
     output_padding : int or sequence of int
         As in tinygrad, of any size.
-    algorithm, backend : str, optional
-        As in `mtconv.conv_transpose`.
 
     Returns
     -------
     array
         Shape (N, C_out, *size).
 
-    Raises
-    ------
-    GeometryError, BackendError
-        If shapes or options do not fit; the message has tinygrad's argument names.
-
-    Notes
-    -----
-    Dtypes and costs are those of `mtconv.conv_transpose`.
-
-    References
-    ----------
-    .. [1] https://docs.tinygrad.org/tensor/ops/
-
     Examples
     --------
     >>> conv_transpose2d([[[1, 2]]], [[[1, 10, 100]]], stride=2, padding=(1, 0))
     array([[[ 10, 102,  20, 200]]])
     """
-    call = Call(_FUNCTION, KERNEL, ("x", x), ("weight", weight), ("bias", bias), backend)
+    call = FrameworkCall("tinygrad.conv_transpose2d", KERNEL, ARRAYS, locals())
     call.arrange(channels_first(call.rank))
-    found = geometry(
-        _FUNCTION,
-        call.small,
-        call.taps,
-        groups=groups,
-        stride=stride,
-        dilation=dilation,
-        padding=padding,
-        output_padding=output_padding,
-    )
-    return call.transposed(found, algorithm=algorithm)
+    return call.transposed(read)
 
 
-def geometry(
-    function: str,
-    small: tuple[int, ...],
-    taps: tuple[int, ...],
-    *,
-    groups: int = 1,
-    stride: Ints = 1,
-    dilation: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-) -> Geometry:
+def read(call: Arguments) -> Geometry:
     """Read tinygrad's options."""
-    rank = len(taps)
-    frozen = freeze_sizes(function, "padding", padding)
-    if isinstance(frozen, tuple) and len(frozen) == 2 * rank:
-        both = ints(function, "padding", padding, 2 * rank, least=_ANY)
-        crops = tuple(zip(both[-2::-2], both[::-2], strict=True))
+    call.no_words("padding", "tinygrad")
+    padding = call.frozen("padding")
+    if isinstance(padding, tuple) and len(padding) == 2 * call.rank:
+        check_magnitude(call.function, "padding", padding)
+        crops = tuple(zip(padding[-2::-2], padding[::-2], strict=True))
     else:
-        amounts = ints(function, "padding", padding, rank, least=_ANY)
-        crops = tuple((p, p) for p in amounts)
-    axes = [
-        cropped(n, k, s, d, lo, hi - q)
-        for n, k, s, d, q, (lo, hi) in zip(
-            small,
-            taps,
-            ints(function, "stride", stride, rank, least=1),
-            ints(function, "dilation", dilation, rank, least=1),
-            ints(function, "output_padding", output_padding, rank, least=0),
-            crops,
-            strict=True,
-        )
-    ]
-    return Geometry(tuple(axes), group_count(function, "groups", groups))
+        crops = tuple((p, p) for p in call.ints("padding", least=ANY))
+    stride, dilation = call.ints("stride", least=1), call.ints("dilation", least=1)
+    extra = call.ints("output_padding", least=0)
+    crops = tuple((lo, hi - q) for (lo, hi), q in zip(crops, extra, strict=True))
+    return call.cropped(stride, dilation, crops, call.count("groups"))
 
 
-def options(found: Geometry) -> dict[str, Any]:
-    """Write a geometry in tinygrad's options, or refuse."""
-    if found.padding_mode != "zeros":
-        refuse("tinygrad", found, "it pads with zeros only")
-    crops = [(axis.lo, axis.hi) for axis in reversed(found.axes)]
-    return {
-        "groups": found.groups,
-        "stride": tuple(axis.stride for axis in found.axes),
-        "dilation": tuple(axis.dilation for axis in found.axes),
-        "padding": tuple(amount for pair in crops for amount in pair),
+def write(geometry: Geometry) -> Iterator[Options]:
+    """Write a geometry in tinygrad's options."""
+    yield {
+        "groups": geometry.groups,
+        "stride": geometry.per_axis("stride"),
+        "dilation": geometry.per_axis("dilation"),
+        "padding": tuple(crop for pair in geometry.crops[::-1] for crop in pair),
     }
+
+
+SIZES = size_rules("""
+    `padding=p` | p | (n-1)*s + K - 2*p + q | padding=p, output_padding=q
+    `padding=(left, right, top, ...)` | a | (n-1)*s + K - a - b + q
+    | padding=(a, b), output_padding=q
+""")
+DRAWS = draw_rules(
+    "stride: stride, dilation: dilation, padding: pairs from the last, "
+    "output_padding: extra",
+)
+LIMIT = "its pairs say every crop"

@@ -59,6 +59,19 @@ class Canvas:
         collection.set_gid(name)
         self.axes.add_collection(collection)
 
+    def dash(self, name: str, place: Place, cells: Iterable[Cell]) -> None:
+        """Draw a dashed outline around cells that output padding adds."""
+        collection = PatchCollection(
+            [_square(place(cell)) for cell in cells],
+            facecolors="none",
+            edgecolors=self.theme.mark,
+            linewidths=2.2,
+            linestyles=(0, (2.5, 1.5)),
+            zorder=4,
+        )
+        collection.set_gid(name)
+        self.axes.add_collection(collection)
+
     def number(
         self,
         place: Place,

@@ -71,6 +71,7 @@ class Layout(ABC):
         canvas.fill("big", self.big, inside, fill)
         canvas.fill("kernel", self.kernel, taps, lambda j: theme.phase(scene.tap_phase(j)))
         canvas.hatch("padding", self.big, beside)
+        canvas.dash("output-padding", self.big, scene.added())
         canvas.number(self.kernel, taps, digits)
         repeated = {cell: scene.source(cell) for cell in beside}
         copies = {cell: source for cell, source in repeated.items() if source is not None}
@@ -171,21 +172,22 @@ class Rows(Layout):
 
 
 class Grids(Layout):
-    """Two axes: input on the left, result on the right, kernel below the small side."""
+    """Two axes: kernel, input and result from left to right."""
 
     def __init__(self, scene: Scene) -> None:
         rows, columns = scene.small
         taps_down, taps_across = scene.kernel
         tall, wide = (len(line.shown) for line in scene.lines)
-        super().__init__(scene, max(columns, taps_across) + wide)
-        narrow = max(columns, taps_across, 2 * self.unit)
+        super().__init__(scene, columns + taps_across + wide)
+        # A caption is about two cells wide.
+        narrow = max(columns, 2 * self.unit)
+        beside = max(taps_across, 2 * self.unit) + self.unit
         gap = 2.0 * self.unit
         self._top = 0.9 * self.unit
-        self._kernel_top = self._top + rows + 1.2 * self.unit
-        self._small_left = 0.1 + (wide + gap if self.forward else 0)
-        self._big_left = 0.1 + (0 if self.forward else narrow + gap)
-        self.width = narrow + gap + wide + 0.2
-        self.height = max(self._kernel_top + taps_down, self._top + tall) + 0.2
+        self._small_left = 0.1 + beside + (wide + gap if self.forward else 0)
+        self._big_left = 0.1 + beside + (0 if self.forward else narrow + gap)
+        self.width = beside + narrow + gap + wide + 0.2
+        self.height = self._top + max(rows, taps_down, tall) + 0.2
 
     def small(self, cell: Cell) -> Point:
         """Place a small cell."""
@@ -200,17 +202,17 @@ class Grids(Layout):
 
     def kernel(self, tap: Cell) -> Point:
         """Place a tap; the gaps of a dilated kernel show in the marks."""
-        return self._small_left + tap[1] + 0.5, self._kernel_top + tap[0] + 0.5
+        return 0.1 + tap[1] + 0.5, self._top + tap[0] + 0.5
 
     def draw_labels(self, canvas: Canvas) -> None:
         """Name the grids."""
         names = ("result", "input") if self.forward else ("input", "result")
-        for left, down, name in (
-            (self._small_left, self._top, names[0]),
-            (self._big_left, self._top, names[1]),
-            (self._small_left, self._kernel_top, "kernel"),
+        for left, name in (
+            (self._small_left, names[0]),
+            (self._big_left, names[1]),
+            (0.1, "kernel"),
         ):
-            canvas.caption(left, down - 0.4 * self.unit, name)
+            canvas.caption(left, self._top - 0.4 * self.unit, name)
 
     def draw_taps(self, canvas: Canvas) -> list[list[Any]]:
         """Mark, for each small cell, where its taps are, with the number of each."""

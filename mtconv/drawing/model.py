@@ -127,6 +127,19 @@ class Scene:
         """Big cells that at least one tap reaches."""
         return {tap.big for tap in self.taps}
 
+    def added(self) -> list[tuple[int, ...]]:
+        """List the big cells that output padding adds; a convolution has none."""
+        if self.form == "conv":
+            return []
+        return [
+            cell
+            for cell in np.ndindex(*self.big)
+            if any(
+                o >= line.axis.big - line.added
+                for o, line in zip(cell, self.lines, strict=True)
+            )
+        ]
+
     @property
     def matrix_shape(self) -> tuple[int, int]:
         """Rows and columns of the matrix: cells of the result and of the input."""

@@ -21,18 +21,21 @@ def overlap_figure(spec: ConvSpec, theme: Theme) -> Figure:
     """Draw the counts as an image with their numbers, advice below."""
     counts = np.atleast_2d(overlap_of(spec))
     rows, columns = counts.shape
-    inches = min(0.4, _WIDEST / max(rows, columns))
     advice = overlap_advice(spec)
     if len(advice) == 2:
         both = [f"both axes {advice[0]}"]
         apart = [f"rows {advice[0]}", f"columns {advice[1]}"]
         advice = both if advice[0] == advice[1] else apart
-    width = max(columns * inches, 0.082 * max(map(len, advice)), 3.0) + 0.3
+    words = max(0.082 * max(map(len, advice)), 3.0)
+    # Cells grow until the map is as wide as the words below it.
+    inches = min(_WIDEST / max(rows, columns), max(0.4, words / columns))
+    width = max(columns * inches, words) + 0.3
     size = (width, rows * inches + 0.7 + 0.24 * len(advice))
     figure = Figure(figsize=size, facecolor=theme.ground)
     how: dict[str, Any] = {"color": theme.ink, "va": "center"}
     place = (0.15 / width, 1 - 0.25 / size[1])
-    figure.text(*place, "taps that meet in each cell", size=12, weight="bold", **how)
+    title = "taps that reach each element of the result"
+    figure.text(*place, title, size=12, weight="bold", **how)
     for number, line in enumerate(advice):
         down = 0.24 * (len(advice) - number - 0.5) + 0.05
         figure.text(0.15 / width, down / size[1], line, size=9.5, **how)

@@ -19,8 +19,9 @@ class Theme:
 
     Parameters
     ----------
-    ground, ink, edge, faint : str
-        Background, text and marks, outlines of cells, and what should step back.
+    ground, ink, edge, faint, mark : str
+        Background, text, outlines of cells, what should step back, and outlines on the
+        colours of phases.
     blend : float
         Share of the phase colours in the fill of a cell; the rest is white.
     """
@@ -29,6 +30,7 @@ class Theme:
     ink: str
     edge: str
     faint: str
+    mark: str
     blend: float
 
     def phase(self, number: int) -> tuple[float, float, float]:
@@ -44,10 +46,20 @@ class Theme:
 
 THEMES = {
     "light": Theme(
-        ground="#ffffff", ink="#1b1f24", edge="#57606a", faint="#9aa3ad", blend=0.65
+        ground="#ffffff",
+        ink="#1b1f24",
+        edge="#57606a",
+        faint="#9aa3ad",
+        mark="#1b1f24",
+        blend=0.65,
     ),
     "dark": Theme(
-        ground="#131416", ink="#ffffff", edge="#626b76", faint="#6b7480", blend=0.85
+        ground="#131416",
+        ink="#ffffff",
+        edge="#626b76",
+        faint="#6b7480",
+        mark="#000000",
+        blend=0.85,
     ),
 }
 

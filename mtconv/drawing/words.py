@@ -57,6 +57,8 @@ def _axis(line: Line, form: str) -> list[str]:
     if borders:
         first += "; " + ", ".join(borders)
     lines = [first]
+    if form == "conv_transpose" and line.added:
+        lines.append(f"dashed: {line.added} more by output padding")
     if line.cut:
         lines.append(f"drawn: the first {line.axis.small} of {axis.small} cells")
     if 1 < axis.stride <= _COUNTS:

@@ -12,7 +12,7 @@ from mtconv import geometry
 from mtconv.backends.dispatch import backend_name
 from mtconv.errors import BackendError, message, shown
 from mtconv.explaining.explanation import SIDES, AxisFacts, Explanation
-from mtconv.planning.choose import Candidate, choose_algorithm
+from mtconv.planning.choose import Candidate, choose_algorithm, support_of
 from mtconv.planning.plan import Plan, make_plan
 from mtconv.problem.axes import MOST_LISTED, AxisResolver
 from mtconv.problem.build import Problem, batch_size, problem, result_shape
@@ -88,7 +88,7 @@ def explain(
     solved = "conv" if form == "conv" else "conv_transpose"
     found = problem(solved, first, second, frozen)
     batch = batch_size(found, first)
-    plan = make_plan(form, found, batch, kind, algorithm, backend)
+    plan = make_plan(form, found, first, kind, algorithm, backend)
     sides = (first, second, result_shape(solved, found, first))
     shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(
@@ -96,10 +96,11 @@ def explain(
         kind,
         shapes,
         _axes(frozen, found, form),
-        _candidates(plan, batch, kind, algorithm),
+        _candidates(plan, batch),
         batch * plan.spec.multiply_adds,
         itemsize * sum(map(prod, shapes.values())),
         _workspace(plan, batch, itemsize),
+        _accelerator(plan, batch),
     )
 
 
@@ -148,18 +149,24 @@ def _taps_of_phases(axis: geometry.Axis) -> tuple[int, ...]:
     return (*(phase.taps for phase in live), *([0] if geometry.has_holes(axis) else []))
 
 
-def _candidates(
-    plan: Plan, batch: int, dtype: str, algorithm: str
-) -> tuple[Candidate, ...]:
-    """Rank the algorithms; one that the caller named comes first, whatever its rank."""
-    rule = algorithm if algorithm == "exact" else "auto"
-    ranked = choose_algorithm(plan.spec, plan.form, batch, dtype, plan.backend, rule)
-    if algorithm == rule:
-        return ranked
-    named = [c for c in ranked if c.algorithm == algorithm]
-    others = [c for c in ranked if c.algorithm != algorithm]
-    cost = named[0].cost if named else None
-    return (Candidate(algorithm, cost, "named by the caller"), *others)
+def _candidates(plan: Plan, batch: int) -> tuple[Candidate, ...]:
+    """Rank the algorithms; what a caller named comes first, or what stands in for it."""
+    problem = (plan.spec, plan.form, batch, plan.dtype, plan.backend)
+    requested = choose_algorithm(*problem, plan.requested)
+    if plan.requested in ("auto", "exact"):
+        return requested
+    ranked = choose_algorithm(*problem, "auto")
+    costs = {candidate.algorithm: candidate.cost for candidate in ranked}
+    first = requested[0]._replace(cost=costs.get(plan.algorithm))
+    return (first, *(c for c in ranked if c.algorithm != first.algorithm))
+
+
+def _accelerator(plan: Plan, batch: int) -> Candidate | None:
+    """Return what a backend that compiles for GPUs and TPUs takes there."""
+    if support_of(plan.backend).accelerator is None:
+        return None
+    problem = (plan.spec, plan.form, batch, plan.dtype, plan.backend, plan.requested)
+    return choose_algorithm(*problem, accelerator=True)[0]
 
 
 def _workspace(plan: Plan, batch: int, itemsize: int) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtconv.explaining.formatting import bytes_text, count_text, seconds_text, table
-from mtconv.planning.choose import Candidate
+from mtconv.planning.candidate import CONDITIONS, Candidate
 from mtconv.planning.plan import Plan
 
 __all__ = ["SIDES", "AxisFacts", "Explanation"]
@@ -73,6 +73,9 @@ class Explanation:
         Bytes of the two arguments and the result together.
     workspace : int or None
         Bytes needed beside them at most; None where the array library decides.
+    accelerator : Candidate or None
+        What a backend that compiles for GPUs and TPUs takes there, with the reason; None
+        for the others.
     """
 
     plan: Plan
@@ -83,6 +86,7 @@ class Explanation:
     multiply_adds: int
     array_bytes: int
     workspace: int | None
+    accelerator: Candidate | None = None
 
     @property
     def result(self) -> tuple[int, ...]:
@@ -109,12 +113,22 @@ class Explanation:
         )
 
     def _fallback_text(self) -> str:
-        if not self.plan.fallback:
-            return ""
-        return (
-            f"\n  {self.plan.fallback} for infinite values, NaN of the kernel, "
-            "and whole numbers too large for it"
-        )
+        """Say in which dtype the call is computed, and what its values can change."""
+        plan, lines = self.plan, []
+        if plan.computing != plan.dtype:
+            lines.append(f"computed in {plan.computing}")
+        before = (plan.algorithm, plan.computing)
+        for condition, algorithm, computing in plan.fallbacks:
+            words = [algorithm] if algorithm != before[0] else []
+            words += [f"in {computing}"] if computing != before[1] else []
+            lines.append(f"{' '.join(words)} for {CONDITIONS[condition]}")
+            before = (algorithm, computing)
+        if self.accelerator is not None:
+            name, _, reason = self.accelerator
+            lines.append(f"on GPUs and TPUs {name}, {reason}")
+        if plan.backend == "dask":
+            lines.append("blocks are problems of their own, and have plans of their own")
+        return "".join(f"\n  {line}" for line in lines)
 
     def _axis_table(self) -> str:
         names = ("n", "N", "k", "stride", "dilation", "lo", "hi")
@@ -166,7 +180,10 @@ class Explanation:
                 for axis in self.axes
             ],
             "algorithm": self.plan.algorithm,
+            "computing": self.plan.computing,
             "fallback": self.plan.fallback or None,
+            "fallbacks": [fallback._asdict() for fallback in self.plan.fallbacks],
+            "accelerator": self.accelerator and self.accelerator.algorithm,
             "candidates": [
                 {
                     "algorithm": name,

@@ -10,13 +10,12 @@ from __future__ import annotations
 from itertools import accumulate
 from math import prod
 from operator import mul
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.errors import BackendError, message
+from mtconv.matrix.memory import check_memory
 from mtconv.matrix.rows import AxisRows, Rows, axis_rows
 from mtconv.spec import ConvSpec
 
@@ -26,9 +25,6 @@ Array = NDArray[Any]
 
 # Blocks are doubled up to this many entries before they are repeated in one go.
 _CHUNK = 2048
-
-# Bytes that need no look at the memory available, which costs as much as a small matrix.
-_SMALL = 2**24
 
 
 class Csr(NamedTuple):
@@ -96,7 +92,9 @@ def build_csr(function: str, form: str, spec: ConvSpec, w: Array) -> Csr:
         If the matrix needs more memory than the machine has available.
     """
     layout = _layout(form, spec)
-    _check_memory(function, layout, w.dtype.itemsize)
+    fix = "Apply the map without its matrix, for example with backend='numpy'."
+    needed = layout.nbytes(w.dtype.itemsize)
+    check_memory(function, "kernel", layout.entries, needed, fix)
     weights = _weights(form, spec, layout, w)
     index = layout.index_dtype
     channels, per = layout.row_channels, layout.per_channel
@@ -258,31 +256,3 @@ def _repeat(array: Array, start: int, length: int, times: int, step: int) -> Non
 def _strides(sizes: list[int]) -> list[int]:
     """Elements that one step along each axis moves, and before them those of all."""
     return list(accumulate(sizes[::-1], mul, initial=1))[::-1]
-
-
-def _check_memory(function: str, layout: _Layout, itemsize: int) -> None:
-    needed = layout.nbytes(itemsize)
-    if needed < _SMALL:
-        return
-    available = _available_memory()
-    if available is not None and needed > available:
-        msg = message(
-            function,
-            "kernel",
-            "must lead to a matrix that fits into the memory available, "
-            f"{available / 2**30:.1f} GiB",
-            f"{layout.entries} entries, which take {needed / 2**30:.1f} GiB",
-            fix="Apply the map without its matrix, for example with backend='numpy'.",
-        )
-        raise BackendError(msg)
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines)
-    available = fields.get("MemAvailable")
-    return None if available is None else int(available.split()[0]) * 1024

@@ -7,6 +7,7 @@ from math import prod, sqrt
 from typing import Any, NamedTuple
 
 from mtconv.compat import torch
+from mtconv.conventions.arguments import Arguments, Geometry
 from mtconv.errors import GeometryError, message
 from mtconv.problem.axes import check_groups
 from mtconv.problem.layout import axis_names
@@ -53,26 +54,15 @@ class TorchOptions(NamedTuple):
             raise GeometryError(msg)
         taps = tuple(kernel_size)
         check_groups(_FUNCTION, groups, in_channels=in_channels, out_channels=out_channels)
-        found = torch.geometry(
-            _FUNCTION,
-            (1,) * len(taps),
-            taps,
-            stride=stride,
-            padding=padding,
-            output_padding=output_padding,
-            dilation=dilation,
-        )
-        said = torch.options(found)
-        return cls(
-            in_channels,
-            out_channels,
-            taps,
-            said["stride"],
-            said["padding"],
-            said["output_padding"],
-            groups,
-            said["dilation"],
-        )
+        options = {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+            "groups": groups,
+        }
+        (written,) = torch.write(_read(options, (1,) * len(taps), taps))
+        return cls(in_channels, out_channels, taps, **written)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -91,8 +81,20 @@ class TorchOptions(NamedTuple):
         extra = self.output_padding
         if output_size is not None:
             extra = self._extra(tuple(x.shape[-len(self.kernel_size) :]), output_size)
-        options = (self.stride, self.padding, extra, self.groups, self.dilation)
-        return torch.transposed(len(self.kernel_size), x, weight, bias, options)
+        arrays = {"input": x, "weight": weight, "bias": bias}
+        options = self._options(output_padding=extra)
+        run = {"algorithm": "auto", "backend": None}
+        rank = len(self.kernel_size)
+        return torch.transposed(_FUNCTION, rank, arrays | options | run)
+
+    def _options(self, output_padding: tuple[int, ...]) -> dict[str, Any]:
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "output_padding": output_padding,
+            "groups": self.groups,
+            "dilation": self.dilation,
+        }
 
     def _extra(self, small: tuple[int, ...], size: Sequence[int]) -> tuple[int, ...]:
         """Return the output padding that gives this size, as torch's layers do."""
@@ -101,14 +103,8 @@ class TorchOptions(NamedTuple):
         if len(size) not in (rank, rank + 1, rank + 2):
             rule = f"must have {rank} spatial sizes"
             raise GeometryError(message(_FUNCTION, "output_size", rule, tuple(size)))
-        natural = torch.geometry(
-            _FUNCTION,
-            small,
-            self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-        )
+        options = self._options(output_padding=(0,) * rank)
+        natural = _read(options, small, self.kernel_size)
         extra = tuple(N - axis.big for N, axis in zip(wanted, natural.axes, strict=True))
         for name, q, axis in zip(axis_names(rank), extra, natural.axes, strict=True):
             if not 0 <= q < axis.stride:
@@ -121,3 +117,9 @@ class TorchOptions(NamedTuple):
                 )
                 raise GeometryError(msg)
         return extra
+
+
+def _read(
+    options: dict[str, Any], small: tuple[int, ...], taps: tuple[int, ...]
+) -> Geometry:
+    return torch.read(Arguments(_FUNCTION, options, small, taps))

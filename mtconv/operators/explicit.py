@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from mtconv.backends.dispatch import backend_for
+from mtconv.operators.single import ArrayMap
 from mtconv.spec import ConvSpec
 
-__all__ = ["Explicit", "How"]
+__all__ = ["Explicit"]
 
 
-class How(NamedTuple):
-    """The way to compute: what calls take besides arrays and geometry."""
-
-    backend: str | None
-    algorithm: str
-    precision: Any
-
-
-class Explicit:
+class Explicit(ArrayMap):
     """A kernel, a spec, the way to compute, and which of the two maps: `form`."""
 
     form: str
     kernel: Any
     spec: ConvSpec
-    how: How
 
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value.
@@ -61,7 +50,7 @@ class Explicit:
         from mtconv.operators.spectrum import operator_norm
 
         function = f"{type(self).__name__}.norm"
-        return operator_norm(function, self.spec, np.asarray(self.kernel), tol)
+        return operator_norm(function, self.spec, self._in_numpy(), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -93,7 +82,7 @@ class Explicit:
         """
         from mtconv.operators.formats import sparse_matrix
 
-        return sparse_matrix(self.form, self.spec, np.asarray(self.kernel), format, order)
+        return sparse_matrix(self.form, self.spec, self._in_numpy(), format, order)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the kernel's library, zeros and all.
@@ -113,6 +102,4 @@ class Explicit:
         """
         from mtconv.operators.formats import dense_matrix
 
-        dense = dense_matrix(self.form, self.spec, np.asarray(self.kernel))
-        engine = backend_for(type(self).__name__, self.how.backend, kernel=self.kernel)
-        return engine.asarray(type(self).__name__, "kernel", dense)
+        return self._native(dense_matrix(self.form, self.spec, self._in_numpy()))

@@ -15,7 +15,16 @@ from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import check_word
 from mtconv.spec import ConvSpec
 
-__all__ = ["FORMATS", "dense_matrix", "sparse_matrix"]
+__all__ = [
+    "FORMATS",
+    "canonical_kernel",
+    "check_format",
+    "dense_matrix",
+    "formatted",
+    "raveled",
+    "sparse_matrix",
+    "stored",
+]
 
 Array = NDArray[Any]
 
@@ -26,8 +35,7 @@ _FUNCTION = "to_sparse"
 
 def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: str) -> Any:  # noqa: A002
     """Build the matrix of an operator on raveled arrays, in the spec's layout."""
-    format = check_word(_FUNCTION, "format", format, FORMATS)  # noqa: A001
-    order = check_word(_FUNCTION, "order", order, ("C", "F"))
+    format, order = check_format(format, order)  # noqa: A001
     from scipy import sparse
 
     w = canonical_kernel(spec, kernel)
@@ -45,6 +53,22 @@ def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: 
     return matrix if format == "csr" else matrix.asformat(format)
 
 
+def check_format(format: str, order: str) -> tuple[str, str]:  # noqa: A002
+    """Check the words of `to_sparse`."""
+    return (
+        check_word(_FUNCTION, "format", format, FORMATS),
+        check_word(_FUNCTION, "order", order, ("C", "F")),
+    )
+
+
+def formatted(matrix: Any, format: str) -> Any:  # noqa: A002
+    """Bring a matrix in compressed sparse rows into a format."""
+    matrix.sum_duplicates()
+    if format == "bcoo":
+        return _bcoo(Csr(matrix.data, matrix.indices, matrix.indptr, matrix.shape))
+    return matrix if format == "csr" else matrix.asformat(format)
+
+
 def dense_matrix(form: str, spec: ConvSpec, kernel: Array) -> Array:
     """Build the matrix with its zeros."""
     built = build_csr("to_dense", form, spec, canonical_kernel(spec, kernel))
@@ -59,10 +83,15 @@ def canonical_kernel(spec: ConvSpec, kernel: Array) -> Array:
     arrangement = _arrangements(spec)[1]
     if arrangement.order is not None:
         kernel = kernel.transpose(arrangement.order)
-    dtype = kernel.dtype.newbyteorder("=")
+    return stored(kernel.reshape(spec.kernel_shape))
+
+
+def stored(array: Array) -> Array:
+    """Convert to a dtype that matrices have."""
+    dtype = array.dtype.newbyteorder("=")
     if dtype.name in ("float16", "bfloat16"):
         dtype = np.dtype(np.float32)
-    return kernel.reshape(spec.kernel_shape).astype(dtype, copy=False)
+    return array.astype(dtype, copy=False)
 
 
 def _arrangements(spec: ConvSpec) -> tuple[Arrangement, Arrangement]:
@@ -94,15 +123,15 @@ def _reordered(built: Csr, form: str, spec: ConvSpec, order: str) -> Csr:
     big = (*((spec.big_channels,) if data.channels else ()), *spec.big)
     rows, columns = (big, small) if form == "conv_transpose" else (small, big)
     place = np.empty(built.shape[1], built.indices.dtype)
-    place[_raveled(columns, data, order)] = np.arange(built.shape[1])
+    place[raveled(columns, data, order)] = np.arange(built.shape[1])
     matrix = csr_array((built.data, place[built.indices], built.indptr), shape=built.shape)[
-        _raveled(rows, data, order)
+        raveled(rows, data, order)
     ]
     matrix.sort_indices()
     return Csr(matrix.data, matrix.indices, matrix.indptr, built.shape)
 
 
-def _raveled(shape: tuple[int, ...], data: Arrangement, order: str) -> Array:
+def raveled(shape: tuple[int, ...], data: Arrangement, order: str) -> Array:
     """Return the canonical place of each element of the user's raveled array."""
     places = np.arange(prod(shape)).reshape(shape)
     if data.inverse is not None:

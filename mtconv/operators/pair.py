@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.operators.base import Operator
-from mtconv.operators.explicit import How
+from mtconv.operators.single import How
 from mtconv.problem.options import IntOrInts, Padding, freeze
 
 __all__ = ["Conv", "ConvTranspose"]
@@ -47,8 +47,11 @@ class Conv(Operator):
     Notes
     -----
     SciPy's iterative solvers, pylops and lineax take it. Under JAX it is a pytree whose
-    leaf is the kernel, as soon as an operator is made or applied with JAX imported. Sums,
-    multiples and products are those of `scipy.sparse.linalg.aslinearoperator`.
+    leaf is the kernel, as soon as an operator is made or applied with JAX imported.
+
+    ``A + B``, ``A - B``, ``-A``, ``2 * A``, ``A / 2``, ``A @ B``, `mtconv.vstack` and
+    `mtconv.hstack` are operators with all its members. A NumPy kernel without `backend`
+    follows the other operators. Where shapes differ by axes of length 1 only, they fit.
 
     Accuracy is that of `mtconv.conv`: on NumPy, where `auto` takes the FFT in float64, the
     error of an element is below ``2**-44`` times the product of the norms of the padded x

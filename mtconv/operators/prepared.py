@@ -25,8 +25,8 @@ class Preparing(Backend, Protocol):
     def prepare(self, plan: Plan, kernel: Any) -> Any:
         """Keep a kernel, and what `run_prepared` makes of it."""
 
-    def run_prepared(self, prepared: Any, data: Any) -> Any:
-        """Execute the plan of a prepared kernel on an array."""
+    def run_prepared(self, plan: Plan, prepared: Any, data: Any) -> Any:
+        """Execute a plan like the one that the kernel was prepared for."""
 
 
 def apply_prepared(
@@ -46,4 +46,4 @@ def apply_prepared(
     )
     if plan not in made:
         made[plan] = preparing.prepare(plan, kernel)
-    return preparing.run_prepared(made[plan], batch)
+    return preparing.run_prepared(plan, made[plan], batch)

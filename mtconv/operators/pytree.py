@@ -17,9 +17,9 @@ _registered: set[type] = set()
 def register(cls: type[Any]) -> None:
     """Register a class of operators once JAX has been imported.
 
-    The kernel is the leaf; spec and way to compute are static. What comes back is not
-    checked: transformations put tracers and placeholders where the kernel was. A kernel of
-    NumPy is on its way into JAX, which would cut off integers without a word.
+    Its `leaves` are arrays and operators; its other parts are static. What comes back is
+    not checked: transformations put tracers and placeholders where the arrays were. An
+    array of NumPy is on its way into JAX, which would cut off integers without a word.
     """
     if cls in _registered or "jax" not in sys.modules:
         return
@@ -33,8 +33,9 @@ def register(cls: type[Any]) -> None:
     )
 
 
-def _flatten(operator: Any) -> tuple[tuple[Any], tuple[Any, ...]]:
-    kernel = operator.kernel
-    if isinstance(kernel, np.ndarray) and kernel.dtype.kind in "iu":
-        load("jax").asarray(type(operator).__name__, "kernel", kernel)
-    return (kernel,), (operator.spec, operator.how)
+def _flatten(operator: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    leaves = operator._values(operator.leaves)
+    for name, leaf in zip(operator.leaves, leaves, strict=True):
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "iu":
+            load("jax").asarray(type(operator).__name__, name, leaf)
+    return leaves, operator._values(operator.static)

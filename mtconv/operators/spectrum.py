@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import inf, prod, sqrt
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
 from mtconv.operators.formats import canonical_kernel
+from mtconv.operators.linear import LinearMap
 from mtconv.spec import ConvSpec
 
-__all__ = ["operator_norm"]
+__all__ = ["check_tolerance", "in_double", "lanczos_norm", "operator_norm"]
 
 Array = NDArray[Any]
 
@@ -29,11 +31,8 @@ _FEW = 8
 
 def operator_norm(function: str, spec: ConvSpec, kernel: Array, tol: float) -> float:
     """Largest singular value of the matrix, the same for both operators of a spec."""
-    _check_tolerance(function, tol)
-    dtype = np.complex128 if kernel.dtype.kind == "c" else np.float64
-    with np.errstate(over="ignore"):  # longdouble has more range
-        w = canonical_kernel(spec, kernel).astype(dtype)
-    _check_finite(function, w)
+    check_tolerance(function, tol)
+    w = in_double(function, "kernel", canonical_kernel(spec, kernel))
     if spec.small_channels is None:
         spec = replace(spec, small_channels=1, big_channels=1)
     spec = replace(spec, layout=None, kernel_layout=None)
@@ -49,7 +48,7 @@ def operator_norm(function: str, spec: ConvSpec, kernel: Array, tol: float) -> f
     return scale * _iterated_norm(spec, w, tol)
 
 
-def _check_tolerance(function: str, tol: object) -> None:
+def check_tolerance(function: str, tol: object) -> None:
     """Check that a tolerance is a finite number of at least 0."""
     number = isinstance(tol, Real) and not isinstance(tol, (bool, np.timedelta64))
     if not number or not 0 <= tol < inf:  # type: ignore[operator]
@@ -58,17 +57,22 @@ def _check_tolerance(function: str, tol: object) -> None:
         raise ValueError(message(function, "tol", rule, got, fix="For example 1e-8."))
 
 
-def _check_finite(function: str, w: Array) -> None:
+def in_double(function: str, argument: str, array: Array) -> Array:
+    """Convert to double precision, and refuse elements that are not finite in it."""
+    dtype = np.complex128 if array.dtype.kind == "c" else np.float64
+    with np.errstate(over="ignore"):  # longdouble has more range
+        w = array.astype(dtype)
     bad = int(w.size - np.count_nonzero(np.isfinite(w)))
     if bad:
         msg = message(
             function,
-            "kernel",
+            argument,
             "must be finite in double precision",
             f"{bad} of {w.size} elements NaN or infinite",
             fix="A matrix with such elements has no largest singular value.",
         )
         raise ValueError(msg)
+    return w
 
 
 def _is_block_circulant(spec: ConvSpec) -> bool:
@@ -119,13 +123,34 @@ def _iterated_norm(spec: ConvSpec, w: Array, tol: float) -> float:
     def gram(v: Array) -> Array:
         return back(there(v.reshape(v.size // size, *shape), w), w.conj()).reshape(v.shape)  # type: ignore[no-any-return]
 
+    return _root_of_largest(gram, size, w.dtype, tol)
+
+
+def lanczos_norm(operator: LinearMap, tol: float) -> float:
+    """Iterate on the smaller Gram matrix of an operator of NumPy in double precision."""
+    rows, columns = operator.shape
+    there, back = (operator, operator.H) if columns <= rows else (operator.H, operator)
+
+    def gram(v: Array) -> Array:
+        if v.ndim == 2:
+            return back.matmat(there.matmat(v))  # type: ignore[no-any-return]
+        return back.matvec(there.matvec(v))  # type: ignore[no-any-return]
+
+    dtype = np.dtype(np.complex128 if operator.dtype.kind == "c" else np.float64)
+    return _root_of_largest(gram, min(rows, columns), dtype, tol)
+
+
+def _root_of_largest(
+    gram: Callable[[Array], Array], size: int, dtype: np.dtype[Any], tol: float
+) -> float:
+    """Root of the largest eigenvalue of a matrix without negative ones."""
     if size <= _FEW:
-        return sqrt(np.linalg.eigvalsh(gram(np.eye(size, dtype=w.dtype)))[-1])
+        return sqrt(max(np.linalg.eigvalsh(gram(np.eye(size, dtype=dtype)))[-1], 0.0))
     from scipy.sparse.linalg import LinearOperator, eigsh
 
-    operator = LinearOperator((size, size), matvec=gram, dtype=w.dtype)
-    start = np.random.default_rng(0).standard_normal(size).astype(w.dtype)
+    operator = LinearOperator((size, size), matvec=gram, dtype=dtype)
+    start = np.random.default_rng(0).standard_normal(size).astype(dtype)
     if not gram(start).any():  # no tap meets a cell
         return 0.0
     largest = eigsh(operator, k=1, which="LA", v0=start, tol=tol, return_eigenvectors=False)
-    return sqrt(largest[0])
+    return sqrt(max(largest[0], 0.0))

@@ -1,4 +1,4 @@
-"""One algorithm on a ladder, and what is known of algorithms before costs."""
+"""One algorithm that is considered, and what is known of algorithms before costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mtconv.planning.cost import Cost
 
-__all__ = ["FLOATING", "INEXACT", "Candidate"]
+__all__ = ["CONDITIONS", "FLOATING", "INEXACT", "Candidate", "Fallback", "computing_dtype"]
 
 # Not exact on integer-valued arrays: errors are relative to the largest element.
 INEXACT = frozenset({"fft"})
@@ -21,6 +21,14 @@ FLOATING = {
     "complex128": 16,
 }
 
+# What about the values of a call makes a backend leave the planned algorithm.
+CONDITIONS = {
+    "spectra": "infinite values, NaN of the kernel, and whole numbers too large for it",
+    "infinite kernel": "infinite values and NaN of the kernel",
+    "infinite x": "infinite values and NaN of x",
+    "sums": "integers whose sums may be 2**53 or more",
+}
+
 
 class Candidate(NamedTuple):
     """One algorithm that was considered: its cost, and why it was or was not taken."""
@@ -28,3 +36,16 @@ class Candidate(NamedTuple):
     algorithm: str
     cost: Cost | None
     reason: str
+
+
+class Fallback(NamedTuple):
+    """What computes a call instead, if its values meet a condition of `CONDITIONS`."""
+
+    condition: str
+    algorithm: str
+    computing: str
+
+
+def computing_dtype(dtype: str) -> str:
+    """Return the dtype in which sums of a result's dtype are formed: half in single."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype

@@ -1,25 +1,78 @@
-"""Which algorithm `auto` takes, and why: one ladder for each backend that has a choice."""
+"""What each backend has, and which algorithm a call takes: one row for each backend."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from mtconv.errors import BackendError
 from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
 from mtconv.planning.ladders import jax, numpy, torch
+from mtconv.planning.support import LONG, NUMBERS, Support
+from mtconv.problem.options import PADDING_MODES
 from mtconv.spec import ConvSpec
 
-__all__ = ["AVAILABLE", "FLOATING", "INEXACT", "Candidate", "choose_algorithm"]
+__all__ = ["DECLARED", "FLOATING", "INEXACT", "Candidate", "choose_algorithm", "support_of"]
 
-# What each backend has, in order of preference where costs tie.
-AVAILABLE = {
-    "numpy": numpy.ALGORITHMS,
-    "jax": jax.ALGORITHMS,
-    "sparse": ("native",),
-    "torch": torch.ALGORITHMS,
-    "dask": numpy.ALGORITHMS,  # of its blocks
-    "cupy": ("polyphase",),
-    "array_api": ("polyphase",),
+
+def _complete(
+    algorithms: tuple[str, ...], dtypes: tuple[str, ...] = NUMBERS, **choices: Any
+) -> Support:
+    """Declare a backend that has all maps, options and ranks."""
+    return Support(
+        algorithms,
+        dtypes,
+        bias=True,
+        groups=True,
+        padding_modes=PADDING_MODES,
+        **choices,
+    )
+
+
+_NUMPY = _complete(
+    numpy.ALGORITHMS,
+    (*NUMBERS, *LONG),
+    ladder=numpy.rank,
+    stand_in=numpy.stand_in,
+    precautions=numpy.precautions,
+)
+
+
+# A row for each row of `BACKENDS` in mtconv/backends/dispatch.py.
+DECLARED = {
+    "numpy": _NUMPY,
+    "jax": _complete(
+        jax.ALGORITHMS,
+        (*NUMBERS, "int4", "uint4"),
+        ladder=jax.rank,
+        accelerator=jax.rank_on_accelerator,
+    ),
+    "sparse": _complete(("native",), (*NUMBERS, *LONG)),
+    "torch": _complete(
+        torch.ALGORITHMS, torch.DTYPES, ladder=torch.rank, stand_in=torch.stand_in
+    ),
+    "dask": _NUMPY,  # of its blocks
+    "cupy": _complete(("polyphase",)),
+    "array_api": _complete(("polyphase",), (*NUMBERS, *LONG)),
 }
 
-_LADDERS = {"numpy": numpy.rank, "jax": jax.rank, "torch": torch.rank, "dask": numpy.rank}
+
+def support_of(backend: str) -> Support:
+    """Return what a backend declares.
+
+    Raises
+    ------
+    BackendError
+        If it declares nothing, so that nothing is known to work.
+    """
+    support = DECLARED.get(backend)
+    if support is None:
+        msg = (
+            f"The {backend} backend of mtconv does not declare what it supports. Register "
+            "it with mtconv.backends.register, or add its `Support` to `DECLARED` in "
+            "mtconv/planning/choose.py."
+        )
+        raise BackendError(msg)
+    return support
 
 
 def choose_algorithm(
@@ -29,15 +82,27 @@ def choose_algorithm(
     dtype: str = "float32",
     backend: str = "numpy",
     algorithm: str = "auto",
+    *,
+    accelerator: bool = False,
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of a backend for one problem; the first one is taken.
 
     An algorithm that the user names is taken; a backend with one algorithm takes it;
-    otherwise the backend's ladder decides, without the inexact ones for "exact".
+    otherwise the backend's ladder decides, without the inexact ones for "exact". Backends
+    that compile for GPUs and TPUs may have another ladder for an ``accelerator``. Where an
+    algorithm cannot do a problem, another one stands in for it.
     """
+    support = support_of(backend)
+    ladder = support.accelerator if accelerator else support.ladder
+    ranked: tuple[Candidate, ...]
     if algorithm not in ("auto", "exact"):
-        return (Candidate(algorithm, None, "named by the caller"),)
-    if backend not in _LADDERS:
-        only = AVAILABLE[backend][0]
-        return (Candidate(only, None, "the only algorithm of this backend"),)
-    return _LADDERS[backend](spec, form, batch, dtype, exact=algorithm == "exact")
+        ranked = (Candidate(algorithm, None, "named by the caller"),)
+    elif ladder is None:
+        only = support.algorithms[0]
+        ranked = (Candidate(only, None, "the only algorithm of this backend"),)
+    else:
+        ranked = tuple(ladder(spec, form, batch, dtype, exact=algorithm == "exact"))
+    instead = support.stand_in(spec, batch, dtype, ranked[0].algorithm)
+    if instead is None:
+        return ranked
+    return (instead, *(c for c in ranked if c.algorithm != instead.algorithm))

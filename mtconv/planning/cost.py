@@ -11,26 +11,10 @@ from math import log2, prod
 from typing import NamedTuple
 
 from mtconv import geometry
+from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate"]
-
-# What packing an element of the kernel for polyphase costs, in strided moves; for wide
-# strides, in moves on long runs.
-PACK = 4
-WIDE_PACK = 2
-# How much dearer than those of gemm the moves of rows for all taps of an axis were measured
-# to be.
-ROWS = 1.6
-# What one more product to be added to a result costs, in moves of its elements.
-SUMS = 4
-# Terms that one product sums at most where long sums are made of shorter ones.
-CHAIN = 128
-# A product of few rows is only read and written.
-FEW_ROWS = 4
-# A product with a thin inner dimension waits for its result: it costs as if it were so
-# much deeper.
-THIN = 24
 
 
 class Rates(NamedTuple):
@@ -101,7 +85,7 @@ def estimate(
 
 def _product(multiply_adds: float, depth: int, rows: int, rates: Rates) -> float:
     """Seconds of a matrix product; a thin one waits for its result's memory."""
-    thin = 1 + THIN / max(depth, 1) + FEW_ROWS / max(rows, 1)
+    thin = 1 + tuning.THIN / max(depth, 1) + tuning.FEW_ROWS / max(rows, 1)
     return multiply_adds / rates.gemm * thin
 
 
@@ -140,9 +124,8 @@ def _gathered(spec: ConvSpec, work: _Work, columns: float, rates: Rates) -> floa
     """Seconds to gather columns of y for a convolution."""
     last = spec.axes[-1]
     short = _short(work.row, rates)
-    if (
-        last.kernel > last.stride > 1 and last.stride <= 8
-    ):  # by phase: strided once, then side by side
+    if last.kernel > last.stride > 1 and last.stride <= tuning.MOST_PHASES:
+        # By phase: strided once, then side by side.
         return work.y * rates.strided * short + columns * rates.element * short
     each = rates.element if last.stride == 1 else rates.strided
     # With wide strides every element comes from a cache line of its own.
@@ -151,30 +134,55 @@ def _gathered(spec: ConvSpec, work: _Work, columns: float, rates: Rates) -> floa
 
 
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
-    products = work.columns * work.small
-    wide = spec.axes[-1].stride >= 16 and all(axis.dilation == 1 for axis in spec.axes)
-    if not work.transposed and not wide:
+    if not work.transposed:
         return _rows(spec, work, itemsize, rates)
-    counts = [{phase.taps for phase in geometry.live_phases(a)} for a in spec.axes]
-    # Phases with as many taps share their copies of x.
-    copies, depth = prod(map(sum, counts)), prod(max(c, default=0) for c in counts)
+    copies, depth = _phase_copies(spec)
     short = _short(work.row, rates)
     chunks = 1 + work.y * itemsize / rates.block
-    rows = work.share * work.live if work.transposed else work.small
-    if not wide:
-        moving = copies * work.x * 3 * rates.element
-        moving += work.kernel * PACK * rates.strided
-        moving += work.y * (rates.element + rates.strided) * short
-        if work.live == 1:  # long sums are made of shorter ones
-            moving += work.y * SUMS * rates.element * (work.small * depth // CHAIN)
-        operations = (4 * work.live + 2 * copies) * chunks
-    elif work.transposed:
-        moving = work.kernel * rates.element * WIDE_PACK
-        moving += work.y * rates.strided * _short(spec.axes[-1].stride, rates)
-        operations = 8 * copies * chunks
+    moving = copies * work.x * 3 * rates.element
+    moving += work.kernel * tuning.PACK_MOVES * rates.strided
+    moving += work.y * (rates.element + rates.strided) * short
+    if work.live == 1:  # long sums are made of shorter ones
+        pieces = work.small * depth // tuning.CHAIN
+        moving += work.y * tuning.SUM_MOVES * rates.element * pieces
+    operations = (4 * work.live + 2 * copies) * chunks
+    return _phase_cost(work, itemsize, rates, depth, copies, moving, operations)
+
+
+def _subpixel(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    """Polyphase whose copies move runs of a whole stride."""
+    copies, depth = _phase_copies(spec)
+    last = spec.axes[-1]
+    if work.transposed:
+        moving = work.kernel * rates.element * tuning.SUBPIXEL_PACK_MOVES
+        moving += work.y * rates.strided * _short(last.stride, rates)
+        operations = 8 * copies * (1 + work.y * itemsize / rates.block)
     else:
-        moving = work.columns * 2 * rates.element * _short(spec.axes[-1].kernel, rates)
+        moving = work.columns * 2 * rates.element * _short(last.kernel, rates)
         operations = 8 * (1 + work.columns * itemsize / rates.block)
+    return _phase_cost(work, itemsize, rates, depth, copies, moving, operations)
+
+
+def _phase_copies(spec: ConvSpec) -> tuple[int, int]:
+    """Count the copies of x that phases read, shared where they have as many taps.
+
+    Also return the taps of the phase that has most.
+    """
+    counts = [{phase.taps for phase in geometry.live_phases(a)} for a in spec.axes]
+    return prod(map(sum, counts)), prod(max(c, default=0) for c in counts)
+
+
+def _phase_cost(
+    work: _Work,
+    itemsize: int,
+    rates: Rates,
+    depth: int,
+    copies: int,
+    moving: float,
+    operations: float,
+) -> Cost:
+    products = work.columns * work.small
+    rows = work.share * work.live if work.transposed else work.small
     seconds = _product(products, work.small * depth, rows, rates) + moving
     seconds += operations * rates.call
     moved = itemsize * (work.x * 2 * copies + 2 * work.y)
@@ -185,16 +193,16 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     """Polyphase as a convolution: rows of y serve all taps of the first axis."""
     products = work.columns * work.small
     first = spec.axes[0]
-    found = geometry.runs(replace(first, lo=0))
+    runs = geometry.runs(replace(first, lo=0))
     residues = min(first.kernel, first.stride)
     columns = work.columns * residues / first.kernel
     moving = _gathered(spec, work, columns, rates)
-    moving += work.kernel * PACK * rates.strided
-    moving += (len(found) - 1) * work.x * SUMS * rates.element
+    moving += work.kernel * tuning.PACK_MOVES * rates.strided
+    moving += (len(runs) - 1) * work.x * tuning.SUM_MOVES * rates.element
     depth = work.share * work.taps * residues // first.kernel
     chunks = 1 + columns * itemsize / rates.block
-    operations = (6 * residues + 3 * len(found)) * chunks
-    seconds = _product(products, depth, work.small, rates) + moving * ROWS
+    operations = (6 * residues + 3 * len(runs)) * chunks
+    seconds = _product(products, depth, work.small, rates) + moving * tuning.ROW_MOVES
     seconds += operations * rates.call
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
 
@@ -222,14 +230,17 @@ def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     butterflies = int(2.5 * length * log2(max(length, 2)) * transforms)
     joined = length * work.live * items * work.small * work.share * groups
     moved = 2 * itemsize * (length * transforms + work.x + work.y)
-    operations = 20 * (1 + work.live)
-    seconds = (butterflies + 8 * joined) * 3.5 * rates.element + operations * 5 * rates.call
+    operations = tuning.SPECTRUM_CALLS * (1 + work.live)
+    # Single precision is transformed in double precision, and takes as long.
+    each = tuning.BUTTERFLY * rates.element * 4 / itemsize
+    seconds = (butterflies + joined) * each + operations * rates.call
     return Cost(butterflies + 4 * joined, moved, operations, seconds)
 
 
 _MODELS: dict[str, Callable[[ConvSpec, _Work, int, Rates], Cost]] = {
     "gemm": _gemm,
     "polyphase": _polyphase,
+    "subpixel": _subpixel,
     "direct": _direct,
     "fft": _fft,
 }

@@ -1,19 +1,22 @@
-"""The finished plan of a call: spec, arrangement of the arrays, algorithm.
+"""The finished plan of a call: all that a backend needs beside the arrays.
 
-A plan is all a backend needs: the spec, where the axes of each array are, and the
-algorithm. Everything in it is settled from shapes and dtypes alone.
+Everything in it is settled from shapes and dtypes alone, here and nowhere else. What values
+can change is listed in it.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message
-from mtconv.planning.choose import AVAILABLE, FLOATING, INEXACT, choose_algorithm
-from mtconv.problem.build import Problem, batch_size, match, problem
+from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
+from mtconv.planning.choose import choose_algorithm, support_of
+from mtconv.planning.support import check_bias, check_problem
+from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
 from mtconv.problem.volumes import advising
@@ -38,6 +41,8 @@ MAX_STEP = 2**256
 class Plan:
     """A problem with its algorithm: what a backend executes without another check.
 
+    Plans are equal if they differ in nothing but the batch, and so in ``shape``.
+
     Parameters
     ----------
     form : str
@@ -52,10 +57,19 @@ class Plan:
         Name of the backend that the algorithm was chosen for.
     requested : str
         What the caller wrote: "auto", "exact" or the name; a backend that compiles for
-        several platforms chooses for each of them unless a name was written.
-    fallback : str
-        The algorithm for values that an inexact one, taken by "auto", cannot keep its
-        promises for; empty where the algorithm is exact or was named.
+        several platforms asks for the choice of each of them.
+    dtype : str
+        Dtype of the result.
+    computing : str
+        Dtype of the sums.
+    fallbacks : tuple of Fallback
+        What computes the call instead, where its values ask for it: each takes over from
+        the one before it, the first from the algorithm.
+    shape : tuple of int
+        Shape of the result, in the layout of the arrays.
+    tables : dict
+        Index tables that a backend makes of all this, once for all calls. They are never
+        changed.
     """
 
     form: str
@@ -64,8 +78,20 @@ class Plan:
     kernel: Arrangement
     algorithm: str
     backend: str
-    requested: str = "auto"
-    fallback: str = ""
+    requested: str
+    dtype: str
+    computing: str
+    fallbacks: tuple[Fallback, ...]
+    shape: tuple[int, ...] = field(compare=False)
+    tables: dict[Any, Any] = field(
+        init=False, compare=False, repr=False, default_factory=dict
+    )
+
+    @property
+    def fallback(self) -> str:
+        """What computes values that "auto" cannot trust an inexact algorithm with."""
+        spectra = [f.algorithm for f in self.fallbacks if f.condition == "spectra"]
+        return spectra[0] if spectra else ""
 
     def _repr_html_(self) -> str:
         caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
@@ -78,15 +104,43 @@ class Plan:
 
 def make_plan(
     form: str,
-    found: Problem,
-    batch: int,
+    settled: Problem,
+    first: tuple[int, ...],
     dtype: str,
     algorithm: str,
     backend: str,
 ) -> Plan:
-    """Settle the algorithm of a problem."""
+    """Settle a problem whose first array has a shape: algorithm, dtypes and result."""
     algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    available = AVAILABLE[backend]
+    support = support_of(backend)
+    check_problem(support, backend, form, settled.spec, dtype)
+    _check_algorithm(form, algorithm, dtype, backend)
+    spec, batch = settled.spec, batch_size(settled, first)
+    with _advising(settled):
+        _check_elements(form, spec, batch)
+    best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0].algorithm
+    exact = best
+    if algorithm == "auto" and best in INEXACT:
+        ranked = choose_algorithm(spec, form, batch, dtype, backend, "exact")
+        exact = ranked[0].algorithm
+    computing, fallbacks = support.precautions(spec, form, dtype, best, exact)
+    return Plan(
+        form,
+        spec,
+        settled.data,
+        settled.kernel,
+        best,
+        backend,
+        algorithm,
+        dtype,
+        computing,
+        fallbacks,
+        result_shape(form, settled, first),
+    )
+
+
+def _check_algorithm(form: str, algorithm: str, dtype: str, backend: str) -> None:
+    available = support_of(backend).algorithms
     if algorithm not in ("auto", "exact", *available):
         msg = message(
             form,
@@ -105,23 +159,6 @@ def make_plan(
             fix="Use 'auto', or convert the arrays to float64.",
         )
         raise BackendError(msg)
-    spec = found.spec
-    with _advising(found):
-        _check_elements(form, spec, batch)
-    best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0]
-    fallback = ""
-    if algorithm == "auto" and best.algorithm in INEXACT:
-        fallback = choose_algorithm(spec, form, batch, dtype, backend, "exact")[0].algorithm
-    return Plan(
-        form,
-        spec,
-        found.data,
-        found.kernel,
-        best.algorithm,
-        backend,
-        algorithm,
-        fallback,
-    )
 
 
 @lru_cache(maxsize=4096)
@@ -137,11 +174,12 @@ def plan_for(
     kernel_size: int | tuple[int, ...] | None = None,
 ) -> Plan:
     """Return the plan of one call from shapes, options and dtype; cached."""
-    found = problem(form, first, second, options, kernel_size)
+    settled = problem(form, first, second, options, kernel_size)
     if bias is not None:
-        with _advising(found):
-            _check_bias(form, found.spec, bias)
-    return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
+        with _advising(settled):
+            _check_bias(form, settled.spec, bias)
+        check_bias(support_of(backend), backend, form, bias)
+    return make_plan(form, settled, first, dtype, algorithm, backend)
 
 
 @lru_cache(maxsize=4096)
@@ -156,11 +194,12 @@ def plan_for_spec(
     bias: tuple[int, ...] | None = None,
 ) -> Plan:
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
-    found = match(form, spec, first, second)
+    settled = match(form, spec, first, second)
     if bias is not None:
-        with _advising(found):
+        with _advising(settled):
             _check_bias(form, spec, bias)
-    return make_plan(form, found, batch_size(found, first), dtype, algorithm, backend)
+        check_bias(support_of(backend), backend, form, bias)
+    return make_plan(form, settled, first, dtype, algorithm, backend)
 
 
 def plan_traced(
@@ -182,12 +221,13 @@ def plan_traced(
     return plan_for.__wrapped__(form, first, second, options, *settled, kernel_size)
 
 
-def _advising(found: Problem) -> AbstractContextManager[None]:
+def _advising(settled: Problem) -> AbstractContextManager[None]:
     """Add advice on bare volumes to errors about arrays that can be such."""
-    spec = found.spec
-    ndim, kernel_ndim = (spec.rank + side.leading for side in (found.data, found.kernel))
+    spec = settled.spec
+    sides = (settled.data, settled.kernel)
+    ndim, kernel_ndim = (spec.rank + side.leading for side in sides)
     # The kernel has two axes of channels, but `leading` counts the data's one.
-    kernel_ndim += found.kernel.channels
+    kernel_ndim += settled.kernel.channels
     return advising(ndim, kernel_ndim, spec.layout, spec.kernel_layout)
 
 

@@ -371,7 +371,7 @@ def _check_length(
     function: str, argument: str, values: tuple[object, ...], names: tuple[str, ...]
 ) -> None:
     if len(values) != len(names):
-        axes = ", ".join(names)
+        axes = ", ".join(names) if len(names) <= 8 else f"{len(names)} of them"
         fix = f"Write one integer, or {len(names)} in a tuple."
         if argument == "output_size":
             fix += " Batch and channels are not part of it."

@@ -280,8 +280,12 @@ def batch_size(found: Problem, first: tuple[int, ...]) -> int:
 
 
 def result_shape(form: str, found: Problem, first: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the result of one call of the two maps, in its layout."""
+    """Shape of the result of one call, in its layout."""
     spec = found.spec
+    if form == "kernel_grad":
+        taps = spec.kernel_shape if found.kernel.channels else spec.kernel_size
+        inverse = found.kernel.inverse
+        return taps if inverse is None else tuple(taps[axis] for axis in inverse)
     transposed = form == "conv_transpose"
     shape = spec.big if transposed else spec.small
     channels = spec.big_channels if transposed else spec.small_channels

@@ -35,7 +35,7 @@ _PADDING_RULE = (
     + ", ".join(repr(word) for word in PADDING_WORDS)
 )
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate", "symmetric")
-ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "direct", "fft", "native")
+ALGORITHMS = ("auto", "exact", "gemm", "polyphase", "subpixel", "direct", "fft", "native")
 
 
 class Options(NamedTuple):
@@ -71,7 +71,7 @@ def freeze(
     if type(stride) is not int:
         stride = _ints(function, "stride", stride)
     if type(padding) is not int:
-        padding = cast("Padding", _padding(function, padding))
+        padding = _padding(function, padding)  # type: ignore[assignment]
     if type(output_padding) is not int:
         output_padding = _ints(function, "output_padding", output_padding)
     if output_size is not None and type(output_size) is not int:
@@ -86,17 +86,10 @@ def freeze(
         layout = _layout_string(function, "layout", layout)
     if kernel_layout is not None and type(kernel_layout) is not str:
         kernel_layout = _layout_string(function, "kernel_layout", kernel_layout)
-    return Options(
-        stride,
-        cast("int | str | tuple[int | tuple[int, int], ...]", padding),
-        output_padding,
-        output_size,
-        dilation,
-        groups,
-        padding_mode,
-        layout,
-        kernel_layout,
-    )
+    words = (padding_mode, layout, kernel_layout)
+    numbers = (stride, padding, output_padding, output_size, dilation, groups)
+    # Without the call of a function that the class's own constructor is.
+    return tuple.__new__(Options, numbers + words)
 
 
 def pinned(options: Options) -> Options:
@@ -141,7 +134,7 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
     if argument == "algorithm" and isinstance(value, str) and value == "fastfir":
         fix = "'fastfir' was removed; use 'auto' or 'polyphase'."
     elif isinstance(value, str) and value.lower() in words:
-        fix = f"Write it in small letters, {value.lower()!r}."
+        fix = f"Write {value.lower()!r}."
     msg = message(function, argument, f"must be one of {names}", shown(value), fix=fix)
     raise GeometryError(msg)
 
@@ -166,7 +159,7 @@ def _int(
         function,
         argument,
         rule,
-        f"{value!r} of type {type(value).__name__}",
+        f"{shown(value)} of type {type(value).__name__}",
         axis=axis,
         fix="Nothing is rounded or converted; write, for example, 2.",
     )
@@ -243,7 +236,7 @@ def _padding(function: str, value: object) -> int | str | tuple[int | tuple[int,
                 function,
                 "padding",
                 _PADDING_RULE,
-                f"{item!r} of length {len(pair)}",
+                f"{shown(item)} of length {len(pair)}",
                 axis=name,
                 fix="Write, for example, padding=((1, 2), (0, 1)).",
             )

@@ -59,6 +59,19 @@ class Line:
         """Whether fewer cells are drawn than there are."""
         return self.axis is not self.whole
 
+    @property
+    def added(self) -> int:
+        """Number of cells at the high end that output padding adds.
+
+        With as much padding at both ends, they are what the low end crops more than the
+        high end; where that is no output padding, they are what no tap reaches.
+        """
+        axis = self.axis
+        if self.cut or self.mode != "zeros":
+            return 0
+        more = axis.lo - axis.hi
+        return more if 0 < more < axis.stride else min(max(-axis.hi, 0), axis.stride - 1)
+
     @cached_property
     def shown(self) -> range:
         """Big cells that are drawn: those in range and those that taps reach beside."""

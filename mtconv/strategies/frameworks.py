@@ -7,9 +7,15 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-__all__ = ["FRAMEWORKS", "options_for"]
+from mtconv.compat.registry import FRAMEWORKS
+from mtconv.conventions.arguments import Geometry
+from mtconv.conventions.framework import Framework
+from mtconv.geometry import Axis
+
+__all__ = ["options_for"]
 
 Options = dict[str, Any]
+Ints = tuple[int, ...]
 
 
 def options_for(
@@ -20,8 +26,7 @@ def options_for(
     Parameters
     ----------
     framework : str
-        "torch", "jax", "flax", "haiku", "equinox", "keras", "tensorflow", "onnx",
-        "tinygrad", "mlx" or "matlab".
+        A name in `mtconv.compat.convert`: "torch", "jax", "flax", ...
     size, kernel_size : sequence of int
         Spatial sizes of the input and of the kernel, which say how much may be cropped.
 
@@ -30,7 +35,7 @@ def options_for(
     strategy of dict
         Keyword options of that framework's call, without groups and layouts: strides,
         dilations, paddings and output paddings as it writes them, such that at least one
-        cell is left. TensorFlow's ``output_shape`` has None for batch and channels;
+        element is left. TensorFlow's ``output_shape`` has None for batch and channels;
         MATLAB's options are the two sizes of the input.
 
     Notes
@@ -43,21 +48,16 @@ def options_for(
     >>> find(options_for("keras", size=(4,), kernel_size=(3,)), lambda o: True)
     {'strides': (1,), 'padding': 'valid', 'dilation_rate': (1,)}
     """
-    if framework == "matlab":  # convmtx2 has nothing but the input's size
-        return st.just(dict(zip("mn", size, strict=True)))
     if framework not in FRAMEWORKS:
-        names = ", ".join((*FRAMEWORKS, "matlab"))
-        msg = f"framework must be one of {names}; got {framework!r}"
+        msg = f"framework must be one of {', '.join(FRAMEWORKS)}; got {framework!r}"
         raise ValueError(msg)
-    return _drawn(FRAMEWORKS[framework], tuple(size), tuple(kernel_size))
+    return _drawn(framework, tuple(size), tuple(kernel_size))
 
 
-Ints = tuple[int, ...]
-
-
-class Steps(NamedTuple):
+class DrawnSteps(NamedTuple):
     """What is drawn for every framework, axis by axis, and what follows from it."""
 
+    size: Ints
     stride: Ints
     dilation: Ints
     span: Ints  # of the dilated kernel
@@ -65,143 +65,120 @@ class Steps(NamedTuple):
 
 
 @st.composite
-def _drawn(
-    draw: st.DrawFn, write: Callable[..., Options], size: Ints, kernel_size: Ints
-) -> Options:
+def _drawn(draw: st.DrawFn, framework: str, size: Ints, kernel_size: Ints) -> Options:
+    row = FRAMEWORKS[framework]
     stride, dilation = (
-        tuple(draw(st.integers(1, 3)) for _ in size) for _ in ("stride", "dilation")
+        tuple(draw(st.integers(1, 3)) if name else 1 for _ in size)
+        for name in (row.stride, row.dilation)
     )
     span = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True))
     full = tuple(s * (n - 1) + k for s, n, k in zip(stride, size, span, strict=True))
-    return write(draw, Steps(stride, dilation, span, full))
+    steps = DrawnSteps(size, stride, dilation, span, full)
+    rules = draw(st.sampled_from(row.file.DRAWS))
+    if not rules:
+        return _written(draw, row, steps)
+    options = {
+        name: draw(st.sampled_from(rule))
+        if isinstance(rule, tuple)
+        else _RULES[rule](draw, steps)
+        for name, rule in rules.items()
+    }
+    return options | dict(row.fixed)
+
+
+def _written(draw: st.DrawFn, row: Framework, steps: DrawnSteps) -> Options:
+    """Write random crops, or none where the framework cannot say them."""
+    taps = ((k - 1) // d + 1 for k, d in zip(steps.span, steps.dilation, strict=True))
+    crops = _pairs(draw, steps)
+    shapes = list(
+        zip(steps.size, taps, steps.stride, steps.dilation, steps.full, strict=True)
+    )
+    for pairs in (crops, [(0, 0)] * len(crops)):
+        axes = tuple(
+            Axis(n, full - lo - hi, k, s, d, lo)
+            for (n, k, s, d, full), (lo, hi) in zip(shapes, pairs, strict=True)
+        )
+        options = row.options_for(Geometry(axes), sized=True)
+        if options is not None:
+            return {k: v for k, v in options.items() if k != row.groups}
+    msg = f"{row.name} cannot say a transposed convolution without paddings"
+    raise ValueError(msg)
 
 
 def _up_to(draw: st.DrawFn, most: Iterable[int]) -> Ints:
     return tuple(draw(st.integers(0, limit)) for limit in most)
 
 
-def _pairs(draw: st.DrawFn, full: Ints) -> tuple[tuple[int, int], ...]:
-    """Draw what is cropped at both ends of each axis; one cell stays."""
-    found = []
-    for cells in full:
-        lo = draw(st.integers(0, cells - 1))
-        found.append((lo, draw(st.integers(0, cells - 1 - lo))))
-    return tuple(found)
+def _pairs(draw: st.DrawFn, steps: DrawnSteps) -> tuple[tuple[int, int], ...]:
+    """Draw what is cropped at both ends of each axis; one element stays."""
+    pairs = []
+    for size in steps.full:
+        lo = draw(st.integers(0, size - 1))
+        pairs.append((lo, draw(st.integers(0, size - 1 - lo))))
+    return tuple(pairs)
 
 
-def _torch(draw: st.DrawFn, steps: Steps) -> Options:
-    largest = map(max, zip(steps.stride, steps.dilation, strict=True))
-    return {
-        "stride": steps.stride,
-        "padding": _up_to(draw, ((cells - 1) // 2 for cells in steps.full)),
-        "output_padding": _up_to(draw, (step - 1 for step in largest)),
-        "dilation": steps.dilation,
-    }
+def _pads(draw: st.DrawFn, steps: DrawnSteps) -> list[int]:
+    """Draw all low ends, then all high ends."""
+    lows, highs = zip(*_pairs(draw, steps), strict=True)
+    return [*lows, *highs]
 
 
-def _equinox(draw: st.DrawFn, steps: Steps) -> Options:
-    extra = _up_to(draw, (s - 1 for s in steps.stride))
-    return {
-        "stride": steps.stride,
-        "padding": _pairs(draw, steps.full),
-        "output_padding": extra,
-        "dilation": steps.dilation,
-    }
+def _pairs_from_the_last(draw: st.DrawFn, steps: DrawnSteps) -> Ints:
+    return tuple(amount for pair in _pairs(draw, steps)[::-1] for amount in pair)
 
 
-def _onnx(draw: st.DrawFn, steps: Steps) -> Options:
-    options: Options = {"strides": steps.stride, "dilations": steps.dilation}
-    word = draw(st.sampled_from(("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")))
-    if word != "NOTSET":
-        return {**options, "auto_pad": word}
-    pairs = _pairs(draw, steps.full)
-    pads = [lo for lo, _ in pairs] + [hi for _, hi in pairs]
-    extra = _up_to(draw, (s - 1 for s in steps.stride))
-    return {**options, "pads": pads, "output_padding": extra}
+def _crop(draw: st.DrawFn, steps: DrawnSteps) -> Ints:
+    return _up_to(draw, ((size - 1) // 2 for size in steps.full))
 
 
-def _jax(draw: st.DrawFn, steps: Steps) -> Options:
-    return {
-        "strides": steps.stride,
-        "padding": draw(st.sampled_from(("VALID", "SAME"))),
-        "rhs_dilation": steps.dilation,
-        "transpose_kernel": draw(st.booleans()),
-    }
-
-
-def _flax(draw: st.DrawFn, steps: Steps) -> Options:
-    options = _jax(draw, steps)
-    options["kernel_dilation"] = options.pop("rhs_dilation")
-    return options
-
-
-def _haiku(draw: st.DrawFn, steps: Steps) -> Options:
-    # Its layer has no dilation.
-    return {"stride": steps.stride, "padding": draw(st.sampled_from(("VALID", "SAME")))}
-
-
-def _keras(draw: st.DrawFn, steps: Steps) -> Options:
-    dilation = steps.dilation
-    if max(steps.stride) > 1:
-        dilation = (1,) * len(dilation)  # one of the two only
-    padding = draw(st.sampled_from(("valid", "same")))
-    return {"strides": steps.stride, "padding": padding, "dilation_rate": dilation}
-
-
-def _tensorflow(draw: st.DrawFn, steps: Steps) -> Options:
-    """Draw a size that the convolution maps back, for either word or for both ends."""
-    words = ("VALID", "SAME") + ("EXPLICIT",) * (len(steps.full) == 2)
-    padding: Any = draw(st.sampled_from(words))
-    least: Iterable[int] = steps.full
-    if padding == "SAME":
-        least = (f - k + 1 for f, k in zip(steps.full, steps.span, strict=True))
-    elif padding == "EXPLICIT":
-        pairs = _pairs(draw, steps.full)
-        padding = ((0, 0), *pairs, (0, 0))
-        least = (f - lo - hi for f, (lo, hi) in zip(steps.full, pairs, strict=True))
-    extra = _up_to(draw, (s - 1 for s in steps.stride))
-    return {
-        "output_shape": (None, *map(sum, zip(least, extra, strict=True)), None),
-        "strides": steps.stride,
-        "padding": padding,
-        "dilations": steps.dilation,
-    }
-
-
-def _tinygrad(draw: st.DrawFn, steps: Steps) -> Options:
-    pairs = _pairs(draw, steps.full)
-    return {
-        "stride": steps.stride,
-        "dilation": steps.dilation,
-        # Like torch's `pad`: the last axis first.
-        "padding": tuple(amount for pair in pairs[::-1] for amount in pair),
-        "output_padding": _up_to(draw, [3] * len(pairs)),
-    }
-
-
-def _mlx(draw: st.DrawFn, steps: Steps) -> Options:
-    # With a stride it is wrong where the padding exceeds the kernel.
+def _crop_within_kernel(draw: st.DrawFn, steps: DrawnSteps) -> Ints:
+    """Draw crops that with a stride are less than the kernel."""
     limits = (
-        min((cells - 1) // 2, span - 1 if s > 1 else cells)
-        for cells, span, s in zip(steps.full, steps.span, steps.stride, strict=True)
+        min((size - 1) // 2, span - 1 if s > 1 else size)
+        for size, span, s in zip(steps.full, steps.span, steps.stride, strict=True)
     )
-    return {
-        "stride": steps.stride,
-        "padding": _up_to(draw, limits),
-        "dilation": steps.dilation,
-        "output_padding": _up_to(draw, [3] * len(steps.full)),
-    }
+    return _up_to(draw, limits)
 
 
-FRAMEWORKS: dict[str, Callable[..., Options]] = {
-    "torch": _torch,
-    "jax": _jax,
-    "flax": _flax,
-    "haiku": _haiku,
-    "equinox": _equinox,
-    "keras": _keras,
-    "tensorflow": _tensorflow,
-    "onnx": _onnx,
-    "tinygrad": _tinygrad,
-    "mlx": _mlx,
+def _dilation_at_unit_strides(draw: st.DrawFn, steps: DrawnSteps) -> Ints:
+    del draw
+    return steps.dilation if max(steps.stride) == 1 else (1,) * len(steps.stride)
+
+
+def _below_stride(draw: st.DrawFn, steps: DrawnSteps) -> Ints:
+    return _up_to(draw, (s - 1 for s in steps.stride))
+
+
+def _below_either(draw: st.DrawFn, steps: DrawnSteps) -> Ints:
+    return _up_to(draw, (step - 1 for step in map(max, steps.stride, steps.dilation)))
+
+
+def _output_shape(draw: st.DrawFn, steps: DrawnSteps, crops: Iterable[int]) -> Any:
+    """Draw sizes that the convolution maps back, with room for batch and channels."""
+    extra = _below_stride(draw, steps)
+    sizes = zip(steps.full, crops, extra, strict=True)
+    return (None, *(full - crop + q for full, crop, q in sizes), None)
+
+
+# What the rules of a framework's `DRAWS` mean.
+_RULES: dict[str, Callable[[st.DrawFn, DrawnSteps], Any]] = {
+    "stride": lambda _, steps: steps.stride,
+    "dilation": lambda _, steps: steps.dilation,
+    "dilation at unit strides": _dilation_at_unit_strides,
+    "crop": _crop,
+    "crop within kernel": _crop_within_kernel,
+    "pairs": _pairs,
+    "pairs from the last": _pairs_from_the_last,
+    "flat pairs": lambda draw, steps: [p for pair in _pairs(draw, steps) for p in pair],
+    "pads": _pads,
+    "extra": lambda draw, steps: _up_to(draw, [3] * len(steps.full)),
+    "below stride": _below_stride,
+    "below either": _below_either,
+    "shape of VALID": lambda draw, steps: _output_shape(draw, steps, [0] * len(steps.full)),
+    "shape of SAME": lambda draw, steps: _output_shape(
+        draw, steps, [k - 1 for k in steps.span]
+    ),
+    "first size": lambda _, steps: steps.size[0],
+    "last size": lambda _, steps: steps.size[-1],
 }

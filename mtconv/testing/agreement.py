@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from inspect import signature
 from math import sqrt
 from typing import Any
 
@@ -10,19 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mtconv
+from mtconv import functional
 from mtconv.backends.dispatch import BACKENDS, missing_packages
-from mtconv.planning.choose import AVAILABLE, INEXACT
+from mtconv.errors import BackendError, GeometryError, message, shown
+from mtconv.planning.choose import INEXACT, support_of
+from mtconv.planning.support import refusal
 from mtconv.problem.build import Problem, problem
-from mtconv.problem.options import freeze, freeze_sizes
-from mtconv.testing.adjoint import epsilon, norm
+from mtconv.problem.options import check_word, freeze, freeze_sizes
+from mtconv.testing.inner import epsilon, norm
 from mtconv.testing.reference import (
     reference_conv,
     reference_conv_transpose,
     reference_kernel_grad,
 )
 from mtconv.testing.report import compare
+from mtconv.testing.words import check_names, check_words
 
-__all__ = ["assert_backends_agree", "assert_matches_reference", "implementations"]
+__all__ = ["assert_backends_agree", "implementations"]
+
+_NAME = "assert_backends_agree"
 
 _REFERENCES: dict[str, Callable[..., NDArray[Any]]] = {
     "conv_transpose": reference_conv_transpose,
@@ -51,7 +58,7 @@ def implementations(backends: Collection[str] | None = None) -> Iterator[tuple[s
     """
     for backend in BACKENDS if backends is None else backends:
         if backends is not None or not missing_packages(backend):
-            for algorithm in AVAILABLE[backend]:
+            for algorithm in support_of(backend).algorithms:
                 yield backend, algorithm
 
 
@@ -74,11 +81,11 @@ def assert_backends_agree(
     form : str
         "conv_transpose", "conv" or "kernel_grad".
     backends : collection of str, optional
-        Names of backends; by default all that are installed.
+        Names of backends; by default all that are installed and declare the problem.
     exact : bool, optional
         Ask for equality; by default only where all arrays are of integers. Algorithms
-        that are not exact ("fft") are left out for integers, and compared by tolerance
-        for floats whatever is asked.
+        that are not exact ("fft") are left out for integers and where not all elements
+        are finite, and compared by tolerance for other floats whatever is asked.
     **options
         The options of the map.
 
@@ -86,7 +93,9 @@ def assert_backends_agree(
     ------
     AssertionError
         At the first implementation that differs, with the geometry, the first wrong
-        index and the taps that reach it.
+        index and the taps that reach it; or that raises an exception of another library.
+    GeometryError, BackendError, TypeError, ImportError
+        If the call is wrong, or a backend cannot take these arrays or is not installed.
 
     Notes
     -----
@@ -97,97 +106,110 @@ def assert_backends_agree(
     --------
     >>> assert_backends_agree([1, 2], [1, 10, 100], stride=2, backends=["numpy"])
     """
-    function = getattr(mtconv, form)
-    a, b = np.asarray(first), np.asarray(second)
-    more = {} if bias is None else {"bias": bias}
-    expected = _REFERENCES[form](first, second, **more, **options)
-    found = problem_of(form, a, b, options)
+    form = check_word(_NAME, "form", form, tuple(_REFERENCES))
+    named = None
+    if backends is not None:
+        named = check_words(_NAME, "backends", backends, tuple(BACKENDS))
+    if exact not in (None, True, False):
+        raise GeometryError(message(_NAME, "exact", "must be a bool", shown(exact)))
+    _check_options(form, bias is not None, options)
+    a, b = _as_numpy("first", first), _as_numpy("second", second)
+    more = {} if bias is None else {"bias": _as_numpy("bias", bias)}
+    geometry = problem_of(form, a, b, options)
+    expected = _REFERENCES[form](a, b, **more, **options)
     integers = expected.dtype.kind in "iu"
-    for backend, algorithm in implementations(backends):
+    for backend, algorithm in implementations(named):
         inexact = algorithm in INEXACT
-        if inexact and integers:
+        if inexact and (integers or not all(map(_is_finite, (a, b, *more.values())))):
             continue
-        got = function(
-            first, second, **more, **options, backend=backend, algorithm=algorithm
-        )
-        close = not integers and (inexact or not exact)
-        allowed = tolerance(found, expected, a, b) if close else 0.0
+        if named is None and _lacks(backend, form, geometry, expected, bias):
+            continue
         title = f"{form} on {backend}, algorithm {algorithm!r}"
-        compare(title, form, found, got, expected, allowed)
+        options_here = options | {"backend": backend, "algorithm": algorithm}
+        got = _run(title, getattr(mtconv, form), (a, b), more | options_here)
+        close = not integers and (inexact or not exact)
+        allowed = tolerance(geometry, expected, a, b) if close else 0.0
+        compare(title, form, geometry, got, expected, allowed)
 
 
-def assert_matches_reference(
-    fn: Callable[..., Any],
-    *,
-    options: Collection[str] | None = None,
-    max_examples: int = 200,
-    **limits: Any,
-) -> None:
-    """Assert that a conv_transpose of your own is right, by property-based testing.
+def _lacks(
+    backend: str, form: str, geometry: Problem, expected: NDArray[Any], bias: Any
+) -> bool:
+    """Return whether a backend does not declare a problem."""
+    support = support_of(backend)
+    if bias is not None and not support.bias:
+        return True
+    dtype = expected.dtype.name
+    return refusal(support, backend, form, geometry.spec, dtype) is not None
 
-    Parameters
-    ----------
-    fn : callable
-        Called as ``fn(x, kernel, bias, **options)`` with NumPy arrays (bias may be None)
-        and the options of `mtconv.conv_transpose` that differ from their defaults.
-    options : collection of str, optional
-        Names of the options that fn has; the others keep their defaults. By default
-        stride, padding, output_padding, dilation and groups.
-    max_examples : int
-        Number of random cases.
-    **limits
-        Further limits of `mtconv.strategies.problems`, for example ``ranks=(2,)``,
-        ``paddings=("ints",)``, ``kinds=("batched",)`` or ``dtypes=("float32",)``.
 
-    Raises
-    ------
-    AssertionError
-        With the smallest failing case that was found, its geometry, the first wrong
-        index and the taps that reach it. An exception that fn raises passes through.
+def _run(
+    title: str,
+    function: Callable[..., Any],
+    arrays: tuple[NDArray[Any], NDArray[Any]],
+    options: dict[str, Any],
+) -> Any:
+    """Call one implementation; an exception that is not mtconv's own is wrong."""
+    try:
+        return function(*arrays, **options)
+    except (GeometryError, BackendError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        msg = f"{title} raised {type(error).__name__}: {error}"
+        raise AssertionError(msg) from error
 
-    Notes
-    -----
-    Needs `hypothesis`. Arrays are integer-valued and without symmetry, so the comparison
-    is by equality in any dtype. Cases shrink towards one axis, one channel, sizes of 1
-    and default options, so what remains in the message is what the defect needs.
 
-    Examples
-    --------
-    >>> def mine(x, kernel, bias, **options):
-    ...     return reference_conv_transpose(x, kernel, bias, **options)
-    >>> assert_matches_reference(mine, max_examples=20)
-    """
-    from hypothesis import HealthCheck, given, settings
+def _check_options(form: str, bias: bool, options: dict[str, Any]) -> None:
+    parameters = signature(getattr(functional, form)).parameters
+    own = ("bias", "backend", "algorithm", "precision")
+    known = [n for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY and n not in own]
+    check_names(_NAME, options, known)
+    if form != "kernel_grad":
+        return
+    if "kernel_size" not in options:
+        rule, fix = "must be given for form='kernel_grad'", "Pass kernel_size=3."
+        raise GeometryError(message(_NAME, "kernel_size", rule, "nothing", fix=fix))
+    if bias:
+        rule = "must be left out for form='kernel_grad', which has none"
+        raise GeometryError(message(_NAME, "bias", rule, "an array"))
 
-    from mtconv.strategies import Case, problems
 
-    names = options
-    if names is None:
-        names = ("stride", "padding", "output_padding", "dilation", "groups")
+def _as_numpy(argument: str, value: Any) -> NDArray[Any]:
+    """Convert an argument, or raise the errors that the maps have for such arrays."""
+    fix = "Convert it with numpy.asarray first."
+    if isinstance(value, np.ma.MaskedArray):
+        rule, fix = "must be a plain array", "Use .filled(0); a mask would be lost."
+        raise BackendError(message(_NAME, argument, rule, "a masked array", fix=fix))
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        rule = "must be an array that numpy.asarray takes"
+        got = f"one of type {type(value).__name__} ({error})"
+        raise BackendError(message(_NAME, argument, rule, got, fix=fix)) from error
+    if array.dtype.kind not in "iufc" and array.dtype.name != "bfloat16":
+        rule = "must have integer, floating or complex elements"
+        got = f"dtype {array.dtype}"
+        raise BackendError(message(_NAME, argument, rule, got))
+    return array
 
-    @settings(
-        max_examples=max_examples,
-        deadline=None,
-        database=None,
-        report_multiple_bugs=False,  # a group of two would be no AssertionError
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(problems(options=names, **limits))
-    def check(case: Case) -> None:
-        expected = reference_conv_transpose(case.x, case.kernel, case.bias, **case.options)
-        got = fn(case.x, case.kernel, case.bias, **case.options)
-        found = problem_of("conv_transpose", case.x, case.kernel, case.options)
-        compare(f"{case!r}", "conv_transpose", found, got, expected)
 
-    check()
+def _is_finite(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "iu" or bool(np.isfinite(array).all())
 
 
 def tolerance(
-    found: Problem, expected: NDArray[Any], first: NDArray[Any], second: NDArray[Any]
+    geometry: Problem,
+    expected: NDArray[Any],
+    first: NDArray[Any],
+    second: NDArray[Any],
 ) -> float:
-    """Bound the rounding error of one element of a map on these two arrays."""
-    terms = max(found.spec.multiply_adds, 1)
-    return 8 * epsilon(expected) * sqrt(terms) * norm(first) * norm(second)
+    """Bound the rounding error of one element of a map on these two arrays.
+
+    Elements that are not finite count as zeros.
+    """
+    terms = max(geometry.spec.multiply_adds, 1)
+    norms = [norm(np.where(np.isfinite(a), a, a.dtype.type(0))) for a in (first, second)]
+    return 8 * epsilon(expected) * sqrt(terms) * norms[0] * norms[1]
 
 
 def problem_of(

@@ -118,9 +118,9 @@ def read_conformance(path: str | Path) -> Iterator[Expected]:
     True
     """
     whole = json.loads(Path(path).read_text())
-    found = (whole.get("format"), whole.get("version"))
-    if found != (_FORMAT, VERSION):
-        msg = f"{path}: not a {_FORMAT} file of version {VERSION}, but {found}"
+    stated = (whole.get("format"), whole.get("version"))
+    if stated != (_FORMAT, VERSION):
+        msg = f"{path}: not a {_FORMAT} file of version {VERSION}, but {stated}"
         raise ValueError(msg)
     for entry in whole["cases"]:
         arrays = {name: _array(entry[name]) for name in ("x", "kernel", "y")}

@@ -8,30 +8,35 @@ on this machine's versions. Nothing is imported before its name is asked for.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.compat import convert, convert_kernel
+from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError
 from mtconv.testing.case import Case
 
-__all__ = ["FRAMEWORKS", "Converted", "Framework", "converted", "installed", "run"]
+__all__ = [
+    "LAYERS",
+    "Converted",
+    "converted",
+    "installed",
+    "is_installed",
+    "live",
+    "run",
+    "run_function",
+    "why_not",
+]
 
 Array = NDArray[Any]
 Options = dict[str, Any]
-
-
-class Framework(NamedTuple):
-    """A call of a framework on float32, and the packages that it needs."""
-
-    packages: tuple[str, ...]
-    call: Callable[[Array, Array, Options], Any]
-    channels_last: bool = False
 
 
 class Converted(NamedTuple):
@@ -43,12 +48,39 @@ class Converted(NamedTuple):
     theirs: Options
 
 
+def live() -> Iterator[str]:
+    """Yield the frameworks that can be run where they are installed."""
+    for name, row in FRAMEWORKS.items():
+        if row.live or name in LAYERS:
+            yield name
+
+
 def installed(names: Collection[str] | None = None) -> Iterator[str]:
     """Yield the frameworks that are there, out of these or of all."""
-    for name, framework in FRAMEWORKS.items():
+    for name in live():
         wanted = names is None or name in names
-        if wanted and all(find_spec(package) for package in framework.packages):
+        if wanted and all(map(is_installed, FRAMEWORKS[name].packages)):
             yield name
+
+
+def is_installed(package: str) -> bool:
+    """Return whether a package can be found; nothing is imported."""
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # a module without a spec stands in its place
+        return False
+
+
+def why_not(name: str) -> str | None:
+    """Import a framework; return what it raises, as Keras does without an engine."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the frameworks' own
+            for package in FRAMEWORKS[name].packages:
+                import_module(package)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def converted(name: str, case: Case) -> Converted | None:
@@ -58,53 +90,70 @@ def converted(name: str, case: Case) -> Converted | None:
     """
     if case.spec.rank > 2:  # not all of them have three axes, with groups no one but torch
         return None
-    options = {k: v for k, v in case.options.items() if k not in ("padding", "output_size")}
+    plain = {k: v for k, v in case.options.items() if k not in ("padding", "output_size")}
     sized = {k: case.options[k] for k in ("padding", "output_size")}
     groups = case.spec.groups
-    if name == "tensorflow":
-        groups = 1  # its own are in output_shape, where conversion leaves None
-    for more in (sized, {"padding": 0}, {"padding": "same"}):
-        given = options | more
+    for paddings in (sized, {"padding": 0}, {"padding": "same"}):
+        options = plain | paddings
         try:
             theirs = convert(
-                given | {"groups": groups},
+                options | {"groups": groups},
                 "mtconv",
                 name,
                 kernel_size=case.spec.kernel_size,
                 input_size=case.spec.small,
             )
-            kernel = convert_kernel(case.kernel, "mtconv", name, groups=case.spec.groups)
+            kernel = convert_kernel(case.kernel, "mtconv", name, groups=groups)
         except GeometryError:
             continue
-        return Converted(given, case.x, kernel, theirs)
+        return Converted(options, case.x, kernel, theirs)
     return None
 
 
 def run(name: str, call: Converted) -> Array:
     """Run the framework; the result is channels first, as x and mtconv's are."""
-    framework = FRAMEWORKS[name]
-    x = np.moveaxis(call.x, 1, -1) if framework.channels_last else call.x
+    last = FRAMEWORKS[name].data.endswith("C")
+    x = np.moveaxis(call.x, 1, -1) if last else call.x
     x, kernel = (np.ascontiguousarray(array, np.float32) for array in (x, call.kernel))
-    result = np.asarray(framework.call(x, kernel, call.theirs))
-    return np.moveaxis(result, -1, 1) if framework.channels_last else result
+    run_layer = LAYERS.get(name)
+    if run_layer is not None:
+        result = np.asarray(run_layer(x, kernel, call.theirs))
+    else:
+        result = run_function(name, x, kernel, call.theirs)
+    return np.moveaxis(result, -1, 1) if last else result
 
 
-def _torch(x: Array, kernel: Array, options: Options) -> Any:
-    torch = import_module("torch")
-    call = getattr(torch.nn.functional, f"conv_transpose{x.ndim - 2}d")
-    return call(torch.from_numpy(x), torch.from_numpy(kernel), **options).numpy()
+def run_function(
+    name: str, x: Array, kernel: Array, options: Options, *bias: Array
+) -> Array:
+    """Run the function that the framework's row names; a bias is its third argument."""
+    os.environ.setdefault("DEV", "PYTHON")  # tinygrad's interpreter needs no compiler
+    row, rank = FRAMEWORKS[name], x.ndim - 2
+    tensor, function = _named(row.tensor), _named(row.live.format(rank=rank))
+    if "precision" in signature(row.function).parameters:
+        options = options | {"precision": "highest"}
+    result = function(*map(tensor, (x, kernel, *bias)), **options)
+    return np.asarray(result.numpy() if hasattr(result, "numpy") else result)
 
 
-def _jax(x: Array, kernel: Array, options: Options) -> Any:
-    lax = import_module("jax.lax")
-    return lax.conv_transpose(x, kernel, precision="highest", **options)
+def _named(path: str) -> Any:
+    """Import what a dotted path names."""
+    before, *names = path.split(".")
+    value: Any = import_module(before)
+    for name in names:
+        before = f"{before}.{name}"
+        value = getattr(value, name) if hasattr(value, name) else import_module(before)
+    return value
 
 
 def _flax(x: Array, kernel: Array, options: Options) -> Any:
     linen = import_module("flax.linen")
-    taps, features = kernel.shape[:-2], kernel.shape[-1]
-    said = dict(use_bias=False, precision="highest", **options)
-    layer = linen.ConvTranspose(features, taps, **said)
+    taps, features = (
+        kernel.shape[:-2],
+        kernel.shape[-2 if options["transpose_kernel"] else -1],
+    )
+    every = dict(use_bias=False, precision="highest", **options)
+    layer = linen.ConvTranspose(features, taps, **every)
     return layer.apply({"params": {"kernel": kernel}}, x)
 
 
@@ -113,8 +162,8 @@ def _haiku(x: Array, kernel: Array, options: Options) -> Any:
     rank, features, taps = kernel.ndim - 2, kernel.shape[-2], kernel.shape[:-2]
 
     def forward(x: Any) -> Any:
-        said = dict(with_bias=False, name="layer", **options)
-        return haiku.ConvNDTranspose(rank, features, taps, **said)(x)
+        every = dict(with_bias=False, name="layer", **options)
+        return haiku.ConvNDTranspose(rank, features, taps, **every)(x)
 
     return haiku.transform(forward).apply({"layer": {"w": kernel}}, None, x)
 
@@ -122,26 +171,20 @@ def _haiku(x: Array, kernel: Array, options: Options) -> Any:
 def _equinox(x: Array, kernel: Array, options: Options) -> Any:
     equinox, jax = import_module("equinox"), import_module("jax")
     channels, taps = (x.shape[1], len(kernel)), kernel.shape[2:]
-    said = dict(use_bias=False, key=jax.random.key(0), **options)
-    layer = equinox.nn.ConvTranspose(len(taps), *channels, taps, **said)
-    layer = equinox.tree_at(lambda one: one.weight, layer, kernel)
-    return np.stack([layer(jax.numpy.asarray(item)) for item in x])
-
-
-def _keras(x: Array, kernel: Array, options: Options) -> Any:
-    keras = import_module("keras")
-    result = keras.ops.conv_transpose(x, kernel, data_format="channels_last", **options)
-    return keras.ops.convert_to_numpy(result)
+    every = dict(use_bias=False, key=jax.random.key(0), **options)
+    layer = equinox.nn.ConvTranspose(len(taps), *channels, taps, **every)
+    layer = equinox.tree_at(lambda leaf: leaf.weight, layer, kernel)
+    return np.stack([layer(jax.numpy.asarray(sample)) for sample in x])
 
 
 def _tensorflow(x: Array, kernel: Array, options: Options) -> Any:
     tf = import_module("tensorflow")
     channels = kernel.shape[-2] * (x.shape[-1] // max(kernel.shape[-1], 1))
     shape = (len(x), *options["output_shape"][1:-1], channels)
-    said = options | {"output_shape": shape}
+    every = options | {"output_shape": shape}
     # Dilations run compiled only.
     call = tf.function(tf.nn.conv_transpose, jit_compile=True, autograph=False)
-    return call(x, kernel, **said).numpy()
+    return call(x, kernel, **every).numpy()
 
 
 def _onnx(x: Array, kernel: Array, options: Options) -> Any:
@@ -160,28 +203,20 @@ def _onnx(x: Array, kernel: Array, options: Options) -> Any:
     return session.run(None, {"X": x, "W": kernel})[0]
 
 
-def _tinygrad(x: Array, kernel: Array, options: Options) -> Any:
-    os.environ.setdefault("DEV", "PYTHON")  # its interpreter, which needs no compiler
-    tensor = import_module("tinygrad").Tensor
-    return tensor(x).conv_transpose2d(tensor(kernel), **options).numpy()
-
-
 def _mlx(x: Array, kernel: Array, options: Options) -> Any:
-    mx = import_module("mlx.core")
+    mx = import_module("mlx.core")  # takes no sequences of one
     plain = {k: v[0] if np.shape(v) == (1,) else v for k, v in options.items()}
     call = getattr(mx, f"conv_transpose{x.ndim - 2}d")
     return np.array(call(mx.array(x), mx.array(kernel), **plain))
 
 
-FRAMEWORKS = {
-    "torch": Framework(("torch",), _torch),
-    "jax": Framework(("jax",), _jax, channels_last=True),
-    "flax": Framework(("flax", "jax"), _flax, channels_last=True),
-    "haiku": Framework(("haiku", "jax"), _haiku, channels_last=True),
-    "equinox": Framework(("equinox", "jax"), _equinox),
-    "keras": Framework(("keras",), _keras, channels_last=True),
-    "tensorflow": Framework(("tensorflow",), _tensorflow, channels_last=True),
-    "onnx": Framework(("onnx", "onnxruntime"), _onnx),
-    "tinygrad": Framework(("tinygrad",), _tinygrad),
-    "mlx": Framework(("mlx",), _mlx, channels_last=True),
+# Frameworks of which more than one function has to be called, such as those of layers.
+LAYERS: dict[str, Callable[[Array, Array, Options], Any]] = {
+    "flax": _flax,
+    "flax_transpose_kernel": _flax,
+    "haiku": _haiku,
+    "equinox": _equinox,
+    "tensorflow": _tensorflow,
+    "onnx": _onnx,
+    "mlx": _mlx,
 }

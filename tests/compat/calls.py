@@ -6,44 +6,38 @@ from typing import Any
 
 import numpy as np
 
+from mtconv.compat.registry import FRAMEWORKS
 from tests.compat.sizes import Drawn
 
-# Function, names of its input and kernel.
-CALLS = {
-    "torch": ("torch.conv_transpose2d", "input", "weight"),
-    "jax": ("jax.conv_transpose", "lhs", "rhs"),
-    "jax_transpose_kernel": ("jax.conv_transpose", "lhs", "rhs"),
-    "flax": ("flax.conv_transpose", "inputs", "kernel"),
-    "flax_transpose_kernel": ("flax.conv_transpose", "inputs", "kernel"),
-    "haiku": ("haiku.conv_transpose", "inputs", "w"),
-    "equinox": ("equinox.conv_transpose", "x", "weight"),
-    "keras": ("keras.conv_transpose", "inputs", "kernel"),
-    "tensorflow": ("tensorflow.conv_transpose", "input", "filters"),
-    "onnx": ("onnx.ConvTranspose", "X", "W"),
-    "tinygrad": ("tinygrad.conv_transpose2d", "x", "weight"),
-    "mlx": ("mlx.conv_transpose2d", "input", "weight"),
-}
-CHANNELS_FIRST = ("torch", "equinox", "onnx", "tinygrad")
+# Frameworks whose call takes an input and a kernel with channels.
+CALLS = [name for name, row in FRAMEWORKS.items() if name != "mtconv" and "C" in row.data]
+
+
+def function_of(name: str, rank: int) -> str:
+    """Name the function of a framework's call under `mtconv.compat`."""
+    row = FRAMEWORKS[name]
+    function = row.function.__name__.replace("1d", f"{rank}d")
+    return f"{row.file.__name__.rpartition('.')[2]}.{function}"
 
 
 def drawn(name: str, x: np.ndarray, kernel: Any, options: dict[str, Any]) -> Drawn:
-    """Write a call on x of shape (1, C_in, H, W); the kernel is the framework's own."""
-    function, data, weight = CALLS[name]
-    given = x if name in CHANNELS_FIRST else np.moveaxis(x, 1, -1)
-    if name == "equinox":
-        given = given[0]
-    if name == "tensorflow":
-        channels = kernel.shape[-2]
-        size = [1, *options["output_shape"][1:-1], channels]
+    """Write a call on x of shape (1, C_in, *space); the kernel is the framework's own."""
+    row = FRAMEWORKS[name]
+    data = np.moveaxis(x, 1, -1) if row.data.endswith("C") else x
+    if "N" not in row.data:
+        data = data[0]
+    if "output_shape" in options and None in options["output_shape"]:
+        size = [1, *options["output_shape"][1:-1], kernel.shape[-2]]
         options = options | {"output_shape": size}
     if name.startswith(("jax", "flax")):
         options = {"transpose_kernel": False} | options
-    arrays = {data: np.ascontiguousarray(given), weight: np.ascontiguousarray(kernel)}
-    return Drawn(function, arrays, options)
+    arrays = (np.ascontiguousarray(data), np.ascontiguousarray(kernel))
+    names = dict(zip(row.file.ARRAYS, arrays, strict=False))
+    return Drawn(function_of(name, x.ndim - 2), names, options)
 
 
 def channels_first(name: str, result: np.ndarray) -> np.ndarray:
-    """Bring the result of a call into the order (1, C_out, H, W)."""
-    if name == "equinox":
-        return result[None]
-    return result if name in CHANNELS_FIRST else np.moveaxis(result, -1, 1)
+    """Bring the result of a call into the order (1, C_out, *space)."""
+    row = FRAMEWORKS[name]
+    result = result if "N" in row.data else result[None]
+    return np.moveaxis(result, -1, 1) if row.data.endswith("C") else result

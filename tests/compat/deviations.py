@@ -55,6 +55,17 @@ DEVIATIONS = [
     ),
     Deviation(
         "onnx",
+        "output_padding of the stride and more is fine below the dilation",
+        Drawn(
+            "onnx.ConvTranspose",
+            {"X": first(1, 2), "W": first(3, 4)},
+            {"strides": [1], "dilations": [2], "output_padding": [1]},
+        ),
+        None,
+        first(3, 6, 4, 8, 0),
+    ),
+    Deviation(
+        "onnx",
         "output_shape may be larger than the natural size by a stride and more",
         Drawn(
             "onnx.ConvTranspose",

@@ -10,6 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mtconv.compat import convert, convert_kernel
+from mtconv.compat.registry import FRAMEWORKS
+from mtconv.errors import GeometryError
+from tests.compat.calls import CALLS, drawn
+from tests.compat.paddle_draws import paddle
 from tests.compat.sizes import (
     Drawn,
     Generator,
@@ -324,7 +329,33 @@ def _mlx_ints(rng: Generator, values: tuple[int, ...]) -> int | list[int]:
     return values[0] if len(values) == 1 else scalar_or(rng, values)
 
 
-DRAWS: dict[str, Callable[[Generator], Drawn]] = {
+def from_row(name: str) -> Callable[[Generator], Drawn]:
+    """Draw calls of a framework that has no draws of its own: random crops, written."""
+
+    def draw(rng: Generator) -> Drawn:
+        row = FRAMEWORKS[name]
+        z = sizes(rng, groups=bool(row.groups), dilation=bool(row.dilation))
+        pads = tuple((p, one(rng, 0, p)) for p in up_to(rng, z.span))
+        ours = {"stride": z.stride, "padding": pads, "dilation": z.dilation}
+        try:
+            options = convert(
+                ours | {"groups": z.groups},
+                "mtconv",
+                name,
+                kernel_size=z.taps,
+                input_size=z.small,
+            )
+        except GeometryError:
+            return draw(rng)
+        x = array(rng, 1, z.channels_in, *z.small)
+        kernel = array(rng, z.channels_in, z.channels_out // z.groups, *z.taps)
+        kernel = convert_kernel(kernel, "mtconv", name, z.groups)
+        return drawn(name, x, kernel, options)
+
+    return draw
+
+
+OWN: dict[str, Callable[[Generator], Drawn]] = {
     "torch": torch,
     "jax": jax,
     "flax": flax,
@@ -335,4 +366,8 @@ DRAWS: dict[str, Callable[[Generator], Drawn]] = {
     "onnx": onnx,
     "tinygrad": tinygrad,
     "mlx": mlx,
+    "paddle": paddle,
 }
+
+# One for every file of the registry.
+DRAWS = OWN | {name: from_row(name) for name in CALLS if name.split("_")[0] not in OWN}

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mtconv.compat.registry import FRAMEWORKS
+from mtconv.verify.frameworks import run_function
 from tests.compat.sizes import Drawn
 
 # Read when keras is imported, which TensorFlow does too.
@@ -33,13 +35,19 @@ DISTRIBUTIONS = {
 
 def versions(name: str) -> dict[str, str]:
     """Versions of what a framework's calls run on; raises where it is not installed."""
-    return {package: importlib.metadata.version(package) for package in DISTRIBUTIONS[name]}
+    names = importlib.metadata.packages_distributions()
+    own = [names[package][0] for package in FRAMEWORKS[name].packages if package in names]
+    packages = DISTRIBUTIONS.get(name, own)
+    return {package: importlib.metadata.version(package) for package in packages}
 
 
 def run(name: str, drawn: Drawn) -> np.ndarray:
     """Run a call in its framework; raises what the framework raises."""
-    result = REAL[name](drawn.function.split(".")[1], drawn.arrays, drawn.options)
-    return np.asarray(result)
+    function = drawn.function.split(".")[1]
+    if name not in REAL:  # nothing of its own: the function that the registry names
+        x, kernel, *bias = drawn.arrays.values()
+        return run_function(name, x, kernel, drawn.options, *bias)
+    return np.asarray(REAL[name](function, drawn.arrays, drawn.options))
 
 
 def _tuples(value: Any) -> Any:

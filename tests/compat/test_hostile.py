@@ -149,8 +149,8 @@ ONNX = {
     ),
     "pads": (
         np.array([1]),
-        "`pads` must be one value or one per spatial axis ('H', 'W'); got (1,), of length "
-        "1. Write one integer, or 2 in a tuple.",
+        "`pads` must have 2 integers: the low end of every axis, then the high ends; got "
+        "(1,). For 1 at every end write pads=[1, 1].",
     ),
     "kernel_shape": (np.array([4]), "`kernel_shape` must be W's own, (3,); got (4,)."),
     "output_shape": (
@@ -178,7 +178,8 @@ def test_wrong_attributes_of_an_onnx_node(name):
 
 NAMES = (
     "'mtconv', 'torch', 'jax', 'jax_transpose_kernel', 'flax', 'flax_transpose_kernel', "
-    "'haiku', 'equinox', 'keras', 'tensorflow', 'onnx', 'tinygrad', 'mlx', 'matlab'"
+    "'haiku', 'equinox', 'keras', 'tensorflow', 'onnx', 'paddle', 'tinygrad', 'mlx', "
+    "'matlab'"
 )
 ONE = "One integer per spatial axis, for example (3,)."
 SIZES = f"must be a sequence of sizes, each at least 1; got {{}}. {ONE}"

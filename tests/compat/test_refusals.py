@@ -42,7 +42,7 @@ CASES = {
     ),
     "torch: dimensions": (
         lambda: compat.torch.conv_transpose2d(zeros(2, 3, 3), zeros(2, 2, 3)),
-        "torch.conv_transpose2d: `weight` must have 4 dimensions; got 3 dimensions.",
+        "torch.conv_transpose2d: `weight` must have 4 dimensions; got 3.",
     ),
     "torch: nothing left": (
         lambda: compat.torch.conv_transpose1d(zeros(1, 1, 1), zeros(1, 1, 2), padding=1),
@@ -167,7 +167,7 @@ CASES = {
     "tensorflow: output shape without batch": (
         lambda: compat.tensorflow.conv_transpose(zeros(1, 3, 1), zeros(3, 1, 1), 6, 2),
         "tf.nn.conv_transpose: `output_shape` must have 3 sizes, batch and channels "
-        "included; got (6,).",
+        "included; got 6.",
     ),
     "mlx: rank": (
         lambda: compat.mlx.conv_transpose2d(zeros(1, 3, 1), zeros(1, 3, 1)),

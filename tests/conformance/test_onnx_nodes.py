@@ -32,8 +32,6 @@ def test_onnx_has_these_node_tests(record_property):
 def test_a_node_test_passes(case, backend):
     (node,) = case.model.graph.node
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    if "auto_pad" in attributes:
-        attributes["auto_pad"] = attributes["auto_pad"].decode()
     assert case.data_sets
     for inputs, (expected,) in case.data_sets:
         result = ConvTranspose(*inputs, **attributes, backend=backend)

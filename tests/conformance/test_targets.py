@@ -5,7 +5,7 @@ import pytest
 
 import mtconv
 from mtconv import compat
-from mtconv.compat.conversion import CONVENTIONS
+from mtconv.compat.registry import FRAMEWORKS as ROWS
 from tests.compat.calls import CALLS, channels_first, drawn
 from tests.compat.real import run
 from tests.conformance.conftest import FRAMEWORKS
@@ -33,7 +33,7 @@ def test_the_real_target_gives_what_the_source_meant(src, dst, same, record_prop
     rng = np.random.default_rng(4)
     said = 0
     for options, taps in geometries():
-        both = CONVENTIONS[src].kernel.divided and CONVENTIONS[dst].kernel.divided
+        both = ROWS[src].kernel.divided and ROWS[dst].kernel.divided
         # TensorFlow's groups are in its output_shape, so its options do not tell them.
         groups = 2 if both and "tensorflow" not in (src, dst) else 1
         x = rng.integers(-4, 5, (1, 2 * groups, 4, 3)).astype(float)

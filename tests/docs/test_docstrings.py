@@ -14,11 +14,13 @@ for package in ("matplotlib", "hypothesis", "jax", "flax", "equinox"):
 CALLS = [f"mtconv.compat.{name}" for name in compat.__all__ if "convert" not in name]
 MODULES = (
     "mtconv",
+    "mtconv.backends",
     "mtconv.testing",
     "mtconv.strategies",
     "mtconv.verify",
     "mtconv.drawing",
     "mtconv.sharding",
+    "mtconv.streaming",
     "mtconv.nn.flax",
     "mtconv.nn.equinox",
     "mtconv.compat",

@@ -28,7 +28,11 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 # The tests that hold each part. All run once; a mutant gets those that execute its line.
-CORE = "test_notebook.py test_shapes.py test_errors.py test_dtypes.py test_inputs.py"
+CORE = (
+    "functional/test_notebook.py functional/test_dtypes.py functional/test_inputs.py "
+    "problem/test_shapes.py problem/test_wrong_calls.py"
+)
+RANDOM = "functional/test_giants.py functional/test_agreement.py"
 OPERATORS = " ".join(
     f"operators/test_{name}.py"
     for name in ("operators", "matrix", "norm", "padding_modes", "scipy")
@@ -40,13 +44,13 @@ JAX = " ".join(
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",
     "folds": f"test_folds.py test_geometry.py {CORE}",
-    "spec": f"test_spec.py test_sketch.py {CORE} {OPERATORS}",
+    "spec": f"test_spec.py sketch {CORE} {OPERATORS}",
     "functional": f"{CORE} test_spec.py test_public_api.py {OPERATORS}",
-    "operators": "operators test_notebook.py test_sketch.py",
-    "backends/_numpy": f"{CORE} test_giants.py test_agreement.py numpy",
+    "operators": "operators functional/test_notebook.py sketch",
+    "backends/_numpy": f"{CORE} {RANDOM} numpy",
     "backends/host": f"{CORE} host numpy",
-    "backends/_sparse+matrix": f"{CORE} test_giants.py test_agreement.py {OPERATORS}",
-    "backends/_jax": f"test_notebook.py test_dtypes.py {JAX}",
+    "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS}",
+    "backends/_jax": f"functional/test_notebook.py functional/test_dtypes.py {JAX}",
 }
 # The parts whose tests need JAX; the others leave it out, for it compiles.
 WITH_JAX = {"operators": "numpy,sparse,jax", "backends/_jax": "jax"}

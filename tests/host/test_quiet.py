@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends.host.quiet import quiet_context
+from mtconv.backends.host.threads import quiet_context
 
 OVERFLOWING = np.full((1, 8, 64), 3e38, np.float32), np.full((8, 8, 3), 3e38, np.float32)
 

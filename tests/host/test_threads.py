@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import blocks
+from mtconv.backends._numpy import blocks, extents
 from mtconv.backends.host import threads
 from mtconv.backends.host.blas import BlasGuard
+from mtconv.planning import tuning
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "fft")
 
@@ -131,13 +132,11 @@ def test_workers_holds_inside_its_block_and_in_its_thread(counted, monkeypatch):
 
 
 @pytest.fixture
-def many_blocks(monkeypatch):
+def many_blocks(monkeypatch, cut_anew):
     """Cut small problems into as many blocks as large ones."""
-    monkeypatch.setattr(blocks, "FEW_BLOCKS_WORK", 0)
-    monkeypatch.setattr(blocks, "FEW_BLOCKS", blocks.LEAST_BLOCKS)
-    blocks.cut.cache_clear()
-    yield
-    blocks.cut.cache_clear()
+    monkeypatch.setattr(tuning, "FEW_BLOCKS_WORK", 0)
+    monkeypatch.setattr(tuning, "FEW_BLOCKS", tuning.LEAST_BLOCKS)
+    cut_anew()
 
 
 @pytest.mark.usefixtures("many_blocks")
@@ -219,8 +218,8 @@ def test_every_problem_worth_threads_has_blocks_to_share(
     spec = mtconv.ConvSpec.from_shapes(
         (batch, channels, size, size), (channels, share, 4, 4), stride=2, groups=groups
     )
-    assert not blocks.is_small(spec, batch)
-    least = 4 if batch * spec.multiply_adds >= blocks.FEW_BLOCKS_WORK else 2
+    assert not extents.is_small(spec, batch)
+    least = 4 if batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK else 2
     if form == "kernel_grad":  # its blocks share nothing but groups and channels
         least = min(least, groups)
     for algorithm in ALGORITHMS:

@@ -8,7 +8,7 @@ import pytest
 
 import mtconv
 from mtconv.backends.host import threads
-from mtconv.backends.parallel import workers_here
+from mtconv.backends.host.threads import workers_here
 
 
 @pytest.mark.parametrize(

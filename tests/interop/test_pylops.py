@@ -25,6 +25,24 @@ def test_dottest(mode, rank, factor, backend):
         assert dottest(L, *L.shape, rtol=1e-12, complexflag=complexflag, raiseerror=True)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1 - 2j], ids=["real", "complex"])
+def test_dottest_of_what_operators_are_combined_to(factor):
+    kernel = np.random.default_rng(10).standard_normal((4, 3, 3, 2)) * factor
+    A = mtconv.Conv(kernel, (7, 6), stride=2, padding=1, padding_mode="reflect")
+    for operator in (
+        A + A,
+        A - A / 3,
+        factor * A,
+        A.H @ A,
+        mtconv.vstack([A, 2 * A]),
+        mtconv.hstack([A, A]),
+        (mtconv.vstack([A, A]) @ A.T).H,
+    ):
+        L = pylops.aslinearoperator(operator)
+        complexflag = 0 if factor == 1 else 3
+        assert dottest(L, *L.shape, rtol=1e-12, complexflag=complexflag, raiseerror=True)
+
+
 def test_products():
     A = mtconv.ConvTranspose([1.0, 2.0, 3.0], 5, stride=2)
     L = pylops.aslinearoperator(A)

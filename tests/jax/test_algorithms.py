@@ -20,7 +20,6 @@ from mtconv.backends._jax import (
     subpixel,
 )
 from mtconv.planning.choose import choose_algorithm
-from mtconv.planning.ladders.jax import on_accelerator
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
 
@@ -201,20 +200,20 @@ def test_diagonals_are_for_few_channels(monkeypatch, small, share, groups, thin)
 
 def test_each_platform_has_its_ladder(monkeypatch):
     spec = mtconv.ConvSpec.from_shapes((1, 2, 4), (2, 3, 3))
-    arrays = (jax.ShapeDtypeStruct(s, "float32") for s in ((1, 3, 6), (2, 3, 3)))
-    asked, arrays = [], tuple(arrays)
-    on_cpu, elsewhere = lowering.choose_algorithm, lowering.on_accelerator
-    monkeypatch.setattr(
-        lowering, "choose_algorithm", lambda *a: asked.append("cpu") or on_cpu(*a)
-    )
-    monkeypatch.setattr(
-        lowering, "on_accelerator", lambda *a: asked.append("cuda") or elsewhere(*a)
-    )
+    arrays = [jax.ShapeDtypeStruct(s, "float32") for s in ((1, 3, 6), (2, 3, 3))]
+    asked = []
+
+    def noted(*args, accelerator):
+        asked.append(accelerator)
+        return real(*args, accelerator=accelerator)
+
+    real = lowering.choose_algorithm
+    monkeypatch.setattr(lowering, "choose_algorithm", noted)
     how = lowering.How(spec, "auto", None)
     for platform in ("cpu", "cuda"):
         lower = partial(lowering.lower, "conv", how=how, platform=platform)
         jax.eval_shape(lower, *arrays)
-    assert asked == ["cpu", "cuda"]
+    assert asked == [False, True]
 
 
 def test_dtypes_are_those_of_the_arrays_there_are():
@@ -269,7 +268,8 @@ def test_zero_channels_and_empty_batches():
 def test_the_ladder_of_accelerators():
     def chosen(dtype="float32", **options):
         spec = mtconv.ConvSpec.from_shapes((1, 4, 8), (4, 2, 3), **options)
-        return [on_accelerator(spec, form, dtype) for form in FORMS]
+        named = {"dtype": dtype, "backend": "jax", "accelerator": True}
+        return [choose_algorithm(spec, form, **named)[0].algorithm for form in FORMS]
 
     assert chosen("int32") == chosen("complex64") == ["gemm"] * 3
     assert chosen() == chosen(stride=2) == chosen("bfloat16", groups=2) == ["native"] * 3

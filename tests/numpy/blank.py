@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends.host.memory import Weights, Workspace
 
 
 def zeros(*shape):

@@ -18,7 +18,7 @@ __all__ = ["LIMIT", "Drawn", "draw", "extra_memory"]
 LIMIT = 64 * 2**20
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
-ALGORITHMS = ("auto", "auto", "exact", "gemm", "polyphase", "direct", "fft")
+ALGORITHMS = ("auto", "auto", "exact", "gemm", "polyphase", "subpixel", "direct", "fft")
 DTYPES = (
     *("int8", "uint8", "int16", "int32", "int64", ">i4"),
     *("float16", "float16", "float32", "float64", ">f4", "complex64", "complex128"),

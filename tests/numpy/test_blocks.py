@@ -12,29 +12,35 @@ from itertools import pairwise, product
 import pytest
 
 from mtconv import ConvSpec
-from mtconv.backends._numpy.blocks import SMALL_CELLS, cut, is_small
+from mtconv.backends._numpy.blocks import cut
+from mtconv.backends._numpy.extents import is_small
 from mtconv.geometry import Axis
+from mtconv.planning.tuning import SMALL_ELEMENTS
 
 
 def spec_of(x_shape, kernel_shape, **options):
     return ConvSpec.from_shapes(x_shape, kernel_shape, **options)
 
 
-def edges_of(found, form):
-    """List the edges of batch, groups, channels and space; all combinations are blocks."""
-    side = "big" if form == "conv_transpose" else "small"
+def edges_of(tasks, form):
+    """List the edges of batch, groups, channels and space; all combinations are pieces.
+
+    Channels are those of the result's side, and of y for a gradient.
+    """
+    pieces = [piece for task in tasks for piece in task]
+    side = {"conv_transpose": "y", "conv": "x"}.get(form)
     slices = [
-        (block.batch, block.groups, block.channels, *getattr(block, side))
-        for block in found
+        getattr(piece, side) if side else (*piece.x[:2], piece.y[2], *piece.x[3:])
+        for piece in pieces
     ]
     every = []
     for number in range(len(slices[0])):
-        pieces = sorted({(one[number].start, one[number].stop) for one in slices})
-        assert all(a[1] == b[0] for a, b in pairwise(pieces))
-        every.append([pieces[0][0], *(stop for _, stop in pieces)])
+        cuts = sorted({(index[number].start, index[number].stop) for index in slices})
+        assert all(a[1] == b[0] for a, b in pairwise(cuts))
+        every.append([cuts[0][0], *(stop for _, stop in cuts)])
     combined = product(*(pairwise(edges) for edges in every))
     assert sorted(combined) == sorted(
-        tuple((piece.start, piece.stop) for piece in one) for one in slices
+        tuple((part.start, part.stop) for part in index) for index in slices
     )
     return every
 
@@ -51,12 +57,12 @@ def edges_of(found, form):
         (Axis(2**10, 2**10, 1), (2**8, 2**3), 1, 4, False),
         (Axis(2**10 - 1, 2**10 - 1, 1), (2**8, 2**3), 1, 4, True),
         # Nor are so many cells of the result, most of them without a tap.
-        (Axis(1, SMALL_CELLS, 1), (1, 1), 1, 1, False),
-        (Axis(1, SMALL_CELLS - 1, 1), (1, 1), 1, 1, True),
-        (Axis(1, SMALL_CELLS + 1, 1), (1, 1), 1, 1, False),
+        (Axis(1, SMALL_ELEMENTS, 1), (1, 1), 1, 1, False),
+        (Axis(1, SMALL_ELEMENTS - 1, 1), (1, 1), 1, 1, True),
+        (Axis(1, SMALL_ELEMENTS + 1, 1), (1, 1), 1, 1, False),
         # 2 items of 4 groups of 8 channels.
-        (Axis(1, SMALL_CELLS // 64, 1), (4, 32), 4, 2, False),
-        (Axis(1, SMALL_CELLS // 64 - 1, 1), (4, 32), 4, 2, True),
+        (Axis(1, SMALL_ELEMENTS // 64, 1), (4, 32), 4, 2, False),
+        (Axis(1, SMALL_ELEMENTS // 64 - 1, 1), (4, 32), 4, 2, True),
     ],
 )
 def test_a_small_problem_is_so_in_work_and_in_cells(axis, channels, groups, batch, small):
@@ -73,12 +79,12 @@ def test_a_signal_without_axes_of_channels_has_one():
 def test_a_small_problem_whose_columns_fit_is_one_block(form):
     """The columns of four items of 16 groups take 4.6 MB; a block may have 16."""
     spec = spec_of((4, 48, 30, 40), (48, 1, 3, 5), stride=(2, 3), groups=16)
-    (block,) = cut(spec, form, "gemm", 4, 4)
-    channels = slice(0, 3 if form == "conv" else 1)
-    assert block[:3] == (slice(0, 4), slice(0, 16), channels)
-    assert block.small == (slice(0, 30), slice(0, 40))
-    assert block.big == (slice(0, 61), slice(0, 122))
-    assert block.axes == spec.axes
+    ((piece,),) = cut(spec, form, "gemm", 4, 4)
+    batch, groups, small, share = (slice(0, n) for n in (4, 16, 3, 1))
+    assert piece.x == (batch, groups, small, slice(0, 30), slice(0, 40))
+    assert piece.w == (groups, small, share, slice(0, 3), slice(0, 5))
+    assert piece.y == (batch, groups, share, slice(0, 61), slice(0, 122))
+    assert piece.axes == spec.axes
 
 
 # ------------------------------------------------------------------------- whole problems
@@ -319,3 +325,22 @@ def test_a_result_of_less_than_a_stride_is_a_cell():
     spec = ConvSpec((Axis(1, 5, 3, 7),), 1, 1, 500)
     found = cut(spec, "conv_transpose", "gemm", 2000, 4)
     assert counts(found, "conv_transpose") == [2, 1, 1, 1]
+
+
+def test_taps_are_cut_where_halos_are_longer_than_blocks():
+    """1440 taps, 199 apart, reach from everywhere to everywhere.
+
+    Cut in space alone, every block would multiply all of x by all taps. Cut by taps, each
+    product is computed at most a few times: pieces hold small elements times taps.
+    """
+    spec = ConvSpec((Axis(4942, 291303, 1440, 1, 199),), 1, 1, 1)
+    tasks = cut(spec, "conv_transpose", "gemm", 1, 8)
+    products = sum(
+        piece.axes[0].small * piece.axes[0].kernel for task in tasks for piece in task
+    )
+    assert spec.multiply_adds <= products <= 3 * spec.multiply_adds
+    assert len(tasks) <= 64
+    for task in tasks:  # of a part of the result, all taps that reach it, and none twice
+        assert all(piece.y == task[0].y for piece in task)
+        taps = [(piece.w[3].start, piece.w[3].stop) for piece in task]
+        assert len(set(taps)) == len(taps)

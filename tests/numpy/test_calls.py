@@ -7,29 +7,13 @@ import pytest
 
 import mtconv
 from mtconv.backends import _numpy
-from mtconv.backends._numpy import values
+from mtconv.backends._numpy import settled
+from mtconv.backends.host import inputs as values
 from mtconv.geometry import Axis
+from mtconv.planning.candidate import Fallback
+from mtconv.planning.ladders.numpy import precautions
 from mtconv.planning.plan import plan_for
 from mtconv.problem.options import freeze
-
-
-@pytest.mark.parametrize(
-    ("form", "axis", "mode", "pads"),
-    [
-        ("conv", Axis(3, 5, 3), "zeros", False),
-        ("conv", Axis(3, 4, 3), "zeros", True),
-        ("conv", Axis(3, 5, 3, 1, 1, 1), "zeros", True),
-        ("kernel_grad", Axis(3, 4, 3), "zeros", True),
-        ("conv_transpose", Axis(3, 4, 3), "zeros", False),
-        ("conv", Axis(3, 1, 4, 1, 1, 3), "zeros", True),
-        ("conv", Axis(3, 3, 3, 1, 1, 1), "circular", False),  # padded beforehand
-    ],
-)
-def test_zeros_stand_for_clipped_taps_where_columns_are_gathered(form, axis, mode, pads):
-    spec = mtconv.ConvSpec((Axis(2, 2, 1), axis), padding_mode=mode)
-    assert values.pads(form, spec, "gemm") == pads
-    assert values.pads(form, spec, "polyphase")
-    assert not values.pads(form, spec, "direct")
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5])
@@ -73,11 +57,11 @@ def test_cells_that_fold_into_one(axis, mode, times):
 
 
 def test_the_largest_element_may_be_the_smallest():
-    assert values._largest(np.array([-128, 5], np.int8)) == 128
-    assert values._largest(np.array([-3, 5])) == 5
-    assert values._largest(np.array([2**64 - 1], np.uint64)) == 2**64 - 1
-    assert values._largest(np.array([-(2**63)])) == 2**63
-    assert values._largest(np.zeros(0, int)) == 0
+    assert values.largest(np.array([-128, 5], np.int8)) == 128
+    assert values.largest(np.array([-3, 5])) == 5
+    assert values.largest(np.array([2**64 - 1], np.uint64)) == 2**64 - 1
+    assert values.largest(np.array([-(2**63)])) == 2**63
+    assert values.largest(np.zeros(0, int)) == 0
 
 
 @pytest.mark.parametrize(("size", "exact"), [(2**53 - 1, True), (2**53, False)])
@@ -102,7 +86,7 @@ def how(form, algorithm, first, second, **options):
     size = (2,) if form == "kernel_grad" else None
     named = (freeze(form, **options), dtype.name, algorithm, "numpy")
     plan = plan_for(form, first.shape, second.shape, *named, kernel_size=size)
-    computing, chosen = _numpy._settle(plan, first, second, None, dtype)
+    chosen, computing = settled(plan, first, second, None)
     return computing.name, chosen.NAME
 
 
@@ -131,6 +115,27 @@ def test_how_a_call_is_computed(call, expected):
     assert how(*call) == expected
 
 
+@pytest.mark.parametrize(
+    ("form", "axis", "mode", "pads"),
+    [
+        ("conv", Axis(3, 5, 3), "zeros", False),
+        ("conv", Axis(3, 4, 3), "zeros", True),
+        ("conv", Axis(3, 5, 3, 1, 1, 1), "zeros", True),
+        ("kernel_grad", Axis(3, 4, 3), "zeros", True),
+        ("conv_transpose", Axis(3, 4, 3), "zeros", False),
+        ("conv", Axis(3, 1, 4, 1, 1, 3), "zeros", True),
+        ("conv", Axis(3, 3, 3, 1, 1, 1), "circular", False),  # padded beforehand
+    ],
+)
+def test_zeros_stand_for_clipped_taps_where_columns_are_gathered(form, axis, mode, pads):
+    spec = mtconv.ConvSpec((Axis(2, 2, 1), axis), padding_mode=mode)
+    condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
+    direct = Fallback(condition, "direct", "float32")
+    for algorithm, listed in (("gemm", pads), ("polyphase", True), ("direct", False)):
+        given = precautions(spec, form, "float32", algorithm, algorithm)
+        assert given == ("float32", (direct,) * listed)
+
+
 def test_a_clipped_tap_of_a_convolution_must_not_be_infinite():
     assert how("conv", "gemm", [1, 2, 3], [3, INF], padding=1) == ("float64", "direct")
     assert how("conv", "gemm", [1, 2, 3], [3, 4.0], padding=1) == ("float64", "gemm")
@@ -150,7 +155,7 @@ def test_sums_without_terms_are_direct():
 
 def test_an_empty_result_asks_no_algorithm(monkeypatch):
     asked = []
-    monkeypatch.setattr(_numpy.engine, "conv_transpose", lambda *args: asked.append(args))
+    monkeypatch.setattr(_numpy, "settled", lambda *args: asked.append(args))
     y = mtconv.conv_transpose(np.ones((0, 2, 5)), np.ones((2, 3, 3)))
     assert y.shape == (0, 3, 7)
     assert not asked

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import columns, direct, padding
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy import direct, im2col
+from mtconv.backends.host import padding
+from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 
 
@@ -23,7 +23,7 @@ def zeros(*shape, dtype=np.float32):
     [(1, 1, False), (1, 511, False), (2, 1, True), (2, 511, True), (2, 512, False)],
 )
 def test_items_of_fewer_than_512_cells_are_put_side_by_side(batch, cells, folded):
-    assert columns.folds(batch, cells) == folded
+    assert im2col.folds(batch, cells) == folded
 
 
 @pytest.mark.parametrize(
@@ -40,22 +40,22 @@ def test_items_of_fewer_than_512_cells_are_put_side_by_side(batch, cells, folded
     ],
 )
 def test_few_columns_are_gathered_by_one_look_up(axes, lead, looked_up, watch):
-    gathered = watch(columns, "_gather")
-    columns._table.cache_clear()
+    gathered = watch(im2col, "_gather")
+    im2col.table.cache_clear()
     y = zeros(*lead, *(axis.big for axis in axes))
-    columns.gather(axes, y, Workspace(), folded=False)
+    im2col.gather(axes, y, Workspace(), folded=False)
     ((args, *_),) = gathered  # the table's numbers, or the array itself
     assert (args[1].dtype == np.int64) == looked_up
 
 
 def test_a_look_up_gives_back_its_copy_of_y():
     space = Workspace()
-    columns.gather((Axis(4, 6, 3),), zeros(1, 1, 1, 6), space, folded=False)
+    im2col.gather((Axis(4, 6, 3),), zeros(1, 1, 1, 6), space, folded=False)
     assert space.used == 3 * 4 * 4
 
 
 def test_a_table_of_columns_is_no_workspace():
-    table = columns._table((Axis(4, 6, 3),), (1, 1, 1, 6), False)
+    table = im2col.table((Axis(4, 6, 3),), (1, 1, 1, 6), False)
     assert table.base is None
     assert table.tolist() == [[[[1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 6]]]]
 
@@ -74,11 +74,11 @@ def test_a_table_of_columns_is_no_workspace():
     ],
 )
 def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(last, copies, watch):
-    filled = watch(columns, "_fill")
+    filled = watch(im2col, "_fill")
     axes = (Axis(2, 3, 2), last)
     y = zeros(1, 1, 1, 3, last.big)
     target = zeros(1, 1, 1, 2, last.kernel, 2, last.small)
-    columns.fill(axes, y, target, Workspace())
+    im2col.fill(axes, y, target, Workspace())
     assert [named["copy"] for _, named, _ in filled] == [True] * copies or not copies
     assert len(filled) == max(copies, 1)
     assert copies or filled[0][1] == {"copy": False}
@@ -98,11 +98,11 @@ def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(last, cop
 )
 def test_y_is_extended_by_zeros_up_to_a_size(axis, lead, extended):
     y = zeros(*lead, axis.big)
-    (found,), array = columns.extend((axis,), y, Workspace())
+    (found,), array = im2col.extend((axis,), y, Workspace())
     assert (array is not y) == extended
     assert array.shape[-1] == (axis.full if extended else axis.big)
     assert found == (Axis(1000, axis.full, axis.kernel) if extended else axis)
-    (found,), array = columns.extend((axis,), y, Workspace(), always=True)
+    (found,), array = im2col.extend((axis,), y, Workspace(), always=True)
     assert array.shape[-1] == axis.full
 
 
@@ -110,7 +110,7 @@ def test_a_whole_y_is_copied_if_asked():
     axis = Axis(3, 9, 3, 2, 1, 0)  # and two cells that no tap reaches
     y = np.arange(9.0)
     for copy in (False, True):
-        axes, found = columns.extend((axis,), y, Workspace(), copy=copy)
+        axes, found = im2col.extend((axis,), y, Workspace(), copy=copy)
         assert axes == (axis,)
         assert (found is y) != copy
         assert np.array_equal(found, y)
@@ -128,7 +128,7 @@ def test_a_whole_y_is_copied_if_asked():
     ],
 )
 def test_taps_are_clipped_at_either_end(axis, clips):
-    assert columns._clips(axis) == clips
+    assert im2col.clips(axis) == clips
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_taps_are_clipped_at_either_end(axis, clips):
     ],
 )
 def test_cells_that_a_source_has(first, length, size, taken, placed):
-    found = columns._common((first,), (length,), (size,))
+    found = im2col.common((first,), (length,), (size,))
     assert found == ((..., slice(*taken)), (..., slice(*placed)))
 
 
@@ -163,18 +163,18 @@ def test_cells_that_a_source_has(first, length, size, taken, placed):
     ],
 )
 def test_neighbouring_ranges_are_one_up_to_a_length(ranges, longest, joined):
-    assert list(padding._neighbours(ranges, longest)) == joined
+    assert list(padding.neighbours(ranges, longest)) == joined
 
 
 def test_margins_wider_than_a_block_come_in_parts():
     """Parts have twice the cells of the block, so that memory is bounded."""
     axis = Axis(19, 3, 1, 1, 1, 8)
-    parts = padding._parts(axis, "circular", 1, 3)  # cells 0 and 1 of every three
+    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1))
     assert [(part.small.start, part.small.stop) for part in parts] == [
         *((n, n + 2) for n in range(0, 18, 3)),
         (18, 19),
     ]
-    parts = padding._parts(axis, "replicate", 2, 3)  # the last cell and all behind it
+    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1))
     assert [(part.small.start, part.small.stop) for part in parts] == [
         *((n, n + 2) for n in range(10, 18, 2)),
         (18, 19),
@@ -182,14 +182,16 @@ def test_margins_wider_than_a_block_come_in_parts():
 
 
 def test_parts_are_as_long_as_two_blocks_wherever_they_are():
-    parts = padding._parts(Axis(25, 5, 1, 1, 1, 10), "symmetric", 3, 5)
+    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1))
     assert max(part.axis.big for part in parts) == 4
-    assert padding._parts(Axis(1, 4, 1, 1, 1, 2), "replicate", 1, 2) == ()  # not reached
+    assert (
+        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1)) == ()
+    )  # not reached
 
 
 def test_a_repeated_cell_keeps_its_axis():
     runs = ((slice(0, 3), 1), (slice(3, 5), slice(4, 2, -1)))
-    into, source = padding._indices(runs)
+    into, source = padding.indices(runs)
     assert into == (..., slice(0, 3), slice(3, 5))
     assert source == (..., slice(1, 2), slice(4, 2, -1))
 
@@ -206,7 +208,7 @@ def test_a_repeated_cell_keeps_its_axis():
     ],
 )
 def test_stretches_become_indices(stretch, index):
-    assert padding._source(*stretch) == index
+    assert padding.source_of(*stretch) == index
 
 
 # --------------------------------------------------------------------------------- direct
@@ -237,9 +239,9 @@ def test_32_terms_are_added_in_a_row(taps, stride, form, parts):
             found.append((len(some), np.shares_memory(target, args[1])))
             yield some, target
 
-    real = direct._sums
+    real = direct.sums
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(direct, "_sums", noted)
+        patch.setattr(direct, "sums", noted)
         if form == "conv":
             direct.conv(axes, y, Weights(w), x, Workspace())
         else:
@@ -255,5 +257,5 @@ def test_32_channels_are_added_in_a_row(channels, more):
     data, weights = zeros(1, channels, 1, 1, 2) + 1, zeros(1, channels, 1, 1, 1) + 1
     data[:, 0] = 2**24
     target = zeros(1, 1, 1, 2)
-    direct._add_products(data, weights, target, Workspace())
+    direct.add_products(data, weights, target, Workspace())
     assert (target == 2**24 + more).all()

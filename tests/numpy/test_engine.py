@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
-from mtconv.backends._numpy.blocks import Block
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy.algorithms import ALGORITHMS
+from mtconv.backends._numpy.blocks import Piece
+from mtconv.backends.host import memory as loading
+from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
+from mtconv.planning import tuning
 
 FLOAT = np.dtype(np.float32)
 
@@ -22,6 +26,16 @@ def zeros(*shape, dtype=np.float32):
 def unaligned(*shape):
     buffer = np.zeros(4 * int(np.prod(shape)) + 1, np.uint8)
     return buffer[1:].view(np.float32).reshape(shape)
+
+
+# A piece that is the whole problem.
+WHOLE = Piece((...,), (...,), (...,), ())
+
+
+def call_on(dtype=FLOAT, **arrays):
+    """Make a call on some arrays whose padding is zeros."""
+    named = {"x": zeros(0), "w": zeros(0), "y": zeros(0), "tables": {}, **arrays}
+    return engine.Computation(gemm, mtconv.ConvSpec((Axis(1, 1, 1),)), dtype, **named)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +63,8 @@ def unaligned(*shape):
     ],
 )
 def test_arrays_whose_rows_blas_can_take_are_taken_as_they_are(array, fine):
-    assert engine._rows_contiguous(array) == fine
-    loaded = engine._load(array, FLOAT, Workspace())
+    assert loading.rows_contiguous(array) == fine
+    loaded = loading.loaded(array, FLOAT, Workspace())
     assert (loaded is array) == fine
     assert loaded.flags.c_contiguous or fine
 
@@ -58,7 +72,7 @@ def test_arrays_whose_rows_blas_can_take_are_taken_as_they_are(array, fine):
 @pytest.mark.parametrize("dtype", ["float64", "float16", "int8"])
 def test_arrays_of_another_dtype_are_converted(dtype):
     array = np.arange(24).reshape(1, 2, 3, 4).astype(dtype)
-    loaded = engine._load(array, FLOAT, Workspace())
+    loaded = loading.loaded(array, FLOAT, Workspace())
     assert loaded.dtype == np.float32
     assert np.array_equal(loaded, array)
 
@@ -76,7 +90,7 @@ def test_arrays_of_another_dtype_are_converted(dtype):
 )
 def test_small_items_of_x_are_copied_side_by_side(shape, copied):
     array = np.random.default_rng(0).standard_normal(shape, np.float32)
-    loaded = engine._load_x(array, FLOAT, Workspace())
+    loaded = call_on(x=array).block_of_x(WHOLE, Workspace(), tuning.FOLDED_ELEMENTS)
     assert loaded.shape == (*shape[1:3], shape[0], *shape[3:])
     assert np.array_equal(np.moveaxis(loaded, 2, 0), array)
     assert np.shares_memory(loaded, array) != copied
@@ -90,21 +104,14 @@ def test_x_is_copied_where_blas_cannot_take_it():
         (array[..., ::2][..., :300], FLOAT),
         (zeros(2, 3, 4, 600, dtype=np.float64), FLOAT),
     ):
-        loaded = engine._load_x(odd, dtype, Workspace(), 0)
+        loaded = call_on(x=odd, dtype=dtype).block_of_x(WHOLE, Workspace(), 0)
         assert not np.shares_memory(loaded, odd)
         assert loaded.dtype == dtype
 
 
-def block_of(*big, batch=2, groups=1, channels=3):
-    axes = tuple(Axis(size, size, 1) for size in big)
-    cells = tuple(slice(size) for size in big)
-    return Block(slice(batch), slice(groups), slice(channels), cells, cells, axes)
-
-
 def test_y_is_copied_where_its_rows_have_gaps_or_another_dtype():
-    spec = mtconv.ConvSpec((Axis(10, 10, 1), Axis(10, 10, 1)))
-    block = block_of(5, 4)
     array = zeros(2, 1, 3, 10, 10)
+    piece = WHOLE._replace(y=(..., slice(5), slice(4)))
     for odd, dtype, copied in (
         (array, FLOAT, False),
         (array[:, :, :, ::-1], FLOAT, False),
@@ -113,40 +120,49 @@ def test_y_is_copied_where_its_rows_have_gaps_or_another_dtype():
         (array, np.dtype(np.float64), True),
         (array.astype(np.float64), FLOAT, True),
     ):
-        loaded = engine._load_y(spec, spec, odd, block, dtype, Workspace())
+        loaded = call_on(y=odd, dtype=dtype).block_of_y(piece, Workspace())
         assert loaded.shape == (2, 1, 3, 5, 4)
         assert loaded.dtype == dtype
         assert np.shares_memory(loaded, odd) != copied
 
 
-def test_a_block_is_computed_in_place_where_it_can_be():
-    block, lead = block_of(5, 4), (2, 1, 3)
-    target = zeros(2, 1, 3, 5, 4)
+@pytest.mark.parametrize(
+    ("result", "dtype", "in_place"),
+    [
+        (zeros(2, 1, 3, 6), FLOAT, True),
+        (zeros(2, 1, 3, 9)[..., :6], FLOAT, True),
+        (zeros(2, 1, 6, 3).swapaxes(2, 3), FLOAT, False),
+        (zeros(2, 1, 3, 12)[..., ::2], FLOAT, False),
+        (zeros(2, 1, 3, 6), np.dtype(np.float64), False),
+        (zeros(2, 1, 3, 6, dtype=np.int64), FLOAT, False),
+    ],
+)
+def test_a_part_of_the_result_is_computed_in_place_where_it_can_be(result, dtype, in_place):
+    written = []
 
-    def result(array, dtype=FLOAT):
-        return engine._result(array, block, lead, dtype, Workspace())
+    class Noted:
+        NAME, TRANSFORMS = "direct", False
 
-    assert result(target) is target
-    rows = zeros(2, 1, 3, 5, 9)[..., :4]
-    assert result(rows) is rows
-    for other, dtype in (
-        (zeros(2, 1, 3, 4, 5).swapaxes(3, 4), FLOAT),
-        (target, np.dtype(np.float64)),
-        (zeros(2, 1, 3, 5, 4, dtype=np.int64), FLOAT),
-        (None, FLOAT),
-    ):
-        found = result(other, dtype)
-        assert found.shape == (2, 1, 3, 5, 4)
-        assert found.dtype == dtype
-        assert other is None or not np.shares_memory(found, other)
+        @staticmethod
+        def conv_transpose(axes, x, weights, out, space):
+            del axes, x, weights, space
+            out[...] = 7
+            written.append(out)
+
+    spec = mtconv.ConvSpec((Axis(5, 6, 2),), 1, 4, 3)
+    x, w = zeros(2, 1, 4, 5), zeros(1, 4, 3, 2)
+    engine.conv_transpose(engine.Computation(Noted, spec, dtype, x, w, result, {}))
+    assert [np.shares_memory(out, result) for out in written] == [in_place]
+    assert written[0].dtype == dtype
+    assert (result == 7).all()
 
 
 def test_whole_floats_become_integers_and_wrap():
     target = zeros(4, dtype=np.int8)
-    engine.store(np.array([127.0, 128.0, -129.0, 2.0**40 + 3]), target)
+    loading.store(np.array([127.0, 128.0, -129.0, 2.0**40 + 3]), target)
     assert target.tolist() == [127, -128, 127, 3]
     kept = zeros(2)
-    engine.store(np.array([0.5, -1.25]), kept)
+    loading.store(np.array([0.5, -1.25]), kept)
     assert kept.tolist() == [0.5, -1.25]
 
 
@@ -154,16 +170,19 @@ def test_whole_floats_become_integers_and_wrap():
 
 
 @pytest.fixture
-def four_blocks(monkeypatch):
+def four_blocks(monkeypatch, cut_anew):
     """Cut every problem into blocks of the batch, as only large ones are."""
 
     def cut(*args):
-        (whole,) = real(*args)
-        batch = range(args[3])
-        return tuple(whole._replace(batch=slice(n, n + 1)) for n in batch)
+        ((whole,),) = real(*args)
+        samples = [slice(n, n + 1) for n in range(args[3])]
+        return tuple(
+            (whole._replace(x=(n, *whole.x[1:]), y=(n, *whole.y[1:])),) for n in samples
+        )
 
     real = blocks.cut
     monkeypatch.setattr(engine, "cut", cut)
+    cut_anew()
 
 
 @pytest.fixture
@@ -210,17 +229,11 @@ def test_packs_of_a_prepared_kernel_are_those_of_the_caller(algorithm, packings)
     spec = mtconv.ConvSpec.from_shapes((4, 3, 5), (3, 2, 2))
     packs = {}
     for _ in range(2):
-        out = zeros(4, 2, 6)
-        engine.conv_transpose(
-            engine.ALGORITHMS[algorithm],
-            spec,
-            zeros(4, 3, 5),
-            zeros(3, 2, 2),
-            out,
-            None,
-            FLOAT,
-            packs,
+        arrays = zeros(4, 1, 3, 5), zeros(1, 3, 2, 2), zeros(4, 1, 2, 6)
+        call = engine.Computation(
+            ALGORITHMS[algorithm], spec, FLOAT, *arrays, {}, packs=packs
         )
+        engine.conv_transpose(call)
     assert len(packings) == len(packs) == 1
 
 
@@ -230,23 +243,16 @@ def test_packs_of_one_call_are_forgotten(packings):
     assert len(packings) == 2
 
 
-def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings):
-    def cut(*args):
-        (whole,) = real(*args)
-        return tuple(
-            whole._replace(groups=slice(g, g + 1), channels=slice(c, c + 1))
-            for g in range(2)
-            for c in range(3)
-        )
-
-    real = blocks.cut
-    monkeypatch.setattr(engine, "cut", cut)
+def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings, cut_anew):
+    monkeypatch.setattr(tuning, "MOST_BYTES", 1)  # so that groups, then channels are cut
+    cut_anew()
     rng = np.random.default_rng(0)
     x, kernel = rng.integers(-4, 5, (2, 4, 5)), rng.integers(-4, 5, (4, 3, 3))
     found = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
-    parts = [("polyphase", g, c) for g in range(2) for c in range(3)]
-    assert [part for part, _ in packings] == parts
-    assert all(shape == (1, 1, 1, 2, 3) for _, shape in packings)
+    ranges = (range(2), range(2), range(3), range(3))  # g, ci, co, taps
+    parts = {("polyphase", starts) for starts in product(*ranges)}
+    assert {part for part, _ in packings} == parts
+    assert len(packings) == len(parts)
     expected = mtconv.conv_transpose(x, kernel, groups=2, algorithm="direct")
     assert np.array_equal(found, expected)
 
@@ -275,15 +281,12 @@ def test_small_problems_stay_on_their_thread(batch, pooled, monkeypatch):
     assert all(count > 1 for count in asked)
 
 
-def test_blocks_of_one_part_of_a_gradient_are_one_task(monkeypatch):
-    """They are added to the same cells; every task writes to cells of its own."""
-    asked = []
-    monkeypatch.setattr(engine, "_run", lambda _, tasks, **__: asked.extend(tasks))
+def test_blocks_of_one_part_of_a_gradient_are_one_task():
+    """They are added to the same elements; every task writes to elements of its own."""
     spec = mtconv.ConvSpec.from_shapes((64, 512, 4, 4), (512, 256, 4, 4), stride=2)
-    x, y, out = zeros(64, 512, 4, 4), zeros(64, 256, 10, 10), zeros(512, 256, 4, 4)
-    engine.kernel_grad(engine.ALGORITHMS["gemm"], spec, x, y, out, FLOAT)
-    assert [len(task) for task in asked] == [4, 4, 4, 4]
-    assert [[block.channels.start for block in task] for task in asked] == [
+    tasks = blocks.cut(spec, "kernel_grad", "gemm", 64, 4)
+    assert [len(task) for task in tasks] == [4, 4, 4, 4]
+    assert [[piece.w[2].start for piece in task] for task in tasks] == [
         [64 * n] * 4 for n in range(4)
     ]
 

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 import mtconv
+from mtconv import ConvSpec
 from mtconv.backends._numpy import fft
+from mtconv.backends._numpy.blocks import cut
+from mtconv.backends._numpy.counts import Counts
 from mtconv.geometry import Axis
+from mtconv.planning import tuning
 from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad
 
 
@@ -35,7 +39,7 @@ from mtconv.testing import reference_conv, reference_conv_transpose, reference_k
     ],
 )
 def test_lengths_are_products_of_2_3_and_5(least, length):
-    assert fft._fast_length(least) == length
+    assert fft.fast_length(least) == length
 
 
 @pytest.mark.parametrize(
@@ -48,15 +52,18 @@ def test_lengths_are_products_of_2_3_and_5(least, length):
         (Axis(3, 1, 2, 4, 1, -1), 3),  # no taps
     ],
 )
-def test_a_transform_is_as_long_as_no_phase_wraps(axis, length):
-    assert fft.lengths_of((axis,)) == (length,)
-    assert fft.lengths_of((axis, Axis(3, 9, 5, 2))) == (length, 5)
+def test_a_transform_is_as_long_as_no_phase_wraps(axis, length, monkeypatch):
+    """The bound of memory follows from the lengths: one spectrum takes 12 of them."""
+    monkeypatch.setattr(tuning, "SPECTRA_BYTES", 1)
+    for axes, elements in (((axis,), length), ((axis, Axis(3, 9, 5, 2)), 5 * length)):
+        counts = Counts(1, 1, 1, 1, axes, 8, transposed=True)
+        assert fft.footprint("conv_transpose", counts) == 12 * 8 * elements
 
 
 @pytest.mark.parametrize(
     ("axes", "kernels"),
     [
-        ((Axis(9, 600, 500),), [(500,)]),
+        ((Axis(9, 508, 500),), [(500,)]),
         ((Axis(9, 70_008, 70_000),), [(35_000,), (35_000,)]),
         ((Axis(9, 70_016, 70_000, 2),), [(70_000,)]),  # 35,000 taps of each phase
         ((Axis(1, 300, 300), Axis(1, 300, 300)), [(150, 300), (150, 300)]),
@@ -64,20 +71,22 @@ def test_a_transform_is_as_long_as_no_phase_wraps(axis, length):
     ],
 )
 def test_kernels_of_many_taps_are_cut(axes, kernels):
-    parts = fft.parts_of(axes)
-    assert [tuple(axis.kernel for axis in part.axes) for part in parts] == kernels
-    assert sum(np.prod(sizes) for sizes in kernels) == np.prod([a.kernel for a in axes])
+    for form in ("conv", "kernel_grad"):
+        tasks = cut(ConvSpec(axes), form, "fft", 1, 8)
+        pieces = [piece for task in tasks for piece in task]
+        taps = sorted({tuple((j.start, j.stop) for j in piece.w[3:]) for piece in pieces})
+        sizes = [tuple(stop - start for start, stop in piece) for piece in taps]
+        assert sizes == kernels
 
 
 @pytest.fixture(params=["whole", "cut"])
-def cut(request, monkeypatch):
+def cut_or_whole(request, monkeypatch, cut_anew):
     """Also cut small problems as large ones are cut."""
-    fft.parts_of.cache_clear()
     if request.param == "cut":
-        monkeypatch.setattr(fft, "PART_TAPS", 3)
-        monkeypatch.setattr(fft, "SPECTRA_BYTES", 1)
-    yield request.param
-    fft.parts_of.cache_clear()
+        monkeypatch.setattr(tuning, "PART_TAPS", 3)
+        monkeypatch.setattr(tuning, "SPECTRA_BYTES", 1)
+    cut_anew()
+    return request.param
 
 
 def geometries(rng, count):
@@ -99,8 +108,8 @@ def geometries(rng, count):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
-def test_all_maps_are_close_to_plain_loops(cut, dtype):
-    rng = np.random.default_rng(len(cut + dtype))
+def test_all_maps_are_close_to_plain_loops(cut_or_whole, dtype):
+    rng = np.random.default_rng(len(cut_or_whole + dtype))
     most = 1e-3 if dtype != "float64" else 1e-10
     checked = 0
     for x_shape, kernel_shape, options in geometries(rng, 60):

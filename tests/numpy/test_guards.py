@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 
 from mtconv.backends import _numpy
-from mtconv.backends._numpy import columns, engine, gemm
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy import engine
+from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
-from mtconv.planning.choose import AVAILABLE, INEXACT
-from mtconv.planning.plan import Plan
+from mtconv.planning import tuning
+from mtconv.planning.choose import DECLARED, INEXACT
+from mtconv.planning.plan import make_plan
+from mtconv.problem.build import Problem
 from mtconv.spec import ConvSpec
-from tests.test_enumeration import BARE, by_loops, relations
+from tests.functional.test_enumeration import BARE, by_loops, relations
 
 GUARD = 64
 
@@ -71,12 +73,11 @@ def strides_beyond_the_enumeration():
 def small_or_large(request, monkeypatch):
     """Few columns are found by one look-up; also go the way of larger problems."""
     if request.param == "arrays":
-        for module in (columns, gemm):
-            monkeypatch.setattr(module, "FEW_COLUMNS", 0)
+        monkeypatch.setattr(tuning, "FEW_COLUMNS", 0)
 
 
 @pytest.mark.usefixtures("small_or_large")
-@pytest.mark.parametrize("algorithm", AVAILABLE["numpy"])
+@pytest.mark.parametrize("algorithm", DECLARED["numpy"].algorithms)
 def test_every_third_relation_between_guards(algorithm, space, record_property):
     numbers = np.random.default_rng(7).integers(1, 2**20, 100).tolist()
     cases = 0
@@ -87,7 +88,8 @@ def test_every_third_relation_between_guards(algorithm, space, record_property):
             first, second = guarded(y if form == "conv" else x), guarded(w)
             if form == "kernel_grad":
                 second = guarded(y)
-            plan = Plan(form, ConvSpec((axis,)), BARE, BARE, algorithm, "numpy")
+            settled = Problem(ConvSpec((axis,)), BARE, BARE)
+            plan = make_plan(form, settled, first.shape, "float64", algorithm, "numpy")
             got = _numpy.run(plan, first, second, None, None)
             scale = np.linalg.norm(first) * np.linalg.norm(second)
             allowed = 1e-14 * scale if algorithm in INEXACT else 0

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import direct, polyphase, wide
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends._numpy import direct, polyphase, tap_rows
+from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, run, zeros
 
@@ -25,17 +24,17 @@ from tests.numpy.blank import arrays, run, zeros
 def test_kernels_of_few_rows_are_one_kind(stride, kernel, share, merged):
     axes = (Axis(9, 9 * stride, kernel, stride),)
     x = zeros(1, 1, 2, 9)
-    found = polyphase._kinds(axes, x, share)
+    found = polyphase.products_for(axes, x, share)
     assert len(found) == (2 if kernel % stride and not merged else 1)
     assert found[0].key[0] == merged
     x[0, 0, 1, 3] = np.inf  # and zeros that fill up would make it NaN
-    assert len(polyphase._kinds(axes, x, share)) == (2 if kernel % stride else 1)
+    assert len(polyphase.products_for(axes, x, share)) == (2 if kernel % stride else 1)
 
 
 def test_rows_are_those_of_all_axes():
     axes = (Axis(9, 18, 3, 2), Axis(9, 18, 3, 2))
-    assert len(polyphase._kinds(axes, zeros(1, 1, 2, 9, 9), 4)) == 1
-    assert len(polyphase._kinds(axes, zeros(1, 1, 2, 9, 9), 5)) == 4
+    assert len(polyphase.products_for(axes, zeros(1, 1, 2, 9, 9), 4)) == 1
+    assert len(polyphase.products_for(axes, zeros(1, 1, 2, 9, 9), 5)) == 4
 
 
 PLAIN = (Axis(600, 600, 3, 1, 1, 1),)
@@ -102,26 +101,13 @@ def test_phases_of_so_many_channels_are_made_at_a_time(
 )
 def test_phases_of_a_kind_are_one_product(axis, phases, taps, watch):
     """Chains of one phase are cut; those of several have a part of the taps each."""
-    kinds, stacks = watch(polyphase, "_kinds"), watch(polyphase, "_stack")
+    kinds, stacks = watch(polyphase, "products_for"), watch(polyphase, "stacked")
     multiplied = watch(polyphase, "multiply")
     run(polyphase, (axis,), *arrays((axis,), 1, 1, 2, 5))
     assert [call.args[2] for call in kinds] == [5]
     assert [call.args[2] for call in stacks] == [5 * phases]
     assert [call.args[0].shape for call in multiplied] == [(1, 5 * phases, 2 * taps)]
     assert [call.named["cut"] for call in multiplied] == [phases == 1]
-
-
-@pytest.mark.parametrize(("stride", "is_wide"), [(15, False), (16, True)])
-def test_wide_strides_have_a_way_of_their_own(stride, is_wide, monkeypatch):
-    axes = (Axis(9, 9 * stride, 2 * stride, stride),)
-    x, w, y = arrays(axes, 1, 1, 2, 3)
-    asked = []
-    for name in ("conv_transpose", "conv", "kernel_grad"):
-        monkeypatch.setattr(wide, name, lambda *_, name=name: asked.append(name))
-    polyphase.conv_transpose(axes, x, Weights(w), y, Workspace())
-    polyphase.conv(axes, y, Weights(w), zeros(1, 1, 2, 9), Workspace())
-    polyphase.kernel_grad(axes, x, y, w, Workspace())
-    assert asked == ["conv_transpose", "conv", "kernel_grad"] * is_wide
 
 
 @pytest.mark.parametrize(
@@ -137,7 +123,7 @@ def test_wide_strides_have_a_way_of_their_own(stride, is_wide, monkeypatch):
     ],
 )
 def test_rows_of_small_items_lie_side_by_side(batch, sizes, folded, watch):
-    gathered = watch(polyphase, "_gather_rows")
+    gathered = watch(tap_rows, "_gather_rows")
     axes = tuple(Axis(size, 2 * size + 1, 3, 2, 1, 1) for size in sizes)
     rng = np.random.default_rng(batch)
     _, w, y = arrays(axes, batch, 2, 2, 3)
@@ -170,9 +156,9 @@ def test_few_products_read_rows_that_go_on_past_their_ends(
 ):
     runs, rows = watch(polyphase, "gather_runs"), watch(polyphase, "gather")
     axes = (Axis(2, 2, 1), Axis(width, width, 25, 1, 1, 12))
-    (kind,) = polyphase.kinds(axes, merge=False)
+    (kind,) = polyphase.phase_products(axes, merge=False)
     x = zeros(batch, 1, 1, 2, width)
-    stack, sizes = polyphase._stack(kind, x, products, Workspace())
+    stack, sizes = polyphase.stacked(kind, x, products, Workspace())
     assert len(runs) == (way == "runs")
     assert [named["folded"] for _, named, _ in rows] == {
         "runs": [],

@@ -26,7 +26,7 @@ def integers(shape, dtype="float32", seed=0):
     return np.random.default_rng(seed).integers(-5, 6, shape).astype(dtype)
 
 
-@pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "direct", "fft"])
+@pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "subpixel", "direct", "fft"])
 @pytest.mark.parametrize("form", ["conv_transpose", "conv"])
 def test_repeated_calls_equal_plain_ones(form, algorithm):
     made, shape = plan(form, algorithm)
@@ -35,7 +35,7 @@ def test_repeated_calls_equal_plain_ones(form, algorithm):
     for seed in range(3):
         data = integers(shape, seed=seed)
         expected = getattr(mtconv, form)(data, kernel, algorithm=algorithm, **OPTIONS)
-        assert np.array_equal(run_prepared(prepared, data), expected)
+        assert np.array_equal(run_prepared(made, prepared, data), expected)
 
 
 def test_the_kernel_is_a_copy():
@@ -44,7 +44,7 @@ def test_the_kernel_is_a_copy():
     expected = mtconv.conv_transpose(data, kernel, **OPTIONS)
     prepared = prepare(made, kernel)
     kernel[...] = 0
-    assert np.array_equal(run_prepared(prepared, data), expected)
+    assert np.array_equal(run_prepared(made, prepared, data), expected)
 
 
 def test_data_of_another_dtype_packs_anew():
@@ -52,9 +52,9 @@ def test_data_of_another_dtype_packs_anew():
     kernel = integers((3, 4, 3, 3), seed=1)
     prepared = prepare(made, kernel)
     for dtype in ("float32", "float64", "complex64", "float32"):
-        data = integers(shape, dtype)
+        data, (made, _) = integers(shape, dtype), plan("conv_transpose", "polyphase", dtype)
         expected = mtconv.conv_transpose(data, kernel, **OPTIONS)
-        found = run_prepared(prepared, data)
+        found = run_prepared(made, prepared, data)
         assert found.dtype == expected.dtype
         assert np.array_equal(found, expected)
 
@@ -66,15 +66,15 @@ def test_integers_small_and_large_keep_their_own_packs():
     for factor in (1, 2**58, 1):  # float64 is exact for the first and the last only
         data = integers(shape, "int64") * factor
         expected = mtconv.conv_transpose(data, kernel, algorithm="direct", **OPTIONS)
-        assert np.array_equal(run_prepared(prepared, data), expected)
+        assert np.array_equal(run_prepared(made, prepared, data), expected)
 
 
 def test_it_can_be_pickled_and_used_from_many_threads():
     made, shape = plan("conv_transpose", "polyphase")
     prepared = prepare(made, integers((3, 4, 3, 3), seed=1))
     data = [integers(shape, seed=seed) for seed in range(8)]
-    expected = [run_prepared(prepared, one) for one in data]
+    expected = [run_prepared(made, prepared, one) for one in data]
     again = pickle.loads(pickle.dumps(prepared))
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda one: run_prepared(again, one), data))
+        found = list(pool.map(lambda one: run_prepared(made, again, one), data))
     assert all(map(np.array_equal, found, expected))

@@ -13,6 +13,8 @@ import pytest
 import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import promises
+from mtconv.backends.host.inputs import traits
+from mtconv.planning.ladders.numpy import precautions
 from mtconv.planning.plan import plan_for
 from mtconv.problem.options import freeze
 from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad
@@ -31,7 +33,8 @@ def by_fft(form, first, second, **options):
     dtype = np.result_type(first, second).name
     named = (freeze(form, **options), dtype, "auto", "numpy")
     plan = plan_for(form, first.shape, second.shape, *named, kernel_size=size)
-    plan = replace(plan, algorithm="fft", fallback="direct")
+    computing, fallbacks = precautions(plan.spec, form, dtype, "fft", "direct")
+    plan = replace(plan, algorithm="fft", computing=computing, fallbacks=fallbacks)
     return _numpy.run(plan, first, second)
 
 
@@ -246,18 +249,21 @@ def test_one_product_that_overflows_reaches_one_element(form, dtype, size):
         ([np.nan, np.nan], (True, 0.0, True, True, 0.0)),
         ([1.0, -np.inf], (False, np.inf, False, False, np.inf)),
         ([3 + 4j], (False, 4.0, False, True, 5.0)),
+        ([2.0**53 - 1, 0], (False, 2.0**53 - 1, True, True, 2.0**53 - 1)),
+        ([0, -(2.0**53)], (False, 2.0**53, False, False, 0.0)),
+        ([1e24, np.nan], (True, 1e24, True, False, 0.0)),
     ],
 )
 def test_traits_of_an_array(values, expected):
-    assert promises.traits(np.array(values)) == expected
+    assert traits(np.array(values)) == expected
 
 
 @pytest.mark.parametrize("shape", [(3, 2**15), (2**16 + 3,), (2, 3, 2**14), (1, 1, 2**17)])
 def test_the_last_element_of_a_large_array_counts(shape):
     array = np.zeros(shape, np.float32)
     array[(-1,) * len(shape)] = 0.5
-    assert promises.traits(array)[1:] == (0.5, True, False, 0.0)
-    assert promises.traits(array.T) == promises.traits(array[..., ::-1])
+    assert traits(array)[1:] == (0.5, True, False, 0.0)
+    assert traits(array.T) == traits(array[..., ::-1])
 
 
 @pytest.mark.parametrize(
@@ -266,12 +272,14 @@ def test_the_last_element_of_a_large_array_counts(shape):
         ([1.0, np.nan], [1.0], False),
         ([1.0], [1.0, np.nan], True),  # NaN of a kernel
         ([1.0, np.inf], [1.0], True),
-        ([2.0**60], [2.0**60], True),  # whole numbers too large to be rounded to
+        ([2.0**52], [2.0**52], True),  # whole numbers too large to be rounded to
+        ([2.0**53], [2.0**52], False),  # from here on all numbers are whole
+        ([1e24] * 5, [1e24], False),
         ([2.0**60 + 0.5, 0.5], [0.5], False),
     ],
 )
 def test_values_that_need_an_exact_algorithm(first, second, refused):
-    chosen = promises.careful("conv", np.array(first), np.array(second), np.dtype(float))
+    chosen = promises.careful("conv", np.array(first), np.array(second), "float64")
     assert (chosen is None) == refused
 
 

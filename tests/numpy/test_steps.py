@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, gemm
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, run, zeros
 
@@ -49,13 +48,13 @@ def test_items_far_apart_are_not_looked_up(watch):
     apart = np.moveaxis(zeros(2, 3, 4, 5), 0, 2)
     gemm.conv_transpose((axis,), apart, Weights(w), out, Workspace())
     assert not by_table
-    items = gemm._items(apart)
+    items = gemm.samples_of(apart)
     assert items.shape == (2, 3, 4, 5)
     assert np.shares_memory(items, apart)
-    assert gemm._items(x).shape == (1, 3, 4, 10)
-    assert np.shares_memory(gemm._items(x), x)
+    assert gemm.samples_of(x).shape == (1, 3, 4, 10)
+    assert np.shares_memory(gemm.samples_of(x), x)
     alone = apart[:, :, :1]
-    assert gemm._items(alone).shape == (1, 3, 4, 5)
+    assert gemm.samples_of(alone).shape == (1, 3, 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -153,13 +152,13 @@ def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch)
     ],
 )
 def test_direct_sums_so_many_channels_at_a_time(shape, edges):
-    found = list(direct._channels(zeros(*shape)))
+    found = list(direct.channels_of(zeros(*shape)))
     assert [mine.start for mine in found] == edges
     assert all(mine.stop >= after.start for mine, after in pairwise(found))
     assert found[-1].stop >= shape[2]
 
 
 def test_a_channel_of_one_byte_is_a_channel():
-    found = list(direct._channels(np.zeros((1, 1, 2**20 + 1, 1), np.int8)))
+    found = list(direct.channels_of(np.zeros((1, 1, 2**20 + 1, 1), np.int8)))
     assert found[0] == slice(0, 2**20)
     assert len(found) == 2

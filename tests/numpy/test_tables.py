@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import polyphase, wide
-from mtconv.backends._numpy.kinds import Kind, Member, kinds
-from mtconv.backends._numpy.overlap import landings
-from mtconv.backends._numpy.segments import Segment, segments
-from mtconv.backends._numpy.strided import window_view
+from mtconv.backends._numpy import subpixel, tap_rows
+from mtconv.backends._numpy.col2im import Segment, segments
+from mtconv.backends._numpy.phase_products import PhaseIndices, PhaseProduct, phase_products
+from mtconv.backends.host.strided import landings, window_view
 from mtconv.geometry import Axis, phases
 
 AXIS = Axis(4, 9, 3, 2)
@@ -23,29 +22,35 @@ AXIS = Axis(4, 9, 3, 2)
 
 
 def test_phases_of_one_and_of_two_taps_are_two_kinds():
-    one, two = kinds((AXIS,), merge=False)
-    assert one == Kind(
+    two, one = phase_products((AXIS,), merge=False)
+    assert one == PhaseProduct(
         axes=(Axis(4, 4, 1),),
-        members=(
-            Member(
+        sizes=(4,),
+        full=(4,),
+        taps=(1,),
+        phases=(
+            PhaseIndices(
                 taps=(..., slice(1, None, -2)),
                 rows=(slice(0, None),),
                 fewer=False,
-                cells=(..., slice(1, None, 2)),
+                big=(..., slice(1, None, 2)),
                 inner=(..., slice(0, 4)),
             ),
         ),
         alone=False,
         key=(0, 1, 2, 1),
     )
-    assert two == Kind(
+    assert two == PhaseProduct(
         axes=(Axis(5, 4, 2, 1, 1, 1),),
-        members=(
-            Member(
+        sizes=(5,),
+        full=(5,),
+        taps=(2,),
+        phases=(
+            PhaseIndices(
                 taps=(..., slice(2, None, -2)),
                 rows=(slice(0, None),),
                 fewer=False,
-                cells=(..., slice(0, None, 2)),
+                big=(..., slice(0, None, 2)),
                 inner=(..., slice(0, 5)),
             ),
         ),
@@ -55,8 +60,8 @@ def test_phases_of_one_and_of_two_taps_are_two_kinds():
 
 
 def test_merged_they_are_one_kind_with_a_zero_before_the_lone_tap():
-    (kind,) = kinds((AXIS,), merge=True)
-    even, odd = kind.members
+    (kind,) = phase_products((AXIS,), merge=True)
+    even, odd = kind.phases
     assert kind.axes == (Axis(5, 4, 2, 1, 1, 1),)
     assert (even.rows, even.fewer, even.inner) == (
         (slice(0, None),),
@@ -69,8 +74,8 @@ def test_merged_they_are_one_kind_with_a_zero_before_the_lone_tap():
 
 def test_phases_that_begin_later_read_from_within():
     """One cell of padding: phase 1 begins with x[1]*w[0] + x[0]*w[2]."""
-    (kind,) = kinds((Axis(4, 8, 3, 2, 1, 1),), merge=True)
-    assert [member.inner for member in kind.members] == [
+    (kind,) = phase_products((Axis(4, 8, 3, 2, 1, 1),), merge=True)
+    assert [member.inner for member in kind.phases] == [
         (..., slice(0, 4)),
         (..., slice(1, 5)),
     ]
@@ -78,19 +83,19 @@ def test_phases_that_begin_later_read_from_within():
 
 def test_phases_that_begin_two_cells_later_read_one_from_within():
     """Four cells of padding, a stride of 3: phases begin with x[1], x[1] and x[2]."""
-    (kind,) = kinds((Axis(6, 9, 4, 3, 1, 4),), merge=True)
-    assert [member.inner for member in kind.members] == [
+    (kind,) = phase_products((Axis(6, 9, 4, 3, 1, 4),), merge=True)
+    assert [member.inner for member in kind.phases] == [
         (..., slice(0, 3)),
         (..., slice(0, 3)),
         (..., slice(1, 4)),
     ]
-    assert [member.rows for member in kind.members] == [
+    assert [member.rows for member in kind.phases] == [
         (slice(1, None),),
         (slice(1, None),),
         (slice(0, None),),
     ]
-    (kind,) = kinds((Axis(4, 11, 5, 2),), merge=True)  # three taps and two
-    assert [member.rows for member in kind.members] == [
+    (kind,) = phase_products((Axis(4, 11, 5, 2),), merge=True)  # three taps and two
+    assert [member.rows for member in kind.phases] == [
         (slice(0, None),),
         (slice(1, None),),
     ]
@@ -98,22 +103,22 @@ def test_phases_that_begin_two_cells_later_read_one_from_within():
 
 def test_taps_of_a_phase_may_be_cells_apart():
     """A dilation of 3, a stride of 2: ``y[2t] = x[t]*w[0] + x[t-3]*w[2]``."""
-    one, two = kinds((Axis(4, 20, 3, 2, 3),), merge=False)
+    two, one = phase_products((Axis(4, 20, 3, 2, 3),), merge=False)
     assert two.axes == (Axis(10, 4, 2, 1, 3, 3),)
     assert one.axes == (Axis(10, 4, 1, 1, 3, 1),)
 
 
 def test_kinds_of_two_axes_are_all_pairs():
-    found = kinds((AXIS, AXIS), merge=False)
+    found = phase_products((AXIS, AXIS), merge=False)
     assert [[axis.kernel for axis in kind.axes] for kind in found] == [
-        [1, 1],
-        [1, 2],
-        [2, 1],
         [2, 2],
+        [2, 1],
+        [1, 2],
+        [1, 1],
     ]
-    assert [len(kind.members) for kind in found] == [1, 1, 1, 1]
-    (kind,) = kinds((AXIS, AXIS), merge=True)
-    assert [member.fewer for member in kind.members] == [False, True, True, True]
+    assert [len(kind.phases) for kind in found] == [1, 1, 1, 1]
+    (kind,) = phase_products((AXIS, AXIS), merge=True)
+    assert [member.fewer for member in kind.phases] == [False, True, True, True]
 
 
 @pytest.mark.parametrize(
@@ -126,24 +131,24 @@ def test_kinds_of_two_axes_are_all_pairs():
     ],
 )
 def test_one_phase_is_alone_if_it_is_all_of_the_result(axis, alone):
-    (kind,) = kinds((axis,), merge=False)
+    (kind,) = phase_products((axis,), merge=False)
     assert kind.alone == alone
 
 
 def test_an_axis_without_taps_has_no_kinds():
-    assert kinds((Axis(4, 2, 1, 5, 1, -1),), merge=False) != ()
-    assert kinds((Axis(4, 1, 1, 5, 1, -2),), merge=False) == ()
-    assert kinds((Axis(4, 1, 1, 5, 1, -2), AXIS), merge=True) == ()
+    assert phase_products((Axis(4, 2, 1, 5, 1, -1),), merge=False) != ()
+    assert phase_products((Axis(4, 1, 1, 5, 1, -2),), merge=False) == ()
+    assert phase_products((Axis(4, 1, 1, 5, 1, -2), AXIS), merge=True) == ()
 
 
 def test_taps_are_read_backwards():
-    (kind,) = kinds((Axis(4, 10, 7),), merge=False)
+    (kind,) = phase_products((Axis(4, 10, 7),), merge=False)
     kernel = np.arange(7)
-    assert kernel[kind.members[0].taps].tolist() == [6, 5, 4, 3, 2, 1, 0]
+    assert kernel[kind.phases[0].taps].tolist() == [6, 5, 4, 3, 2, 1, 0]
     found = {
         tuple(kernel[member.taps].tolist())
-        for kind in kinds((Axis(4, 20, 7, 3),), merge=False)
-        for member in kind.members
+        for kind in phase_products((Axis(4, 20, 7, 3),), merge=False)
+        for member in kind.phases
     }
     assert found == {(6, 3, 0), (4, 1), (5, 2)}
 
@@ -183,9 +188,9 @@ def test_landings_are_pairs_of_windows():
 
 def test_residues_with_as_many_taps_are_rows_of_one_product():
     """40 taps are two strides of 16, and 8 of a third."""
-    assert wide._rows(Axis(3, 60, 40, 16)) == [(3, 0, 8), (2, 8, 16)]
-    assert wide._rows(Axis(3, 60, 32, 16)) == [(2, 0, 16)]
-    assert wide._rows(Axis(3, 60, 5, 16)) == [(1, 0, 5), (0, 5, 16)]
+    assert subpixel.residues_of(Axis(3, 60, 40, 16)) == [(3, 0, 8), (2, 8, 16)]
+    assert subpixel.residues_of(Axis(3, 60, 32, 16)) == [(2, 0, 16)]
+    assert subpixel.residues_of(Axis(3, 60, 5, 16)) == [(1, 0, 5), (0, 5, 16)]
 
 
 @pytest.mark.parametrize(
@@ -193,43 +198,50 @@ def test_residues_with_as_many_taps_are_rows_of_one_product():
     [(0, 32, (0, 2)), (0, 33, (0, 3)), (5, 60, (0, 5)), (16, 16, (1, 2)), (-3, 4, (-1, 1))],
 )
 def test_blocks_of_a_stride_that_a_result_touches(lo, big, cells):
-    assert wide._cells(Axis(3, big, 40, 16, 1, lo)) == cells
+    assert subpixel.strides_of(Axis(3, big, 40, 16, 1, lo)) == cells
 
 
 def test_blocks_that_the_ends_cut_are_parts_of_their_own():
     """A result of 60 cells from cell 5 on: 11 of block 0, blocks 1 to 3, one of block 4."""
     axis = Axis(3, 60, 40, 16, 1, 5)
-    first, last = wide._rows(axis)
-    assert wide._parts(axis, first) == [
+    first, last = subpixel.residues_of(axis)
+    assert subpixel.spans_of(axis, first) == [
         (slice(1, 4), 0, 8, 11),
         (slice(0, 1), 5, 8, -5),
         (slice(4, 5), 0, 1, 59),
     ]
-    assert wide._parts(axis, last) == [(slice(1, 4), 8, 16, 11), (slice(0, 1), 8, 16, -5)]
+    assert subpixel.spans_of(axis, last) == [
+        (slice(1, 4), 8, 16, 11),
+        (slice(0, 1), 8, 16, -5),
+    ]
 
 
 def test_a_result_within_one_block_is_one_part():
     axis = Axis(3, 4, 16, 16, 1, 21)
-    assert wide._cells(axis) == (1, 2)
-    assert wide._parts(axis, wide._rows(axis)[0]) == [(slice(0, 1), 5, 9, -5)]
+    assert subpixel.strides_of(axis) == (1, 2)
+    assert subpixel.spans_of(axis, subpixel.residues_of(axis)[0]) == [
+        (slice(0, 1), 5, 9, -5)
+    ]
     axis = Axis(3, 32, 16, 16, 1, 16)
-    assert wide._parts(axis, wide._rows(axis)[0]) == [(slice(0, 2), 0, 16, 0)]
+    assert subpixel.spans_of(axis, subpixel.residues_of(axis)[0]) == [
+        (slice(0, 2), 0, 16, 0)
+    ]
 
 
 @pytest.mark.parametrize(
     ("part", "first"),
     [
-        (wide.Part(slice(1, 4), 2, 5, 11), 13),
-        (wide.Part(slice(0, 1), 6, 9, -5), 1),
-        (wide.Part(slice(4, 5), 0, 1, 59), 59),
-        (wide.Part(slice(1, 4), 4, 16, 16), 20),
+        (subpixel.Span(slice(1, 4), 2, 5, 11), 13),
+        (subpixel.Span(slice(0, 1), 6, 9, -5), 1),
+        (subpixel.Span(slice(4, 5), 0, 1, 59), 59),
+        (subpixel.Span(slice(1, 4), 4, 16, 16), 20),
     ],
 )
 def test_parts_are_views_of_the_result(part, first):
     axis = Axis(3, 64, 40, 16, 1, 5)
     out = np.arange(64).reshape(1, 1, 1, 64)
-    found = wide._blocks((axis,), out, (part,))
-    count, width = part.cells.stop - part.cells.start, part.high - part.low
+    found = subpixel.blocks_of((axis,), out, (part,))
+    count, width = part.strides.stop - part.strides.start, part.high - part.low
     expected = [[first + 16 * q + n for n in range(width)] for q in range(count)]
     assert found[0, 0, 0].tolist() == expected
     assert np.shares_memory(found, out)
@@ -240,7 +252,7 @@ def test_parts_are_views_of_the_result(part, first):
 
 def test_rows_of_y_are_cut_by_residue():
     """Taps 0 and 1 read rows 2i - 1 and 2i; taps 2 and 3 those one further, and so on."""
-    rows = polyphase._rows(Axis(4, 9, 5, 2, 1, 1))
+    rows = tap_rows.residue_rows(Axis(4, 9, 5, 2, 1, 1))
     assert [tuple(run) for run in rows.runs] == [(0, 2, 0, 0), (2, 2, 0, 1), (4, 1, 0, 2)]
     assert rows.residues == (0, 1)
     assert rows.height == 6
@@ -248,7 +260,7 @@ def test_rows_of_y_are_cut_by_residue():
 
 
 def test_a_residue_that_y_has_no_rows_of_is_none():
-    rows = polyphase._rows(Axis(1, 1, 2, 2))
+    rows = tap_rows.residue_rows(Axis(1, 1, 2, 2))
     assert rows.axes == ((0, Axis(1, 1, 1)), None)
 
 

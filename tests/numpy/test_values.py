@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import blocks, engine, gemm, polyphase, values, wide
+from mtconv.backends._numpy.algorithms import ALGORITHMS as BY_NAME
+from mtconv.backends.host import inputs as values
+from mtconv.planning import tuning
 
-ALGORITHMS = tuple(engine.ALGORITHMS)
-EXACT = ("gemm", "polyphase", "direct")
+ALGORITHMS = tuple(BY_NAME)
+EXACT = ("gemm", "polyphase", "subpixel", "direct")
 OPTIONS = {"stride": 2, "padding": 1, "groups": 2}
 
 
@@ -179,24 +181,16 @@ def test_infinity_of_a_cell_reaches_the_taps_that_meet_it_only(algorithm):
 
 
 @pytest.fixture(params=[128, 1024])
-def small_blocks(request, monkeypatch):
+def small_blocks(request, monkeypatch, cut_anew):
     """Cut every problem into many blocks, as only large ones are."""
     size = request.param
-    for module in (gemm, blocks):
-        monkeypatch.setattr(module, "COLUMN_BYTES", size)
-        monkeypatch.setattr(module, "GATHER_BYTES", 2 * size)
-    for module in (polyphase, wide):
-        monkeypatch.setattr(module, "RESULT_BYTES", size)
-    for limit in ("STACK_BYTES", "GROUP_BYTES"):
-        monkeypatch.setattr(blocks, limit, size)
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * size)
-    monkeypatch.setattr(blocks, "SMALL_WORK", 0)
-    monkeypatch.setattr(blocks, "SMALL_CELLS", 0)
-    for cached in (blocks.cut, blocks.is_small):
-        cached.cache_clear()
-    yield
-    for cached in (blocks.cut, blocks.is_small):
-        cached.cache_clear()
+    for limit in ("COLUMN", "RESULT", "SUBPIXEL", "STACK", "GROUP"):
+        monkeypatch.setattr(tuning, f"{limit}_BYTES", size)
+    monkeypatch.setattr(tuning, "GATHER_BYTES", 2 * size)
+    monkeypatch.setattr(tuning, "BLOCK_BYTES", 8 * size)
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    monkeypatch.setattr(tuning, "SMALL_ELEMENTS", 0)
+    cut_anew()
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -272,7 +266,7 @@ def test_fft_stays_close_to_the_exact_algorithms(dtype, taps):
     assert abs(y - exact).max() <= 30 * np.finfo(dtype).eps * abs(exact).max()
 
 
-@pytest.mark.parametrize("count", [3, values._AT_A_TIME + 1])
+@pytest.mark.parametrize("count", [3, tuning.ELEMENTS_AT_A_TIME + 1])
 def test_finite_elements_whose_squares_are_not(count):
     array = np.full((2, count), 1e30, np.float32)
     assert values.all_finite(array)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
+from mtconv.backends.host.memory import Weights, Workspace
 
 FLOAT = np.dtype(np.float32)
 

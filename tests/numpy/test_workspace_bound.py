@@ -32,6 +32,25 @@ def test_small_integers_depthwise_on_volumes(algorithm):
     assert extra_memory(mtconv.conv, y, kernel, **options) <= LIMIT
 
 
+@pytest.mark.parametrize("algorithm", ["auto", "gemm", "polyphase", "fft"])
+def test_many_taps_far_apart(algorithm):
+    """Every element of the result reaches all of x: 1036 taps of 8209 elements."""
+    x, kernel = np.ones((1, 3, 8209), np.float32), np.ones((3, 3, 1036), np.float32)
+    options = {"dilation": 159, "algorithm": algorithm}
+    assert extra_memory(mtconv.conv_transpose, x, kernel, **options) <= LIMIT
+
+
+@pytest.mark.parametrize("form", ["conv_transpose", "conv"])
+def test_thousands_of_channels_that_have_to_be_converted(form):
+    """One element of a result needs 96 MiB of the other side in float64."""
+    x, kernel = np.ones((1, 3072, 4096), np.int8), np.ones((3072, 1, 2), np.int8)
+    if form == "conv":
+        kernel = kernel.swapaxes(0, 1)
+    options = {"dilation": 4094, "algorithm": "gemm"}
+    used = extra_memory(getattr(mtconv, form), x, kernel, **options)
+    assert used <= LIMIT
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_any_geometry(seed):
     drawn = draw(Random(seed))

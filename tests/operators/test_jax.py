@@ -128,3 +128,37 @@ A([1, 1, 1])
 assert len(jax.tree.leaves(A)) == 1 and jax.tree.leaves(A)[0] is A.kernel
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestAlgebra:
+    def test_arguments_of_a_jitted_function(self, A, x):
+        normal = A.T @ A + 2 * (A.T @ A)
+        expected = 3 * (A.to_dense().T @ A.to_dense() @ x.ravel())
+        assert jax.jit(lambda N, x: N(x))(normal, x).ravel().tolist() == expected.tolist()
+        assert (
+            jax.tree.unflatten(jax.tree.structure(normal), jax.tree.leaves(normal))
+            == normal
+        )
+
+    def test_numbers_are_static_and_arrays_are_leaves(self, A):
+        assert len(jax.tree.leaves(3 * A)) == 1
+        assert len(jax.tree.leaves(jnp.float32(3) * A)) == 2
+        assert jax.tree.structure(3 * A) != jax.tree.structure(2 * A)
+
+    def test_traced_factors(self, A, x):
+        gradient = jax.grad(lambda c: ((c * A)(x) ** 2).sum())(2.0)
+        assert float(gradient) == float(4 * (A(x) ** 2).sum())
+
+    def test_gradients_by_operators(self, A, x):
+        operator = mtconv.vstack([A, -A])
+        gradient = jax.grad(lambda S: (S(x) ** 2).sum())(operator)
+        by_one = jax.grad(lambda A: (A(x) ** 2).sum())(A)
+        for member in (gradient.operators[0], gradient.operators[1].operators[0]):
+            assert member.kernel.tolist() == by_one.kernel.tolist()
+
+    def test_conjugates_made_inside_a_trace_do_not_leak(self):
+        A = mtconv.Conv(jnp.array([1, 2j]), 3)
+        normal = A.H @ A
+        x = jnp.array([1j, 1, 0])
+        inside = jax.jit(lambda x: normal.H(x))(x)
+        assert normal.H(x).tolist() == inside.tolist()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import mtconv
-from mtconv.matrix import build_csr, csr, csr_bytes
+from mtconv.matrix import build_csr, csr_bytes, memory
 from mtconv.matrix.rows import axis_rows
 from mtconv.strategies import problems, specs
 
@@ -222,7 +222,7 @@ def test_size_is_known_and_refused_before_anything_is_allocated():
 
 
 def test_the_refusal_names_what_there_is_and_what_it_takes(monkeypatch):
-    monkeypatch.setattr(csr, "_available_memory", lambda: 3 * 2**29)
+    monkeypatch.setattr(memory, "_available_memory", lambda: 3 * 2**29)
     # 2**20 rows of 2**10 entries, each a float64 and an index of four bytes.
     A = mtconv.Conv(np.ones(2**10), 2**20 + 2**10 - 1)
     with pytest.raises(mtconv.BackendError) as error:
@@ -279,5 +279,5 @@ def test_nothing_is_refused_where_the_system_does_not_say_its_memory(monkeypatch
         raise FileNotFoundError
 
     monkeypatch.setattr("pathlib.Path.read_text", no_file)
-    monkeypatch.setattr(csr, "_SMALL", 0)  # so that it is asked at all
+    monkeypatch.setattr(memory, "_SMALL", 0)  # so that it is asked at all
     assert mtconv.Conv([1, 2], 3).to_sparse().toarray().tolist() == [[1, 2, 0], [0, 1, 2]]

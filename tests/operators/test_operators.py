@@ -291,10 +291,6 @@ class TestErrors:
         columns = np.arange(600).reshape(300, 2)
         same(A.matmat(columns), A.to_sparse() @ columns)
 
-    def test_products_of_operators_are_left_to_scipy(self, A):
-        with pytest.raises(TypeError):
-            A @ A.T
-
     @pytest.mark.parametrize(
         ("size", "rule"),
         [

@@ -48,6 +48,19 @@ def test_algebra_is_scipys(A, dense, wanted):
     np.testing.assert_allclose(normal @ wanted, expected, rtol=1e-12)
 
 
+def test_solvers_take_what_operators_are_combined_to(A, dense, wanted):
+    gram = dense.conj().T @ dense
+    found, status = cg(A.H @ A + A.H @ A / 2, 1.5 * gram @ wanted, rtol=1e-13)
+    assert status == 0
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    stack = mtconv.vstack([A, 3 * A])
+    found = lsqr(stack, stack.matvec(wanted), atol=1e-13, btol=1e-13)[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    found = svds(2 * A.H @ A, k=3, return_singular_vectors=False)
+    expected = 2 * np.linalg.svd(dense, compute_uv=False)[:3] ** 2
+    np.testing.assert_allclose(np.sort(found)[::-1], expected, rtol=1e-10)
+
+
 @pytest.mark.parametrize("solve", [lsqr, lsmr])
 def test_least_squares(A, dense, wanted, solve):
     found = solve(A, dense @ wanted, atol=1e-13, btol=1e-13)[0]

@@ -18,7 +18,15 @@ from mtconv.backends.host import inputs
 from mtconv.errors import BackendError, message
 from mtconv.planning.plan import Plan
 
-__all__ = ["NAME", "arranged_kernel", "asarray", "execute", "result_dtype", "run"]
+__all__ = [
+    "NAME",
+    "arranged_kernel",
+    "asarray",
+    "execute",
+    "library",
+    "result_dtype",
+    "run",
+]
 
 NAME = "array_api"
 
@@ -47,7 +55,7 @@ def asarray(function: str, argument: str, array: Any) -> Any:
 
 def result_dtype(*arrays: Any) -> str:
     """Name the dtype that the arrays' own library promotes them to."""
-    return dtype_name(_library(arrays).promote(arrays))
+    return dtype_name(library(arrays).promote(arrays))
 
 
 def run(
@@ -55,10 +63,10 @@ def run(
 ) -> Any:
     """Execute a plan; `precision` is what the library always does."""
     del precision
-    return execute(_library((first, second, bias)), plan, first, second, bias)
+    return execute(library((first, second, bias)), plan, first, second, bias)
 
 
-def _library(arrays: tuple[Any, ...]) -> Library:
+def library(arrays: tuple[Any, ...]) -> Library:
     """Return the library of the arrays: that of the first that is not of NumPy."""
     given = [array for array in arrays if array is not None]
     like = next((a for a in given if not isinstance(a, np.ndarray)), given[0])

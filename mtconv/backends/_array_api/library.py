@@ -82,6 +82,23 @@ class Library:
         """Zeros with the dtype and device of another array."""
         return self.xp.zeros(shape, dtype=like.dtype, device=self.device(like))
 
+    def conj(self, array: Any) -> Any:
+        """Conjugate the elements."""
+        return self.xp.conj(array)
+
+    def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
+        """Copy an array to NumPy, from whatever device it is on."""
+        try:
+            return np.asarray(array)
+        except RuntimeError:  # not on a device that NumPy can read
+            return np.from_dlpack(array, device="cpu", copy=True)
+
+    def native(self, array: Any, like: Any) -> Any:
+        """Move a neutral array to the device of another one, if that is not neutral."""
+        if self.owns(array):
+            return array
+        return self.from_numpy(array, self.device(like) if self.owns(like) else None)
+
     def matmul(self, a: Any, b: Any) -> Any:
         """Multiply stacks of matrices."""
         return self.xp.matmul(a, b)

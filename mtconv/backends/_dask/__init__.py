@@ -32,6 +32,7 @@ from mtconv.backends._dask.chunks import (
     within,
 )
 from mtconv.backends._dask.layer import Layer
+from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host import inputs
 from mtconv.errors import BackendError, message
@@ -39,7 +40,7 @@ from mtconv.folds import fold_index
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "dask"
 

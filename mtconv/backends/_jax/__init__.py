@@ -22,13 +22,14 @@ from jax import Array
 
 from mtconv.backends._jax.arrays import fold, pad
 from mtconv.backends._jax.inputs import asarray, check_precision, check_promotion, settle
+from mtconv.backends._jax.library import library
 from mtconv.backends._jax.lowering import How
 from mtconv.backends._jax.primitives import apply
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
-__all__ = ["NAME", "asarray", "check_precision", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "check_precision", "library", "result_dtype", "run"]
 
 NAME = "jax"
 

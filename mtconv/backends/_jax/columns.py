@@ -21,7 +21,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.geometry import Axis, Phase, Run, phases, runs
+from mtconv.geometry import Axis, Phase, TapRun, phases, runs
 
 __all__ = [
     "cells",
@@ -122,7 +122,7 @@ def _batches(axes: Axes) -> list[tuple[int, ...]]:
 
 
 def _gather(
-    axes: Axes, blocks: Array, together: tuple[int, ...], found: tuple[Run, ...]
+    axes: Axes, blocks: Array, together: tuple[int, ...], found: tuple[TapRun, ...]
 ) -> Array:
     if len(found) == len(together):
         edges: Edges = [(0, 0, 0)] * blocks.ndim
@@ -136,7 +136,7 @@ def _gather(
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1 + number)
 
 
-def _land(axes: Axes, number: int, run: Run, edges: Edges) -> None:
+def _land(axes: Axes, number: int, run: TapRun, edges: Edges) -> None:
     """Note where a run's columns land among the blocks of one axis."""
     axis = axes[number]
     edges[1 + number] = (run.residue, axis.stride - run.residue - run.taps, 0)
@@ -144,7 +144,7 @@ def _land(axes: Axes, number: int, run: Run, edges: Edges) -> None:
     edges[2 + len(axes) + number] = (run.shift, room, 0)
 
 
-def _meet(axes: Axes, number: int, run: Run, edges: Edges) -> None:
+def _meet(axes: Axes, number: int, run: TapRun, edges: Edges) -> None:
     """Note which cells of one axis a run reads."""
     axis = axes[number]
     excess = run.shift + axis.small - cells(axis)

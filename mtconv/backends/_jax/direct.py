@@ -19,7 +19,7 @@ from jax import Array, lax
 from mtconv.backends._jax import diagonals
 from mtconv.backends._jax.arrays import accumulator, dot, split_channels
 from mtconv.backends._jax.columns import cells, interleave, margins, shifted, split
-from mtconv.geometry import Axis, Run, runs
+from mtconv.geometry import Axis, TapRun, runs
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -123,7 +123,7 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
         )
         return jnp.moveaxis(taps, 0, -1).reshape(spec.kernel_shape)
 
-    def taps_of(row: tuple[Run, ...]) -> Array:
+    def taps_of(row: tuple[TapRun, ...]) -> Array:
         number = len(row)
         if number == rank:
             starts = _places(spec.axes, row)[rank:]
@@ -134,14 +134,14 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     return taps_of(()).reshape(spec.kernel_shape)
 
 
-def _few_runs(spec: ConvSpec) -> list[tuple[Run, ...]]:
+def _few_runs(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
     """List the runs of each axis; where they are many, every tap alone, for a loop."""
     found = [runs(axis) for axis in spec.axes]
     if prod(len(row) for row in found) <= _MOST_TERMS:
         return found
     return [
         tuple(
-            Run(run.tap + t, 1, run.residue + t, run.shift)
+            TapRun(run.tap + t, 1, run.residue + t, run.shift)
             for run in row
             for t in range(run.taps)
         )
@@ -174,7 +174,7 @@ def _reach(axis: Axis) -> tuple[int, int]:
     return max(0, max(shifts)), max(0, cells(axis) - min(shifts) - axis.small)
 
 
-def _places(axes: Sequence[Axis], row: Sequence[Run]) -> list[int]:
+def _places(axes: Sequence[Axis], row: Sequence[TapRun]) -> list[int]:
     """First taps, residues, and first cells counted from the margin before the blocks."""
     first = [run.shift + margins(axis)[0] for axis, run in zip(axes, row, strict=True)]
     return [*(run.tap for run in row), *(run.residue for run in row), *first]

@@ -8,7 +8,6 @@ from jax import Array
 
 from mtconv.backends._jax import direct, gemm, native, polyphase
 from mtconv.planning.choose import choose_algorithm
-from mtconv.planning.ladders.jax import on_accelerator
 from mtconv.spec import ConvSpec
 
 __all__ = ["How", "lower", "plain"]
@@ -30,14 +29,11 @@ def lower(
     """Write one map in operations of JAX, by the algorithm that suits the platform."""
     spec, batch, dtype = how.spec, first.shape[0], first.dtype
     on_cpu = platform == "cpu"
-    algorithm = how.requested
-    if algorithm in ("auto", "exact"):
-        if on_cpu:
-            size = batch if isinstance(batch, int) else 1
-            ranked = choose_algorithm(spec, form, size, dtype.name, "jax", algorithm)
-            algorithm = ranked[0].algorithm
-        else:
-            algorithm = on_accelerator(spec, form, dtype.name)
+    size = batch if isinstance(batch, int) else 1
+    ranked = choose_algorithm(
+        spec, form, size, dtype.name, "jax", how.requested, accelerator=not on_cpu
+    )
+    algorithm = ranked[0].algorithm
     options: dict[str, Any] = {"precision": how.precision}
     if algorithm == "gemm" and on_cpu:
         options["parts"] = gemm.parts_for(spec, batch, dtype.itemsize)

@@ -1,331 +1,241 @@
-"""The three maps, block by block: load, multiply, add the bias, convert, store.
+"""The three maps, piece by piece: load, multiply, add the bias, convert, store.
 
-The algorithms see blocks of one computing dtype: x (g, ci, b, *small), y (b, g, co,
-*big), w (g, ci, co, *taps). Every conversion of dtype or layout happens block by block.
+Arrays come with batch, channels and space; every conversion of dtype or layout happens
+piece by piece. `mtconv.backends._numpy.algorithm` has the shapes of pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import prod
 from sys import maxsize
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtconv.backends._numpy import direct, fft, gemm, polyphase
-from mtconv.backends._numpy.blocks import Block, cut, is_small
-from mtconv.backends._numpy.columns import FOLDED_CELLS
+from mtconv.backends._numpy.algorithm import Algorithm, Array
+from mtconv.backends._numpy.blocks import Piece, cut
+from mtconv.backends._numpy.extents import is_small
 from mtconv.backends._numpy.footprint import Copies
-from mtconv.backends._numpy.weights import Packs, Weights
+from mtconv.backends.host.memory import (
+    Packs,
+    Weights,
+    Workspace,
+    copied,
+    gapless,
+    lend,
+    loaded,
+    rows_contiguous,
+    store,
+)
 from mtconv.backends.host.padding import fold_into, folded_parts, pad_block
-from mtconv.backends.host.quiet import quiet_context
 from mtconv.backends.host.threads import run_all, workers_at_most
-from mtconv.backends.host.workspace import Workspace, lend
-from mtconv.geometry import Axis
+from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
-__all__ = ["conv", "conv_transpose", "kernel_grad"]
+__all__ = ["Computation", "conv", "conv_transpose", "kernel_grad"]
 
-Array = NDArray[Any]
-Axes = tuple[Axis, ...]
-_Task = TypeVar("_Task")
-
-# Kernels up to this size are packed once for all blocks of a call.
-SHARED_BYTES = 2**22
+Task = tuple[Piece, ...]
+Add = Callable[[Piece, Array, Workspace], None]
 
 
-class Algorithm(Protocol):
-    """The three maps of one block: a module of this package, or an object like one."""
+class Computation(NamedTuple):
+    """What pieces are made of: arrays with their channels cut into groups.
 
-    NAME: str
+    ``x`` is (b, g, ci, *small), ``w`` (g, ci, co, *taps), ``y`` (b, g, co, *big), and
+    ``bias`` (g, channels). One of the first three is the result. ``tables`` are those of
+    the plan.
+    """
 
-    def conv_transpose(
-        self, axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
-    ) -> None:
-        """Write the transposed convolution of x to out."""
+    algorithm: Algorithm
+    spec: ConvSpec
+    dtype: np.dtype[Any]
+    x: Array
+    w: Array
+    y: Array
+    tables: dict[Any, Any]
+    bias: Array | None = None
+    packs: Packs | None = None
 
-    def conv(
-        self, axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace
-    ) -> None:
-        """Write the convolution of y to out."""
+    def tasks(self, form: str, copies: Copies) -> tuple[tuple[Task, ...], bool]:
+        """Cut the problem, padding included; also return whether it is a small one."""
+        name, batch, item = self.algorithm.NAME, len(self.x), self.dtype.itemsize
+        key = (name, batch, item, copies)
+        tasks = self.tables.get(key)
+        if tasks is None:
+            spec = self.spec if form == "conv_transpose" else self.inner
+            parts = cut(spec, form, name, batch, item, copies)
+            tasks = self.tables[key] = (parts, is_small(self.inner, batch))
+        return tasks
 
-    def kernel_grad(
-        self, axes: Axes, x: Array, y: Array, out: Array, space: Workspace
-    ) -> None:
-        """Add the kernel gradient of x and y to out."""
+    @property
+    def inner(self) -> ConvSpec:
+        """The geometry with its padding made part of y."""
+        return self.spec if self.spec.padding_mode == "zeros" else self.spec.padded
+
+    def weights(self, piece: Piece, space: Workspace) -> Weights:
+        """Load a part of the kernel."""
+        array = self.w[piece.w]
+        if not self.algorithm.TRANSFORMS:
+            array = loaded(array, self.dtype, space)
+        if self.packs is None:
+            return Weights(array)
+        return Weights(array, self.packs, (self.algorithm.NAME, piece.key))
+
+    def block_of_x(self, piece: Piece, space: Workspace, folded: int) -> Array:
+        """Load a part of x as (g, ci, b, *small), contiguous after the batch.
+
+        Samples of fewer than ``folded`` elements are copied side by side, so that BLAS
+        multiplies many at once.
+        """
+        array = self.x[piece.x]
+        sizes = array.shape[3:]
+        array = array.transpose(1, 2, 0, *range(3, array.ndim))
+        if array.shape[2] > 1 and prod(sizes) < folded:
+            return copied(array, self.dtype, space)
+        return loaded(array, self.dtype, space)
+
+    def block_of_y(self, piece: Piece, space: Workspace) -> Array:
+        """Load a part of y (b, g, co, *big), padded as the padding mode says."""
+        if self.spec.padding_mode != "zeros":
+            lead, big = piece.y[:3], piece.y[3:]
+            return pad_block(self.spec, self.y[lead], big, self.dtype, space)
+        array = self.y[piece.y]
+        return array if gapless(array, self.dtype) else copied(array, self.dtype, space)
+
+    def finish(self, result: Array, target: Array, channels: tuple[Any, ...]) -> None:
+        """Add the bias and store a block where it was not computed in place."""
+        if self.bias is not None:
+            bias = self.bias[channels]
+            result += bias.reshape(*bias.shape, *(1,) * (result.ndim - 3))
+        if result is not target:
+            store(result, target)
 
 
-_MODULES = (gemm, polyphase, direct, fft)
-ALGORITHMS: dict[str, Algorithm] = {
-    module.NAME: cast("Algorithm", module) for module in _MODULES
-}
+def conv_transpose(call: Computation) -> None:
+    """Write the transposed convolution of x to y."""
+    item = call.dtype.itemsize
+    small = call.w.size * item <= tuning.SHARED_BYTES and not call.algorithm.TRANSFORMS
+    if call.packs is None and small:
+        call = call._replace(packs={})  # pieces of one call pack the kernel once
+    multiply = call.algorithm.conv_transpose
 
+    def add(piece: Piece, result: Array, space: Workspace) -> None:
+        x = call.block_of_x(piece, space, tuning.FOLDED_ELEMENTS)
+        multiply(piece.axes, x, call.weights(piece, space), result, space)
 
-def conv_transpose(
-    algorithm: Algorithm,
-    spec: ConvSpec,
-    x: Array,
-    w: Array,
-    out: Array,
-    bias: Array | None,
-    dtype: np.dtype[Any],
-    packs: Packs | None = None,
-) -> None:
-    """Write the transposed convolution of x (N, C, *small) to out (N, C, *big)."""
-    xg, wg, yg = _grouped(x, spec), _grouped_kernel(w, spec), _grouped(out, spec)
-    bg = None if bias is None else bias.reshape(spec.groups, -1)
-    # Spectra are much larger than kernels.
-    few = w.size * dtype.itemsize <= SHARED_BYTES and algorithm.NAME != "fft"
-    if packs is None and few:
-        packs = {}  # blocks of one call pack the kernel once
-
-    def multiply(block: Block, target: Array | None, space: Workspace) -> Array:
-        block_x = _load_x(xg[(block.batch, block.groups, ..., *block.small)], dtype, space)
-        block_w = _load_w(algorithm, wg[block.groups, :, block.channels], dtype, space)
-        lead = yg[block.batch, block.groups, block.channels].shape[:3]
-        result = _result(target, block, lead, dtype, space)
-        part = (algorithm.NAME, block.groups.start, block.channels.start)
-        weights = Weights(block_w, packs, part)
-        algorithm.conv_transpose(block.axes, block_x, weights, result, space)
-        return result
-
-    def run(block: Block) -> None:
+    def run(task: Task) -> None:
         with lend() as space:
-            target = yg[(block.batch, block.groups, block.channels, *block.big)]
-            _finish(multiply(block, target, space), target, bg, block)
+            target = call.y[task[0].y]
+            result = _result(target, call.dtype, space)
+            if call.spec.padding_mode == "zeros":
+                _sum(task, result, add, space)
+            else:
+                result[...] = 0
+                for piece in task:
+                    _add_folded(call.spec, piece, result, add, space)
+            call.finish(result, target, task[0].y[1:3])
 
-    def run_folded(block: Block) -> None:
-        with lend() as space:
-            target = yg[(block.batch, block.groups, block.channels, *block.big)]
-            total = _result(target, block, target.shape[:3], dtype, space)
-            total[...] = 0
-            for parts in folded_parts(spec, block.big):
-                part = block._replace(
-                    small=tuple(one.small for one in parts),
-                    axes=tuple(one.axis for one in parts),
-                )
-                with space.frame():
-                    fold_into(total, multiply(part, None, space), parts)
-            _finish(total, target, bg, block)
-
-    copies = _copies(wg, out, dtype)._replace(data=_x_is_copied(xg, dtype))
-    blocks = cut(spec, "conv_transpose", algorithm.NAME, x.shape[0], dtype.itemsize, copies)
-    folds = spec.padding_mode != "zeros"
-    _run(run_folded if folds else run, blocks, serial=is_small(spec, x.shape[0]))
-
-
-def conv(
-    algorithm: Algorithm,
-    spec: ConvSpec,
-    y: Array,
-    w: Array,
-    out: Array,
-    bias: Array | None,
-    dtype: np.dtype[Any],
-) -> None:
-    """Write the convolution of y (N, C, *big) to out (N, C, *small)."""
-    inner = spec if spec.padding_mode == "zeros" else spec.padded
-    yg, wg, xg = _grouped(y, spec), _grouped_kernel(w, spec), _grouped(out, spec)
-    bg = None if bias is None else bias.reshape(spec.groups, -1)
-
-    def run(block: Block) -> None:
-        with lend() as space:
-            block_y = _load_y(
-                spec, inner, yg[block.batch, block.groups], block, dtype, space
-            )
-            block_w = _load_w(algorithm, wg[block.groups, block.channels], dtype, space)
-            target = xg[(block.batch, block.groups, block.channels, *block.small)]
-            result = _result(target, block, target.shape[:3], dtype, space)
-            algorithm.conv(block.axes, block_y, Weights(block_w), result, space)
-            _finish(result, target, bg, block)
-
-    copies = _copies(wg, out, dtype, pads=inner is not spec, y=y)
-    blocks = cut(inner, "conv", algorithm.NAME, y.shape[0], dtype.itemsize, copies)
-    _run(run, blocks, serial=is_small(inner, y.shape[0]))
-
-
-def kernel_grad(
-    algorithm: Algorithm,
-    spec: ConvSpec,
-    x: Array,
-    y: Array,
-    out: Array,
-    dtype: np.dtype[Any],
-) -> None:
-    """Write the kernel gradient of x (N, C, *small) and y (N, C, *big) to out."""
-    inner = spec if spec.padding_mode == "zeros" else spec.padded
-    xg, yg, wg = _grouped(x, spec), _grouped(y, spec), _grouped_kernel(out, spec)
-    sums: dict[tuple[int, int], list[Block]] = {}
     copies = Copies(
-        data=inner is not spec or not _gapless(y, dtype), x=_x_is_copied(xg, dtype)
+        data=_x_is_copied(call),
+        kernel=_kernel_is_copied(call),
+        result=not gapless(call.y, call.dtype),
     )
-    blocks = cut(inner, "kernel_grad", algorithm.NAME, x.shape[0], dtype.itemsize, copies)
-    for block in blocks:
-        sums.setdefault((block.groups.start, block.channels.start), []).append(block)
-    out[...] = 0
+    _run(run, *call.tasks("conv_transpose", copies))
 
-    def add(block: Block, total: Array, space: Workspace) -> None:
-        # A function of its own, so that a block's arrays are gone before the next one's.
+
+def _sum(task: Task, result: Array, add: Add, space: Workspace) -> None:
+    """Write the sum of all pieces of a task; most have one."""
+    if len(task) == 1:
+        add(task[0], result, space)
+        return
+    result[...] = 0
+    for piece in task:
         with space.frame():
-            part = xg[(block.batch, block.groups, ..., *block.small)]
-            block_x = _load_x(part, dtype, space, maxsize)
-            part = yg[block.batch, block.groups, block.channels]
-            block_y = _load_y(spec, inner, part, block, dtype, space)
-            algorithm.kernel_grad(block.axes, block_x, block_y, total, space)
+            term = space.take(result.shape, result.dtype)
+            add(piece, term, space)
+            result += term
 
-    def run(blocks: list[Block]) -> None:
+
+def _add_folded(
+    spec: ConvSpec, piece: Piece, result: Array, add: Add, space: Workspace
+) -> None:
+    """Add to a part of the result what padding folds onto it from one piece's taps."""
+    for parts in folded_parts(spec, piece.y[3:], piece.w[3:]):
+        axes = tuple(part.axis for part in parts)
+        x = (*piece.x[:3], *(part.small for part in parts))
+        with space.frame():
+            shape = (*result.shape[:3], *(axis.big for axis in axes))
+            term = space.take(shape, result.dtype)
+            add(piece._replace(x=x, axes=axes), term, space)
+            fold_into(result, term, parts)
+
+
+def conv(call: Computation) -> None:
+    """Write the convolution of y to x."""
+    multiply = call.algorithm.conv
+
+    def add(piece: Piece, result: Array, space: Workspace) -> None:
+        y = call.block_of_y(piece, space)
+        multiply(piece.axes, y, call.weights(piece, space), result, space)
+
+    def run(task: Task) -> None:
         with lend() as space:
-            target = wg[blocks[0].groups, :, blocks[0].channels]
-            total = space.take(target.shape, dtype)
+            target = call.x[task[0].x]
+            result = _result(target, call.dtype, space)
+            _sum(task, result, add, space)
+            call.finish(result, target, task[0].x[1:3])
+
+    copies = Copies(
+        data=_y_is_copied(call),
+        kernel=_kernel_is_copied(call),
+        result=not gapless(call.x, call.dtype),
+    )
+    _run(run, *call.tasks("conv", copies))
+
+
+def kernel_grad(call: Computation) -> None:
+    """Write the kernel gradient of x and y to w."""
+    call.w[...] = 0
+
+    def add(piece: Piece, total: Array, space: Workspace) -> None:
+        # A function of its own, so that a piece's arrays are gone before the next one's.
+        with space.frame():
+            x = call.block_of_x(piece, space, maxsize)
+            y = call.block_of_y(piece, space)
+            call.algorithm.kernel_grad(piece.axes, x, y, total, space)
+
+    def run(task: Task) -> None:
+        with lend() as space:
+            target = call.w[task[0].w]
+            total = space.take(target.shape, call.dtype)
             total[...] = 0
-            for block in blocks:
-                add(block, total, space)
+            for piece in task:
+                add(piece, total, space)
             store(total, target)
 
-    _run(run, list(sums.values()), serial=is_small(inner, x.shape[0]))
+    copies = Copies(data=_y_is_copied(call), x=_x_is_copied(call))
+    _run(run, *call.tasks("kernel_grad", copies))
 
 
-def _run(
-    function: Callable[[_Task], None], tasks: Iterable[_Task], *, serial: bool
-) -> None:
+def _run(function: Callable[[Task], None], tasks: tuple[Task, ...], small: bool) -> None:
     """Call a function on every task, on this thread alone or shared with others."""
-    workers = 1 if serial else workers_at_most()
-    quiet_context().run(run_all, function, tasks, workers)
+    run_all(function, tasks, 1 if small or len(tasks) == 1 else workers_at_most())
 
 
-def _copies(
-    w: Array,
-    out: Array,
-    dtype: np.dtype[Any],
-    y: Array | None = None,
-    *,
-    pads: bool = False,
-) -> Copies:
-    """Return which arrays `_load`, `_load_y` and `_result` will have to copy."""
-    return Copies(
-        data=y is not None and (pads or not _gapless(y, dtype)),
-        kernel=w.dtype != dtype or not w.flags.c_contiguous,
-        result=not _gapless(out, dtype),
-    )
+def _x_is_copied(call: Computation) -> bool:
+    """Return whether parts of x are copied whatever their size."""
+    return call.x.dtype != call.dtype or not rows_contiguous(call.x)
 
 
-def _x_is_copied(xg: Array, dtype: np.dtype[Any]) -> bool:
-    """Return whether `_load_x` copies blocks whatever their size."""
-    return xg.dtype != dtype or not _rows_contiguous(xg)
+def _y_is_copied(call: Computation) -> bool:
+    return call.spec.padding_mode != "zeros" or not gapless(call.y, call.dtype)
 
 
-def _grouped(array: Array, spec: ConvSpec) -> Array:
-    """View (batch, channels, *space) as (batch, groups, channels / groups, *space)."""
-    channels = array.shape[1] // spec.groups
-    # To split an axis never copies.
-    return array.reshape(array.shape[0], spec.groups, channels, *array.shape[2:])
+def _kernel_is_copied(call: Computation) -> bool:
+    return call.w.dtype != call.dtype or not call.w.flags.c_contiguous
 
 
-def _grouped_kernel(w: Array, spec: ConvSpec) -> Array:
-    return w.reshape(spec.groups, w.shape[0] // spec.groups, *w.shape[1:])
-
-
-def _load(array: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
-    """Return an array itself where BLAS can take it, or a contiguous copy."""
-    if array.dtype == dtype and _rows_contiguous(array):
-        return array
-    copy = space.take(array.shape, dtype)
-    np.copyto(copy, array, casting="unsafe")
-    return copy
-
-
-def _load_w(
-    algorithm: Algorithm, array: Array, dtype: np.dtype[Any], space: Workspace
-) -> Array:
-    """Load a block of the kernel; `fft` converts the taps that it transforms itself."""
-    return array if algorithm.NAME == "fft" else _load(array, dtype, space)
-
-
-def _rows_contiguous(array: Array) -> bool:
-    """Return whether all axes after the third lie in C order without gaps."""
-    flags = array.flags
-    if flags.c_contiguous:
-        return flags.aligned
-    expected = array.itemsize
-    for size, stride in zip(array.shape[:2:-1], array.strides[:2:-1], strict=True):
-        if size > 1 and stride != expected:
-            return False
-        expected *= size
-    return flags.aligned and all(stride >= 0 for stride in array.strides)
-
-
-def _gapless(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Return whether an array has this dtype and rows without gaps."""
-    return array.dtype == dtype and array.strides[-1] == array.itemsize
-
-
-def _load_x(
-    array: Array, dtype: np.dtype[Any], space: Workspace, folded: int = FOLDED_CELLS
-) -> Array:
-    """Load a block of x as (g, ci, b, *small), contiguous after the batch.
-
-    Items of fewer than ``folded`` cells are copied side by side, so that BLAS multiplies
-    many at once.
-    """
-    cells = prod(array.shape[3:])
-    array = array.transpose(1, 2, 0, *range(3, array.ndim))
-    fold = array.shape[2] > 1 and cells < folded
-    if not fold and array.dtype == dtype and _rows_contiguous(array):
-        return array
-    copy = space.take(array.shape, dtype)
-    np.copyto(copy, array, casting="unsafe")
-    return copy
-
-
-def _load_y(
-    spec: ConvSpec,
-    inner: ConvSpec,
-    array: Array,
-    block: Block,
-    dtype: np.dtype[Any],
-    space: Workspace,
-) -> Array:
-    """Load a block of y (b, g, co, *big), padded as the padding mode says."""
-    if inner is not spec:
-        return pad_block(spec, array, block.big, dtype, space)
-    array = array[(..., *block.big)]
-    if _gapless(array, dtype):
-        return array
-    copy = space.take(array.shape, dtype)
-    np.copyto(copy, array, casting="unsafe")
-    return copy
-
-
-def _result(
-    target: Array | None,
-    block: Block,
-    lead: tuple[int, ...],
-    dtype: np.dtype[Any],
-    space: Workspace,
-) -> Array:
-    """Return the target itself where a block can be computed in place."""
-    if target is not None and _gapless(target, dtype):
-        return target
-    cells = target.shape[3:] if target is not None else tuple(a.big for a in block.axes)
-    return space.take((*lead, *cells), dtype)
-
-
-def _finish(result: Array, target: Array, bias: Array | None, block: Block) -> None:
-    """Add the bias and store a block where it was not computed in place."""
-    if bias is not None:
-        mine = bias[block.groups, block.channels]
-        result += mine.reshape(*mine.shape, *(1,) * (result.ndim - 3))
-    if result is not target:
-        store(result, target)
-
-
-def store(result: Array, target: Array) -> None:
-    """Convert a block to the dtype of the target; whole floats become integers exactly."""
-    if target.dtype.kind in "iu" and result.dtype.kind == "f":
-        # By way of int64, so that what does not fit wraps as integers do; the ufunc
-        # converts a few elements at a time.
-        np.positive(result, out=target, dtype=np.int64, casting="unsafe")
-    else:
-        np.copyto(target, result, casting="unsafe")
+def _result(target: Array, dtype: np.dtype[Any], space: Workspace) -> Array:
+    """Return the target itself where a part of the result can be computed in place."""
+    return target if gapless(target, dtype) else space.take(target.shape, dtype)

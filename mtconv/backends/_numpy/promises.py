@@ -17,25 +17,19 @@ What is left is double precision, whose error is relative to the largest element
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import frexp, inf, isfinite, isnan, log2, sqrt
-from typing import Any, NamedTuple
+from math import frexp, inf, log2, sqrt
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtconv.backends._numpy import fft
-from mtconv.backends._numpy.values import pieces
-from mtconv.backends._numpy.weights import Weights
-from mtconv.backends.host.workspace import Workspace
-from mtconv.geometry import Axis
+from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.inputs import Traits, traits
+from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.planning import tuning
 
-__all__ = ["Careful", "careful", "computing_dtype"]
-
-Array = NDArray[Any]
-Axes = tuple[Axis, ...]
-
-# Elements that are looked at together, while they are in the cache.
-AT_A_TIME = 2**15
+__all__ = ["Careful", "careful"]
 
 # The largest error of a transform and its inverse, in units of rounding relative to the
 # norms of data and kernel: four for each of at most 64 halvings, and some to spare.
@@ -48,62 +42,43 @@ _EXPONENTS = {"float16": 16, "bfloat16": 128, "float32": 128, "complex64": 128}
 LEAST, MOST = 1e-250, 1e250
 
 
-class Traits(NamedTuple):
-    """What an array's values are like; those that are NaN do not count.
-
-    ``largest`` is the largest magnitude, infinite where an element is; ``norm`` is the
-    Euclidean norm, worked out for ``whole`` arrays only.
-    """
-
-    nan: bool
-    largest: float
-    nonnegative: bool
-    whole: bool
-    norm: float
-
-
-def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the double precision that arrays of a dtype are transformed in."""
-    return np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
-
-
 def careful(
-    form: str, first: Array, second: Array, dtype: np.dtype[Any], folds: int = 1
+    form: str, first: Array, second: Array, dtype: str, folds: int = 1
 ) -> Careful | None:
     """Look at the values of a call; return how `fft` keeps the promises for them.
 
     ``dtype`` is that of the result, and ``folds`` how many padded elements repeat one
     element at most. None where an exact algorithm has to compute the result.
     """
-    one, two = traits(first), traits(second)
-    if one.largest == inf or two.largest == inf or (two.nan and form != "kernel_grad"):
+    left, right = traits(first), traits(second)
+    if left.largest == inf or right.largest == inf or (right.nan and form != "kernel_grad"):
         return None
-    whole = one.whole and two.whole
+    whole = left.whole and right.whole
     if whole:
         # Channels or samples that are summed, and parts of the kernel that are added up.
         terms = ROUNDINGS + max(first.shape + second.shape)
-        terms *= sqrt(1 + second.size / fft.PART_TAPS)
+        terms *= sqrt(1 + second.size / tuning.PART_TAPS)
         # Padding repeats elements, which makes the norm of what is transformed larger.
-        bound = one.norm * two.norm * sqrt(folds) * terms * 2.0**-53
+        bound = left.norm * right.norm * sqrt(folds) * terms * 2.0**-53
         if not bound < 0.25:
             return None
-    if _noise_overflows(one, two, first.size * second.size * folds**2, dtype):
+    if _noise_overflows(left, right, first.size * second.size * folds**2, dtype):
         return None
-    scales = _exponents(one.largest, two.largest)
-    positive = one.nonnegative and two.nonnegative
-    return Careful((one.nan, two.nan), scales, whole=whole, nonnegative=positive)
+    scales = _exponents(left.largest, right.largest)
+    positive = left.nonnegative and right.nonnegative
+    return Careful((left.nan, right.nan), scales, whole=whole, nonnegative=positive)
 
 
-def _noise_overflows(one: Traits, two: Traits, sizes: int, dtype: np.dtype[Any]) -> bool:
+def _noise_overflows(left: Traits, right: Traits, sizes: int, dtype: str) -> bool:
     """Return whether an error of 2**-44 of the norms could be infinite in the result.
 
     That takes single elements near the square root of the largest number and beyond, whose
     product only one element of the result has, while all of them have its error.
     """
-    if one.largest == 0 or two.largest == 0:
+    if left.largest == 0 or right.largest == 0:
         return False
-    error = log2(one.largest) + log2(two.largest) + log2(sizes) / 2 - 44
-    return error >= _EXPONENTS.get(dtype.name, 1024) - 1
+    error = log2(left.largest) + log2(right.largest) + log2(sizes) / 2 - 44
+    return error >= _EXPONENTS.get(dtype, 1024) - 1
 
 
 def _exponents(first: float, second: float) -> tuple[int, int] | None:
@@ -113,34 +88,6 @@ def _exponents(first: float, second: float) -> tuple[int, int] | None:
     if all(LEAST < size < MOST for size in (first, second, first * second)):
         return None
     return frexp(first)[1], frexp(second)[1]
-
-
-def traits(array: Array) -> Traits:
-    """Look at an array once, part by part, which takes no memory of its size."""
-    nan, whole = False, True
-    low, high, squares = 0.0, 0.0, 0.0
-    real = array.dtype.kind != "c"
-    for part in pieces(array, AT_A_TIME):
-        values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
-        if not real:
-            values = values.view(np.float64)
-        least, most = float(values.min()), float(values.max())
-        if isnan(least):
-            nan = True
-            values = values[~np.isnan(values)]
-            if not values.size:
-                continue
-            least, most = float(values.min()), float(values.max())
-        low, high = min(low, least), max(high, most)
-        if not isfinite(low) or not isfinite(high):
-            return Traits(nan, inf, nonnegative=False, whole=False, norm=inf)
-        # A first look at few of them spares most arrays the second one.
-        whole = whole and bool((np.rint(values[:64]) == values[:64]).all())
-        if whole:
-            whole = bool((np.rint(values) == values).all())
-            squares += float(values @ values) if high - low < MOST**0.5 else inf
-    norm = sqrt(squares) if whole else 0.0
-    return Traits(nan, max(-low, high), low >= 0 and real, whole, norm)
 
 
 class Careful:
@@ -157,6 +104,7 @@ class Careful:
     """
 
     NAME = fft.NAME
+    TRANSFORMS = fft.TRANSFORMS
 
     def __init__(
         self,
@@ -227,6 +175,10 @@ class Careful:
             fft.kernel_grad(axes, ones, missing_y.astype(np.float64), reached, space)
             _spread(reached, out)
 
+    def footprint(self, form: str, counts: Counts) -> int:
+        """Do what `fft.footprint` does."""
+        return fft.footprint(form, counts)
+
     def _load(self, array: Array, number: int) -> tuple[Array, Array | None]:
         """Scale an array and replace its NaN; also returns where those are."""
         missing = None
@@ -260,7 +212,8 @@ class Careful:
 
 def _shift(array: Array, exponent: int) -> Array:
     """Multiply an array by a power of two, any number of bits away."""
-    array = array.astype(computing_dtype(array.dtype), copy=False)
+    double = np.complex128 if array.dtype.kind == "c" else np.float64
+    array = array.astype(double, copy=False)
     shift: Callable[..., Any] = np.ldexp
     if array.dtype.kind != "c":
         result: Array = shift(array, exponent)

@@ -16,17 +16,16 @@ import torch
 from torch.masked import MaskedTensor
 
 from mtconv.backends import _array_api
-from mtconv.backends._array_api.library import dtype_name
+from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends._torch import native
 from mtconv.backends._torch.autocast import autocast_dtype, is_on
 from mtconv.backends._torch.library import LIBRARY
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
-from mtconv.planning.ladders.torch import native_refusal
 from mtconv.planning.plan import Plan
 from mtconv.sizes import compiling
 
-__all__ = ["NAME", "asarray", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "torch"
 
@@ -88,6 +87,12 @@ def _check_plain(function: str, argument: str, array: torch.Tensor) -> None:
     raise BackendError(message(function, argument, rule, got, fix=fix))
 
 
+def library(arrays: tuple[Any, ...]) -> Library:
+    """Return the functions of torch."""
+    del arrays
+    return LIBRARY
+
+
 def result_dtype(*arrays: Any) -> str:
     """Name the dtype that torch promotes these arrays to."""
     return dtype_name(LIBRARY.promote(arrays))
@@ -115,9 +120,7 @@ def _execute(
     plan: Plan, first: Any, second: Any, bias: Any, dtype: torch.dtype
 ) -> torch.Tensor:
     """Execute a plan on tensors of one device; ``dtype`` is what they promote to."""
-    if plan.algorithm != "native" or native_refusal(
-        plan.spec, first.numel(), dtype_name(dtype)
-    ):
+    if plan.algorithm != "native":
         return _array_api.execute(LIBRARY, plan, first, second, bias)
     # On the CPU half precision is not sure to be accumulated in float32.
     narrow = dtype.itemsize < 4 and first.device.type == "cpu"

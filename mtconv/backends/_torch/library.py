@@ -49,6 +49,15 @@ class TorchLibrary(Library):
     def take(self, array: Any, index: Any, axis: int) -> Any:
         return torch.index_select(array, axis, index)
 
+    def conj(self, array: Any) -> Any:
+        return array.conj()
+
+    def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
+        array = array.detach().resolve_conj().resolve_neg().cpu()
+        if array.dtype == torch.bfloat16:
+            array = array.float()  # NumPy may have no such dtype
+        return array.numpy()  # type: ignore[no-any-return]
+
     def flip(self, array: Any, axis: int) -> Any:
         return torch.flip(array, (axis,))
 

@@ -14,18 +14,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends.host.workspace import Workspace
-from mtconv.folds import clip_stretch, fold_stretches, stretch_onto
-from mtconv.geometry import Axis, padded_axis, restrict, touched_small
+from mtconv.backends.host.memory import Workspace
+from mtconv.folds import fold_stretches, stretch_onto
+from mtconv.geometry import Axis, padded_axis, restrict, taps_between, touched_small
 from mtconv.spec import ConvSpec
 
-__all__ = ["Part", "fold_into", "folded_parts", "pad_block"]
+__all__ = ["FoldedPart", "fold_into", "folded_parts", "indices", "neighbours", "pad_block"]
+__all__ += ["parts_of", "source_of"]
 
 Array = NDArray[Any]
 
+# Padding of so many times its axis is listed anew by every call, since lists are long.
+MOST_ROUNDS_KEPT = 64
+
 # A stretch of the padded axis and the cells it was read from: both as slices, or as a
 # slice and one cell that all of it repeats.
-Run = tuple[slice, slice | int]
+FoldRun = tuple[slice, slice | int]
 
 
 def pad_block(
@@ -35,12 +39,12 @@ def pad_block(
     sizes = tuple(cells.stop - cells.start for cells in big)
     block = space.take((*y.shape[:3], *sizes), dtype)
     for runs in product(*_runs_of(spec, big)):
-        into, source = _indices(runs)
-        block[into] = y[source]
+        target, source = indices(runs)
+        block[target] = y[source]
     return block
 
 
-class Part(NamedTuple):
+class FoldedPart(NamedTuple):
     """Neighbouring padded cells of one axis that are all added to cells of one block.
 
     ``axis`` is their relation to ``small``; ``runs`` say to which cells they are added.
@@ -48,51 +52,63 @@ class Part(NamedTuple):
 
     small: slice
     axis: Axis
-    runs: tuple[Run, ...]
+    runs: tuple[FoldRun, ...]
 
 
-def folded_parts(spec: ConvSpec, big: tuple[slice, ...]) -> Iterator[tuple[Part, ...]]:
-    """List what the padded result adds to cells ``big`` of y: mostly a single part.
+def folded_parts(
+    spec: ConvSpec, big: tuple[slice, ...], taps: tuple[slice, ...]
+) -> Iterator[tuple[FoldedPart, ...]]:
+    """List what some taps add to elements ``big`` of y by way of the padded result.
 
-    Every padded cell is in the parts of exactly one block.
+    Mostly that is a single part. Every padded element is in the parts of one block.
     """
     return product(
         *(
-            _parts(axis, spec.padding_mode, cells.start, cells.stop)
-            for axis, cells in zip(spec.axes, big, strict=True)
+            parts_of(axis, spec.padding_mode, (part.start, part.stop), (j.start, j.stop))
+            for axis, part, j in zip(spec.axes, big, taps, strict=True)
         )
     )
 
 
-def fold_into(y: Array, padded: Array, parts: tuple[Part, ...]) -> None:
+def fold_into(y: Array, padded: Array, parts: tuple[FoldedPart, ...]) -> None:
     """Add a part of the padded result to the block of y that it belongs to."""
     for runs in product(*(part.runs for part in parts)):
-        into, source = _indices(runs)
-        cells = padded[into]
-        for number, (_, found) in enumerate(runs):
-            if isinstance(found, int):
+        target, source = indices(runs)
+        cells = padded[target]
+        for number, (_, repeated) in enumerate(runs):
+            if isinstance(repeated, int):
                 cells = cells.sum(axis=number + 3, keepdims=True, dtype=y.dtype)
         y[source] += cells
 
 
+def parts_of(
+    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int]
+) -> tuple[FoldedPart, ...]:
+    """List the parts of elements ``big`` of one axis that some of its taps reach."""
+    few = axis.lo + axis.hi <= MOST_ROUNDS_KEPT * axis.big
+    return (_kept_parts if few else _kept_parts.__wrapped__)(axis, mode, big, taps)
+
+
 @lru_cache(maxsize=1024)
-def _parts(axis: Axis, mode: str, start: int, stop: int) -> tuple[Part, ...]:
-    """List the parts of cells ``start..stop`` of one axis."""
-    hi = max(axis.hi, 0)
-    padded = fold_stretches(axis.big, axis.lo, hi, mode)
-    pairs = (stretch_onto(stretch, start, stop) for stretch in padded)
-    inner = padded_axis(axis)
-    found = []
+def _kept_parts(
+    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int]
+) -> tuple[FoldedPart, ...]:
+    start, stop = big
+    stretches = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
+    pairs = (stretch_onto(stretch, start, stop) for stretch in stretches)
+    inner = taps_between(padded_axis(axis), *taps)
+    parts = []
     # Margins much wider than the block come in several parts, so that memory is bounded.
-    for first, last in _neighbours(filter(None, pairs), longest=2 * (stop - start)):
+    for first, last in neighbours(filter(None, pairs), longest=2 * (stop - start)):
         small = touched_small(inner, first, last)
         if small[0] < small[1]:
             runs = tuple(
-                (into, source - start if isinstance(source, int) else _moved(source, start))
-                for into, source in _runs(axis, mode, first, last)
+                (padded, s - start if isinstance(s, int) else _moved(s, start))
+                for padded, s in _runs(axis, mode, first, last)
             )
-            found.append(Part(slice(*small), restrict(inner, small, (first, last)), runs))
-    return tuple(found)
+            part = restrict(inner, small, (first, last))
+            parts.append(FoldedPart(slice(*small), part, runs))
+    return tuple(parts)
 
 
 def _moved(cells: slice, start: int) -> slice:
@@ -103,9 +119,7 @@ def _moved(cells: slice, start: int) -> slice:
     return slice(cells.start - start, stop, cells.step)
 
 
-def _neighbours(
-    pairs: Iterable[tuple[int, int]], longest: int
-) -> Iterator[tuple[int, int]]:
+def neighbours(pairs: Iterable[tuple[int, int]], longest: int) -> Iterator[tuple[int, int]]:
     """Join ranges of cells that touch, and cut what is too long."""
     joined: list[tuple[int, int]] = []
     for first, last in pairs:
@@ -118,35 +132,39 @@ def _neighbours(
             yield begin, min(begin + longest, last)
 
 
-def _indices(runs: tuple[Run, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def indices(runs: tuple[FoldRun, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the indices of block and y; a repeated cell keeps its axis, of length 1."""
     source = (slice(c, c + 1) if isinstance(c, int) else c for _, c in runs)
     return (..., *(padded for padded, _ in runs)), (..., *source)
 
 
-def _runs_of(spec: ConvSpec, big: tuple[slice, ...]) -> list[tuple[Run, ...]]:
+def _runs_of(spec: ConvSpec, big: tuple[slice, ...]) -> list[tuple[FoldRun, ...]]:
     return [
         _runs(axis, spec.padding_mode, cells.start, cells.stop)
         for axis, cells in zip(spec.axes, big, strict=True)
     ]
 
 
-@lru_cache(maxsize=1024)
-def _runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[Run, ...]:
+def _runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[FoldRun, ...]:
     """Say where padded cells ``start..stop`` come from, as slices from ``start`` on."""
+    few = stop - start <= MOST_ROUNDS_KEPT * axis.big
+    return (_kept_runs if few else _kept_runs.__wrapped__)(axis, mode, start, stop)
+
+
+@lru_cache(maxsize=1024)
+def _kept_runs(axis: Axis, mode: str, start: int, stop: int) -> tuple[FoldRun, ...]:
     padded = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
-    clipped = (clip_stretch(stretch, start, stop) for stretch in padded)
     return tuple(
         (
             slice(stretch.start - start, stretch.start - start + stretch.cells),
-            _source(stretch.source, stretch.cells, stretch.step),
+            source_of(stretch.source, stretch.cells, stretch.step),
         )
-        for stretch in clipped
-        if stretch is not None
+        for stretch in padded.between(start, stop)
     )
 
 
-def _source(first: int, count: int, step: int) -> slice | int:
+def source_of(first: int, count: int, step: int) -> slice | int:
+    """Index ``count`` elements from ``first`` on; one that is repeated by its number."""
     if step == 0:
         return first
     last = first + step * count

@@ -1,7 +1,6 @@
-"""The ladders of the JAX backend: one for the CPU, one for GPUs and TPUs.
+"""The choices of the JAX backend: one table for the CPU, one for GPUs and TPUs.
 
-The CPU's is what `explain` shows. The other is asked when a program is lowered for
-another platform.
+Which of them holds is known when a program is lowered for a platform.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from mtconv.geometry import alike, runs
 from mtconv.planning.candidate import FLOATING, Candidate
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "COLUMNS", "columns", "on_accelerator", "one_product", "rank"]
+__all__ = ["ALGORITHMS", "COLUMNS", "columns", "one_product", "rank", "rank_on_accelerator"]
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "native")
 
@@ -46,25 +45,22 @@ def rank(
     inner = small // max(spec.groups, 1) * share
     if form != "conv_transpose":
         inner *= prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
-    reasons = dict.fromkeys(ALGORITHMS, "slower on the CPU where measured")
-    best = "gemm"
     if inner <= _THIN and prod(spec.kernel_size) > 1:
         best = "direct"
-        reasons[best] = f"{inner} products at a time: too few for a matrix product"
+        reason = f"{inner} products at a time: too few for a matrix product"
     elif spec.rank == 2 and dtype == "float32" and _plain(spec):
         best = "native"
-        reasons[best] = "a plain convolution of images, which XLA has"
+        reason = "a plain convolution of images, which XLA has"
     elif (
         (form != "kernel_grad" or batch == 1)
         and one_product(spec)
         and _repeats(spec, batch * FLOATING.get(dtype, 8))
     ):
         best = "polyphase"
-        reasons[best] = "one matrix product with fewer columns than one with all taps"
+        reason = "one matrix product with fewer columns than one with all taps"
     else:
-        reasons[best] = "one matrix product, and a transpose of the big side"
-    order = (best, *(name for name in ALGORITHMS if name != best))
-    return tuple(Candidate(name, None, reasons[name]) for name in order)
+        best, reason = "gemm", "one matrix product, and a transpose of the big side"
+    return _ordered(best, reason, "slower on the CPU where measured")
 
 
 def _plain(spec: ConvSpec) -> bool:
@@ -88,12 +84,14 @@ def _repeats(spec: ConvSpec, item: int) -> bool:
     """Whether columns are beyond the caches, and windows of phases far fewer."""
     windows = spec.kernel_shape[0] * prod(spec.small)
     windows *= prod(axis.kernel // axis.stride for axis in spec.axes)
-    found = columns(spec)
-    return found * item > COLUMNS and found >= _REPEATED * windows
+    count = columns(spec)
+    return count * item > COLUMNS and count >= _REPEATED * windows
 
 
-def on_accelerator(spec: ConvSpec, form: str, dtype: str) -> str:
-    """Choose the algorithm on a GPU or TPU.
+def rank_on_accelerator(
+    spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
+) -> tuple[Candidate, ...]:
+    """Rank the algorithms of JAX on a GPU or TPU; every one is exact.
 
     1. Integers and complex numbers have no convolutions there: "gemm".
     2. `conv` and `kernel_grad` are ordinary convolutions: "native".
@@ -101,10 +99,18 @@ def on_accelerator(spec: ConvSpec, form: str, dtype: str) -> str:
        backward data, but only without groups and dilation; otherwise the inserted zeros
        would be multiplied, and "polyphase" has none.
     """
-    if not dtype.startswith(("float", "bfloat")):
-        return "gemm"
+    del batch, exact
     strided = any(axis.stride > 1 for axis in spec.axes)
     dilated = any(axis.dilation > 1 for axis in spec.axes)
-    if form == "conv_transpose" and strided and (spec.groups > 1 or dilated):
-        return "polyphase"
-    return "native"
+    if not dtype.startswith(("float", "bfloat")):
+        best, reason = "gemm", f"no convolutions of {dtype} on GPUs and TPUs"
+    elif form == "conv_transpose" and strided and (spec.groups > 1 or dilated):
+        best, reason = "polyphase", "'native' would multiply inserted zeros"
+    else:
+        best, reason = "native", "the platform's own convolutions"
+    return _ordered(best, reason, "slower on GPUs where measured")
+
+
+def _ordered(best: str, reason: str, others: str) -> tuple[Candidate, ...]:
+    rest = (name for name in ALGORITHMS if name != best)
+    return (Candidate(best, None, reason), *(Candidate(n, None, others) for n in rest))

@@ -1,22 +1,32 @@
-"""The ladder of the NumPy backend: the smallest estimated time wins.
+"""The choices of the NumPy backend: the smallest estimated time wins.
 
-1. Inexact algorithms need a floating dtype and at least `INEXACT_FROM` multiply-adds;
-   "exact" never takes one.
-2. Among the others the smallest estimated time wins (see `mtconv.planning.cost`).
+1. Inexact algorithms need a floating dtype and at least `tuning.INEXACT_FROM`
+   multiply-adds; "exact" never takes one.
+2. `subpixel` has no dilation. With a last stride of `tuning.LEAST_STRIDE` or more it
+   takes the place of `polyphase`; below that, the other way round.
+3. Among the others the smallest estimated time wins (see `mtconv.planning.cost`).
+4. Problems without an element to multiply are `direct`: the others multiply matrices.
 """
 
 from __future__ import annotations
 
-from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
+from functools import lru_cache
+
+from mtconv.geometry import windows
+from mtconv.planning import tuning
+from mtconv.planning.candidate import (
+    FLOATING,
+    INEXACT,
+    Candidate,
+    Fallback,
+    computing_dtype,
+)
 from mtconv.planning.cost import Rates, estimate
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "INEXACT_FROM", "rank"]
+__all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
 
-ALGORITHMS = ("gemm", "polyphase", "direct", "fft")
-
-# `auto` takes an inexact algorithm only from this many multiply-adds up.
-INEXACT_FROM = 2**22
+ALGORITHMS = ("gemm", "polyphase", "subpixel", "direct", "fft")
 
 # One core with AVX-512, float32; only the ratios matter.
 _FLOAT32 = Rates(gemm=5.2e10, element=1.2e-10, strided=4.5e-10, call=1.5e-6, block=2**21)
@@ -26,15 +36,13 @@ def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of NumPy by estimated time; refused ones come last."""
-    itemsize = FLOATING.get(dtype)
-    rates = _rates(itemsize or 8)
+    itemsize = FLOATING.get(dtype, 8)
+    rates = _rates(itemsize)
     ranked: list[Candidate] = []
     refused: list[Candidate] = []
     for name in ALGORITHMS:
-        cost = estimate(name, spec, batch, itemsize or 8, rates, form)
-        reason = ""
-        if name in INEXACT:
-            reason = _why_not_inexact(spec, batch, itemsize is not None, exact)
+        cost = estimate(name, spec, batch, itemsize, rates, form)
+        reason = _why_not(name, spec, batch, dtype, exact=exact)
         if reason:
             refused.append(Candidate(name, cost, reason))
         else:
@@ -54,11 +62,74 @@ def _rates(itemsize: int) -> Rates:
     )
 
 
-def _why_not_inexact(spec: ConvSpec, batch: int, floating: bool, exact: bool) -> str:
-    if exact:
-        return "not exact on integer-valued arrays"
-    if not floating:
-        return "needs a floating dtype"
-    if batch * spec.multiply_adds < INEXACT_FROM:
-        return f"not exact, so only from {INEXACT_FROM} multiply-adds up"
+def _why_not(name: str, spec: ConvSpec, batch: int, dtype: str, *, exact: bool) -> str:
+    """Return why `auto` leaves an algorithm out, or nothing."""
+    if name in INEXACT:
+        if exact:
+            return "not exact on integer-valued arrays"
+        if dtype not in FLOATING:
+            return "needs a floating dtype"
+        if batch * spec.multiply_adds < tuning.INEXACT_FROM:
+            return f"not exact, so only from {tuning.INEXACT_FROM} multiply-adds up"
+    wide = spec.axes[-1].stride >= tuning.LEAST_STRIDE and not _dilated(spec)
+    if name == "polyphase" and wide:
+        return "writes single elements of a wide stride, where 'subpixel' writes runs"
+    if name == "subpixel" and not wide:
+        if _dilated(spec):
+            return "has no dilation"
+        return f"for strides of {tuning.LEAST_STRIDE} and more on the last axis"
     return ""
+
+
+def _dilated(spec: ConvSpec) -> bool:
+    return any(axis.dilation > 1 for axis in spec.axes)
+
+
+def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
+    """Return what stands in for an algorithm that cannot do a problem."""
+    del dtype
+    if not batch or 0 in (*spec.kernel_shape, *spec.small, *spec.big):
+        if algorithm != "direct":
+            return Candidate("direct", None, "there is nothing to multiply")
+    elif algorithm == "subpixel" and _dilated(spec):
+        return Candidate("polyphase", None, "in place of 'subpixel', which has no dilation")
+    return None
+
+
+def precautions(
+    spec: ConvSpec, form: str, dtype: str, algorithm: str, exact: str
+) -> tuple[str, tuple[Fallback, ...]]:
+    """Return the computing dtype, and what computes a call whose values ask for it.
+
+    BLAS multiplies integers in float64 as long as no sum can round. Where `auto` takes an
+    inexact algorithm, that works in double precision, and ``exact`` is the one that
+    "exact" takes; otherwise both are the same.
+    """
+    own = computing_dtype(dtype)
+    if dtype.startswith(("int", "uint")):
+        if algorithm == "direct":
+            return own, ()
+        return "float64", (Fallback("sums", algorithm, own),)
+    last: tuple[Fallback, ...] = ()
+    if _pads(form, spec, exact):
+        # A padded zero times infinity would be NaN where no tap reaches.
+        condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
+        last = (Fallback(condition, "direct", own),)
+    if algorithm == exact:
+        return own, last
+    double = "complex128" if dtype.startswith("complex") else "float64"
+    return double, (Fallback("spectra", exact, own), *last)
+
+
+@lru_cache(maxsize=1024)
+def _pads(form: str, spec: ConvSpec, algorithm: str) -> bool:
+    """Return whether an exact algorithm multiplies zeros that stand for clipped taps."""
+    if algorithm in ("polyphase", "subpixel"):
+        return True
+    if algorithm != "gemm" or form == "conv_transpose":
+        return False  # an overlap-add drops what is clipped
+    return any(
+        axis.kernel != len(windows(axis))
+        or any(window.cells != axis.small for window in windows(axis))
+        for axis in (spec if spec.padding_mode == "zeros" else spec.padded).axes
+    )

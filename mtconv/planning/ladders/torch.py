@@ -1,18 +1,22 @@
-"""The ladder of the torch backend: torch's own convolutions where they can say it.
+"""The choices of the torch backend: torch's own convolutions where they can say it.
 
 `native` runs oneDNN or cuDNN on floating elements and one to three spatial axes; what
-torch cannot say even if the caller names `native` is done as in `polyphase`. `polyphase`
+torch cannot say, even if the caller names `native`, is done by `polyphase`. `polyphase`
 is the exact one: cuDNN may choose fast forms and TensorFloat-32.
 """
 
 from __future__ import annotations
 
 from mtconv.planning.candidate import Candidate
+from mtconv.planning.support import NUMBERS
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "native_refusal", "rank"]
+__all__ = ["ALGORITHMS", "DTYPES", "native_refusal", "rank", "stand_in"]
 
 ALGORITHMS = ("native", "polyphase")
+
+# torch computes with no wider unsigned integers.
+DTYPES = tuple(name for name in NUMBERS if name not in ("uint16", "uint32", "uint64"))
 
 _NATIVE_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 
@@ -34,6 +38,14 @@ def rank(
     )
 
 
+def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
+    """Return what stands in for `native` where torch's convolutions cannot do a problem."""
+    reason = native_refusal(spec, batch, dtype) if algorithm == "native" else ""
+    if not reason:
+        return None
+    return Candidate("polyphase", None, f"'native' is left out: {reason}")
+
+
 def native_refusal(spec: ConvSpec, elements: int, dtype: str) -> str:
     """Say why torch's convolutions cannot take a problem; empty where they can.
 
@@ -43,6 +55,6 @@ def native_refusal(spec: ConvSpec, elements: int, dtype: str) -> str:
         return f"torch's convolutions do not take {dtype}"
     if spec.rank > 3:
         return "torch's convolutions have at most three spatial axes"
-    if elements == 0 or 0 in spec.kernel_shape:
+    if elements == 0 or 0 in (*spec.kernel_shape, *spec.small, *spec.big):
         return "torch's convolutions take no empty arrays"
     return ""

@@ -1,0 +1,223 @@
+"""im2col: the elements that every tap meets, gathered for a matrix product.
+
+The array is extended by zeros once, so that one strided copy gathers all taps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.strided import landings, window_view
+from mtconv.geometry import Axis, live_phases, phase_axis, windows
+from mtconv.planning import tuning
+
+__all__ = ["clips", "common", "extend", "fill", "folds", "gather", "gather_runs", "place"]
+__all__ += ["runs_are_short", "table"]
+
+Index = tuple[Any, ...]
+
+
+def folds(batch: int, elements: int) -> bool:
+    """Return whether samples are so small that they are put side by side."""
+    return batch > 1 and elements < tuning.FOLDED_ELEMENTS
+
+
+def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
+    """Gather y as columns (n, g, co * taps, e).
+
+    Folded, all samples are one, whose elements are those of the first sample, the
+    second, ...
+    """
+    count = prod(y.shape[:3]) * prod(axis.kernel * axis.small for axis in axes)
+    if max(count, y.size) > tuning.FEW_COLUMNS:
+        return _gather(axes, y, space, folded)
+    places = table(axes, y.shape, folded)
+    columns = space.take(places.shape, y.dtype)
+    with space.frame():
+        flat = space.take((1 + y.size,), y.dtype)
+        flat[0] = 0
+        flat[1:].reshape(y.shape)[...] = y
+        flat.take(places, out=columns, mode="clip")
+    return columns
+
+
+@lru_cache(maxsize=128)
+def table(axes: Axes, shape: tuple[int, ...], folded: bool) -> NDArray[np.intp]:
+    """List the element of y, counted from 1, of each column's; 0 where there is none."""
+    places = 1 + np.arange(prod(shape)).reshape(shape)
+    # A copy, for the workspace is much larger.
+    listed: NDArray[np.intp] = _gather(axes, places, Workspace(), folded).copy()
+    return listed
+
+
+def _gather(axes: Axes, y: Array, space: Workspace, folded: bool) -> Array:
+    batch, groups, share = y.shape[:3]
+    taps = tuple(axis.kernel for axis in axes)
+    small = tuple(axis.small for axis in axes)
+    depth = share * prod(taps)
+    if folded:
+        columns = space.take((groups, share, *taps, batch, *small), y.dtype)
+        fill(axes, y, np.moveaxis(columns, 2 + len(taps), 0), space)
+        return columns.reshape(1, groups, depth, -1)
+    columns = space.take((batch, groups, share, *taps, *small), y.dtype)
+    fill(axes, y, columns, space)
+    return columns.reshape(batch, groups, depth, -1)
+
+
+def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
+    """Gather y as `gather` does, for axes of stride 1, in runs that go on at a row's end.
+
+    All axes but the first have ``full`` elements; those past ``small`` mean nothing.
+    """
+    batch, groups, share = y.shape[:3]
+    sizes, first, last, starts = _runs(axes)
+    columns = space.take((*y.shape[:3], len(starts), last.kernel, last.small), y.dtype)
+    with space.frame():
+        extended = space.take((*y.shape[:3], *sizes), y.dtype)
+        place(y, first, extended)
+        flat = extended.reshape(batch, groups, share, -1)
+        for number, start in enumerate(starts):
+            view = window_view(flat[..., start : start + last.big], (last,))
+            columns[:, :, :, number] = view.swapaxes(-1, -2)
+    return columns.reshape(batch, groups, -1, last.small)
+
+
+def runs_are_short(axes: Axes, elements: int) -> bool:
+    """Return whether `gather_runs` extends y to little more than the columns of a tap.
+
+    Where taps are far apart, most of what lies between them would be zeros.
+    """
+    return prod(_runs(axes)[0]) <= max(4 * elements, tuning.FEW_ZEROS)
+
+
+@lru_cache(maxsize=4096)
+def _runs(
+    axes: Axes,
+) -> tuple[tuple[int, ...], tuple[int, ...], Axis, tuple[int, ...]]:
+    """Size the extended y, say where it begins, and relate runs to its elements in a row.
+
+    The axis is that of the last taps; one run of it starts at each place of the others.
+    """
+    *outer, last = axes
+    inner = [axis.full for axis in axes[1:]]
+    steps = [prod(inner[number:]) for number in range(len(axes))]
+    starts = (
+        sum(j * a.dilation * step for j, a, step in zip(tap, outer, steps, strict=False))
+        for tap in np.ndindex(*(axis.kernel for axis in outer))
+    )
+    # One row more, for the last runs to end in.
+    sizes = (axes[0].full + 1, *inner)
+    first = tuple(-axis.lo for axis in axes)
+    elements = axes[0].small * steps[0]
+    run = Axis(elements, elements + last.extent - 1, last.kernel, 1, last.dilation)
+    return sizes, first, run, tuple(starts)
+
+
+def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:
+    """Fill columns (b, g, co, *taps, *small) from y."""
+    *outer, last = axes
+    several = 1 < last.stride <= tuning.MOST_PHASES and last.kernel > last.stride
+    if not several or not _all_live(last):
+        _fill(axes, y, columns, space, copy=False)
+        return
+    # Several taps read an element: what lies a stride apart is put side by side for them.
+    spare = (slice(None),) * len(outer)
+    for phase in live_phases(last):
+        taps: Index = (..., slice(phase.tap, None, phase.tap_step), *spare, slice(None))
+        reads = (*outer, phase_axis(last, phase))
+        elements = y[..., phase.start :: last.stride]
+        _fill(reads, elements, columns[taps], space, copy=True)
+
+
+def _fill(axes: Axes, y: Array, columns: Array, space: Workspace, *, copy: bool) -> None:
+    rank = len(axes)
+    with space.frame():
+        axes, y = extend(axes, y, space, copy=copy)
+        if not any(clips(axis) for axis in axes):
+            view = window_view(y, axes)  # (b, g, co, *small, *taps)
+            order = (*range(3 + rank, 3 + 2 * rank), *range(3, 3 + rank))
+            columns[...] = view.transpose(0, 1, 2, *order)
+            return
+    lead = (slice(None),) * 3
+    for landing in landings(axes):
+        target = columns[(*lead, *landing.tap)]
+        if not landing.whole:
+            target[...] = 0
+        target[(..., *landing.small)] = y[(..., *landing.big)]
+    for number, axis in enumerate(axes):  # taps that reach nothing
+        live = {window.tap for window in windows(axis)}
+        for j in range(axis.kernel):
+            if j not in live:
+                columns[(slice(None),) * (3 + number) + (j,)] = 0
+
+
+@lru_cache(maxsize=4096)
+def _all_live(axis: Axis) -> bool:
+    """Return whether every tap belongs to a phase that y has elements of."""
+    return sum(phase.taps for phase in live_phases(axis)) == axis.kernel
+
+
+def extend(
+    axes: Axes, y: Array, space: Workspace, *, always: bool = False, copy: bool = False
+) -> tuple[Axes, Array]:
+    """Extend y (..., *big) by zeros until every tap meets an element; relate it anew.
+
+    Where that would take much more memory than y, it is only done ``always``; where y has
+    all elements, it is copied only if ``copy``.
+    """
+    sizes, first, extended_axes = _extension(axes)
+    if extended_axes == axes and not copy:
+        return axes, y
+    lead = y.shape[: y.ndim - len(axes)]
+    if not always and prod(lead) * prod(sizes) > max(2 * y.size, tuning.FEW_ZEROS):
+        return axes, y
+    extended = space.take((*lead, *sizes), y.dtype)
+    place(y, first, extended)
+    return extended_axes, extended
+
+
+@lru_cache(maxsize=4096)
+def _extension(axes: Axes) -> tuple[tuple[int, ...], tuple[int, ...], Axes]:
+    """Return sizes, first element and axes of the extended y; as they are if none lacks."""
+    if not any(clips(axis) for axis in axes):
+        sizes = tuple(axis.big for axis in axes)
+        return sizes, (0,) * len(axes), axes
+    sizes = tuple(axis.full for axis in axes)
+    first = tuple(-axis.lo for axis in axes)
+    return sizes, first, tuple(replace(a, big=a.full, lo=0) for a in axes)
+
+
+def clips(axis: Axis) -> bool:
+    """Return whether some taps have no element to meet."""
+    return axis.lo > 0 or axis.hi > 0
+
+
+def place(source: Array, first: tuple[int, ...], target: Array) -> None:
+    """Copy the elements from ``first`` on to target; what the source lacks is zero."""
+    rank = len(first)
+    taken, placed = common(first, target.shape[-rank:], source.shape[-rank:])
+    target[...] = 0
+    target[placed] = source[taken]
+
+
+@lru_cache(maxsize=4096)
+def common(
+    first: tuple[int, ...], lengths: tuple[int, ...], sizes: tuple[int, ...]
+) -> tuple[Index, Index]:
+    """Index what a source has of ``lengths`` elements from ``first`` on, in both arrays."""
+    taken: list[Any] = []
+    placed: list[Any] = []
+    for start, length, size in zip(first, lengths, sizes, strict=True):
+        begin = min(max(start, 0), size)
+        end = max(begin, min(start + length, size))
+        taken.append(slice(begin, end))
+        placed.append(slice(begin - start, end - start))
+    return (..., *taken), (..., *placed)

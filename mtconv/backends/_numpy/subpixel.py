@@ -1,0 +1,300 @@
+"""`subpixel`: strides of 16 and more without dilation, in runs of whole strides.
+
+With a wide stride, writing every 16th element is slow while a row of the kernel holds 16
+taps side by side. Here one product gives, for each small element, a block of ``stride``
+big elements per axis, as sub-pixel convolutions do, and copies move runs of up to
+``stride`` elements.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends._numpy.counts import Counts, at_a_time
+from mtconv.backends._numpy.im2col import extend, place
+from mtconv.backends._numpy.matmul import multiply
+from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.strided import window_view
+from mtconv.geometry import Axis
+from mtconv.planning import tuning
+
+__all__ = ["NAME", "TRANSFORMS", "blocks_of", "conv", "conv_transpose", "footprint"]
+__all__ += ["kernel_grad", "residues_of", "spans_of", "strides_of"]
+
+NAME = "subpixel"
+TRANSFORMS = False
+
+
+class Residues(NamedTuple):
+    """Residues ``first..last`` modulo the stride of one axis, all with ``taps`` taps."""
+
+    taps: int
+    first: int
+    last: int
+
+
+class Span(NamedTuple):
+    """Strides ``strides``, residues ``low..high``; ``big`` is where residue 0 would be."""
+
+    strides: slice
+    low: int
+    high: int
+    big: int
+
+
+def conv_transpose(
+    axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
+) -> None:
+    """Multiply what feeds each stride of the result, and write blocks of residues."""
+    for residues in product(*(residues_of(axis) for axis in axes)):
+        spans = [spans_of(axis, r) for axis, r in zip(axes, residues, strict=True)]
+        if not all(r.taps for r in residues):
+            for part in product(*spans):
+                blocks_of(axes, out, part)[...] = 0
+            continue
+        with space.frame():
+            if len(axes) == 1 and len(x[0]) >= tuning.CHAIN:
+                _add_taps(axes[0], residues[0], x, weights.array, out, space)
+            else:
+                _multiply(axes, residues, x, weights, out, space)
+
+
+def _add_taps(
+    axis: Axis, residues: Residues, x: Array, w: Array, out: Array, space: Workspace
+) -> None:
+    """Add up the products of each tap: so many channels are as many products anyway.
+
+    Neither elements nor taps need to lie side by side then, so that BLAS takes the kernel
+    as it is and one copy of x serves all taps.
+    """
+    groups, small, batch = x.shape[:3]
+    taps, first, last = residues
+    start, stop = strides_of(axis)
+    count, width = stop - start, last - first
+    room = space.take((groups, small, batch, count + taps - 1), x.dtype)
+    place(x, (start - taps + 1,), room)
+    turned = space.take((groups, batch, room.shape[3], small), x.dtype)
+    turned[...] = room.transpose(0, 2, 3, 1)
+    step = _channels_at_a_time(turned.nbytes // small * width)
+    for channel in range(0, w.shape[2], step):
+        with space.frame():
+            part = w[:, :, channel : channel + step].swapaxes(1, 2)[:, :, None]
+            result = space.take((groups, part.shape[1], batch, count, width), w.dtype)
+            for m in range(taps):
+                kernel = part[..., m * axis.stride + first : m * axis.stride + last]
+                shifted = turned[:, None, :, taps - 1 - m :][..., :count, :]
+                multiply(shifted, kernel, result, space, cut=False, add=m > 0)
+            blocks = result.transpose(2, 0, 1, 3, 4)
+            _write((axis,), (residues,), blocks, out[:, :, channel : channel + step])
+
+
+def _channels_at_a_time(each: int) -> int:
+    return max(1, tuning.SUBPIXEL_BYTES // max(each, 1))
+
+
+def _multiply(
+    axes: Axes,
+    residues: tuple[Residues, ...],
+    x: Array,
+    weights: Weights,
+    out: Array,
+    space: Workspace,
+) -> None:
+    """Multiply the elements that feed each stride, side by side, by the taps."""
+    stack = _stack(axes, residues, x, space)
+    rank, share = len(axes), weights.array.shape[2]
+    groups, *spots = stack.shape[: 2 + rank]  # b, *strides
+    widths = [r.last - r.first for r in residues]
+    matrix = stack.reshape(groups, prod(spots), -1)
+    depth = matrix.shape[2]
+    step = _channels_at_a_time(matrix[..., :1].nbytes * prod(widths))
+    # (b, g, co, stride, residue, stride, residue ...)
+    order = [1, 0, 2 + rank]
+    for axis in range(rank):
+        order += [2 + axis, 3 + rank + axis]
+    for start in range(0, share, step):
+        with space.frame():
+            channels = slice(start, start + step)
+            kernel = _pack(axes, residues, weights, channels, space)
+            count = kernel.shape[2 + rank]
+            shape = (groups, matrix.shape[1], count * prod(widths))
+            result = space.take(shape, kernel.dtype)
+            if depth == 1:
+                np.multiply(matrix, kernel.reshape(groups, depth, -1), out=result)
+            else:
+                multiply(matrix, kernel.reshape(groups, depth, -1), result, space)
+            blocks = result.reshape(groups, *spots, count, *widths).transpose(order)
+            _write(axes, residues, blocks, out[:, :, channels])
+
+
+def _write(axes: Axes, residues: tuple[Residues, ...], blocks: Array, out: Array) -> None:
+    """Write blocks (b, g, co, stride, residue, ...) where they belong."""
+    spans = [spans_of(axis, r) for axis, r in zip(axes, residues, strict=True)]
+    for part in product(*spans):
+        index: list[Any] = []
+        for span, r in zip(part, residues, strict=True):
+            index += [span.strides, slice(span.low - r.first, span.high - r.first)]
+        blocks_of(axes, out, part)[...] = blocks[(..., *index)]
+
+
+def residues_of(axis: Axis) -> list[Residues]:
+    """List the residues modulo the stride by their numbers of taps."""
+    taps, extra = divmod(axis.kernel, axis.stride)
+    both = [Residues(taps + 1, 0, extra), Residues(taps, extra, axis.stride)]
+    return [residues for residues in both if residues.first < residues.last]
+
+
+def strides_of(axis: Axis) -> tuple[int, int]:
+    """Return the first stride that the big side touches, and the one after the last."""
+    return axis.lo // axis.stride, (axis.lo + axis.big - 1) // axis.stride + 1
+
+
+def spans_of(axis: Axis, residues: Residues) -> list[Span]:
+    """Cut the strides of some residues where the big side cuts them."""
+    start, stop, stride = axis.lo, axis.lo + axis.big, axis.stride
+    origin = start // stride
+    whole = (-(-start // stride), stop // stride)
+    ends = [whole] if whole[0] < whole[1] else []
+    cut = sorted({origin, stop // stride})
+    ends += [(q, q + 1) for q in cut if not whole[0] <= q < whole[1]]
+    spans = []
+    for q, end in ends:
+        low = max(residues.first, start - q * stride)
+        high = min(residues.last, stop - (end - 1) * stride)
+        if low < high:
+            strides = slice(q - origin, end - origin)
+            spans.append(Span(strides, low, high, q * stride - start))
+    return spans
+
+
+def blocks_of(axes: Axes, out: Array, spans: tuple[Span, ...]) -> Array:
+    """View part of out as (b, g, co, stride, residue, stride, residue ...)."""
+    for number, (axis, span) in enumerate(zip(axes, spans, strict=True)):
+        lead = (slice(None),) * (3 + 2 * number)
+        count = span.strides.stop - span.strides.start
+        if count == 1:
+            out = out[(*lead, None, slice(span.big + span.low, span.big + span.high))]
+            continue
+        out = out[(*lead, slice(span.big, span.big + count * axis.stride))]
+        sizes = out.shape
+        cut = (*sizes[: len(lead)], count, axis.stride, *sizes[len(lead) + 1 :])
+        out = out.reshape(cut)[(*lead, slice(None), slice(span.low, span.high))]
+    return out
+
+
+def _stack(axes: Axes, residues: tuple[Residues, ...], x: Array, space: Workspace) -> Array:
+    """Put what feeds each stride side by side: (g, b, *strides, *taps, ci)."""
+    counts = [r.taps for r in residues]
+    ends = [strides_of(axis) for axis in axes]
+    spots = [stop - start for start, stop in ends]
+    x = x.transpose(0, 2, *range(3, x.ndim), 1)  # (g, b, *small, ci)
+    stack = space.take((*x.shape[:2], *spots, *counts, x.shape[-1]), x.dtype)
+    stack[...] = 0
+    every = (slice(None), slice(None))
+    for taps in np.ndindex(*counts):
+        source, target = [], []
+        for m, axis, (first, last) in zip(taps, axes, ends, strict=True):
+            start = max(first, m)
+            stop = max(start, min(last, axis.small + m))
+            source.append(slice(start - m, stop - m))
+            target.append(slice(start - first, stop - first))
+        stack[(*every, *target, *taps)] = x[(*every, *source)]
+    return stack
+
+
+def _pack(
+    axes: Axes,
+    residues: tuple[Residues, ...],
+    weights: Weights,
+    channels: slice,
+    space: Workspace,
+) -> Array:
+    """Order the taps of these residues as (g, *taps, ci, co, *residues)."""
+    w = weights.array[:, :, channels]
+    counts = [r.taps for r in residues]
+
+    def fill(kernel: Array) -> None:
+        for number in np.ndindex(*counts):
+            taps: tuple[Any, ...] = tuple(
+                slice(m * axis.stride + r.first, m * axis.stride + r.last)
+                for m, axis, r in zip(number, axes, residues, strict=True)
+            )
+            kernel[(slice(None), *number)] = w[(..., *taps)]
+
+    widths = [r.last - r.first for r in residues]
+    shape = (w.shape[0], *counts, w.shape[1], w.shape[2], *widths)
+    return weights.packed((residues, channels.start), shape, w.dtype, space, fill)
+
+
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
+    """Multiply gathered rows of taps, space first, by the kernel."""
+    groups, small, share = weights.array.shape[:3]
+    rank = len(axes)
+    elements = out.shape[0] * prod(out.shape[3:])
+    result = space.take((groups, elements, small), out.dtype)
+    result[...] = 0
+    for channels in _channels(axes, share, groups * elements * y.itemsize):
+        with space.frame():
+            rows = weights.array[:, :, channels].reshape(groups, small, -1)
+            columns = _columns(axes, y[:, :, channels], space)
+            multiply(columns, rows.swapaxes(1, 2), result, space, add=True)
+    ordered = result.reshape(groups, out.shape[0], *out.shape[3:], small)
+    out[...] = ordered.transpose(1, 0, 2 + rank, *range(2, 2 + rank))
+
+
+def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
+    """Multiply x by gathered rows of taps, space first."""
+    groups, small, share = out.shape[:3]
+    rows = x.reshape(groups, small, -1)
+    for channels in _channels(axes, share, groups * rows.shape[2] * y.itemsize):
+        with space.frame():
+            columns = _columns(axes, y[:, :, channels], space)
+            target = out[:, :, channels]
+            product = space.take((groups, small, columns.shape[2]), out.dtype)
+            np.matmul(rows, columns, out=product)
+            target += product.reshape(target.shape)
+
+
+def _channels(axes: Axes, share: int, each: int) -> list[slice]:
+    """Cut the channels of the big side so that columns stay small."""
+    each *= prod(axis.kernel for axis in axes)
+    step = max(1, 2 * tuning.SUBPIXEL_BYTES // max(each, 1))
+    return [slice(start, start + step) for start in range(0, share, step)]
+
+
+def _columns(axes: Axes, y: Array, space: Workspace) -> Array:
+    """Gather y (b, g, co, *big) as (g, b * small elements, co * taps)."""
+    rank = len(axes)
+    axes, y = extend(axes, y, space, always=True)
+    view = window_view(y, axes)  # (b, g, co, *small, *taps)
+    order = (1, 0, *range(3, 3 + rank), 2, *range(3 + rank, 3 + 2 * rank))
+    ordered = view.transpose(order)
+    columns = space.take(ordered.shape, y.dtype)
+    columns[...] = ordered
+    taps = prod(axis.kernel for axis in axes)
+    return columns.reshape(y.shape[1], -1, y.shape[2] * taps)
+
+
+def footprint(form: str, c: Counts) -> int:
+    """Bound the bytes of blocks, or of gathered columns, beside the loaded arrays."""
+    if form == "conv_transpose":
+        strides = c.lead * prod(axis.big // axis.stride + 2 for axis in c.axes)
+        depth = c.others * prod(-(-axis.kernel // axis.stride) for axis in c.axes)
+        each = strides * prod(axis.stride for axis in c.axes)
+        result, step = at_a_time(tuning.SUBPIXEL_BYTES, each, c.channels, c.itemsize)
+        packed = c.groups * c.others * step * c.taps
+        return c.itemsize * (2 * depth * strides + packed) + 2 * result
+    channels = c.others if form == "conv" else c.channels
+    each = c.lead * c.taps * c.small
+    limit = 2 * tuning.SUBPIXEL_BYTES
+    gathered, step = at_a_time(limit, each, channels, c.itemsize)
+    extended = step * c.lead * prod(max(axis.full, 0) for axis in c.axes)
+    kept = 2 * c.lead * c.channels * c.small
+    if form == "kernel_grad":
+        kept = c.groups * c.others * c.channels * c.taps
+    return gathered + c.itemsize * (extended + kept)

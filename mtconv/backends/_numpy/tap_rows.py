@@ -1,0 +1,167 @@
+"""The convolution of `polyphase`: rows of y, gathered once, serve all taps of an axis.
+
+The first axis of y is cut by residue modulo its stride. Its taps fall into runs of
+neighbours within a stride, and each run is one product with rows that others use too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends._numpy.counts import Counts
+from mtconv.backends._numpy.im2col import fill, folds, gather
+from mtconv.backends._numpy.matmul import matrices_for, multiply, store
+from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.geometry import Axis, TapRun, live_phases, phase_axis, runs, taps_between
+
+__all__ = ["ResidueRows", "conv", "far_apart", "footprint", "residue_rows"]
+
+
+class Residue(NamedTuple):
+    """Rows ``first + stride*t`` of the big side, as an axis of stride 1 with one tap."""
+
+    first: int
+    rows: Axis
+
+
+class ResidueRows(NamedTuple):
+    """The first axis of y, cut by residue modulo its stride.
+
+    Small element ``i`` meets row ``i + run.shift`` of a residue through each run of the
+    taps; ``axes`` are the residues' own, None for one that y has no rows of.
+    """
+
+    runs: tuple[TapRun, ...]
+    residues: tuple[int, ...]
+    axes: tuple[Residue | None, ...]
+    height: int
+
+
+@lru_cache(maxsize=4096)
+def residue_rows(axis: Axis) -> ResidueRows:
+    """Cut an axis by residue, and its taps into runs."""
+    tap_runs = runs(replace(axis, lo=0))
+    residues = sorted({run.residue + t for run in tap_runs for t in range(run.taps)})
+    height = axis.small + max(run.shift for run in tap_runs)
+    axes: list[Residue | None] = []
+    for residue in residues:
+        rows = Axis(height, axis.big, 1, axis.stride, 1, axis.lo - residue)
+        live = live_phases(rows)
+        axes.append(Residue(live[0].start, phase_axis(rows, live[0])) if live else None)
+    return ResidueRows(tap_runs, tuple(residues), tuple(axes), height)
+
+
+def far_apart(axis: Axis) -> bool:
+    """Return whether most rows between those that runs of taps read are not needed."""
+    rows = residue_rows(axis)
+    return rows.height > 2 * axis.small * len(rows.runs)
+
+
+def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
+    """Add up what each run of the first axis's taps gives."""
+    folded = folds(len(out), prod(out.shape[3:]))
+    result, in_place = matrices_for(out, space, folded=folded)
+    if far_apart(axes[0]):
+        _conv_by_run(axes, y, weights, result, space, folded)
+    else:
+        _conv_by_rows(axes, y, weights, result, space, folded)
+        if folded:  # samples lie inside a row
+            sizes = out.shape[1:3] + out.shape[3:4] + out.shape[:1] + out.shape[4:]
+            out[...] = np.moveaxis(result.reshape(sizes), 3, 0)
+            return
+    if not in_place:
+        store(result, out)
+
+
+def _conv_by_run(
+    axes: Axes, y: Array, weights: Weights, result: Array, space: Workspace, folded: bool
+) -> None:
+    """Gather for each run what its taps meet."""
+    for number, run in enumerate(residue_rows(axes[0]).runs):
+        reads = (taps_between(axes[0], run.tap, run.tap + run.taps), *axes[1:])
+        with space.frame():
+            columns = gather(reads, y, space, folded=folded)
+            taps = weights.array[:, :, :, run.tap : run.tap + run.taps]
+            rows = taps.reshape(*taps.shape[:2], -1)
+            multiply(rows, columns, result, space, add=number > 0)
+
+
+def _conv_by_rows(
+    axes: Axes, y: Array, weights: Weights, result: Array, space: Workspace, folded: bool
+) -> None:
+    """Gather the rows of every residue, which all runs then share."""
+    rows = residue_rows(axes[0])
+    columns, inside = _gather_rows(rows, axes, y, space, folded=folded)
+    depth = columns.shape[2] // len(rows.residues)
+    for number, run in enumerate(rows.runs):
+        start = rows.residues.index(run.residue) * depth
+        terms = slice(start, start + run.taps * depth)
+        elements = slice(run.shift * inside, (run.shift + axes[0].small) * inside)
+        with space.frame():
+            kernel = _pack(run, weights, space)
+            part = columns[..., terms, elements]
+            multiply(kernel, part, result, space, add=number > 0)
+
+
+def _pack(run: TapRun, weights: Weights, space: Workspace) -> Array:
+    """Order the taps of a run as (g, ci, residue * co * other taps)."""
+    w = weights.array
+    taps = w[:, :, :, run.tap : run.tap + run.taps]
+
+    def fill(rows: Array) -> None:
+        rows[...] = np.moveaxis(taps, 3, 2)
+
+    shape = (*w.shape[:2], run.taps, w.shape[2], *w.shape[4:])
+    rows = weights.packed(("rows", run.tap), shape, w.dtype, space, fill)
+    return rows.reshape(*w.shape[:2], -1)
+
+
+def _gather_rows(
+    rows: ResidueRows, axes: Axes, y: Array, space: Workspace, *, folded: bool
+) -> tuple[Array, int]:
+    """Gather y by the residues of its first axis: (n, g, residue * co * taps, e).
+
+    Elements are rows of the first axis times small elements of the others; also return how
+    many a row has. Folded, the samples lie inside a row, and n is 1.
+    """
+    first, *rest = axes
+    batch, groups, share = y.shape[:3]
+    taps = [axis.kernel for axis in rest]
+    small = [axis.small for axis in rest]
+    lead = (groups, len(rows.residues), share, *taps)
+    inside = prod(small)
+    if folded:
+        inside *= batch
+        columns = space.take((1, *lead, rows.height, batch, *small), y.dtype)
+        view = np.moveaxis(columns[0], 3 + len(taps) + 1, 0)
+    else:
+        columns = view = space.take((batch, *lead, rows.height, *small), y.dtype)
+    for number, residue in enumerate(rows.axes):
+        target = view[:, :, number, :, None]
+        if residue is None:
+            target[...] = 0
+        else:
+            part = y[:, :, :, residue.first :: first.stride]
+            fill((residue.rows, *rest), part, target, space)
+    return columns.reshape(len(columns), groups, -1, rows.height * inside), inside
+
+
+def footprint(c: Counts) -> int:
+    """Bound the bytes of rows and packed taps beside the loaded arrays."""
+    first, *rest = c.axes
+    residues = min(first.kernel, first.stride)
+    height = first.small + first.dilation * (first.kernel - 1) // first.stride + 1
+    if far_apart(first):
+        height = first.small
+    inside = prod(axis.kernel * axis.small for axis in rest)
+    gathered = c.lead * c.others * residues * height * inside
+    packed = c.groups * c.channels * c.others * c.taps
+    extended = 2 * c.lead * c.others * (c.big // max(residues, 1) + 1)
+    result = 2 * c.lead * c.channels * c.small
+    return c.itemsize * (gathered + packed + extended + result)

@@ -1,0 +1,93 @@
+"""Where taps land: as views with strides of their own, checked first, and as indices."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
+
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from mtconv.geometry import Axis, windows
+
+__all__ = ["Landing", "landings", "window_view"]
+
+Index = tuple[Any, ...]
+
+
+class Landing(NamedTuple):
+    """One tap, the small and the big elements it joins, and whether all small ones are."""
+
+    tap: Index
+    small: Index
+    big: Index
+    whole: bool
+
+
+@lru_cache(maxsize=1024)
+def landings(axes: tuple[Axis, ...]) -> tuple[Landing, ...]:
+    """List the taps that join any elements."""
+    return tuple(
+        Landing(
+            tuple(window.tap for window in taps),
+            tuple(slice(window.small_start, window.small_stop) for window in taps),
+            tuple(
+                slice(w.big_start, w.big_start + a.stride * (w.cells - 1) + 1, a.stride)
+                for w, a in zip(taps, axes, strict=True)
+            ),
+            all(w.cells == a.small for w, a in zip(taps, axes, strict=True)),
+        )
+        for taps in product(*(windows(axis) for axis in axes))
+    )
+
+
+def window_view(
+    y: NDArray[Any], axes: tuple[Axis, ...], *, writeable: bool = False
+) -> NDArray[Any]:
+    """View y (..., *big) as (..., *small, *taps): the elements that each tap meets.
+
+    Read-only unless asked for, since several taps may meet an element.
+
+    Raises
+    ------
+    ValueError
+        If y has other sizes than the axes, or if a tap would meet an element outside.
+    """
+    big, index, sizes, steps = _windows(axes)
+    lead = y.ndim - len(axes)
+    if y.shape[lead:] != big:
+        msg = f"y of shape {y.shape} does not have the big sizes of {axes}"
+        raise ValueError(msg)
+    strides = list(y.strides)
+    # Steps of small elements, then of taps, in bytes.
+    strides[lead:] = [step * n for step, n in zip(steps, 2 * y.strides[lead:], strict=True)]
+    shape = (*y.shape[:lead], *sizes)
+    return as_strided(y[index], shape, strides, writeable=writeable)
+
+
+@lru_cache(maxsize=4096)
+def _windows(
+    axes: tuple[Axis, ...],
+) -> tuple[tuple[int, ...], Index, tuple[int, ...], tuple[int, ...]]:
+    """Return big sizes, the first element that is met, sizes of the view, and its steps.
+
+    A step that is never taken is 0, for it may lead beyond any address.
+    """
+    for axis in axes:
+        first = -axis.lo
+        last = axis.stride * (axis.small - 1) + axis.dilation * (axis.kernel - 1) - axis.lo
+        if min(axis.small, axis.kernel) < 1 or first < 0 or last >= axis.big:
+            msg = f"{axis} has taps outside its big side, or none"
+            raise ValueError(msg)
+    small = tuple(axis.small for axis in axes)
+    taps = tuple(axis.kernel for axis in axes)
+    return (
+        tuple(axis.big for axis in axes),
+        (..., *(slice(-axis.lo, None) for axis in axes)),
+        (*small, *taps),
+        (
+            *(axis.stride * (axis.small > 1) for axis in axes),
+            *(axis.dilation * (axis.kernel > 1) for axis in axes),
+        ),
+    )

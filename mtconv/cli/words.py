@@ -1,0 +1,95 @@
+"""Messages of the library in the words of the command: options as they are typed."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+__all__ = ["in_words_of_the_command"]
+
+# What the library's arguments are called on the command line.
+_ARGUMENTS = {
+    "x": "X",
+    "y": "X",
+    "x_shape": "X",
+    "kernel": "KERNEL",
+    "kernel_shape": "KERNEL",
+    "source": "SOURCE",
+    "target": "TARGET",
+    "spec": "the geometry",
+    "backends": "--backend",
+    "frameworks": "--framework",
+}
+_OPTIONS = (
+    *("stride", "padding", "output_padding", "output_size", "dilation", "groups"),
+    *("padding_mode", "layout", "kernel_layout", "form", "dtype", "backend", "algorithm"),
+    *("theme", "output", "html", "overlap", "move", "time", "seconds", "seed", "cases"),
+    *("export", "format", "framework", "thorough", "json", "src", "dst"),
+)
+_FUNCTION = re.compile(r"^[\w.]+: (?=[`\w-])")
+_QUOTED = re.compile(r"`([^`]+)`")
+_ASSIGNED = re.compile(rf"\b({'|'.join(_OPTIONS)})=")
+_GOT_TUPLE = re.compile(r"\bgot (\([-\d, ()]*\))(?=[.,])")
+_PAIR = re.compile(r"\bpadding=\((-?\d+), (-?\d+)\)(?=.* on axis )")
+_BRACKETS = {"(": ")", "[": "]"}
+
+
+def in_words_of_the_command(text: str) -> str:
+    """Rewrite a message: no function, options as flags, values as they are typed.
+
+    Examples
+    --------
+    >>> in_words_of_the_command("conv: `stride` is odd; got padding=((1, 0),).")
+    '--stride is odd; got --padding 1:0.'
+    """
+    text = _FUNCTION.sub("", text).replace("in a tuple", "with commas between")
+    text = _GOT_TUPLE.sub(lambda match: f"got {_typed(match[1])}", text)
+    text = _QUOTED.sub(lambda match: _name(match[1]), text)
+    text = _PAIR.sub(r"padding=((\1, \2),)", text)
+    parts, start = [], 0
+    for match in _ASSIGNED.finditer(text):
+        stop = _end_of_value(text, match.end())
+        value = _typed(text[match.end() : stop])
+        if match.start() < start or value is None:
+            continue
+        flag = f"--{match[1].replace('_', '-')}"
+        negative = value.startswith("-")
+        parts += [text[start : match.start()], flag, "=" if negative else " ", value]
+        start = stop
+    return "".join([*parts, text[start:]])
+
+
+def _name(argument: str) -> str:
+    if argument in _OPTIONS:
+        return f"--{argument.replace('_', '-')}"
+    return _ARGUMENTS.get(argument, argument)
+
+
+def _end_of_value(text: str, start: int) -> int:
+    """Find where a value ends that begins at start: a bracket, a string or a number."""
+    first = text[start : start + 1]
+    if first in _BRACKETS:
+        depth = 0
+        for place in range(start, len(text)):
+            depth += (text[place] == first) - (text[place] == _BRACKETS[first])
+            if depth == 0:
+                return place + 1
+        return start
+    if first and first in "'\"":
+        return text.find(first, start + 1) + 1 or start
+    found = re.compile(r"-?\w+").match(text, start)
+    return found.end() if found else start
+
+
+def _typed(value: str) -> str | None:
+    """Write a Python value as the command takes it; None for what it does not take."""
+    try:
+        parsed = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return None
+    if isinstance(parsed, (tuple, list)):
+        return ",".join(
+            ":".join(map(str, part)) if isinstance(part, tuple) else str(part)
+            for part in parsed
+        )
+    return str(parsed)

@@ -1,0 +1,155 @@
+"""The numbers that decide how fast the NumPy backend is; none of them changes a promise.
+
+The backend and the model of its costs read them here. Bytes are those of one block, which
+one thread computes at a time; elements are counted for all channels unless a comment says
+otherwise. All were measured on processors with AVX-512.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+# --- Choices ---------------------------------------------------------------------------
+
+# Multiply-adds from which on `auto` takes an inexact algorithm.
+INEXACT_FROM = 2**22
+
+# Stride of the last axis from which on runs of a stride are longer than a strided write
+# costs: what `subpixel` needs.
+LEAST_STRIDE = 16
+
+# --- Costs, in units of the rates of `planning.cost` -----------------------------------
+
+# Strided moves that it costs to pack an element of the kernel for `polyphase`; moves on
+# long runs for `subpixel`.
+PACK_MOVES = 4
+SUBPIXEL_PACK_MOVES = 2
+# How much dearer than those of gemm the moves of rows for all taps of an axis are.
+ROW_MOVES = 1.6
+# Moves of a result's elements that one more product to be added costs.
+SUM_MOVES = 4
+# What a butterfly of a transform costs, in moves of an element of four bytes, and the array
+# operations that a phase of fft takes, long ones counted as several.
+BUTTERFLY = 1.5
+SPECTRUM_CALLS = 66
+# A product of few rows is only read and written; one with a thin inner dimension waits for
+# its result, as if it were so much deeper.
+FEW_ROWS = 4
+THIN = 24
+
+# --- Blocks ----------------------------------------------------------------------------
+
+# Bytes of all arrays of a block that stay in the caches.
+BLOCK_BYTES = 24 * 2**20
+
+# Bytes that a block may take beside its result. With the arena that a thread keeps this
+# is below the 64 MiB that are promised.
+MOST_BYTES = 40 * 2**20
+
+# Bytes of columns of the groups of one block.
+GROUP_BYTES = 2**24
+
+# Blocks that a problem has at least, so that threads have something to share; those of
+# fewer multiply-adds lose more by taking turns with Python than by an idle thread.
+LEAST_BLOCKS = 4
+FEW_BLOCKS = 2
+FEW_BLOCKS_WORK = 2**28
+
+# Multiply-adds, and elements of the big side, below which one block and one thread are
+# faster.
+SMALL_WORK = 2**23
+SMALL_ELEMENTS = 2**19
+
+# Channels of a block from which on it does not matter that one block has one more.
+LEAST_SHARES = 4
+
+# A block is at least so many times as long as the halo that its neighbours share.
+LEAST_HALOS = 4
+
+# Stride up to which a block has at least one, so that it is cut where phases begin.
+SHORT_STRIDE = 64
+
+# Kernels up to this size are packed once for all blocks of a call.
+SHARED_BYTES = 2**22
+
+# --- Products --------------------------------------------------------------------------
+
+# Terms that one chain of additions should have in single precision; every cut costs a pass
+# over the result. Sums that need more pieces are left to BLAS, which cuts them itself at
+# some hundreds of terms.
+CHAIN = 128
+MOST_PIECES = 17
+
+# Multiply-adds up to which BLAS does not pack a product, and what makes it thin: few terms,
+# or not so few of them for few rows.
+UNPACKED = 10**6
+THIN_DEPTH = 96
+THIN_ROWS = 64
+MOST_DEPTH = 256
+
+# --- im2col ----------------------------------------------------------------------------
+
+# Samples of fewer elements are put side by side for one matrix product.
+FOLDED_ELEMENTS = 512
+
+# Columns of a problem that costs more calls than work: they are one look-up.
+FEW_COLUMNS = 2**14
+
+# Phases that are copied one by one; of more, each is too little for a copy of its own.
+MOST_PHASES = 8
+
+# Zeros around an array that may be added whatever its size, in elements.
+FEW_ZEROS = 2**16
+
+# --- gemm ------------------------------------------------------------------------------
+
+# Bytes of the columns of a block: fewer, larger blocks keep threads from taking turns.
+COLUMN_BYTES = 2**22
+
+# Terms from which on products cost more than their columns: packed once they are faster.
+# Of others, half a block's columns at a time stay nearer to the processor.
+DEEP = 256
+
+# Elements of the result, and terms of them, up to which an overlap-add is one look-up.
+FEW_ELEMENTS = 2**12
+FEW_TERMS = 2**16
+
+# Bytes of gathered columns, which BLAS reads once and packs.
+GATHER_BYTES = 2**22
+
+# --- polyphase and subpixel ------------------------------------------------------------
+
+# Bytes of the shifted copies of x of a block, and of the phases made of them at a time:
+# what threads that take turns with Python are busy with for long enough.
+STACK_BYTES = 2**22
+RESULT_BYTES = 2**22
+SUBPIXEL_BYTES = 2**21
+
+# Products per element that are worth one copy in long runs instead of short rows.
+MOST_WASTE = 12
+
+# Rows of a kernel up to which its phases are all made to have as many taps.
+MOST_ROWS = 16
+
+# --- direct ----------------------------------------------------------------------------
+
+# Terms of one running sum: sums of sums of few terms keep rounding errors small.
+DIRECT_CHAIN = 32
+
+# Bytes of the result that are summed at a time.
+PART_BYTES = 2**20
+
+# --- fft -------------------------------------------------------------------------------
+
+# Taps of one phase that are transformed at a time.
+PART_TAPS = 2**16
+
+# Bytes of the spectra of the channels that are summed at a time.
+SPECTRA_BYTES = 2**23
+
+# --- Looking at values -----------------------------------------------------------------
+
+# Elements that are looked at together, while they are in the cache; those of a question
+# that needs no copy.
+VALUES_AT_A_TIME = 2**15
+ELEMENTS_AT_A_TIME = 2**20

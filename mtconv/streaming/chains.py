@@ -1,0 +1,271 @@
+"""Several layers as one stream: chains, and branches that are added to what went in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mtconv.errors import GeometryError, message, shown
+from mtconv.streaming import arrays
+from mtconv.streaming.state import register
+from mtconv.streaming.stream import Stream
+
+__all__ = ["Chain", "Residual", "chain", "residual"]
+
+_LONGEST_CHECK = 65  # beyond all periods and edges of layers that are in use
+
+
+class Chain(Stream):
+    """Layers one after the other; made by `chain`."""
+
+    def __init__(self, function: str, layers: tuple[Any, ...]) -> None:
+        for number, layer in enumerate(layers):
+            if not (isinstance(layer, Stream) or callable(layer)):
+                rule = "must be streams and functions"
+                got = f"{shown(layer)} as number {number}"
+                raise GeometryError(message(function, "layers", rule, got))
+        if not any(isinstance(layer, Stream) for layer in layers):
+            rule = "must have a stream among them"
+            raise GeometryError(message(function, "layers", rule, shown(layers)))
+        self.layers = layers
+        register(Chain, _flatten_chain, _unflatten_chain)
+
+    def __repr__(self) -> str:
+        return f"chain({', '.join(map(_short, self.layers))})"
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The layers that are streams."""
+        return [layer for layer in self.layers if isinstance(layer, Stream)]
+
+    def _lead(self, before: int) -> int:
+        for stream in self.streams:
+            before = stream._lead(before)
+        return before
+
+    def _total(self, count: int) -> int:
+        for stream in self.streams:
+            count = stream._total(count)
+        return count
+
+    def _time_axis(self, ndim: int) -> int:
+        return self.streams[-1]._time_axis(ndim)
+
+    def _template(self, batch: Any, dtype: Any, size: Any) -> Any:
+        return self.streams[0]._template(batch, dtype, size)
+
+    def _open(self, template: Any, before: int | None) -> tuple[Any, ...]:
+        states = []
+        for number, layer in enumerate(self.layers):
+            state = None
+            if isinstance(layer, Stream):
+                state = layer._open(template, before)
+                template = layer.step(state, template)[1]
+                before = None if before is None else layer._lead(before)
+            else:
+                template = self._call(number, template)
+            states.append(state)
+        return tuple(states)
+
+    def step(self, state: tuple[Any, ...], chunk: Any) -> tuple[tuple[Any, ...], Any]:
+        """Take a chunk; see `Stream.step`."""
+        states = []
+        for number, (layer, before) in enumerate(zip(self.layers, state, strict=True)):
+            after = None
+            if isinstance(layer, Stream):
+                after, chunk = layer.step(before, chunk)
+            else:
+                chunk = self._call(number, chunk)
+            states.append(after)
+        return tuple(states), chunk
+
+    def flush(self, state: tuple[Any, ...]) -> Any:
+        """Return the rest of the output; see `Stream.flush`."""
+        chunk = None
+        for number, (layer, before) in enumerate(zip(self.layers, state, strict=True)):
+            if not isinstance(layer, Stream):
+                chunk = chunk if chunk is None else self._call(number, chunk)
+            elif chunk is None:
+                chunk = layer.flush(before)
+            else:
+                after, output = layer.step(before, chunk)
+                rest = layer.flush(after)
+                chunk = arrays.joined([output, rest], layer._time_axis(rest.ndim))
+        return chunk
+
+    def _call(self, number: int, chunk: Any) -> Any:
+        """Call one of the functions, which must keep the axis of time."""
+        result = self.layers[number](chunk)
+        if tuple(result.shape) != tuple(chunk.shape):
+            msg = message(
+                "chain",
+                "layers",
+                "must be streams, or functions that keep the shape of a chunk",
+                f"shape {tuple(result.shape)} from {tuple(chunk.shape)} by number {number}",
+                fix="Functions act on every element by itself; the rest is a layer.",
+            )
+            raise GeometryError(msg)
+        return result
+
+
+class Residual(Stream):
+    """The input added to what a branch makes of it; made by `residual`."""
+
+    def __init__(self, branch: Chain) -> None:
+        self.branch = branch
+        register(Residual, _flatten_residual, _unflatten_residual)
+
+    def __repr__(self) -> str:
+        return repr(self.branch).replace("chain", "residual", 1)
+
+    def _lead(self, before: int) -> int:
+        return self.branch._lead(before)
+
+    def _total(self, count: int) -> int:
+        return self.branch._total(count)
+
+    def _time_axis(self, ndim: int) -> int:
+        return self.branch._time_axis(ndim)
+
+    def _template(self, batch: Any, dtype: Any, size: Any) -> Any:
+        return self.branch._template(batch, dtype, size)
+
+    def _open(self, template: Any, before: int | None) -> tuple[Any, Any]:
+        state = self.branch._open(template, before)
+        output = self.branch.step(state, template)[1]
+        if tuple(output.shape) != tuple(template.shape):
+            msg = message(
+                "residual",
+                "layers",
+                "must keep the shape",
+                f"{tuple(output.shape)} from {tuple(template.shape)}",
+                fix="The last layer needs as many output channels as come in.",
+            )
+            raise GeometryError(msg)
+        axis = self._time_axis(template.ndim)
+        late = 0 if before is None else self._lead(before) - before
+        return state, arrays.blank(template, axis, late)
+
+    def step(self, state: tuple[Any, Any], chunk: Any) -> tuple[tuple[Any, Any], Any]:
+        """Take a chunk; see `Stream.step`."""
+        inner, waiting = state
+        inner, output = self.branch.step(inner, chunk)
+        axis = self._time_axis(output.ndim)
+        waiting, chunk = arrays.together(waiting, chunk, like=output)
+        waiting = arrays.joined([waiting, chunk], axis)
+        size = output.shape[axis]
+        output = output + arrays.along(waiting, axis, 0, size)
+        rest = arrays.along(waiting, axis, size, waiting.shape[axis])
+        return (inner, arrays.joined([rest], axis)), output
+
+    def flush(self, state: tuple[Any, Any]) -> Any:
+        """Return the rest of the output; see `Stream.flush`."""
+        inner, waiting = state
+        output = self.branch.flush(inner)
+        axis = self._time_axis(output.ndim)
+        return output + arrays.along(waiting, axis, 0, output.shape[axis])
+
+
+def chain(*layers: Stream | Callable[[Any], Any]) -> Chain:
+    """Make one stream of several layers.
+
+    Parameters
+    ----------
+    *layers : stream or callable
+        Streams, chains and residual branches, and functions between them that act on every
+        element by itself, such as activations. Functions get chunks of any length, also of
+        none.
+
+    Returns
+    -------
+    stream
+        With the methods of each layer. Its state is a tuple of theirs, with None for
+        functions.
+
+    Raises
+    ------
+    GeometryError
+        If there is no stream among the layers, or something else.
+
+    Examples
+    --------
+    >>> from mtconv.streaming import ConvStream, ConvTransposeStream
+    >>> layers = chain(ConvStream([1, 1]), abs, ConvTransposeStream([1, 10], stride=2))
+    >>> state = layers.start()
+    >>> state, output = layers.step(state, [1, -3, 5])
+    >>> output
+    array([ 2, 20,  2, 20])
+    >>> layers.flush(state)
+    array([], dtype=int64)
+    """
+    return Chain("chain", layers)
+
+
+def residual(*layers: Stream | Callable[[Any], Any]) -> Residual:
+    """Add the input to what layers make of it.
+
+    Parameters
+    ----------
+    *layers : stream or callable
+        As for `chain`; together they must keep the number of elements, as convolutions
+        with stride 1 and "same" padding do.
+
+    Returns
+    -------
+    stream
+        A layer for `chain`. Its state holds the inputs that wait for their outputs.
+
+    Raises
+    ------
+    GeometryError
+        If the layers change the number of elements.
+
+    Examples
+    --------
+    >>> from mtconv.streaming import ConvStream
+    >>> layer = residual(ConvStream([1, 10, 100], padding=1))
+    >>> state = layer.start()
+    >>> state, output = layer.step(state, [1, 2, 3])
+    >>> output
+    array([211, 323])
+    >>> layer.flush(state)
+    array([35])
+    """
+    branch = Chain("residual", layers)
+    for count in range(1, _LONGEST_CHECK):
+        if branch._total(count) != count:
+            msg = message(
+                "residual",
+                "layers",
+                "must keep the number of elements",
+                f"{branch._total(count)} from {count}",
+                fix="Pad by dilation*(k - 1) in all, for example padding='same'.",
+            )
+            raise GeometryError(msg)
+    return Residual(branch)
+
+
+def _short(layer: Any) -> str:
+    return repr(layer) if isinstance(layer, Stream) else getattr(layer, "__name__", "...")
+
+
+def _flatten_chain(layers: Chain) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    functions = (None if isinstance(layer, Stream) else layer for layer in layers.layers)
+    return tuple(layers.streams), tuple(functions)
+
+
+def _unflatten_chain(functions: tuple[Any, ...], streams: tuple[Any, ...]) -> Chain:
+    rest = iter(streams)
+    new = object.__new__(Chain)
+    new.layers = tuple(next(rest) if f is None else f for f in functions)
+    return new
+
+
+def _flatten_residual(layer: Residual) -> tuple[tuple[Any], None]:
+    return (layer.branch,), None
+
+
+def _unflatten_residual(_: None, branch: tuple[Chain]) -> Residual:
+    new = object.__new__(Residual)
+    new.branch = branch[0]
+    return new

@@ -1,0 +1,76 @@
+"""The arrays of one step: what a chunk must be like, and which elements go together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from mtconv.errors import BackendError, GeometryError, message
+from mtconv.geometry import Axis
+from mtconv.spec import ConvSpec
+from mtconv.streaming import arrays
+from mtconv.streaming.timeline import Timeline
+
+__all__ = ["check_chunk", "gather", "holding", "newest", "with_axis"]
+
+
+@lru_cache(maxsize=1024)
+def holding(timeline: Timeline, held: int) -> Timeline:
+    """Return the timeline of a state that holds so many outputs back."""
+    return replace(timeline, held=held)
+
+
+@lru_cache(maxsize=4096)
+def with_axis(spec: ConvSpec, number: int, axis: Axis) -> ConvSpec:
+    """Return a spec with another relation along one spatial axis."""
+    axes = (*spec.axes[:number], axis, *spec.axes[number + 1 :])
+    return replace(spec, axes=axes)
+
+
+def check_chunk(function: str, cells: Any, chunk: Any, axis: int) -> None:
+    """Check that a chunk has the shape and dtype that the state was made for."""
+    rest = [tuple(a.shape[:axis] + a.shape[axis + 1 :]) for a in (cells, chunk)]
+    if rest[0] != rest[1]:
+        wanted = [str(size) for size in cells.shape]
+        wanted[axis - len(chunk.shape)] = "any"
+        msg = message(
+            function,
+            "chunk",
+            f"must have the shape that the stream was started for, ({', '.join(wanted)})",
+            f"shape {tuple(chunk.shape)}",
+            fix="Start another stream for chunks of another shape.",
+        )
+        raise GeometryError(msg)
+    if cells.dtype == chunk.dtype:
+        return
+    names = [arrays.dtype_name(array.dtype) for array in (cells, chunk)]
+    if names[0] != names[1]:
+        msg = message(
+            function,
+            "chunk",
+            f"must have the dtype that the stream was started for, {names[0]}",
+            f"dtype {names[1]}",
+            fix="Name the dtype in `start`, or convert the chunks.",
+        )
+        raise BackendError(msg)
+
+
+def gather(cells: Any, chunk: Any, start: int, stop: int, axis: int) -> Any:
+    """Return the elements from start to stop, counted from the first of the chunk."""
+    fresh = arrays.along(chunk, axis, max(start, 0), stop) if stop > 0 else None
+    if start >= 0:
+        return fresh
+    halo = cells.shape[axis]
+    old = arrays.along(cells, axis, halo + start, halo + min(stop, 0))
+    return old if fresh is None else arrays.joined([old, fresh], axis)
+
+
+def newest(cells: Any, chunk: Any, axis: int) -> Any:
+    """Return the last elements that have come, as many as the state holds."""
+    halo, size = cells.shape[axis], chunk.shape[axis]
+    if size == 0:
+        return cells
+    old = arrays.along(cells, axis, min(size, halo), halo)
+    fresh = arrays.along(chunk, axis, max(size - halo, 0), size)
+    return arrays.joined([old, fresh], axis)

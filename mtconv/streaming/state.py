@@ -1,0 +1,128 @@
+"""The state of a stream: the inputs that later outputs need, and a position."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mtconv.errors import GeometryError, message
+
+__all__ = ["StreamState", "map_state", "register"]
+
+_registered: set[type] = set()
+
+
+@dataclass(frozen=True, eq=False)
+class StreamState:
+    """What a stream carries from step to step: one array, and small integers.
+
+    Streams make and take states; they are never changed. A state can be pickled, and under
+    JAX it is a pytree whose leaves are its arrays.
+
+    Parameters
+    ----------
+    cells : array
+        The last input elements, as many along the axis of time as the stream's halo;
+        zeros where there were fewer.
+    lead : array or None
+        How many elements that come before the signal are still to come, a number in an
+        array; None where there are none.
+    position : int
+        How many elements have come, up to whole periods.
+    held : int
+        How many settled output elements are held back.
+
+    Examples
+    --------
+    >>> from mtconv.streaming import ConvStream
+    >>> stream = ConvStream([1, 10, 100])
+    >>> state, output = stream.step(stream.start(), [1, 2, 3, 4])
+    >>> state.cells
+    array([3, 4])
+    """
+
+    cells: Any
+    lead: Any
+    position: int
+    held: int
+
+    def __post_init__(self) -> None:
+        register(StreamState, _flatten, _unflatten)
+
+
+def _flatten(state: StreamState) -> tuple[tuple[Any, Any], tuple[int, int]]:
+    return (state.cells, state.lead), (state.position, state.held)
+
+
+def _unflatten(static: tuple[int, int], leaves: tuple[Any, Any]) -> StreamState:
+    return StreamState(*leaves, *static)
+
+
+def register(
+    cls: type[Any], flatten: Callable[..., Any], unflatten: Callable[..., Any]
+) -> None:
+    """Tell JAX what a class is made of, once JAX has been imported."""
+    if cls in _registered or "jax" not in sys.modules:
+        return
+    from jax.tree_util import register_pytree_node
+
+    _registered.add(cls)
+    register_pytree_node(cls, flatten, unflatten)
+
+
+def map_state(function: Callable[..., Any], *states: Any) -> Any:
+    """Apply a function to the arrays of states: to move them, or to join batches.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one array, or with one array of each state.
+    *states : state
+        States of one stream or chain, all at the same position.
+
+    Returns
+    -------
+    state
+        A state of the same stream, with the function's results for arrays.
+
+    Raises
+    ------
+    GeometryError
+        If the states are not at the same position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mtconv.streaming import ConvStream
+    >>> stream = ConvStream(np.ones((1, 1, 3)))
+    >>> states = [stream.start(batch=1) for _ in range(2)]
+    >>> both = map_state(lambda *arrays: np.concatenate(arrays), *states)
+    >>> both.cells.shape
+    (2, 1, 2)
+    """
+    first = states[0]
+    if isinstance(first, StreamState):
+        _check_alike(states)
+        lead = first.lead  # the same number in all of them
+        if lead is not None and len(states) == 1:
+            lead = function(lead)
+        cells = function(*(state.cells for state in states))
+        return replace(first, cells=cells, lead=lead)
+    if isinstance(first, tuple):
+        return tuple(map_state(function, *parts) for parts in zip(*states, strict=True))
+    return first if first is None else function(*states)
+
+
+def _check_alike(states: tuple[Any, ...]) -> None:
+    if len(states) == 1:
+        return
+    places = [
+        (state.position, state.held, None if state.lead is None else int(state.lead))
+        for state in states
+    ]
+    if len(set(places)) > 1:
+        rule = "must be at the same position"
+        got = f"(position, held, lead) of {', '.join(map(str, places))}"
+        raise GeometryError(message("map_state", "states", rule, got))

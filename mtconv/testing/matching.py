@@ -1,0 +1,264 @@
+"""Assert that a transposed convolution of the user's own is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mtconv.errors import GeometryError, message, shown
+from mtconv.problem.options import PADDING_MODES
+from mtconv.testing.asking import Accepted, ask
+from mtconv.testing.calls import Caller, check_case, describe_call
+from mtconv.testing.case import Case
+from mtconv.testing.fixed import fixed_cases, plain_entries
+from mtconv.testing.limits import Allowed, built
+from mtconv.testing.reference import reference_conv_transpose
+from mtconv.testing.shrink import shrunk
+from mtconv.testing.words import check_dtypes, check_names, check_numbers, check_words
+
+__all__ = ["assert_matches_reference"]
+
+_NAME = "assert_matches_reference"
+_REQUIRED = ("stride", "padding", "output_padding", "dilation", "groups")
+_LIMITS = (
+    *("ranks", "kinds", "paddings", "padding_modes", "layouts", "dtypes", "bias"),
+    "batches",
+)
+
+
+def assert_matches_reference(
+    fn: Callable[..., Any],
+    *,
+    options: Collection[str] | None = None,
+    max_examples: int = 200,
+    **limits: Any,
+) -> Accepted:
+    """Assert that a conv_transpose of your own is right, by fixed and by random cases.
+
+    Parameters
+    ----------
+    fn : callable
+        Called as ``fn(x, kernel, bias, **options)`` with NumPy arrays (bias may be None)
+        and the options of `mtconv.conv_transpose` that differ from their defaults.
+    options : collection of str, optional
+        Names of the options that fn has; the others keep their defaults. By default
+        stride, padding, output_padding, dilation and groups, and output_size and
+        padding_mode where fn takes them.
+    max_examples : int
+        Number of random cases, which come after the fixed ones.
+    **limits
+        Further limits of `mtconv.strategies.problems`, for example ``ranks=(2,)``,
+        ``paddings=("ints",)``, ``kinds=("batched",)`` or ``dtypes=("float32",)``.
+
+    Returns
+    -------
+    Accepted
+        The dtypes, ways to lie in memory, padding modes and options that fn was checked
+        for, and what it refused when it was asked. Print it.
+
+    Raises
+    ------
+    AssertionError
+        With the smallest failing case that was found, its geometry, the first wrong
+        index and the taps that reach it. An exception that fn raises passes through.
+    GeometryError
+        If a word among the limits is not known, with a list of those that are.
+    TypeError
+        If a limit is not known.
+
+    Notes
+    -----
+    Needs `hypothesis`. First fn is asked which dtypes it takes, by one small call in each:
+    one that it refuses, by any exception, is left out and reported, unless ``dtypes``
+    names it. Arrays of negative strides and of big-endian byte order may be refused too;
+    read-only and Fortran-ordered ones and those that are not contiguous may not.
+
+    Then come some 300 fixed cases: every kernel to 9 taps, stride to 9 and dilation to 6,
+    the layers that networks have, sizes past the widths of vectors and tiles, many
+    channels, groups and samples, every dtype and every way to lie in memory. Each is
+    called twice. Compared are shape, dtype and all values; arguments must stay as they
+    were, and no result may share memory with an argument or with another result.
+
+    Arrays are integer-valued and without symmetry, so the comparison is by equality in any
+    dtype: sums that a dtype cannot hold do not occur. NaN may spread, but not get lost.
+
+    Examples
+    --------
+    >>> def mine(x, kernel, bias, **options):
+    ...     return reference_conv_transpose(x, kernel, bias, **options)
+    >>> accepted = assert_matches_reference(mine, max_examples=20)
+    >>> accepted.dtypes[:3]
+    ('int64', 'float32', 'float64')
+    """
+    allowed, dtypes, modes = _checked(options, max_examples, limits)
+    probe = allowed.probe()
+    accepted = ask(fn, probe, dtypes=dtypes, padding_modes=modes, options=options)
+    if options is None and accepted.output_size:
+        allowed = replace(allowed, options=(*allowed.options, "output_size"))
+    caller = Caller(fn)
+    for case in fixed_cases(allowed, accepted):
+        _check(fn, caller, case)
+    _check_state(caller, allowed, accepted.dtypes[0])
+    _check_nan(caller, allowed, accepted.dtypes)
+    _check_random(fn, allowed, accepted, max_examples, bool(limits.get("layouts")))
+    return accepted
+
+
+def _checked(
+    options: Collection[str] | None, max_examples: int, limits: dict[str, Any]
+) -> tuple[Allowed, tuple[str, ...] | None, tuple[str, ...] | None]:
+    """Check all limits; the dtypes and padding modes are None where they are not named."""
+    from mtconv.strategies.build import KINDS
+    from mtconv.strategies.geometry import OPTIONS, PADDINGS
+
+    check_names(_NAME, limits, ("options", "max_examples", *_LIMITS))
+    if type(max_examples) is not int or max_examples < 1:
+        rule = "must be an integer of at least 1"
+        raise GeometryError(message(_NAME, "max_examples", rule, shown(max_examples)))
+    names = _REQUIRED if options is None else options
+    batches = limits.get("batches")
+    allowed = Allowed(
+        check_numbers(_NAME, "ranks", limits.get("ranks", (1, 2, 3)), range(1, 4)),
+        check_words(_NAME, "kinds", limits.get("kinds", KINDS), KINDS),
+        check_words(_NAME, "options", names, OPTIONS, may_be_empty=True),
+        check_words(_NAME, "paddings", limits.get("paddings", PADDINGS), PADDINGS),
+        bool(limits.get("bias", True)),
+        None if batches is None else check_numbers(_NAME, "batches", batches, range(10**6)),
+    )
+    dtypes, modes = limits.get("dtypes"), limits.get("padding_modes")
+    if options is not None and modes is None:
+        modes = ("zeros",)
+    if allowed.kinds == ("bare",) and min(allowed.ranks) == 3:
+        rule = "must not be 'bare' alone for three axes, which need a layout"
+        raise GeometryError(message(_NAME, "kinds", rule, shown(allowed.kinds)))
+    return (
+        allowed,
+        None if dtypes is None else check_dtypes(_NAME, dtypes),
+        None
+        if modes is None
+        else check_words(_NAME, "padding_modes", modes, PADDING_MODES),
+    )
+
+
+def _check(fn: Callable[..., Any], caller: Caller, case: Case) -> None:
+    """Check a case; one that fails is shrunk, and its own message raised."""
+    try:
+        check_case(caller, case)
+        return
+    except AssertionError as error:
+        first = error
+    _raise_smallest(fn, case, first)
+
+
+def _raise_smallest(fn: Callable[..., Any], case: Case, first: AssertionError) -> None:
+    """Raise the error of the smallest case like this one that fails, or the first error.
+
+    A case that fails only after other calls cannot be made smaller.
+    """
+    smallest = shrunk(case, lambda candidate: _fails(fn, candidate))
+    check_case(Caller(fn), smallest)
+    raise first
+
+
+def _fails(fn: Callable[..., Any], case: Case) -> bool:
+    try:
+        check_case(Caller(fn), case)
+    except AssertionError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+def _check_state(caller: Caller, allowed: Allowed, dtype: str) -> None:
+    """Check calls with the same arrays that hold other values than before."""
+    for entry in plain_entries(allowed):
+        case = built(entry, 1, dtype)
+        if case is None or case.x.size == 0:
+            continue
+        check_case(caller, case)
+        for array in (case.kernel, case.x):
+            array[...] = np.flip(array).copy() + array.dtype.type(1)
+            title = f"{describe_call(case)}, after a call with other values in these arrays"
+            check_case(caller, case, title)
+
+
+def _check_nan(caller: Caller, allowed: Allowed, dtypes: tuple[str, ...]) -> None:
+    """Check that NaN is not lost; it may spread, which sums over all elements do."""
+    for dtype in dtypes:
+        if np.dtype(dtype).kind in "iu":
+            continue
+        for entry in reversed(plain_entries(allowed)):  # the smallest first
+            case = built(entry, 2, dtype)
+            if case is None or case.x.size == 0:
+                continue
+            case.x.flat[case.x.size // 2] = np.nan
+            _compare_nan(caller(case, describe_call(case)), case)
+
+
+def _compare_nan(result: Any, case: Case) -> None:
+    expected = reference_conv_transpose(case.x, case.kernel, case.bias, **case.options)
+    lost = np.isnan(expected) & ~np.isnan(result)
+    wrong = lost | ~(np.isnan(expected) | np.isnan(result) | (expected == result))
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        msg = (
+            f"{describe_call(case)}: NaN in x gives a wrong result at index {index}: got "
+            f"{result[index]}, expected {expected[index]}"
+        )
+        raise AssertionError(msg)
+
+
+def _check_random(
+    fn: Callable[..., Any],
+    allowed: Allowed,
+    accepted: Accepted,
+    max_examples: int,
+    layouts: bool,
+) -> None:
+    """Check random cases; one that fails is shrunk as the fixed ones are."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.errors import Flaky
+
+    from mtconv.strategies.build import problems
+
+    cases = problems(
+        ranks=allowed.ranks,
+        kinds=allowed.kinds,
+        options=allowed.options,
+        paddings=allowed.paddings,
+        padding_modes=("zeros",) * 4 + accepted.padding_modes,
+        layouts=layouts,
+        dtypes=accepted.dtypes,
+        bias=allowed.bias,
+        batches=(1, 2, 3, 5, 0) if allowed.batches is None else allowed.batches,
+        wide=True,
+        memory=("contiguous", "contiguous", *accepted.memory),
+    )
+    failed: list[tuple[Case, AssertionError]] = []
+
+    @settings(
+        max_examples=max_examples,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,  # a group of two would be no AssertionError
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(cases)
+    def check(case: Case) -> None:
+        try:
+            check_case(Caller(fn), case)
+        except AssertionError as error:
+            failed.append((case, error))
+            raise
+
+    try:
+        check()
+        return
+    except (AssertionError, Flaky):
+        pass
+    _raise_smallest(fn, *failed[-1])

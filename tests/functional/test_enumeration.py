@@ -1,0 +1,90 @@
+"""Every small relation on one axis, against plain loops over its definition.
+
+``o = stride*i + dilation*j - lo`` for all sizes n and kernels k up to 5, strides up to 4,
+dilations up to 3, lo from -2 to beyond the kernel and N from 1 to beyond the natural size:
+more relations than options can ask for, each for all three maps. Values are such that
+every product is told apart from every other, so equality compares the taps themselves.
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from mtconv.backends.dispatch import load, missing_packages
+from mtconv.geometry import Axis
+from mtconv.planning.choose import DECLARED, INEXACT
+from mtconv.planning.plan import make_plan
+from mtconv.problem.build import Problem
+from mtconv.problem.layout import Arrangement
+from mtconv.spec import ConvSpec
+
+BARE = Arrangement(batch=False, channels=False, order=None, inverse=None)
+WAYS = [("numpy", algorithm) for algorithm in DECLARED["numpy"].algorithms]
+WAYS += [("sparse", algorithm) for algorithm in DECLARED["sparse"].algorithms]
+
+# How many relations there are for each n: 40050 in all.
+RELATIONS = {1: 5310, 2: 6660, 3: 8010, 4: 9360, 5: 10710}
+
+
+def relations(n):
+    """All axes of the enumeration with small size n."""
+    for k, stride, dilation in product(range(1, 6), range(1, 5), range(1, 4)):
+        extent = dilation * (k - 1) + 1
+        natural = stride * (n - 1) + extent
+        for lo in range(-2, extent + 2):
+            for big in range(1, natural + stride + 2):
+                yield Axis(n, big, k, stride, dilation, lo)
+
+
+def by_loops(axis, x, w, y):
+    """The three derivatives of the trilinear form, term by term."""
+    dx, dw, dy = [0] * len(x), [0] * len(w), [0] * len(y)
+    for i in range(axis.small):
+        for j in range(axis.kernel):
+            o = axis.stride * i + axis.dilation * j - axis.lo
+            if 0 <= o < axis.big:
+                dx[i] += w[j] * y[o]
+                dw[j] += x[i] * y[o]
+                dy[o] += x[i] * w[j]
+    return {"conv": dx, "kernel_grad": dw, "conv_transpose": dy}
+
+
+@pytest.fixture(scope="module")
+def values():
+    """Numbers of 20 bits: sums of their products are exact, and none equals another."""
+    numbers = np.random.default_rng(7).integers(1, 2**20, 60)
+    assert len(set(numbers.tolist())) == 60
+    return numbers[:5].tolist(), numbers[5:10].tolist(), numbers[10:].tolist()
+
+
+@pytest.mark.parametrize("n", RELATIONS)
+@pytest.mark.parametrize(("backend", "algorithm"), WAYS)
+def test_every_small_relation(backend, algorithm, n, values, record_property):
+    absent = missing_packages(backend)
+    if absent:
+        pytest.skip(f"needs {', '.join(absent)}")
+    run = load(backend).run
+    exact = algorithm not in INEXACT
+    cases = 0
+    for axis in relations(n):
+        x, w, y = values[0][:n], values[1][: axis.kernel], values[2][: axis.big]
+        arrays = {
+            name: np.array(v, float) for name, v in zip("xwy", (x, w, y), strict=True)
+        }
+        spec = ConvSpec((axis,))
+        for form, expected in by_loops(axis, x, w, y).items():
+            first = arrays["y" if form == "conv" else "x"]
+            second = arrays["y" if form == "kernel_grad" else "w"]
+            plan = make_plan(
+                form, Problem(spec, BARE, BARE), first.shape, "float64", algorithm, backend
+            )
+            got = run(plan, first, second, None, None)
+            if exact:
+                assert got.tolist() == expected, (form, axis)
+            else:
+                scale = np.linalg.norm(first) * np.linalg.norm(second)
+                assert np.abs(got - expected).max() <= 1e-14 * scale, (form, axis)
+            cases += 1
+    assert cases == 3 * RELATIONS[n]
+    record_property("cases", cases)

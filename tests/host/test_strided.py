@@ -1,0 +1,79 @@
+"""The one function that makes strided views never reaches outside its buffer."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from mtconv.backends.host.strided import window_view
+from mtconv.geometry import Axis
+from tests.functional.test_enumeration import RELATIONS, relations
+
+
+def guarded(size, guard=50):
+    """Cells 0, 1, 2, ... in the middle of a buffer whose other cells are -1."""
+    buffer = np.full(size + 2 * guard, -1)
+    buffer[guard : guard + size] = np.arange(size)
+    return buffer[guard : guard + size]
+
+
+def test_every_small_axis_sees_its_own_cells_or_is_refused():
+    seen = refused = 0
+    for n, big, k, stride, dilation, lo in product(
+        range(4), range(1, 9), range(1, 4), (1, 2, 3), (1, 2), range(-2, 3)
+    ):
+        axis = Axis(n, big, k, stride, dilation, lo)
+        cells = [[stride * i + dilation * j - lo for j in range(k)] for i in range(n)]
+        inside = n > 0 and all(0 <= o < big for row in cells for o in row)
+        if inside:
+            assert window_view(guarded(big), (axis,)).tolist() == cells
+            seen += 1
+        else:
+            with pytest.raises(ValueError, match="taps outside"):
+                window_view(guarded(big), (axis,))
+            refused += 1
+    assert seen > 500
+    assert refused > 500
+
+
+@pytest.mark.parametrize("n", RELATIONS)
+def test_every_enumerated_relation_sees_its_own_cells_or_is_refused(n, record_property):
+    buffers = {}
+    cases = seen = 0
+    for axis in relations(n):
+        cells = np.add.outer(
+            axis.stride * np.arange(n), axis.dilation * np.arange(axis.kernel) - axis.lo
+        )
+        y = buffers.setdefault(axis.big, guarded(axis.big))
+        cases += 1
+        if cells.min() >= 0 and cells.max() < axis.big:
+            assert window_view(y, (axis,)).tolist() == cells.tolist()
+            seen += 1
+        else:
+            with pytest.raises(ValueError, match="taps outside"):
+                window_view(y, (axis,))
+    assert cases == RELATIONS[n]
+    assert seen > 250
+    record_property("cases", cases)
+
+
+def test_axes_behind_others_and_arrays_with_negative_strides():
+    image = np.arange(40).reshape(2, 4, 5)[:, ::-1, ::-1]
+    axes = (Axis(2, 4, 2, 2), Axis(2, 5, 3, 2))
+    view = window_view(image, axes)
+    assert view.shape == (2, 2, 2, 2, 3)
+    for c, i, j, ki, kj in np.ndindex(view.shape):
+        assert view[c, i, j, ki, kj] == image[c, 2 * i + ki, 2 * j + kj]
+
+
+def test_the_view_cannot_be_written_through():
+    view = window_view(np.arange(4), (Axis(3, 4, 2),))
+    with pytest.raises(ValueError, match="read-only"):
+        view[0, 0] = 1
+
+
+def test_an_array_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="does not have the big sizes"):
+        window_view(np.arange(5), (Axis(3, 4, 2),))

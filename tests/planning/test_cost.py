@@ -1,0 +1,259 @@
+"""The estimates, term by term: each rate alone, with counts worked out by hand.
+
+Two samples of 2 groups of 3 channels, 5 by 7 elements, become 2 groups of 4 channels, 11 by
+22 elements, with 3 by 4 taps and strides of 2 and 3:
+
+    small elements 2 * 35 = 70      x        70 * 6 = 420
+    planes         70 * 12 * 8 = 6720        y        2 * 8 * 242 = 3872
+    products       6720 * 3 = 20160          kernel   6 * 4 * 12 = 288
+
+Phases have 2 and 1 taps on the first axis, and 2, 1 and 1 on the second.
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+import pytest
+
+from mtconv import ConvSpec
+from mtconv.planning import tuning
+from mtconv.planning.cost import Rates, estimate
+
+SPEC = ConvSpec.from_shapes((2, 6, 5, 7), (6, 4, 3, 4), stride=(2, 3), groups=2)
+NOTHING = Rates(gemm=float("inf"), element=0, strided=0, call=0, block=10**12, run=0)
+PLANES, X, Y, KERNEL = 6720, 420, 3872, 288
+
+
+def seconds(algorithm, form="conv_transpose", spec=SPEC, batch=2, itemsize=4, **rates):
+    """Estimate seconds at some rates, with everything else for nothing."""
+    return estimate(
+        algorithm, spec, batch, itemsize, NOTHING._replace(**rates), form
+    ).seconds
+
+
+def spec_of(x_shape, kernel_shape, **options):
+    return ConvSpec.from_shapes(x_shape, kernel_shape, **options)
+
+
+# ------------------------------------------------------------------------------- products
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "depth", "rows"),
+    [
+        # Terms of a sum, and rows of the result, of one matrix product.
+        ("gemm", "conv_transpose", 3, 4 * 12),
+        ("gemm", "conv", 4 * 12, 3),
+        ("gemm", "kernel_grad", 4 * 12, 3),
+        # Four taps of the phases that have most; six phases.
+        ("polyphase", "conv_transpose", 3 * 4, 4 * 6),
+        ("subpixel", "conv_transpose", 3 * 4, 4 * 6),
+        ("subpixel", "conv", 3 * 4, 3),
+        # Two of the three taps of the first axis at a time.
+        ("polyphase", "conv", 4 * 12 * 2 // 3, 3),
+    ],
+)
+def test_a_thin_product_takes_longer(algorithm, form, depth, rows):
+    thin = 1 + tuning.THIN / depth + tuning.FEW_ROWS / rows
+    assert seconds(algorithm, form, gemm=2.0) == pytest.approx(20160 / 2 * thin)
+
+
+def test_direct_and_fft_multiply_no_matrices():
+    assert seconds("direct", gemm=1.0) == seconds("fft", gemm=1.0) == 0
+
+
+def test_sums_without_terms_cost_nothing():
+    empty = ConvSpec.from_shapes((2, 0, 5), (0, 3, 2))
+    for algorithm in ("gemm", "polyphase", "subpixel"):
+        assert seconds(algorithm, spec=empty, gemm=1.0) == 0
+
+
+# -------------------------------------------------------------------- moves on long runs
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "moves"),
+    [
+        # Planes are written, and those that meet others are read and added.
+        ("gemm", "conv_transpose", PLANES + 2 * (PLANES - Y)),
+        ("gemm", "conv", PLANES),
+        # Nine copies of x, three moves each, and the result.
+        ("polyphase", "conv_transpose", 9 * X * 3 + Y),
+        ("subpixel", "conv_transpose", KERNEL * tuning.SUBPIXEL_PACK_MOVES),
+        ("subpixel", "conv", PLANES * 2),
+        # Two thirds of the planes, and two sums of the three runs of taps.
+        (
+            "polyphase",
+            "conv",
+            tuning.ROW_MOVES * (PLANES * 2 / 3 + 1 * X * tuning.SUM_MOVES),
+        ),
+        ("direct", "conv_transpose", 3.75 * 20160),
+        ("direct", "conv", 2.5 * 20160),
+        ("direct", "kernel_grad", 2.5 * 20160),
+    ],
+)
+def test_elements_that_are_moved_on_long_runs(algorithm, form, moves):
+    assert seconds(algorithm, form, element=1.0) == pytest.approx(moves)
+    assert seconds(algorithm, form, element=0.5) == pytest.approx(moves / 2)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "moves"),
+    [
+        ("gemm", "conv_transpose", Y),
+        ("gemm", "conv", Y),
+        ("polyphase", "conv_transpose", KERNEL * tuning.PACK_MOVES + Y),
+        ("subpixel", "conv_transpose", Y),
+        ("subpixel", "conv", 0),
+        ("polyphase", "conv", tuning.ROW_MOVES * (Y + KERNEL * tuning.PACK_MOVES)),
+        ("direct", "conv_transpose", 3.75 * 20160),
+        ("direct", "conv", 2.5 * 20160),
+        ("fft", "conv_transpose", 0),
+    ],
+)
+def test_elements_that_are_moved_with_a_stride(algorithm, form, moves):
+    assert seconds(algorithm, form, strided=1.0) == pytest.approx(moves)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "element", "strided"),
+    [
+        # A row has 7 elements: to move it costs as much as 14.
+        ("gemm", "conv_transpose", PLANES + 2 * (PLANES - Y), 2 * Y),
+        ("gemm", "conv", 2 * PLANES, 2 * Y),
+        (
+            "polyphase",
+            "conv_transpose",
+            9 * X * 3 + 2 * Y,
+            KERNEL * tuning.PACK_MOVES + 2 * Y,
+        ),
+        # Runs are a stride of 3, and 4 taps.
+        (
+            "subpixel",
+            "conv_transpose",
+            KERNEL * tuning.SUBPIXEL_PACK_MOVES,
+            Y * (1 + 7 / 3),
+        ),
+        ("subpixel", "conv", PLANES * 2 * (1 + 7 / 4), 0),
+        ("direct", "conv", 2.5 * 20160 * 2, 2.5 * 20160 * 2),
+    ],
+)
+def test_short_runs_cost_as_much_as_longer_ones(algorithm, form, element, strided):
+    assert seconds(algorithm, form, element=1.0, run=7) == pytest.approx(element)
+    assert seconds(algorithm, form, strided=1.0, run=7) == pytest.approx(strided)
+
+
+def test_outer_products_are_moved_once_more():
+    one = spec_of((1, 1, 5), (1, 2, 2), stride=3)  # no planes meet
+    assert seconds("gemm", spec=one, batch=1, element=1.0) == 2 * (5 * 2 * 2)
+
+
+def test_long_sums_of_a_single_phase_are_made_of_shorter_ones():
+    """Of one phase, 3 * 100 terms are two sums more than one chain has."""
+    spec = spec_of((1, 100, 9), (100, 2, 3))
+    copies, y = 3 * 900 * 3, 2 * 11
+    sums = y * tuning.SUM_MOVES * (300 // tuning.CHAIN)
+    assert seconds("polyphase", spec=spec, batch=1, element=1.0) == copies + y + sums
+    strided = spec_of((1, 100, 9), (100, 2, 6), stride=2)
+    y = 2 * 22
+    assert seconds("polyphase", spec=strided, batch=1, element=1.0) == copies + y
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "element", "strided"),
+    [
+        (3, 1, 1, 0),
+        (3, 2, None, None),  # by phase
+        (2, 2, 0, 1),
+        (9, 8, None, None),
+        (10, 9, 0, 1),  # too many phases
+        (40, 20, 0, 1),
+    ],
+)
+def test_columns_of_y_are_gathered_by_phase_or_by_element(kernel, stride, element, strided):
+    """With wide strides every element comes from a line of the cache of its own."""
+    spec = spec_of((1, 1, 10), (1, 1, kernel), stride=stride)
+    (y,), planes = spec.big, 10 * kernel
+    lines = 1 + min(stride, 16) / 6
+    expected = {"element": planes, "strided": y}
+    if element is not None:
+        expected = {"element": y + planes * element * lines}
+        expected["strided"] = planes * strided * lines
+    for rate, moves in expected.items():
+        given = seconds("gemm", "conv", spec=spec, batch=1, **{rate: 1.0})
+        assert given == pytest.approx(moves), rate
+
+
+# ----------------------------------------------------------------------------- operations
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "operations", "in_blocks"),
+    [
+        # Phases of the first axis, then of both; the arrays that are made in blocks.
+        ("gemm", "conv_transpose", 3 * 2 + 3 * 6, PLANES),
+        ("gemm", "conv", 4, PLANES),
+        ("polyphase", "conv_transpose", 4 * 6 + 2 * 9, Y),
+        ("subpixel", "conv_transpose", 8 * 9, Y),
+        ("subpixel", "conv", 8, PLANES),
+        ("polyphase", "conv", 6 * 2 + 3 * 2, PLANES * 2 // 3),
+        ("direct", "conv_transpose", 2 * 12 * 3, Y),
+        ("direct", "conv", 2 * 12 * 4, Y),
+    ],
+)
+def test_operations_are_made_for_every_block(algorithm, form, operations, in_blocks):
+    assert seconds(algorithm, form, call=1.0) == pytest.approx(operations, rel=1e-6)
+    given = seconds(algorithm, form, call=1.0, block=in_blocks * 4)
+    assert given == pytest.approx(2 * operations)
+    rates = NOTHING._replace(block=in_blocks * 4)
+    assert estimate(algorithm, SPEC, 2, 4, rates, form).operations == 2 * operations
+    assert seconds(algorithm, form, call=1.0, block=in_blocks * 4, itemsize=8) == (
+        pytest.approx(3 * operations)
+    )
+
+
+# -------------------------------------------------------------------------------- spectra
+
+
+def test_spectra_cost_their_butterflies_and_products():
+    """Transforms of 7 by 9: 2 * 6 of x, and of each of 6 phases 8 * 3 of taps, 16 back."""
+    length = (5 + 2) * (7 + 2)
+    transforms = 2 * 3 * 2 + 6 * 4 * 2 * (3 + 2)
+    butterflies = int(2.5 * length * log2(length) * transforms)
+    joined = length * 6 * 2 * 3 * 4 * 2
+    cost = estimate("fft", SPEC, 2, 4, NOTHING._replace(element=1.0))
+    assert cost.seconds == pytest.approx((butterflies + joined) * tuning.BUTTERFLY)
+    assert cost.multiply_adds == butterflies + 4 * joined
+    assert cost.bytes_moved == 2 * 4 * (length * transforms + X + Y)
+    assert cost.operations == tuning.SPECTRUM_CALLS * 7
+    assert seconds("fft", call=1.0) == tuning.SPECTRUM_CALLS * 7
+    assert seconds("fft", element=1.0, itemsize=8) == pytest.approx(cost.seconds / 2)
+
+
+# ---------------------------------------------------------------------------------- bytes
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form", "elements"),
+    [
+        ("gemm", "conv_transpose", X + Y + 2 * PLANES),
+        ("gemm", "conv", X + Y + 2 * PLANES),
+        ("polyphase", "conv_transpose", 9 * 2 * X + 2 * Y),
+        ("subpixel", "conv", 9 * 2 * X + 2 * Y),
+        ("polyphase", "conv", 2 * PLANES * 2 // 3),
+        ("direct", "conv_transpose", X + Y + 2 * 20160),
+    ],
+)
+def test_bytes_that_are_moved(algorithm, form, elements):
+    for itemsize in (4, 16):
+        cost = estimate(algorithm, SPEC, 2, itemsize, NOTHING, form)
+        assert cost.bytes_moved == elements * itemsize
+        assert cost.multiply_adds == 20160
+
+
+def test_a_batch_costs_in_proportion():
+    for algorithm in ("gemm", "polyphase", "subpixel", "direct"):
+        one, two = (estimate(algorithm, SPEC, n, 4, NOTHING) for n in (1, 2))
+        assert two.multiply_adds == 2 * one.multiply_adds
+        assert two.bytes_moved == 2 * one.bytes_moved
