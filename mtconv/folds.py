@@ -22,7 +22,7 @@ __all__ = [
     "fold_margins",
     "fold_stretches",
     "most_folds",
-    "repeats_once",
+    "open_stretches",
     "stretch_onto",
     "stretches",
 ]
@@ -72,15 +72,6 @@ class Stretch(NamedTuple):
     step: int
 
 
-def repeats_once(size: int, lo: int, hi: int, mode: str) -> bool:
-    """Return whether this padding repeats every cell once at each end, or one cell.
-
-    Its stretches are then the same for every size.
-    """
-    apart = {"replicate": None, "reflect": 1}.get(mode, 0)
-    return apart is None or bool(at_least(size, larger(lo, hi) + apart))
-
-
 @dataclass(frozen=True)
 class FoldStretches:
     """The stretches of an axis padded by ``lo`` and ``hi`` in this mode, in their order.
@@ -116,7 +107,7 @@ def _stretches_between(
         start += cells
 
 
-def fold_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
+def fold_stretches(size: int, lo: int, hi: int, mode: str) -> FoldStretches:
     """Return the stretches of an axis padded by ``lo`` and ``hi`` in this mode.
 
     Examples
@@ -127,26 +118,32 @@ def fold_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
     2 4 0 1
     6 1 2 -1
     """
-    if traced((size, lo, hi)) and repeats_once(size, lo, hi, mode):
-        return _few_stretches(size, lo, hi, mode)
     return FoldStretches(size, lo, hi, mode)
 
 
-def _few_stretches(size: int, lo: int, hi: int, mode: str) -> tuple[Stretch, ...]:
-    """List the three stretches of a padding that repeats every cell once."""
+def open_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
+    """List the same stretches where the size may be a symbol.
+
+    If the padding repeats no element twice at one end, they are the same three for every
+    size. Otherwise the size has to be known, and torch settles for the one it traces.
+    """
+    if not traced((size, lo, hi)):
+        return fold_stretches(size, lo, hi, mode)
+    apart = {"replicate": None, "reflect": 1}.get(mode, 0)
+    if apart is not None and not at_least(size, larger(lo, hi) + apart):
+        return fold_stretches(size, lo, hi, mode)
     before, behind, step = {
         "circular": (size - lo, 0, 1),
         "reflect": (lo, size - 2, -1),
         "symmetric": (lo - 1, size - 1, -1),
         "replicate": (0, size - 1, 0),
     }[mode]
-    stretches = (
+    three = (
         Stretch(0, lo, before, step),
         Stretch(lo, size, 0, 1),
         Stretch(lo + size, hi, behind, step),
     )
-    # No cells are left out where that can be seen: a symbol may stand for zero.
-    return tuple(s for s in stretches if type(s.cells) is not int or s.cells)
+    return tuple(s for s in three if type(s.cells) is not int or s.cells)
 
 
 def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:

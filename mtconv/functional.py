@@ -370,7 +370,7 @@ def _apply(
     problem = (dtype, algorithm, engine.NAME, bias_shape)
     shapes = (first.shape, second.shape)
     if symbolic:
-        plan = plan_traced(form, *shapes, geometry, *problem, kernel_size)
+        plan = plan_traced(form, shapes, geometry, *problem, kernel_size)
     elif isinstance(geometry, ConvSpec):
         plan = plan_for_spec(form, geometry, *shapes, *problem)
     else:

@@ -196,7 +196,7 @@ class PhaseGroup(NamedTuple):
     phases: tuple[Phase, ...]
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def phase_groups(axis: Axis, by: str = "taps") -> tuple[PhaseGroup, ...]:
     """Group the phases of an axis that have taps.
 
@@ -237,7 +237,7 @@ def _phase_group(axis: Axis, members: tuple[Phase, ...]) -> PhaseGroup:
     return PhaseGroup(first, reads, members)
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def phase_axis(axis: Axis, phase: Phase) -> Axis:
     """Relate small cells to the cells of one phase: a convolution of stride 1."""
     return Axis(axis.small, phase.cells, phase.taps, 1, phase.shift_step, phase.shift)
@@ -322,7 +322,7 @@ def same_size(big: int, stride: int) -> int:
 def same_padding(
     big: int, kernel: int, stride: int, dilation: int, *, lower: bool
 ) -> tuple[int, int]:
-    """Padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
+    """Return the padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
     extent = dilation * (kernel - 1) + 1
     total = extent - 1 - (big - 1) % stride
     if extent < stride:  # otherwise the total is never negative

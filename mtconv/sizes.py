@@ -1,7 +1,7 @@
 """Sizes that torch or JAX leave open while they trace a call: symbols in place of integers.
 
 A symbol (a `torch.SymInt`, a symbolic dimension of `jax.export`) adds and multiplies as the
-integer does that it stands for, so geometry is computed with symbols as it is with integers.
+integer does that it stands for, so geometry computes with symbols as it does with integers.
 What differs is here: what counts as a size, larger and smaller of two, comparisons that
 nothing settles, and caches, which hold integers alone.
 """
@@ -29,7 +29,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiling() -> bool:
-    """Return whether the compiler of torch follows this call, where symbols look like int."""
+    """Return whether torch.compile follows this call: then symbols look like integers."""
     torch = sys.modules.get("torch")
     if torch is None:
         return False
@@ -70,24 +70,23 @@ def symbols(*shapes: tuple[Any, ...]) -> tuple[str, ...]:
 
 def larger(a: int, b: int) -> int:
     """Return the larger of two sizes."""
-    if type(a) is int and type(b) is int:
-        return max(a, b)
-    return _extreme("max", a, b)
+    return max(a, b) if type(a) is type(b) is int else _extreme("max", a, b)
 
 
 def smaller(a: int, b: int) -> int:
     """Return the smaller of two sizes."""
-    if type(a) is int and type(b) is int:
-        return min(a, b)
-    return _extreme("min", a, b)
+    return min(a, b) if type(a) is type(b) is int else _extreme("min", a, b)
 
 
-def _extreme(name: str, a: Any, b: Any) -> Any:
+def _extreme(name: str, a: int, b: int) -> int:
     """Return an extreme of two sizes without asking which of them it is."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(a + b, torch.SymInt):
-        return getattr(torch, f"sym_{name}")(a, b)
-    return getattr(sys.modules["jax"].core, f"{name}_dim")(a, b)
+        function = getattr(torch, f"sym_{name}")
+    else:
+        function = getattr(sys.modules["jax"].core, f"{name}_dim")
+    extreme: int = function(a, b)
+    return extreme
 
 
 def at_least(size: int, least: int) -> bool | None:

@@ -16,10 +16,10 @@ from mtconv.errors import BackendError, GeometryError, message
 from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
+from mtconv.problem.advice import advising
 from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
-from mtconv.problem.volumes import advising
 from mtconv.sizes import traced
 from mtconv.sketch.html import html
 from mtconv.spec import ConvSpec
@@ -204,8 +204,7 @@ def plan_for_spec(
 
 def plan_traced(
     form: str,
-    first: tuple[int, ...],
-    second: tuple[int, ...],
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
     geometry: Options | ConvSpec,
     dtype: str,
     algorithm: str,
@@ -214,11 +213,10 @@ def plan_traced(
     kernel_size: int | tuple[int, ...] | None = None,
 ) -> Plan:
     """Return the plan of one call whose sizes may be symbols, which no cache can hold."""
-    settled = dtype, algorithm, backend, bias
+    call = dtype, algorithm, backend, bias
     if isinstance(geometry, ConvSpec):
-        return plan_for_spec.__wrapped__(form, geometry, first, second, *settled)
-    options = pinned(geometry)
-    return plan_for.__wrapped__(form, first, second, options, *settled, kernel_size)
+        return plan_for_spec.__wrapped__(form, geometry, *shapes, *call)
+    return plan_for.__wrapped__(form, *shapes, pinned(geometry), *call, kernel_size)
 
 
 def _advising(settled: Problem) -> AbstractContextManager[None]:

@@ -198,7 +198,9 @@ class AxisResolver:
             raise GeometryError(msg)
         small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
         if isinstance(self.padding[a], str):
-            small = geometry.same_size(big, stride)  # equal, and simpler where it is a symbol
+            small = geometry.same_size(
+                big, stride
+            )  # equal, and simpler where it is a symbol
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def transposed(self, a: int, small: int, kernel: int) -> Axis:
@@ -323,7 +325,9 @@ class AxisResolver:
             )
             if inside:
                 return
-            rule = f"must be a size that the convolution maps to x's: {_listed(first, last)}"
+            rule = (
+                f"must be a size that the convolution maps to x's: {_listed(first, last)}"
+            )
             fix = "Choose one of these sizes, or another padding."
             raise GeometryError(
                 message(function, "output_size", rule, big, axis=axis, fix=fix)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
+from mtconv.problem.advice import advising, naming_symbols
 from mtconv.problem.axes import (
     AxisResolver,
     check_groups,
@@ -16,8 +17,6 @@ from mtconv.problem.axes import (
 )
 from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import Options
-from mtconv.problem.symbolic import naming_symbols
-from mtconv.problem.volumes import advising
 from mtconv.sizes import cached
 from mtconv.spec import ConvSpec
 

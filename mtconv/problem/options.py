@@ -98,12 +98,12 @@ def pinned(options: Options) -> Options:
     torch may take every integer of a program for a symbol, strides included, and compiles
     one program for each of the values that it is asked for.
     """
-    return Options(
-        *(
-            value if name == "output_size" else _pinned(value)
-            for name, value in zip(options._fields, options, strict=True)
-        )
-    )
+    values = {
+        name: _pinned(value)
+        for name, value in zip(options._fields, options, strict=True)
+        if name != "output_size"
+    }
+    return options._replace(**values)
 
 
 def _pinned(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtconv.backends._array_api.library import Library
-from mtconv.folds import Stretch, fold_stretches
+from mtconv.folds import Stretch, open_stretches
 from mtconv.geometry import Axis, live_phases
 from mtconv.sizes import cached, larger
 from mtconv.spec import ConvSpec
@@ -202,7 +202,7 @@ def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) ->
     if amounts is None:
         amounts = [(axis.lo, larger(axis.hi, 0)) for axis in spec.axes]
     for number, (axis, ends) in enumerate(zip(spec.axes, amounts, strict=True), 2):
-        stretches = fold_stretches(axis.big, *ends, spec.padding_mode)
+        stretches = open_stretches(axis.big, *ends, spec.padding_mode)
         parts = [_sources(lib, y, stretch, number) for stretch in stretches]
         y = parts[0] if len(parts) == 1 else lib.concat(parts, number)
     return y
@@ -224,7 +224,7 @@ def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
     """Add the padding's elements to the cells they were read from."""
     for number, axis in enumerate(spec.axes, 2):
         hi = larger(axis.hi, 0)
-        stretches = fold_stretches(axis.big, axis.lo, hi, spec.padding_mode)
+        stretches = open_stretches(axis.big, axis.lo, hi, spec.padding_mode)
         parts = [_folded(lib, padded, stretch, axis.big, number) for stretch in stretches]
         padded = parts[0]
         for part in parts[1:]:
