@@ -79,6 +79,15 @@ def minimums(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, quiet, *session.posargs)
 
 
+@nox.session(python=["3.12", "3.13"])
+def newest(session: nox.Session) -> None:
+    """Run the test suite with the newest releases of everything, prereleases left out."""
+    needed = (BACKENDS, *group("test"), *group("layers"))
+    session.install("--upgrade", "--upgrade-strategy", "eager", *needed)
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", *SPREAD, *session.posargs)
+
+
 def lowest(text: str) -> str:
     """Pin a requirement to its lower bound."""
     requirement = Requirement(text)
@@ -113,6 +122,14 @@ def checkers(session: nox.Session) -> None:
     """See that `mtconv.testing` catches every defect in time, and passes what is right."""
     session.install("-e", ".", "ml_dtypes", *group("test"))
     session.run("pytest", "-s", "tests/testing/every_defect.py", *session.posargs)
+
+
+@nox.session
+def proofs(session: nox.Session) -> None:
+    """Prove the arithmetic of an axis for all sizes, and find planted mistakes."""
+    session.install("-e", ".", *group("test"), *group("proofs"))
+    session.run("pytest", "tests/proofs")
+    session.run("python", "-m", "tests.proofs.prove", *session.posargs)
 
 
 @nox.session

@@ -68,8 +68,8 @@ _LATER = {
 
 # Folders that pages write as attributes; they too are imported when they are asked for.
 _MODULES = (
-    *("compat", "drawing", "kernels", "nn", "sharding", "strategies", "streaming"),
-    *("testing", "verify"),
+    *("compat", "drawing", "explorer", "kernels", "nn", "sharding", "strategies"),
+    *("streaming", "testing", "verify"),
 )
 
 

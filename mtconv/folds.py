@@ -1,7 +1,8 @@
-"""What a padded axis repeats: the cells that padding modes read outside of it.
+"""What a padded axis repeats: the elements that padding modes read outside of it.
 
-The convolution reads padded cells from their sources; its transpose adds what it gives for
-them onto those. Both go by the stretches here, and so do halos of chunks and shards.
+The convolution reads padded elements from their sources; its transpose adds its values for
+the padded elements to those sources. Both use the stretches here, and so do the halos of
+chunks and shards.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ __all__ = [
     "stretches",
 ]
 
-# Cells of padding that are listed at most: the list of as many takes 32 GiB.
+# Elements of padding that are listed at most: the list of as many takes 32 GiB.
 MOST_MARGINS = 2**30
 
 
 def fold_margins(
     size: int, lo: int, hi: int, mode: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Source cells of the ``lo`` cells before and the ``hi`` cells after an axis.
+    """Source elements of the ``lo`` elements before and the ``hi`` elements after an axis.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def fold_margins(
         If they are `MOST_MARGINS` or more; to list them would take as long as to run out.
     """
     if lo + hi >= MOST_MARGINS:
-        msg = f"padding of {lo} and {hi} cells is too much to list"
+        msg = f"padding of {lo} and {hi} elements is too much to list"
         raise MemoryError(msg)
     return (
         tuple(_source(o, size, mode) for o in range(-lo, 0)),
@@ -52,7 +53,7 @@ def fold_margins(
 
 @lru_cache(maxsize=16)
 def fold_index(size: int, lo: int, hi: int, mode: str) -> tuple[int, ...]:
-    """Source cell of each cell of an axis padded by ``lo`` and ``hi`` in this mode.
+    """Source element of each element of an axis padded by ``lo`` and ``hi`` in this mode.
 
     `fold_stretches` says the same without a list as long as the axis.
     """
@@ -147,7 +148,7 @@ def open_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
 
 
 def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:
-    """Step of the stretch that cell ``o`` is in, and its last cell."""
+    """Step of the stretch that element ``o`` is in, and its last element."""
     if mode == "replicate" or size == 1:
         if 0 <= o < size and size > 1:
             return 1, size - 1
@@ -162,7 +163,7 @@ def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:
 
 
 def stretch_onto(stretch: Stretch, start: int, stop: int) -> tuple[int, int] | None:
-    """Find the padded cells of a stretch whose sources are ``start..stop``."""
+    """Find the padded elements of a stretch whose sources are ``start..stop``."""
     if stretch.step == 0:
         inside = start <= stretch.source < stop
         return (stretch.start, stretch.start + stretch.cells) if inside else None
@@ -202,7 +203,7 @@ def _period(size: int, mode: str) -> int:
 
 
 def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
-    """Cut source cells, such as those of `fold_index`, into few stretches.
+    """Cut source elements, such as those of `fold_index`, into few stretches.
 
     Examples
     --------
@@ -212,7 +213,7 @@ def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
     3 3 1 1
     6 1 2 1
     """
-    found = []
+    pieces = []
     start = 0
     while start < len(index):
         stop = start + 1
@@ -221,13 +222,13 @@ def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
             step = 1
         while stop < len(index) and index[stop] - index[stop - 1] == step:
             stop += 1
-        found.append(Stretch(start, stop - start, index[start], step))
+        pieces.append(Stretch(start, stop - start, index[start], step))
         start = stop
-    return tuple(found)
+    return tuple(pieces)
 
 
 def _source(o: int, size: int, mode: str) -> int:
-    """Cell of an axis of ``size`` cells that cell ``o`` outside of it repeats."""
+    """Element of an axis of ``size`` elements that element ``o`` outside of it repeats."""
     if mode == "circular":
         return o % size
     if mode == "replicate":

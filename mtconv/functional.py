@@ -59,7 +59,7 @@ def conv_transpose(
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
     stride : int or sequence of int
-        Step on the result's side of one cell of x.
+        Step on the result's side of one element of x.
     padding : int, sequence of int, sequence of (lo, hi) pairs, or str
         Padding of the forward convolution, so this function crops by it; negative values
         extend with zeros. "valid" is 0. "same" makes the result ``stride`` times as

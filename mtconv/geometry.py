@@ -110,14 +110,14 @@ class Window(NamedTuple):
 @cached(4096)
 def windows(axis: Axis) -> tuple[Window, ...]:
     """List the taps of an axis that reach at least one big cell, in order of ``j``."""
-    found = []
+    reaching = []
     for j in range(axis.kernel):
         shift = axis.dilation * j - axis.lo
         start = max(0, -(shift // axis.stride))
         stop = min(axis.small, (axis.big - 1 - shift) // axis.stride + 1)
         if start < stop:
-            found.append(Window(j, start, stop, axis.stride * start + shift))
-    return tuple(found)
+            reaching.append(Window(j, start, stop, axis.stride * start + shift))
+    return tuple(reaching)
 
 
 class Phase(NamedTuple):
@@ -271,16 +271,16 @@ def runs(axis: Axis) -> tuple[TapRun, ...]:
     1 2 0 0
     3 1 0 1
     """
-    found = []
+    listed = []
     tap = 0
     while tap < axis.kernel:
         shift, residue = divmod(axis.dilation * tap - axis.lo, axis.stride)
         taps = 1
         if axis.dilation == 1:
             taps = min(axis.kernel - tap, axis.stride - residue)
-        found.append(TapRun(tap, taps, residue, shift))
+        listed.append(TapRun(tap, taps, residue, shift))
         tap += taps
-    return tuple(found)
+    return tuple(listed)
 
 
 def _gcd(a: int, b: int) -> int:

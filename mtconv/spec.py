@@ -169,7 +169,7 @@ class ConvSpec:
         """
         return cls._from_shapes(x_shape, kernel_shape, **options)
 
-    def conv_transpose(self, x: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
+    def conv_transpose(self, x: Any, kernel: Any, bias: Any = None, **choices: Any) -> Any:
         """Apply the transposed convolution.
 
         Parameters
@@ -178,7 +178,7 @@ class ConvSpec:
             As in `mtconv.conv_transpose`, with the sizes of the spec.
         bias : array, shape (C_out,), optional
             Added to every element of a channel.
-        **how
+        **choices
             Any of ``algorithm``, ``backend`` and ``precision``.
 
         Returns
@@ -186,9 +186,9 @@ class ConvSpec:
         array
             The big side, as `mtconv.conv_transpose` returns it.
         """
-        return self._apply("conv_transpose", self, x, kernel, bias, **how)
+        return self._apply("conv_transpose", self, x, kernel, bias, **choices)
 
-    def conv(self, y: Any, kernel: Any, bias: Any = None, **how: Any) -> Any:
+    def conv(self, y: Any, kernel: Any, bias: Any = None, **choices: Any) -> Any:
         """Apply the convolution, the adjoint with the same kernel.
 
         Parameters
@@ -197,7 +197,7 @@ class ConvSpec:
             As the arguments of `mtconv.conv`, with the sizes of the spec.
         bias : array, shape (C_out,), optional
             Added to every element of a channel.
-        **how
+        **choices
             Any of ``algorithm``, ``backend`` and ``precision``.
 
         Returns
@@ -205,16 +205,16 @@ class ConvSpec:
         array
             The small side, as `mtconv.conv` returns it.
         """
-        return self._apply("conv", self, y, kernel, bias, **how)
+        return self._apply("conv", self, y, kernel, bias, **choices)
 
-    def kernel_grad(self, x: Any, y: Any, **how: Any) -> Any:
+    def kernel_grad(self, x: Any, y: Any, **choices: Any) -> Any:
         """Differentiate the trilinear form by the kernel.
 
         Parameters
         ----------
         x, y : array
             As in `mtconv.kernel_grad`, with the sizes of the spec.
-        **how
+        **choices
             Any of ``algorithm``, ``backend`` and ``precision``.
 
         Returns
@@ -222,4 +222,4 @@ class ConvSpec:
         array
             The kernel's gradient, as `mtconv.kernel_grad` returns it.
         """
-        return self._apply("kernel_grad", self, x, y, None, **how)
+        return self._apply("kernel_grad", self, x, y, None, **choices)

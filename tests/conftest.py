@@ -118,12 +118,12 @@ def _jitted(calls: tuple[Any, ...]) -> Callable[..., Any]:
 
 
 def _engines() -> Iterator[Any]:
-    for backend in CORE:
-        if backend not in SELECTED:
-            continue
+    for backend in SELECTED:
         absent = missing_packages(backend)
         marks = [pytest.mark.skipif(bool(absent), reason=f"needs {', '.join(absent)}")]
-        for algorithm in DECLARED[backend].algorithms:
+        # The other algorithms of compiled kernels are those of NumPy.
+        algorithms = DECLARED[backend].algorithms if backend != "numba" else ("native",)
+        for algorithm in algorithms:
             if algorithm in INEXACT:
                 continue
             for jit in (False, True) if backend == "jax" else (False,):
@@ -150,7 +150,7 @@ def quick_engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
-@pytest.fixture(scope="session", params=[name for name in CORE if name in SELECTED])
+@pytest.fixture(scope="session", params=SELECTED)
 def backend(request: pytest.FixtureRequest) -> str:
     """Every backend by name, with the algorithm that it chooses."""
     name: str = request.param

@@ -64,3 +64,66 @@ def test_padding_many_times_as_wide_as_its_axis_takes_no_memory(mode):
     assert spelled(wide.between(o, o + 2)) == [0, 1]
     assert len(list(wide.between(o - 1000, o))) <= 1000
     assert folds.most_folds(2, o, o, mode) == o + 1
+
+
+def test_an_unknown_padding_mode_is_no_mode():
+    with pytest.raises(ValueError, match="edge"):
+        folds.fold_index(3, 1, 1, "edge")
+
+
+@pytest.mark.parametrize(
+    ("mode", "numpy_mode"),
+    [
+        ("circular", "wrap"),
+        ("replicate", "edge"),
+        ("reflect", "reflect"),
+        ("symmetric", "symmetric"),
+    ],
+)
+def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
+    amounts = (0, 1, 2, 3, 7, 12)  # also those that calls refuse, many times the size
+    for size, lo, hi in product((1, 2, 5), amounts, amounts):
+        expected = np.pad(np.arange(size), (lo, hi), numpy_mode).tolist()
+        assert list(folds.fold_index(size, lo, hi, mode)) == expected
+
+
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+def test_stretches_spell_the_index_of_a_padding_mode(mode):
+    for size, lo, hi in product(range(1, 6), range(5), range(5)):
+        most = {"reflect": size - 1, "symmetric": size}.get(mode, 4)
+        index = folds.fold_index(size, min(lo, most), min(hi, most), mode)
+        pieces = folds.stretches(index)
+        spelled = [s.source + s.step * t for s in pieces for t in range(s.cells)]
+        assert spelled == list(index)
+        assert [s.start for s in pieces] == [0, *np.cumsum([s.cells for s in pieces])][:-1]
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        ((), []),
+        ((7,), [(0, 1, 7, 1)]),
+        ((0, 1, 2), [(0, 3, 0, 1)]),
+        ((2, 1, 0, 1), [(0, 3, 2, -1), (3, 1, 1, 1)]),
+        ((4, 4, 4, 5), [(0, 3, 4, 0), (3, 1, 5, 1)]),
+        ((0, 2, 3), [(0, 1, 0, 1), (1, 2, 2, 1)]),  # a jump begins another stretch
+        ((3, 1, 0), [(0, 1, 3, 1), (1, 2, 1, -1)]),
+    ],
+)
+def test_stretches_are_few(index, expected):
+    assert list(folds.stretches(index)) == expected
+
+
+def test_sizes_that_python_does_not_share():
+    # Up to 256 equal integers are one object.
+    pieces = folds.stretches((*range(300), 5))
+    assert list(pieces) == [(0, 300, 0, 1), (300, 1, 5, 1)]
+
+
+def test_margins_that_no_memory_holds_are_refused_at_once():
+    assert folds.fold_margins(3, 2, 1, "circular") == ((1, 2), (0,))
+    assert folds.MOST_MARGINS == 2**30
+    with pytest.raises(MemoryError, match="padding of 536870912 and 536870912 elements"):
+        folds.fold_margins(3, 2**29, 2**29, "circular")
+    with pytest.raises(MemoryError, match=r"padding of 1000000000000000 and 0 elements"):
+        folds.fold_margins(3, 10**15, 0, "reflect")

@@ -2,10 +2,7 @@
 
 from itertools import product
 
-import numpy as np
-import pytest
-
-from mtconv import folds, geometry
+from mtconv import geometry
 from mtconv.geometry import Axis
 
 # Strides and dilations; some share a factor.
@@ -165,11 +162,6 @@ def test_runs_are_as_long_as_they_can_be():
     assert [(run.tap, run.taps) for run in found] == [(0, 1), (1, 2), (3, 1)]
 
 
-def test_an_unknown_padding_mode_is_no_mode():
-    with pytest.raises(ValueError, match="edge"):
-        folds.fold_index(3, 1, 1, "edge")
-
-
 def test_sizes_of_a_convolution_by_counting():
     for big, k, stride, dilation, lo, hi in product(
         (1, 4, 7), (1, 3), (1, 2, 3), (1, 2), (-1, 0, 2), (-1, 0, 2)
@@ -190,22 +182,6 @@ def test_big_sizes_are_those_that_map_back():
             if geometry.small_size(big, k, stride, dilation, lo, hi) == n
         ]
         assert list(geometry.big_sizes(n, k, stride, dilation, lo, hi)) == wanted
-
-
-@pytest.mark.parametrize(
-    ("mode", "numpy_mode"),
-    [
-        ("circular", "wrap"),
-        ("replicate", "edge"),
-        ("reflect", "reflect"),
-        ("symmetric", "symmetric"),
-    ],
-)
-def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
-    amounts = (0, 1, 2, 3, 7, 12)  # also those that calls refuse, many times the size
-    for size, lo, hi in product((1, 2, 5), amounts, amounts):
-        expected = np.pad(np.arange(size), (lo, hi), numpy_mode).tolist()
-        assert list(folds.fold_index(size, lo, hi, mode)) == expected
 
 
 def test_an_axis_with_its_padding_taken_in_has_the_same_taps():
@@ -242,45 +218,7 @@ def test_same_leaves_one_cell_for_each_stride():
             assert geometry.same_size(big, stride) == len(starts)
 
 
-@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
-def test_stretches_spell_the_index_of_a_padding_mode(mode):
-    for size, lo, hi in product(range(1, 6), range(5), range(5)):
-        most = {"reflect": size - 1, "symmetric": size}.get(mode, 4)
-        index = folds.fold_index(size, min(lo, most), min(hi, most), mode)
-        found = folds.stretches(index)
-        spelled = [s.source + s.step * t for s in found for t in range(s.cells)]
-        assert spelled == list(index)
-        assert [s.start for s in found] == [0, *np.cumsum([s.cells for s in found])][:-1]
-
-
-@pytest.mark.parametrize(
-    ("index", "expected"),
-    [
-        ((), []),
-        ((7,), [(0, 1, 7, 1)]),
-        ((0, 1, 2), [(0, 3, 0, 1)]),
-        ((2, 1, 0, 1), [(0, 3, 2, -1), (3, 1, 1, 1)]),
-        ((4, 4, 4, 5), [(0, 3, 4, 0), (3, 1, 5, 1)]),
-        ((0, 2, 3), [(0, 1, 0, 1), (1, 2, 2, 1)]),  # a jump begins another stretch
-        ((3, 1, 0), [(0, 1, 3, 1), (1, 2, 1, -1)]),
-    ],
-)
-def test_stretches_are_few(index, expected):
-    assert list(folds.stretches(index)) == expected
-
-
 def test_sizes_that_python_does_not_share():
     # Up to 256 equal integers are one object.
     assert not geometry.has_holes(Axis(1, 300, 300, 300))
     assert len(geometry.runs(Axis(1, 300, 300))) == 300
-    found = folds.stretches((*range(300), 5))
-    assert list(found) == [(0, 300, 0, 1), (300, 1, 5, 1)]
-
-
-def test_margins_that_no_memory_holds_are_refused_at_once():
-    assert folds.fold_margins(3, 2, 1, "circular") == ((1, 2), (0,))
-    assert folds.MOST_MARGINS == 2**30
-    with pytest.raises(MemoryError, match="padding of 536870912 and 536870912 cells"):
-        folds.fold_margins(3, 2**29, 2**29, "circular")
-    with pytest.raises(MemoryError, match=r"padding of 1000000000000000 and 0 cells"):
-        folds.fold_margins(3, 10**15, 0, "reflect")

@@ -17,10 +17,12 @@ ELSEWHERE = {
     "__main__": "cli",
     "errors": "problem/test_long_values.py",
     "functional": "functional",
+    "conventions": "compat",
     "matrix": "operators/test_matrix.py",
 }
 BACKENDS = {
     "_numpy": "numpy",
+    "_numba": "numba",
     "_jax": "jax",
     "_torch": "backends/torch",
     "_dask": "backends/dask",

@@ -81,9 +81,9 @@ def run_prepared(
         )
         matrices[compute] = as_csr_array(built)
     matrix = matrices[compute]
-    given = canonical(data, plan.data).astype(compute, copy=False)
-    result = apply_matrix(matrix, given.reshape(len(given), matrix.shape[1]))
-    result = result.reshape(_result_shape(plan, len(given)))
+    vectors = canonical(data, plan.data).astype(compute, copy=False)
+    result = apply_matrix(matrix, vectors.reshape(len(vectors), matrix.shape[1]))
+    result = result.reshape(_result_shape(plan, len(vectors)))
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * plan.spec.rank).astype(compute)
     return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))

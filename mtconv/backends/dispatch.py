@@ -65,6 +65,9 @@ class BackendRow(NamedTuple):
 
 BACKENDS = {
     "numpy": BackendRow("mtconv.backends._numpy", ("numpy", "ndarray"), ("numpy",)),
+    "numba": BackendRow(
+        "mtconv.backends._numba", ("", ""), ("numba",), "pip install 'mtconv[fast]'"
+    ),
     "jax": BackendRow(
         "mtconv.backends._jax", ("jax", "Array"), ("jax",), "pip install 'mtconv[jax]'"
     ),

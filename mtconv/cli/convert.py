@@ -18,7 +18,7 @@ from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
 _FILES = ".npy, .npz or .safetensors"
 _HELP = {
@@ -27,7 +27,7 @@ _HELP = {
     "depthwise": "kernels of depthwise convolutions",
     "linear": "kernels of linear layers",
 }
-_EXAMPLES = """
+EXAMPLES = """\
 examples:
   mtconv convert model.safetensors --list
   mtconv convert model.safetensors flax.npz --src torch --dst flax \\
@@ -42,8 +42,6 @@ exit status is 0 where a file was written or listed, and 2 otherwise.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mtconv convert`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _EXAMPLES
     parser.add_argument("source", type=Path, help=f"{_FILES} file to read; never a pickle")
     parser.add_argument("target", type=Path, nargs="?", help=f"{_FILES} file to write")
     names = list(FRAMEWORKS)

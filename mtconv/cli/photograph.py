@@ -116,17 +116,17 @@ def _table(work: list[Job], backends: list[str]) -> list[Floats]:
     for job in work:
         for backend in backends:
             print(f"{job.name:<18}  {backend:<9}", end="", flush=True)
-            found = measure(job, backend)
+            measured = measure(job, backend)
             if backend == backends[0]:
-                results.append(found.result)
+                results.append(measured.result)
             shapes = (job.x.shape, job.kernel.shape)
             plan = explain(*shapes, backend=backend, algorithm="exact", **job.options).plan
             line = (
                 plan.algorithm,
-                seconds_text(found.first),
-                seconds_text(found.again),
-                f"{np.abs(found.result - results[-1]).max():g}",
-                f"{found.adjoint_error:g}",
+                seconds_text(measured.first),
+                seconds_text(measured.again),
+                f"{np.abs(measured.result - results[-1]).max():g}",
+                f"{measured.adjoint_error:g}",
             )
             print(_FORMAT.format("", "", *line)[29:], flush=True)
     return results
@@ -149,18 +149,18 @@ def load_photograph() -> Floats:
 
 def jobs(photograph: Floats) -> list[Job]:
     """List the work: the photograph 2x and 4x, and one layer of many channels on it."""
-    found = []
+    work = []
     for scale in (2, 4):
         kernel = bilinear_kernel(scale, len(photograph))
         options = {"stride": scale, "padding": scale // 2, "groups": len(photograph)}
-        found.append(Job(f"photograph {scale}x", photograph, kernel, options))
+        work.append(Job(f"photograph {scale}x", photograph, kernel, options))
     rng = np.random.default_rng(0)
     features = rng.integers(-1, 2, (32, len(photograph), 8, 8)).astype(np.float32)
     mixing = rng.integers(-1, 2, (32, 32, 1, 1)).astype(np.float32)
     kernel = mixing * bilinear_kernel(2, 1)
     layer = conv(photograph, features, stride=8)
-    found.append(Job("layer, 32 channels", layer, kernel, {"stride": 2, "padding": 1}))
-    return found
+    work.append(Job("layer, 32 channels", layer, kernel, {"stride": 2, "padding": 1}))
+    return work
 
 
 def bilinear_kernel(scale: int, channels: int) -> Floats:

@@ -25,6 +25,7 @@ _OPTIONS = (
     *("padding_mode", "layout", "kernel_layout", "form", "dtype", "backend", "algorithm"),
     *("theme", "output", "html", "overlap", "move", "time", "seconds", "seed", "cases"),
     *("export", "format", "framework", "thorough", "json", "src", "dst"),
+    *("transposed", "conv", "depthwise", "linear", "multiplier", "guess", "rename"),
 )
 _FUNCTION = re.compile(r"^[\w.]+: (?=[`\w-])")
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -77,8 +78,8 @@ def _end_of_value(text: str, start: int) -> int:
         return start
     if first and first in "'\"":
         return text.find(first, start + 1) + 1 or start
-    found = re.compile(r"-?\w+").match(text, start)
-    return found.end() if found else start
+    value = re.compile(r"-?\w+").match(text, start)
+    return value.end() if value else start
 
 
 def _typed(value: str) -> str | None:

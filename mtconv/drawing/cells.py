@@ -85,8 +85,14 @@ class Canvas:
         points = min(10.0, 72 * self.inches * 1.25 / max(longest, 2))
         if self.inches < _LEGIBLE or points < 4:
             return []
-        how = {"ha": "center", "va": "center", "size": points, "color": colour, "zorder": 5}
-        return [self.axes.text(*place(cell), words, **how) for cell, words in written]
+        style = {
+            "ha": "center",
+            "va": "center",
+            "size": points,
+            "color": colour,
+            "zorder": 5,
+        }
+        return [self.axes.text(*place(cell), words, **style) for cell, words in written]
 
     def frame(self, place: Place, first: Cell, last: Cell, gid: str) -> Any:
         """Outline the block of cells from first to last."""
@@ -106,10 +112,10 @@ class Canvas:
         self.axes.add_patch(outline)
         return outline
 
-    def caption(self, across: float, down: float, text: str, **how: Any) -> None:
+    def caption(self, across: float, down: float, text: str, **style: Any) -> None:
         """Write a line of text that is no part of a cell."""
-        how = {"size": 10, "color": self.theme.ink, "va": "center"} | how
-        self.axes.text(across, down, text, **how)
+        style = {"size": 10, "color": self.theme.ink, "va": "center"} | style
+        self.axes.text(across, down, text, **style)
 
 
 def _square(centre: Point) -> Rectangle:

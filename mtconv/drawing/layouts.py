@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mtconv.drawing.cells import Canvas, Cell, Point
-from mtconv.drawing.model import Scene, Tap
+from mtconv.drawing.model import DrawnTap, Scene
 
-__all__ = ["Grids", "Layout", "Rows"]
+__all__ = ["GridLayout", "PictureLayout", "RowLayout"]
 
 
 # Inches: a cell where there is room, and the widest row of cells.
@@ -19,7 +19,7 @@ _CELL = 0.42
 _WIDEST = 6.0
 
 
-class Layout(ABC):
+class PictureLayout(ABC):
     """Positions of everything in a picture, ``width`` by ``height`` cells large.
 
     A cell is ``inches`` long; ``unit`` cells are as long as one cell where there is room,
@@ -79,15 +79,17 @@ class Layout(ABC):
         self.draw_labels(canvas)
         return self.draw_taps(canvas)
 
-    def taps_by_cell(self) -> list[list[Tap]]:
+    def taps_by_cell(self) -> list[list[DrawnTap]]:
         """Return the taps of each small cell, in C order."""
-        found: dict[Cell, list[Tap]] = {cell: [] for cell in np.ndindex(*self.scene.small)}
+        by_cell: dict[Cell, list[DrawnTap]] = {
+            cell: [] for cell in np.ndindex(*self.scene.small)
+        }
         for tap in self.scene.taps:
-            found[tap.small].append(tap)
-        return list(found.values())
+            by_cell[tap.small].append(tap)
+        return list(by_cell.values())
 
 
-class Rows(Layout):
+class RowLayout(PictureLayout):
     """One axis: kernel, input and result below one another, with a line for each tap."""
 
     def __init__(self, scene: Scene) -> None:
@@ -150,7 +152,7 @@ class Rows(Layout):
     def _inside(self, cell: Cell) -> bool:
         return 0 <= cell[0] < self.line.axis.big
 
-    def _connect(self, canvas: Canvas, tap: Tap, gid: str, width: float) -> Any:
+    def _connect(self, canvas: Canvas, tap: DrawnTap, gid: str, width: float) -> Any:
         ends = [self.small(tap.small), self.big(tap.big)]
         (across, down), (to, below) = reversed(ends) if self.forward else ends
         colour = canvas.theme.phase_line(self.scene.tap_phase(tap.tap))
@@ -171,7 +173,7 @@ class Rows(Layout):
         return line
 
 
-class Grids(Layout):
+class GridLayout(PictureLayout):
     """Two axes: kernel, input and result from left to right."""
 
     def __init__(self, scene: Scene) -> None:
@@ -238,7 +240,9 @@ class Grids(Layout):
             frames.append(marks)
         return frames
 
-    def _beams(self, canvas: Canvas, first: Tap, last: Tap, gid: str) -> list[Any]:
+    def _beams(
+        self, canvas: Canvas, first: DrawnTap, last: DrawnTap, gid: str
+    ) -> list[Any]:
         """Draw two lines from a small cell to the corners of its block."""
         beams = []
         towards = 0.5 if not self.forward else -0.5

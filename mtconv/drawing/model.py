@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.errors import GeometryError, message
-from mtconv.sketch.line import Line
+from mtconv.sketch.line import AxisStrip
 from mtconv.spec import ConvSpec
 
-__all__ = ["Scene", "Tap"]
+__all__ = ["DrawnTap", "Scene"]
 
 # The longest stretch of the big side that stays readable, by number of spatial axes.
 _LONGEST = {1: 32, 2: 16}
 
 
 @dataclass(frozen=True)
-class Tap:
+class DrawnTap:
     """Small cell ``small`` meets big cell ``big`` through tap ``tap``, all by axis.
 
     ``kept`` is False where the big cell lies in the padding.
@@ -66,7 +66,7 @@ class Scene:
         self.spec = spec
         self.form = form
         self.lines = tuple(
-            Line.of(axis, spec.padding_mode, _LONGEST[spec.rank]) for axis in spec.axes
+            AxisStrip.of(axis, spec.padding_mode, _LONGEST[spec.rank]) for axis in spec.axes
         )
 
     @property
@@ -107,21 +107,21 @@ class Scene:
 
         None where it is zero padding, which a transposed convolution crops.
         """
-        found = []
+        cells = []
         for line, o in zip(self.lines, cell, strict=True):
             if o not in line.source:
                 return None
-            found.append(line.source[o])
-        return tuple(found)
+            cells.append(line.source[o])
+        return tuple(cells)
 
     @cached_property
-    def taps(self) -> tuple[Tap, ...]:
+    def taps(self) -> tuple[DrawnTap, ...]:
         """Every tap of the relation, in order of the small cells."""
-        found = []
+        taps = []
         for triples in product(*(line.taps for line in self.lines)):
             small, tap, big = zip(*triples, strict=True)
-            found.append(Tap(small, tap, big, self.source(big) is not None))
-        return tuple(sorted(found, key=lambda tap: (tap.small, tap.tap)))
+            taps.append(DrawnTap(small, tap, big, self.source(big) is not None))
+        return tuple(sorted(taps, key=lambda tap: (tap.small, tap.tap)))
 
     def reached(self) -> set[tuple[int, ...]]:
         """Big cells that at least one tap reaches."""
@@ -153,11 +153,11 @@ class Scene:
         the number counts the taps in C order too. Where several taps add up in one entry
         of a folded padding, the last is given.
         """
-        found = np.full((prod(self.big), prod(self.small)), -1)
+        entries = np.full((prod(self.big), prod(self.small)), -1)
         for tap in self.taps:
             cell = self.source(tap.big)
             if cell is not None:
                 row = np.ravel_multi_index(cell, self.big)
                 column = np.ravel_multi_index(tap.small, self.small)
-                found[row, column] = np.ravel_multi_index(tap.tap, self.kernel)
-        return found if self.form == "conv_transpose" else found.T
+                entries[row, column] = np.ravel_multi_index(tap.tap, self.kernel)
+        return entries if self.form == "conv_transpose" else entries.T

@@ -32,13 +32,13 @@ def overlap_figure(spec: ConvSpec, theme: Theme) -> Figure:
     width = max(columns * inches, words) + 0.3
     size = (width, rows * inches + 0.7 + 0.24 * len(advice))
     figure = Figure(figsize=size, facecolor=theme.ground)
-    how: dict[str, Any] = {"color": theme.ink, "va": "center"}
+    style: dict[str, Any] = {"color": theme.ink, "va": "center"}
     place = (0.15 / width, 1 - 0.25 / size[1])
     title = "taps that reach each element of the result"
-    figure.text(*place, title, size=12, weight="bold", **how)
+    figure.text(*place, title, size=12, weight="bold", **style)
     for number, line in enumerate(advice):
         down = 0.24 * (len(advice) - number - 0.5) + 0.05
-        figure.text(0.15 / width, down / size[1], line, size=9.5, **how)
+        figure.text(0.15 / width, down / size[1], line, size=9.5, **style)
     box = (0.15, size[1] - 0.5 - rows * inches, columns * inches, rows * inches)
     axes = figure.add_axes(
         (box[0] / width, box[1] / size[1], box[2] / width, box[3] / size[1])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mtconv.drawing.cells import Canvas, Cell, Point
-from mtconv.drawing.layouts import Grids, Layout, Rows, digits
+from mtconv.drawing.layouts import GridLayout, PictureLayout, RowLayout, digits
 from mtconv.drawing.model import Scene
 from mtconv.drawing.theme import Theme
 from mtconv.drawing.words import legend, title
@@ -40,7 +40,7 @@ class Picture:
     def __init__(self, scene: Scene, theme: Theme, *, matrix: bool) -> None:
         self.scene = scene
         self.theme = theme
-        layout: Layout = (Rows if len(scene.lines) == 1 else Grids)(scene)
+        layout: PictureLayout = (RowLayout if len(scene.lines) == 1 else GridLayout)(scene)
         text = legend(scene)
         width, height = layout.width * layout.inches, layout.height * layout.inches
         rows, columns = scene.matrix_shape
@@ -80,9 +80,9 @@ class Picture:
         axes.set_axis_off()
         return axes
 
-    def _write(self, down: float, text: str, **how: Any) -> None:
+    def _write(self, down: float, text: str, **style: Any) -> None:
         place = (_MARGIN / self._size[0], 1 - down / self._size[1])
-        self.figure.text(*place, text, color=self.theme.ink, va="center", **how)
+        self.figure.text(*place, text, color=self.theme.ink, va="center", **style)
 
     def _draw_matrix(self, canvas: Canvas, tall: float) -> None:
         """Draw each entry in the colour of its tap's phase, with the tap's number."""

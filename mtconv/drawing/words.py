@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtconv.drawing.model import Scene
 from mtconv.geometry import Axis, phases
-from mtconv.sketch.line import Line
+from mtconv.sketch.line import AxisStrip
 
 __all__ = ["legend", "title"]
 
@@ -45,7 +45,7 @@ def legend(scene: Scene) -> list[str]:
     ]
 
 
-def _axis(line: Line, form: str) -> list[str]:
+def _axis(line: AxisStrip, form: str) -> list[str]:
     axis = line.whole
     first = f"n = {axis.small}, k = {axis.kernel}, N = {axis.big}"
     ends = ((axis.lo, "before"), (axis.hi, "after"))

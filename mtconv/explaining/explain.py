@@ -86,16 +86,16 @@ def explain(
     second = freeze_shape("explain", "kernel_shape", kernel_shape)
     frozen = geometric(form, "explain", options)
     solved = "conv" if form == "conv" else "conv_transpose"
-    found = problem(solved, first, second, frozen)
-    batch = batch_size(found, first)
-    plan = make_plan(form, found, first, kind, algorithm, backend)
-    sides = (first, second, result_shape(solved, found, first))
+    settled = problem(solved, first, second, frozen)
+    batch = batch_size(settled, first)
+    plan = make_plan(form, settled, first, kind, algorithm, backend)
+    sides = (first, second, result_shape(solved, settled, first))
     shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(
         plan,
         kind,
         shapes,
-        _axes(frozen, found, form),
+        _axes(frozen, settled, form),
         _candidates(plan, batch),
         batch * plan.spec.multiply_adds,
         itemsize * sum(map(prod, shapes.values())),
@@ -109,17 +109,17 @@ def _dtype(dtype: Any) -> tuple[str, int]:
     if isinstance(dtype, str) and dtype == "bfloat16":
         return "bfloat16", 2
     try:
-        found = np.dtype(dtype)
+        known = np.dtype(dtype)
     except (TypeError, ValueError):
-        found = np.dtype(object)
-    if found.kind not in "iufc" and found.name != "bfloat16":
+        known = np.dtype(object)
+    if known.kind not in "iufc" and known.name != "bfloat16":
         rule = "must be an integer, floating or complex dtype"
         raise BackendError(message("explain", "dtype", rule, shown(dtype)))
-    return found.name, found.itemsize
+    return known.name, known.itemsize
 
 
-def _axes(options: Options, found: Problem, form: str) -> tuple[AxisFacts, ...]:
-    spec = found.spec
+def _axes(options: Options, settled: Problem, form: str) -> tuple[AxisFacts, ...]:
+    spec = settled.spec
     letters = spec.layout or spec.kernel_layout
     space = None if letters is None else "".join(c for c in letters if c in "DHWL")
     names = axis_names(spec.rank, space)

@@ -72,16 +72,16 @@ def time_algorithms(
     >>> sorted(timing.chosen for timing in found)[-2:]
     [False, True]
     """
-    found = explain(x_shape, kernel_shape, dtype, backend, form, **options)
+    explanation = explain(x_shape, kernel_shape, dtype, backend, form, **options)
     rng = np.random.default_rng(0)
     arrays = [
-        rng.integers(-8, 9, found.shapes[side]).astype(found.dtype)
+        rng.integers(-8, 9, explanation.shapes[side]).astype(explanation.dtype)
         for side in SIDES[form][:2]
     ]
     calls: dict[str, Callable[[], Any]] = {}
     refused = []
-    for candidate in found.candidates:
-        call = _call(found, backend, candidate.algorithm, arrays)
+    for candidate in explanation.candidates:
+        call = _call(explanation, backend, candidate.algorithm, arrays)
         try:
             call()
         except (BackendError, NotImplementedError):
@@ -89,7 +89,7 @@ def time_algorithms(
         else:
             calls[candidate.algorithm] = call
     medians = _in_turn(calls, seconds)
-    chosen = found.plan.algorithm
+    chosen = explanation.plan.algorithm
     return (
         *(
             Timing(n, medians[n], n == chosen)
@@ -100,9 +100,9 @@ def time_algorithms(
 
 
 def _call(
-    found: Explanation, backend: str, algorithm: str, arrays: list[Any]
+    explanation: Explanation, backend: str, algorithm: str, arrays: list[Any]
 ) -> Callable[[], Any]:
-    plan = found.plan
+    plan = explanation.plan
 
     def call() -> Any:
         result = apply_spec(

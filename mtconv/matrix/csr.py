@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.matrix.memory import check_memory
-from mtconv.matrix.rows import AxisRows, Rows, axis_rows
+from mtconv.matrix.rows import AxisRows, RowRun, axis_rows
 from mtconv.spec import ConvSpec
 
 __all__ = ["Csr", "build_csr", "csr_bytes"]
@@ -195,7 +195,7 @@ class _Filler:
             start = first + length * block.times
 
     def _outer(
-        self, number: int, row: int, start: int, columns: Array, taps: Array, run: Rows
+        self, number: int, row: int, start: int, columns: Array, taps: Array, run: RowRun
     ) -> tuple[int, int]:
         """Fill inside each row of a run of an axis that is not the last."""
         inner = number + 1
@@ -212,7 +212,7 @@ class _Filler:
         return row, start
 
     def _last(
-        self, number: int, row: int, start: int, columns: Array, taps: Array, run: Rows
+        self, number: int, row: int, start: int, columns: Array, taps: Array, run: RowRun
     ) -> tuple[int, int]:
         """Write a run of rows of the last axis."""
         del number

@@ -69,7 +69,7 @@ def kernel_map_entries(function: str, form: str, spec: ConvSpec, data: Array) ->
 def _terms(
     function: str, spec: ConvSpec, channels: int, itemsize: int
 ) -> tuple[Array, Array, Array]:
-    """List small cell, tap and big cell of every term, each raveled over the axes."""
+    """List small element, tap and big element of every term, each raveled over the axes."""
     axes = [_axis_terms(axis, spec.padding_mode) for axis in spec.axes]
     entries = prod(len(terms[0]) for terms in axes) * channels
     # Values, rows, columns and sources, and what SciPy makes of them.
@@ -86,7 +86,7 @@ def _terms(
 
 
 def _axis_terms(axis: Axis, mode: str) -> tuple[Array, Array, Array]:
-    """List the terms of one axis, with the big cells that the padding repeats."""
+    """List the terms of one axis, with the big elements that the padding repeats."""
     folds = None
     if mode != "zeros":
         index = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)

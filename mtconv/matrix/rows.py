@@ -3,7 +3,7 @@
 Away from its ends an axis repeats itself: row ``r + period`` has the columns of row
 ``r``, moved by ``shift``. So an axis is a few blocks of rows, each written down once
 with the number of times that it repeats. Where a padding mode makes several taps read
-one cell, they share an entry; such sums of taps are numbered after the kernel's own.
+one element, they share an entry; such sums of taps are numbered after the kernel's own.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from mtconv import geometry
 from mtconv.folds import fold_margins
 from mtconv.geometry import Axis
 
-__all__ = ["AxisRows", "Block", "Rows", "axis_rows"]
+__all__ = ["AxisRows", "RowBlock", "RowRun", "axis_rows"]
 
 Array = NDArray[Any]
 Row = tuple[Array, Array]
 
 
-class Rows(NamedTuple):
+class RowRun(NamedTuple):
     """Rows of equally many entries each: their columns, increasing, and their taps."""
 
     columns: Array
     taps: Array
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows that follow one another, and repeat ``times`` times moved by ``shift``."""
 
-    runs: tuple[Rows, ...]
+    runs: tuple[RowRun, ...]
     times: int
     shift: int
 
@@ -53,7 +53,7 @@ class Block(NamedTuple):
 class AxisRows(NamedTuple):
     """All rows of one axis, with the sums of taps that its entries need."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[RowBlock, ...]
     width: int
     kernel: int
     sums: tuple[tuple[int, ...], ...]
@@ -75,52 +75,52 @@ class AxisRows(NamedTuple):
 
 
 def axis_rows(axis: Axis, mode: str, *, by_big: bool) -> AxisRows:
-    """Write down the rows of an axis: big cells by small ones, or the other way."""
+    """Write down the rows of an axis: big elements by small ones, or the other way."""
     table = _BigRows(axis, mode) if by_big else _SmallRows(axis, mode)
-    blocks: list[Block] = []
+    blocks: list[RowBlock] = []
     done = 0
     for start, stop in pairwise(table.edges()):
         times = (stop - start) // table.period
         if times > 1 and table.repeats(start):
             if done < start:
-                blocks.append(Block(_runs(table, done, start), 1, table.shift))
+                blocks.append(RowBlock(_runs(table, done, start), 1, table.shift))
             runs = _runs(table, start, start + table.period)
-            blocks.append(Block(runs, times, table.shift))
+            blocks.append(RowBlock(runs, times, table.shift))
             done = start + times * table.period
     if done < table.count:
-        blocks.append(Block(_runs(table, done, table.count), 1, table.shift))
+        blocks.append(RowBlock(_runs(table, done, table.count), 1, table.shift))
     width = axis.small if by_big else axis.big
     return AxisRows(tuple(blocks), width, axis.kernel, tuple(table.sums))
 
 
-def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[Rows, ...]:
+def _runs(table: _BigRows | _SmallRows, start: int, stop: int) -> tuple[RowRun, ...]:
     """Write down some rows, those of equally many entries together."""
-    found: list[Rows] = []
+    runs: list[RowRun] = []
     live, done = table.live(start, stop), start
     # Neighbours in the list that are none in the axis have empty rows between them.
     for _, group in groupby(enumerate(live), key=lambda pair: pair[1] - pair[0]):
         together = [r for _, r in group]
         if done < together[0]:
-            found.append(_empty(together[0] - done))
+            runs.append(_empty(together[0] - done))
         done = together[-1] + 1
         rows = [table.row(r) for r in together]
         # A kernel as long as the axis has as many entries here as in the matrix: be brief.
-        found += [
-            Rows(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
+        runs += [
+            RowRun(*(np.array(part, np.int32) for part in zip(*run, strict=True)))
             for _, run in groupby(rows, key=lambda row: len(row[0]))
         ]
     if done < stop:
-        found.append(_empty(stop - done))
-    return tuple(found)
+        runs.append(_empty(stop - done))
+    return tuple(runs)
 
 
-def _empty(count: int) -> Rows:
+def _empty(count: int) -> RowRun:
     """Rows without entries."""
-    return Rows(np.zeros((count, 0), np.int32), np.zeros((count, 0), np.int32))
+    return RowRun(np.zeros((count, 0), np.int32), np.zeros((count, 0), np.int32))
 
 
 class _Table:
-    """What both directions share: the padding's source cells and the sums of taps."""
+    """What both directions share: the padding's source elements and the sums of taps."""
 
     def __init__(self, axis: Axis, mode: str) -> None:
         self.axis = axis
@@ -158,7 +158,7 @@ class _SmallRows(_Table):
         self.shift = axis.stride
 
     def edges(self) -> list[int]:
-        """Rows at which some tap begins or ceases to meet a cell of the axis."""
+        """Rows at which some tap begins or ceases to meet an element of the axis."""
         axis = self.axis
         offset = axis.dilation * self.taps - axis.lo
         begin = -(offset // axis.stride)
@@ -216,11 +216,11 @@ class _BigRows(_Table):
         axis = self.axis
         if not geometry.has_holes(axis):
             return range(start, stop)
-        found = {cell for cell in self.copies if start <= cell < stop}
+        rows = {cell for cell in self.copies if start <= cell < stop}
         for phase in geometry.live_phases(axis):
             first = start + (phase.start - start) % axis.stride
-            found.update(range(first, stop, axis.stride))
-        return sorted(found)
+            rows.update(range(first, stop, axis.stride))
+        return sorted(rows)
 
     def repeats(self, o: int) -> bool:
         """Return whether the row is that of no padding."""
@@ -229,7 +229,7 @@ class _BigRows(_Table):
     def row(self, o: int) -> Row:
         """Columns and taps of row ``o``."""
         axis = self.axis
-        found = []
+        parts = []
         for cell in (o, *self.copies.get(o, ())):
             reach = cell + axis.lo - axis.dilation * self.taps[::-1]
             met = (
@@ -237,14 +237,14 @@ class _BigRows(_Table):
                 & (reach <= axis.stride * (axis.small - 1))
                 & (reach % axis.stride == 0)
             )
-            found.append((reach[met] // axis.stride, self.taps[::-1][met]))
-        if len(found) == 1:
-            return found[0]
-        columns, taps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            parts.append((reach[met] // axis.stride, self.taps[::-1][met]))
+        if len(parts) == 1:
+            return parts[0]
+        columns, taps = (np.concatenate(side) for side in zip(*parts, strict=True))
         return self.merged(columns, taps)
 
 
 def _edges(places: tuple[Array, ...], count: int) -> list[int]:
     inside = [np.clip(place, 0, count) for place in places]
-    found: list[int] = np.unique(np.concatenate([*inside, [0, count]])).tolist()
-    return found
+    edges: list[int] = np.unique(np.concatenate([*inside, [0, count]])).tolist()
+    return edges

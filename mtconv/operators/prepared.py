@@ -16,7 +16,7 @@ from mtconv.spec import ConvSpec
 __all__ = ["PREPARING", "apply_prepared"]
 
 # Backends that are `Preparing`.
-PREPARING = ("numpy", "sparse")
+PREPARING = ("numpy", "numba", "sparse")
 
 
 class Preparing(Backend, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mtconv.errors import BackendError
@@ -37,9 +38,27 @@ _NUMPY = _complete(
 )
 
 
+def _of_kernels(name: str) -> Callable[..., Any]:
+    """Return a choice of the compiled kernels, which are imported when they are asked."""
+
+    def choice(*arguments: Any, **options: Any) -> Any:
+        from mtconv.planning.ladders import numba
+
+        return getattr(numba, name)(*arguments, **options)
+
+    return choice
+
+
 # A row for each row of `BACKENDS` in mtconv/backends/dispatch.py.
 DECLARED = {
     "numpy": _NUMPY,
+    "numba": _complete(
+        ("native", *numpy.ALGORITHMS),
+        (*NUMBERS, *LONG),
+        ladder=_of_kernels("rank"),
+        stand_in=_of_kernels("stand_in"),
+        precautions=_of_kernels("precautions"),
+    ),
     "jax": _complete(
         jax.ALGORITHMS,
         (*NUMBERS, "int4", "uint4"),

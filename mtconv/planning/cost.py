@@ -45,12 +45,12 @@ class _Work(NamedTuple):
     small: int  # channels per group
     share: int
     taps: int
-    cells: int  # small cells
+    cells: int  # small elements
     x: int
     y: int
     kernel: int
-    columns: int  # one per small cell, tap and big channel
-    row: int  # small cells in a row
+    columns: int  # one per small element, tap and big channel
+    row: int  # small elements in a row
     live: int  # output phases that have taps
     transposed: bool
 

@@ -1,4 +1,4 @@
-"""Sentences that are added to errors: about bare volumes, and about symbols.
+"""What errors say about bare volumes, and about sizes that are symbols.
 
 Three axes without a layout are batch, channels and one of space. Who means a volume and a
 kernel of three axes meets errors about channels and sizes, or operators of another shape.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mtconv.errors import GeometryError
-from mtconv.sizes import symbols
+from mtconv.errors import GeometryError, message
+from mtconv.sizes import at_least, symbols
 
-__all__ = ["advice", "advising", "naming_symbols"]
+__all__ = ["advice", "advising", "naming_symbols", "reaches"]
 
 _ADVICE = {
     3: 'Three axes include channels here; layout="DHW", kernel_layout="DHW" reads a bare '
@@ -55,3 +55,26 @@ def naming_symbols(*shapes: tuple[int, ...]) -> Iterator[None]:
         verb = "is a symbolic size" if len(names) == 1 else "are symbolic sizes"
         msg = f"{error} Here {listed} {verb}."
         raise GeometryError(msg) from None
+
+
+def reaches(function: str, argument: str, size: int, least: int, axis: str) -> bool:
+    """Return whether a size is at least as large as another.
+
+    Raises
+    ------
+    GeometryError
+        If they are symbols of JAX whose constraints do not settle it.
+    """
+    answer = at_least(size, least)
+    if answer is None:
+        constraint = f"{size} >= {least}"
+        msg = message(
+            function,
+            argument,
+            "must have symbolic sizes whose constraints settle every comparison",
+            f"{size}, which may be less than {least} or not",
+            axis=axis,
+            fix=f"Add the constraint: symbolic_shape(..., constraints=[{constraint!r}]).",
+        )
+        raise GeometryError(msg)
+    return answer

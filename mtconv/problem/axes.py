@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from mtconv import geometry
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
+from mtconv.problem.advice import reaches
 from mtconv.problem.options import Options
-from mtconv.sizes import at_least, compiling, is_size, is_symbol, larger, smaller
+from mtconv.sizes import compiling, is_size, is_symbol, larger, smaller
 
 __all__ = [
     "MOST_LISTED",
@@ -78,29 +79,6 @@ def check_sizes(
                 fix="Only batch and channels may be empty.",
             )
             raise GeometryError(msg)
-
-
-def reaches(function: str, argument: str, size: int, least: int, axis: str) -> bool:
-    """Return whether a size is at least as large as another.
-
-    Raises
-    ------
-    GeometryError
-        If they are symbols of JAX whose constraints do not settle it.
-    """
-    answer = at_least(size, least)
-    if answer is None:
-        constraint = f"{size} >= {least}"
-        msg = message(
-            function,
-            argument,
-            "must have symbolic sizes whose constraints settle every comparison",
-            f"{size}, which may be less than {least} or not",
-            axis=axis,
-            fix=f"Add the constraint: symbolic_shape(..., constraints=[{constraint!r}]).",
-        )
-        raise GeometryError(msg)
-    return answer
 
 
 def check_groups(function: str, groups: int, **channels: int) -> None:
@@ -175,7 +153,7 @@ class AxisResolver:
                     "must be left out where `output_size` is given",
                     f"output_padding={options.output_padding} and "
                     f"output_size={options.output_size}",
-                    fix="Keep `output_size`: it says the same more plainly.",
+                    fix="Leave out `output_padding`: `output_size` settles the size.",
                 )
                 raise GeometryError(msg)
 
@@ -230,13 +208,13 @@ class AxisResolver:
                     f"must be less than the stride, {stride}",
                     extra,
                     axis=self.names[a],
-                    fix="A result that much larger belongs to a larger x.",
+                    fix="For a larger result give a smaller hi in padding=((lo, hi), ...).",
                 )
                 raise GeometryError(msg)
             first = geometry.natural_size(small, kernel, stride, dilation, *padding)
             natural = first + extra
         big = natural if size is None else size
-        self._check_output_size(a, big, first, given=size is not None)
+        self._check_output_size(a, big, first, asked=size is not None)
         lo, hi = self._amounts(a, big, kernel)
         self._check_mode(a, big, lo, hi)
         return Axis(small, big, kernel, stride, dilation, lo)
@@ -245,13 +223,13 @@ class AxisResolver:
         """Resolve an axis from both its sizes, as `kernel_grad` does."""
         lo, hi = self._amounts(a, big, kernel)
         stride, dilation = self.stride[a], self.dilation[a]
-        found = geometry.small_size(big, kernel, stride, dilation, lo, hi)
-        if found != small:
+        mapped = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        if mapped != small:
             msg = message(
                 self.function,
                 "y",
                 "must have a size that the convolution maps to x's",
-                f"y of size {big}, which gives {found}, and x of size {small}",
+                f"y of size {big}, which gives {mapped}, and x of size {small}",
                 axis=self.names[a],
                 fix="Check stride, padding, dilation and kernel_size.",
             )
@@ -278,7 +256,7 @@ class AxisResolver:
         return tuple(few) if len(few) <= MOST_LISTED else sizes
 
     def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
-        """Return the padding of the convolution of ``big`` cells at both ends."""
+        """Return the padding of the convolution of ``big`` elements at both ends."""
         padding = self.padding[a]
         if not isinstance(padding, str):
             return padding
@@ -314,24 +292,19 @@ class AxisResolver:
             )
             raise GeometryError(msg)
 
-    def _check_output_size(self, a: int, big: int, first: int, *, given: bool) -> None:
+    def _check_output_size(self, a: int, big: int, first: int, *, asked: bool) -> None:
         """Check a size of the result; the ``stride`` sizes from ``first`` on are legal."""
         function, axis = self.function, self.names[a]
         last = first + self.stride[a] - 1
-        if given:
-            inside = all(
-                reaches(function, "output_size", more, less, axis)
-                for more, less in ((big, first), (last, big))
-            )
-            if inside:
+        if asked:
+            bounds = ((big, first), (last, big))
+            if all(reaches(function, "output_size", *pair, axis) for pair in bounds):
                 return
-            rule = (
-                f"must be a size that the convolution maps to x's: {_listed(first, last)}"
-            )
+            legal = _listed(first, last)
+            rule = f"must be a size that the convolution maps to x's: {legal}"
             fix = "Choose one of these sizes, or another padding."
-            raise GeometryError(
-                message(function, "output_size", rule, big, axis=axis, fix=fix)
-            )
+            msg = message(function, "output_size", rule, big, axis=axis, fix=fix)
+            raise GeometryError(msg)
         if reaches(function, "x", big, 1, axis):
             return
         fix = f"Pad less, or give `output_size`, one of {_listed(first, last)}."

@@ -269,31 +269,31 @@ def _match(
     return Problem(spec, data, kernel)
 
 
-def batch_size(found: Problem, first: tuple[int, ...]) -> int:
+def batch_size(solved: Problem, first: tuple[int, ...]) -> int:
     """Batch size of the first array of a call; 1 where it has none or it is symbolic."""
-    if not found.data.batch:
+    if not solved.data.batch:
         return 1
-    order = found.data.order
+    order = solved.data.order
     size = first[0 if order is None else order[0]]
     return size if isinstance(size, int) else 1
 
 
-def result_shape(form: str, found: Problem, first: tuple[int, ...]) -> tuple[int, ...]:
+def result_shape(form: str, solved: Problem, first: tuple[int, ...]) -> tuple[int, ...]:
     """Shape of the result of one call, in its layout."""
-    spec = found.spec
+    spec = solved.spec
     if form == "kernel_grad":
-        taps = spec.kernel_shape if found.kernel.channels else spec.kernel_size
-        inverse = found.kernel.inverse
+        taps = spec.kernel_shape if solved.kernel.channels else spec.kernel_size
+        inverse = solved.kernel.inverse
         return taps if inverse is None else tuple(taps[axis] for axis in inverse)
     transposed = form == "conv_transpose"
     shape = spec.big if transposed else spec.small
     channels = spec.big_channels if transposed else spec.small_channels
-    order = found.data.order
+    order = solved.data.order
     batch = first[0 if order is None else order[0]]
-    if found.data.channels:
+    if solved.data.channels:
         assert channels is not None
         shape = (channels, *shape)
-    if found.data.batch:
+    if solved.data.batch:
         shape = (batch, *shape)
-    inverse = found.data.inverse
+    inverse = solved.data.inverse
     return shape if inverse is None else tuple(shape[axis] for axis in inverse)

@@ -139,14 +139,14 @@ def _common_space(
     function: str, rank: int, data: str | None, kernel: str | None
 ) -> str | None:
     """Return the spatial letters in canonical order, the data's own order if it has one."""
-    found = [
+    spaces = [
         "".join(letter for letter in text if letter in _SPATIAL_LETTERS)
         for text in (data, kernel)
         if text is not None
     ]
-    if len(found) == 2 and (
-        len(found[0]) != len(found[1])
-        or (rank > 1 and sorted(found[0]) != sorted(found[1]))
+    if len(spaces) == 2 and (
+        len(spaces[0]) != len(spaces[1])
+        or (rank > 1 and sorted(spaces[0]) != sorted(spaces[1]))
     ):
         msg = message(
             function,
@@ -157,8 +157,8 @@ def _common_space(
         )
         raise GeometryError(msg)
     if data is None:  # channels first, space in the usual order
-        return SPATIAL[rank][-1] if found else None
-    return found[0]
+        return SPATIAL[rank][-1] if spaces else None
+    return spaces[0]
 
 
 def _kernel_arrangement(
@@ -238,8 +238,8 @@ def _data_arrangement(
     return _arrangement(batch, channels, tuple(letters.index(c) for c in canonical))
 
 
-def _counted(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def _dimensions(number: int) -> str:

@@ -192,8 +192,8 @@ def _shape(
     function = f"{form}_shape"
     first = freeze_shape(function, "x_shape", x_shape)
     second = freeze_shape(function, "kernel_shape", kernel_shape)
-    found = problem(form, first, second, geometric(form, function, options))
-    return result_shape(form, found, first)
+    solved = problem(form, first, second, geometric(form, function, options))
+    return result_shape(form, solved, first)
 
 
 def geometric(form: str, function: str, options: dict[str, Any]) -> Options:

@@ -8,7 +8,7 @@ works over several processes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax import Array
@@ -24,7 +24,7 @@ from mtconv.sharding.program import program
 from mtconv.sharding.traffic import Traffic, traffic
 
 if not hasattr(jax, "shard_map"):
-    msg = f"mtconv.sharding needs jax.shard_map, which jax {jax.__version__} has not yet"
+    msg = f"mtconv.sharding needs jax.shard_map, which jax {jax.__version__} does not have"
     raise ImportError(msg)
 
 __all__ = ["Traffic", "conv", "conv_transpose", "kernel_grad", "traffic"]
@@ -80,21 +80,21 @@ def conv_transpose(
 
     Notes
     -----
-    Dtypes and multiply-adds are those of `mtconv.conv_transpose`, shared out; what it costs
-    beside them is communication. Each shard receives the cells of its neighbours that its
-    part of the result reads (see `mtconv.sharding.traffic`), over as many hops as shards
-    narrower than that need.
+    Dtypes and multiply-adds are those of `mtconv.conv_transpose`, divided among the shards.
+    The further cost is communication. Each shard receives the elements of its neighbours
+    that its part of the result reads (see `mtconv.sharding.traffic`), over several hops
+    where shards are narrower than that.
 
     Examples
     --------
     >>> mesh = jax.make_mesh((1,), ("devices",))
-    >>> where = {"mesh": mesh, "partition": PartitionSpec("devices")}
-    >>> conv_transpose([1, 2], [1, 10, 100], **where, stride=2)
+    >>> placed = {"mesh": mesh, "partition": PartitionSpec("devices")}
+    >>> conv_transpose([1, 2], [1, 10, 100], **placed, stride=2)
     Array([  1,  10, 102,  20, 200], dtype=int32)
     """
     arrays = {"x": x, "kernel": kernel, "bias": bias}
-    where = (mesh, partition)
-    return _apply("conv_transpose", arrays, where, (algorithm, precision), options)
+    execution = Execution(mesh, partition, algorithm, precision)
+    return _apply("conv_transpose", arrays, execution, options)
 
 
 def conv(
@@ -137,12 +137,13 @@ def conv(
     Examples
     --------
     >>> mesh = jax.make_mesh((1,), ("devices",))
-    >>> where = {"mesh": mesh, "partition": PartitionSpec("devices")}
-    >>> conv([1, 2, 3, 4], [1, 10], **where, stride=2)
+    >>> placed = {"mesh": mesh, "partition": PartitionSpec("devices")}
+    >>> conv([1, 2, 3, 4], [1, 10], **placed, stride=2)
     Array([21, 43], dtype=int32)
     """
     arrays = {"x": x, "kernel": kernel, "bias": bias}
-    return _apply("conv", arrays, (mesh, partition), (algorithm, precision), options)
+    execution = Execution(mesh, partition, algorithm, precision)
+    return _apply("conv", arrays, execution, options)
 
 
 def kernel_grad(
@@ -192,51 +193,60 @@ def kernel_grad(
     Examples
     --------
     >>> mesh = jax.make_mesh((1,), ("devices",))
-    >>> where = {"mesh": mesh, "partition": PartitionSpec("devices")}
-    >>> kernel_grad([1, 10], [1, 2, 3, 4], kernel_size=(2,), **where, stride=2)
+    >>> placed = {"mesh": mesh, "partition": PartitionSpec("devices")}
+    >>> kernel_grad([1, 10], [1, 2, 3, 4], kernel_size=(2,), **placed, stride=2)
     Array([31, 42], dtype=int32)
     """
     size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
-    where = (mesh, partition)
-    how = (algorithm, precision)
-    return _apply("kernel_grad", {"x": x, "y": y}, where, how, options, size)
+    execution = Execution(mesh, partition, algorithm, precision)
+    return _apply("kernel_grad", {"x": x, "y": y}, execution, options, size)
+
+
+class Execution(NamedTuple):
+    """On which devices a call runs, and with which algorithm and precision."""
+
+    mesh: Mesh | None
+    partition: PartitionSpec | None
+    algorithm: str
+    precision: Any
 
 
 def _apply(
     form: str,
     arrays: dict[str, Any],
-    where: tuple[Mesh | None, PartitionSpec | None],
-    how: tuple[str, Any],
+    execution: Execution,
     options: dict[str, Any],
     kernel_size: int | tuple[int, ...] | None = None,
 ) -> Array:
     """Plan one map on whole arrays and run it on the shards."""
     frozen = freeze(form, **options)
-    mesh, partition = _place(form, arrays["x"], *where)
+    mesh, partition, algorithm, precision = execution
+    mesh, partition = _place(form, arrays["x"], mesh, partition)
     engine = backend_for(form, "jax", **arrays)
-    given = {
+    present = {
         name: engine.asarray(form, name, array)
         for name, array in arrays.items()
         if array is not None
     }
-    dtype = engine.result_dtype(*given.values())
-    bias = given.get("bias")
-    first, second, *_ = given.values()
+    dtype = engine.result_dtype(*present.values())
+    bias = present.get("bias")
+    first, second, *_ = present.values()
     plan = plan_for(
         form,
         first.shape,
         second.shape,
         frozen,
         dtype,
-        how[0],
+        algorithm,
         "jax",
         None if bias is None else bias.shape,
         kernel_size,
     )
     batch = batch_size(Problem(plan.spec, plan.data, plan.kernel), first.shape)
-    precision = None if how[1] is None else check_precision(form, how[1])
+    if precision is not None:
+        precision = check_precision(form, precision)
     run = program(plan, batch, mesh, partition, precision, bias is not None)
-    return run(*(array.astype(dtype) for array in given.values()))
+    return run(*(array.astype(dtype) for array in present.values()))
 
 
 def _place(

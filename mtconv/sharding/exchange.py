@@ -13,9 +13,9 @@ __all__ = ["extended", "padded_window", "window"]
 
 
 def extended(block: Array, number: int, names: Any, split: Split) -> Array:
-    """Put the neighbours' cells around a block; beyond the array's ends they are zero.
+    """Put the neighbours' elements around a block; beyond the array's ends they are zero.
 
-    Each hop is one permutation of exactly the cells that are needed, so halos wider than
+    Each hop is one permutation of exactly the elements that are needed, so halos wider than
     a shard come from as many neighbours as they reach.
     """
     size = block.shape[number]
@@ -35,7 +35,7 @@ def extended(block: Array, number: int, names: Any, split: Split) -> Array:
 def _from(
     block: Array, number: int, names: Any, count: int, hop: int, start: int, stop: int
 ) -> Array:
-    """Receive cells of the shard ``hop`` places before this one."""
+    """Receive elements of the shard ``hop`` places before this one."""
     piece = lax.slice_in_dim(block, start, stop, axis=number)
     pairs = [(p, p + hop) for p in range(count) if 0 <= p + hop < count]
     return lax.ppermute(piece, names, pairs)

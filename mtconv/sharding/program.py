@@ -20,12 +20,12 @@ from mtconv.sharding.exchange import extended, padded_window, window
 from mtconv.sharding.shards import Split, forward, shared, transposed
 from mtconv.spec import ConvSpec
 
-__all__ = ["Layout", "lay_out", "program"]
+__all__ = ["ShardLayout", "lay_out", "program"]
 
 Names = tuple[str, ...]
 
 
-class Layout(NamedTuple):
+class ShardLayout(NamedTuple):
     """How the arrays of one plan lie on a mesh.
 
     Parameters
@@ -44,15 +44,15 @@ class Layout(NamedTuple):
     spec: ConvSpec
 
 
-def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> Layout:
+def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> ShardLayout:
     """Work out the shards of a plan's arrays, or say why there are none."""
     form, spec = plan.form, plan.spec
     ndim = spec.rank + plan.data.leading
     if len(partition) > ndim:
         rule = f"must not have more entries than x has axes, {ndim}"
         raise BackendError(message(form, "partition", rule, partition))
-    given = [*partition, *(None,) * (ndim - len(partition))]
-    entries = [_names(form, entry, mesh) for entry in given]
+    every_axis = [*partition, *(None,) * (ndim - len(partition))]
+    entries = [_names(form, entry, mesh) for entry in every_axis]
     if plan.data.order is not None:
         entries = [entries[axis] for axis in plan.data.order]
     at_batch = entries[0] if plan.data.batch else ()
@@ -67,17 +67,17 @@ def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> Lay
     axes, space = list(spec.axes), []
     reads = all(windows(axis) for axis in spec.axes)
     names = axis_names(spec.rank)
-    for number, (axis, found) in enumerate(zip(spec.axes, at_space, strict=True)):
-        if found:
-            count = _count(mesh, found)
+    for number, (axis, mesh_names) in enumerate(zip(spec.axes, at_space, strict=True)):
+        if mesh_names:
+            count = _count(mesh, mesh_names)
             shared(form, "the small side", names[number], axis.small, count)
             shared(form, "the big side", names[number], axis.big, count)
             split = split_axis(axis, count, reads)
             axes[number] = split.axis
-            space.append((number, found, split))
+            space.append((number, mesh_names, split))
     small, big, groups = _local_channels(plan, _count(mesh, at_channels))
     local = ConvSpec(tuple(axes), groups, small, big, spec.padding_mode)
-    return Layout(at_batch, at_channels, tuple(space), local)
+    return ShardLayout(at_batch, at_channels, tuple(space), local)
 
 
 def _names(form: str, entry: Any, mesh: Mesh) -> Names:
@@ -145,10 +145,10 @@ def program(
         out = kernel
     else:
         scattered = _scattered(plan, layout, _count(mesh, layout.channels))
-        found = channels if spec.groups > 1 or scattered else None
+        out_channels = channels if spec.groups > 1 or scattered else None
         sharded = partial(_map, plan, layout, precision, scattered)
-        ins = (data, kernel, PartitionSpec(found)) if with_bias else (data, kernel)
-        out = _partition(plan.data, layout.batch or None, found, rest)
+        ins = (data, kernel, PartitionSpec(out_channels)) if with_bias else (data, kernel)
+        out = _partition(plan.data, layout.batch or None, out_channels, rest)
     mapped = jax.shard_map(sharded, mesh=mesh, in_specs=ins, out_specs=out)
     if AxisType.Explicit not in mesh.axis_types:
         return jax.jit(mapped)
@@ -156,15 +156,15 @@ def program(
     def resharded(*arrays: Array) -> Array:
         # Meshes with explicit axes take arrays only as they are said to lie.
         placed = (
-            jax.sharding.reshard(array, NamedSharding(mesh, found))
-            for array, found in zip(arrays, ins, strict=True)
+            jax.sharding.reshard(array, NamedSharding(mesh, placement))
+            for array, placement in zip(arrays, ins, strict=True)
         )
         return mapped(*placed)
 
     return jax.jit(resharded)
 
 
-def _scattered(plan: Plan, layout: Layout, count: int) -> bool:
+def _scattered(plan: Plan, layout: ShardLayout, count: int) -> bool:
     """Whether the sum over sharded channels leaves each shard its part of the result."""
     small, share = plan.spec.kernel_shape[:2]
     channels = share if plan.form == "conv_transpose" else small
@@ -173,7 +173,7 @@ def _scattered(plan: Plan, layout: Layout, count: int) -> bool:
 
 def _map(
     plan: Plan,
-    layout: Layout,
+    layout: ShardLayout,
     precision: Any,
     scattered: bool,
     block: Array,
@@ -200,7 +200,9 @@ def _map(
     return arranged(result, plan.data)
 
 
-def _kernel_grad(plan: Plan, layout: Layout, precision: Any, x: Array, y: Array) -> Array:
+def _kernel_grad(
+    plan: Plan, layout: ShardLayout, precision: Any, x: Array, y: Array
+) -> Array:
     """Differentiate by the kernel on one shard, and sum over batch and space."""
     x = canonical(x, plan.data)
     y = _haloed(layout, canonical(y, plan.data), plan.form)
@@ -209,12 +211,12 @@ def _kernel_grad(plan: Plan, layout: Layout, precision: Any, x: Array, y: Array)
     w = apply_spec(
         plan.form, layout.spec, x, y, algorithm=plan.requested, precision=precision
     )
-    names = layout.batch + tuple(n for _, found, _ in layout.space for n in found)
+    names = layout.batch + tuple(n for _, axes, _ in layout.space for n in axes)
     w = lax.psum(w, names) if names else w
     return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
 
 
-def _haloed(layout: Layout, block: Array, form: str) -> Array:
+def _haloed(layout: ShardLayout, block: Array, form: str) -> Array:
     for number, names, split in layout.space:
         block = extended(block, number + 2, names, split)
         if form != "conv_transpose":
@@ -226,17 +228,17 @@ def _partition(
     arrangement: Arrangement, batch: Any, channels: Any, rest: list[Any]
 ) -> PartitionSpec:
     """Write mesh axes in the user's order of the data's axes."""
-    found = [batch] * arrangement.batch + [channels] * arrangement.channels + rest
+    entries = [batch] * arrangement.batch + [channels] * arrangement.channels + rest
     if arrangement.inverse is not None:
-        found = [found[axis] for axis in arrangement.inverse]
-    return PartitionSpec(*found)
+        entries = [entries[axis] for axis in arrangement.inverse]
+    return PartitionSpec(*entries)
 
 
 def _kernel_partition(
     arrangement: Arrangement, small: Any, big: Any, rest: list[Any]
 ) -> PartitionSpec:
     """Write mesh axes in the user's order of the kernel's axes."""
-    found = [small, big, *rest] if arrangement.channels else rest
+    entries = [small, big, *rest] if arrangement.channels else rest
     if arrangement.inverse is not None:
-        found = [found[axis] for axis in arrangement.inverse]
-    return PartitionSpec(*found)
+        entries = [entries[axis] for axis in arrangement.inverse]
+    return PartitionSpec(*entries)

@@ -16,12 +16,13 @@ __all__ = ["Split", "forward", "hops", "shared", "transposed"]
 
 
 class Split(NamedTuple):
-    """One axis of a map on several shards of ``own`` input cells each.
+    """One axis of a map on several shards of ``own`` input elements each.
 
-    A shard reads ``left`` and ``right`` further cells of its neighbours. ``axis`` is the
+    A shard reads ``left`` and ``right`` further elements of its neighbours. ``axis`` is the
     relation between what it then has and its part of the result. ``drift`` tells how
     much further the result moves from shard to shard than ``stride`` times the input;
-    shard ``p`` has its window ``spare - p*drift`` (or ``-p*drift``) cells from the start.
+    shard ``p`` has its window ``spare - p*drift`` (or ``-p*drift``) elements from the
+    start.
     """
 
     shards: int
@@ -33,7 +34,7 @@ class Split(NamedTuple):
 
     @property
     def spare(self) -> int:
-        """Cells by which blocks are larger than windows."""
+        """Elements by which blocks are larger than windows."""
         return abs(self.drift) * (self.shards - 1)
 
 
@@ -75,7 +76,7 @@ def forward(axis: Axis, count: int, reads: bool) -> Split:
 
 
 def hops(halo: int, own: int) -> list[int]:
-    """Cells that come from the neighbour, from its neighbour, and so on."""
+    """Elements that come from the neighbour, from its neighbour, and so on."""
     return [min(own, halo - start) for start in range(0, halo, own)]
 
 

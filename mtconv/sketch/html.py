@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mtconv.geometry import Axis
-from mtconv.sketch.line import PHASE_COLOURS, Line
+from mtconv.sketch.line import PHASE_COLOURS, AxisStrip
 
 __all__ = ["html", "svg"]
 
@@ -46,7 +46,7 @@ def svg(axes: tuple[Axis, ...], mode: str = "zeros") -> str:
     >>> picture.count("<line"), picture.count("<rect")
     (4, 5)
     """
-    strips = [Line.of(axis, mode, _LONGEST) for axis in axes]
+    strips = [AxisStrip.of(axis, mode, _LONGEST) for axis in axes]
     tall = 2 * _CELL + 2 * _GAP
     width = max((len(strip.shown) * _CELL for strip in strips), default=0)
     width = max(width, 17 * _CELL) + 4
@@ -66,13 +66,13 @@ def svg(axes: tuple[Axis, ...], mode: str = "zeros") -> str:
     )
 
 
-def _strip(strip: Line) -> Iterator[str]:
+def _strip(strip: AxisStrip) -> Iterator[str]:
     """Draw one axis: its numbers, then taps, small cells and big cells."""
     axis, whole = strip.axis, strip.whole
-    more = " …" if strip.cut else ""
+    ellipsis = " …" if strip.cut else ""
     text = (
         f"n={whole.small} k={whole.kernel} N={whole.big} stride={whole.stride} "
-        f"dilation={whole.dilation} lo={whole.lo}{more}"
+        f"dilation={whole.dilation} lo={whole.lo}{ellipsis}"
     )
     yield f'<text x="0" y="14" stroke="none">{text}</text>'
     above, below = 22, 22 + _CELL + _GAP
@@ -85,12 +85,12 @@ def _strip(strip: Line) -> Iterator[str]:
 
     for i, j, o in strip.taps:
         colour = PHASE_COLOURS[strip.tap_phase(j) % len(PHASE_COLOURS)]
-        how = f'stroke="{colour}" stroke-width="2"'
+        style = f'stroke="{colour}" stroke-width="2"'
         if o not in strip.source:
-            how = 'stroke-opacity=".4" stroke-dasharray="3"'
+            style = 'stroke-opacity=".4" stroke-dasharray="3"'
         yield (
             f'<line x1="{small(i):g}" y1="{above + _CELL}" x2="{big(o):g}" y2="{below}" '
-            f"{how}/>"
+            f"{style}/>"
         )
     for i in range(axis.small):
         yield _cell(small(i), above, "none")
@@ -102,7 +102,7 @@ def _strip(strip: Line) -> Iterator[str]:
         yield _cell(big(o), below, fill, "" if inside else ' stroke-dasharray="2"')
 
 
-def _cell(middle: float, top: float, fill: str, more: str = "") -> str:
+def _cell(middle: float, top: float, fill: str, attributes: str = "") -> str:
     left = middle - _CELL / 2
     size = f'width="{_CELL}" height="{_CELL}"'
-    return f'<rect x="{left:g}" y="{top}" {size} fill="{fill}"{more}/>'
+    return f'<rect x="{left:g}" y="{top}" {size} fill="{fill}"{attributes}/>'

@@ -9,7 +9,7 @@ from mtconv import geometry
 from mtconv.folds import fold_index
 from mtconv.geometry import Axis
 
-__all__ = ["PHASE_COLOURS", "Line"]
+__all__ = ["PHASE_COLOURS", "AxisStrip"]
 
 # The palette of Okabe and Ito (2008) without its black: told apart by people with any
 # colour vision. Its yellow is last since it is faint on white.
@@ -28,7 +28,7 @@ _MIN_CELLS = 2
 
 
 @dataclass(frozen=True)
-class Line:
+class AxisStrip:
     """One axis of a picture: the part of the relation that is drawn.
 
     Parameters
@@ -46,7 +46,7 @@ class Line:
     mode: str
 
     @classmethod
-    def of(cls, axis: Axis, mode: str, longest: int) -> Line:
+    def of(cls, axis: Axis, mode: str, longest: int) -> AxisStrip:
         """Keep the first small cells whose reach fits into ``longest`` big cells."""
         most = max(_MIN_CELLS, (longest - axis.extent) // axis.stride + 1)
         if axis.small <= most:
@@ -69,8 +69,10 @@ class Line:
         axis = self.axis
         if self.cut or self.mode != "zeros":
             return 0
-        more = axis.lo - axis.hi
-        return more if 0 < more < axis.stride else min(max(-axis.hi, 0), axis.stride - 1)
+        surplus = axis.lo - axis.hi
+        return (
+            surplus if 0 < surplus < axis.stride else min(max(-axis.hi, 0), axis.stride - 1)
+        )
 
     @cached_property
     def shown(self) -> range:
@@ -92,12 +94,12 @@ class Line:
     @cached_property
     def source(self) -> dict[int, int]:
         """Cell that each drawn cell stands for; zeros and cropped cells are left out."""
-        found = {o: o for o in range(self.axis.big)}
+        sources = {o: o for o in range(self.axis.big)}
         if self.mode != "zeros" and not self.cut:
             lo, hi = max(self.axis.lo, 0), max(self.axis.hi, 0)
             index = fold_index(self.axis.big, lo, hi, self.mode)
-            found = {o - lo: cell for o, cell in enumerate(index)}
-        return found
+            sources = {o - lo: cell for o, cell in enumerate(index)}
+        return sources
 
     def phase(self, o: int) -> int:
         """Residue of a big cell modulo the stride: the number of its phase."""

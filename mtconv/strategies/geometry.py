@@ -222,5 +222,5 @@ def _write(
     """
     if set(values) == {default}:
         return
-    one = len(set(values)) == 1 and not draw(st.booleans())
-    chosen[name] = values[0] if one else tuple(values)
+    alike = len(set(values)) == 1 and not draw(st.booleans())
+    chosen[name] = values[0] if alike else tuple(values)

@@ -27,6 +27,7 @@ __all__ = [
     "library",
     "masked",
     "name_of_dtype",
+    "number",
     "together",
     "zeros",
 ]
@@ -85,6 +86,11 @@ def zeros(shape: tuple[int, ...], dtype: str, like: Any) -> Any:
         return np.zeros(shape, dtype)
     functions = library(like)
     return functions.astype(functions.zeros(shape, like), functions.dtype(dtype))
+
+
+def number(value: int, like: Any) -> Any:
+    """Return an integer as an array, in the library and on the device of another."""
+    return together(np.asarray(value, "int32"), like=like)[0]
 
 
 def blank(array: Any, axis: int, size: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, backend_name
+from mtconv.backends.libraries import library_of
 from mtconv.errors import GeometryError, message
 from mtconv.functional import apply_spec
 from mtconv.operators.parts import read_only_copy
@@ -141,7 +142,7 @@ class MapStream(Stream):
         if before is not None:
             line, position, _ = open_steady(line, before)
             if before:
-                lead = arrays.zeros((), "int32", template) + before
+                lead = arrays.number(before, template)
         cells = arrays.blank(template, axis, line.halo)
         return StreamState(cells, lead, position, line.held)
 
@@ -218,7 +219,8 @@ class MapStream(Stream):
         cells = engine.asarray(function, "state", cells)
         if chunk is not None:
             chunk = engine.asarray(function, "chunk", chunk)
-        return arrays.together(cells, chunk, state.lead, like=kernel)
+        functions = library_of(engine, cells, chunk, kernel)
+        return functions.together(cells, chunk, state.lead, kernel)[:3]
 
     def _apply(
         self, function: str, piece: Piece, cells: Any, chunk: Any, position: int

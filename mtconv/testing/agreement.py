@@ -114,19 +114,21 @@ def assert_backends_agree(
         raise GeometryError(message(_NAME, "exact", "must be a bool", shown(exact)))
     _check_options(form, bias is not None, options)
     a, b = _as_numpy("first", first), _as_numpy("second", second)
-    more = {} if bias is None else {"bias": _as_numpy("bias", bias)}
+    bias_argument = {} if bias is None else {"bias": _as_numpy("bias", bias)}
     geometry = problem_of(form, a, b, options)
-    expected = _REFERENCES[form](a, b, **more, **options)
+    expected = _REFERENCES[form](a, b, **bias_argument, **options)
     integers = expected.dtype.kind in "iu"
     for backend, algorithm in implementations(named):
         inexact = algorithm in INEXACT
-        if inexact and (integers or not all(map(_is_finite, (a, b, *more.values())))):
+        if inexact and (
+            integers or not all(map(_is_finite, (a, b, *bias_argument.values())))
+        ):
             continue
         if named is None and _lacks(backend, form, geometry, expected, bias):
             continue
         title = f"{form} on {backend}, algorithm {algorithm!r}"
         options_here = options | {"backend": backend, "algorithm": algorithm}
-        got = _run(title, getattr(mtconv, form), (a, b), more | options_here)
+        got = _run(title, getattr(mtconv, form), (a, b), bias_argument | options_here)
         close = not integers and (inexact or not exact)
         allowed = tolerance(geometry, expected, a, b) if close else 0.0
         compare(title, form, geometry, got, expected, allowed)

@@ -27,7 +27,7 @@ from mtconv.spec import FORMS
 from mtconv.testing.contract_cases import (
     GEOMETRIES,
     LAYOUTS,
-    Call,
+    MapCall,
     calls,
     declared,
     make_case,
@@ -201,7 +201,7 @@ class BackendContract:
         every = {**call.options, **options, "backend": self.backend}
         return lambda: getattr(mtconv, form)(*arrays, **every)
 
-    def _compare(self, call: Call, dtype: str, **options: Any) -> None:
+    def _compare(self, call: MapCall, dtype: str, **options: Any) -> None:
         """Compare one call with its loops, in value, shape and dtype."""
         arrays = [self.to_backend(array, dtype) for array in call.arrays]
         engine = load(self.backend)

@@ -18,7 +18,7 @@ from mtconv.testing.reference import (
     reference_kernel_grad,
 )
 
-__all__ = ["GEOMETRIES", "LAYOUTS", "Call", "calls", "declared", "make_case"]
+__all__ = ["GEOMETRIES", "LAYOUTS", "MapCall", "calls", "declared", "make_case"]
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]
 
@@ -73,7 +73,7 @@ LAYOUTS: dict[str, Geometry] = {
 }
 
 
-class Call(NamedTuple):
+class MapCall(NamedTuple):
     """One call of a map, and the values that plain loops give."""
 
     form: str
@@ -106,22 +106,22 @@ def make_case(geometry: Geometry, *, imaginary: bool = False) -> Case:
     return Case(x, kernel, y, None, options)
 
 
-def calls(case: Case, maps: tuple[str, ...], *, bias: bool = False) -> Iterator[Call]:
+def calls(case: Case, maps: tuple[str, ...], *, bias: bool = False) -> Iterator[MapCall]:
     """Yield a call of each of these maps, with a bias where the map can have one."""
     x, kernel, y = case.x, case.kernel, case.y
     if "conv_transpose" in maps:
         values = _bias(case.spec.big_channels) if bias else ()
         expected = reference_conv_transpose(x, kernel, *values, **case.options)
-        yield Call("conv_transpose", (x, kernel, *values), case.options, expected)
+        yield MapCall("conv_transpose", (x, kernel, *values), case.options, expected)
     options = case.conv_options
     if "conv" in maps:
         values = _bias(case.spec.small_channels) if bias else ()
         expected = reference_conv(y, kernel, *values, **options)
-        yield Call("conv", (y, kernel, *values), options, expected)
+        yield MapCall("conv", (y, kernel, *values), options, expected)
     options = case.grad_options
     if "kernel_grad" in maps and not bias:
         expected = reference_kernel_grad(x, y, **options)
-        yield Call("kernel_grad", (x, y), options, expected)
+        yield MapCall("kernel_grad", (x, y), options, expected)
 
 
 def _bias(channels: int | None) -> tuple[NDArray[Any], ...]:

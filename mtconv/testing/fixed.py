@@ -104,12 +104,12 @@ def _modes(modes: tuple[str, ...]) -> Iterator[Entry]:
     for mode in modes:
         if mode == "zeros":
             continue
-        more = {"padding_mode": mode}
-        yield Entry((5,), (3,), {"padding": 1} | more)
-        yield Entry((6,), (4,), {"padding": ((2, 1),), "stride": 2} | more, bias=True)
-        yield Entry((6,), (3,), {"padding": ((0, 2),), "dilation": 2} | more)
+        padded = {"padding_mode": mode}
+        yield Entry((5,), (3,), {"padding": 1} | padded)
+        yield Entry((6,), (4,), {"padding": ((2, 1),), "stride": 2} | padded, bias=True)
+        yield Entry((6,), (3,), {"padding": ((0, 2),), "dilation": 2} | padded)
         options = {"padding": (1, 2), "stride": (2, 1), "groups": 2}
-        yield Entry((4, 6), (3, 4), options | more, (2, 1))
+        yield Entry((4, 6), (3, 4), options | padded, (2, 1))
 
 
 def _sizes() -> Iterator[Entry]:

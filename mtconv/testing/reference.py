@@ -36,7 +36,7 @@ _PAD_MODES = {
 
 
 class Tap(NamedTuple):
-    """One term: small cell i, kernel cell j and big cell o, an index per axis."""
+    """One term: small element i, kernel element j and big element o, an index per axis."""
 
     small: tuple[int, ...]
     kernel: tuple[int, ...]
@@ -137,18 +137,18 @@ def reference_kernel_grad(
     first, second = np.asarray(x), np.asarray(y)
     size = freeze_sizes("kernel_grad", "kernel_size", kernel_size)
     frozen = freeze("kernel_grad", **options)
-    found = problem("kernel_grad", first.shape, second.shape, frozen, size)
+    solved = problem("kernel_grad", first.shape, second.shape, frozen, size)
     dtype, wide = _dtypes(first, second)
-    given, cotangent = _split(found, first, "small"), _split(found, second, "big")
-    given, cotangent = given.astype(wide), cotangent.astype(wide)
-    w = np.zeros(_kernel_shape(found.spec), wide)
-    for i, j, o in taps(found.spec):
+    data, cotangent = _split(solved, first, "small"), _split(solved, second, "big")
+    data, cotangent = data.astype(wide), cotangent.astype(wide)
+    w = np.zeros(_kernel_shape(solved.spec), wide)
+    for i, j, o in taps(solved.spec):
         # Item by item of the batch: (groups, s, 1) times (groups, 1, b).
-        for x_item, y_item in zip(given[_at(i)], cotangent[_at(o)], strict=True):
+        for x_item, y_item in zip(data[_at(i)], cotangent[_at(o)], strict=True):
             w[_at(j)] += x_item[:, :, None] * y_item[:, None, :]
-    spec = found.spec
-    shape = spec.kernel_shape if found.kernel.channels else spec.kernel_size
-    return _arranged(w, shape, found.kernel).astype(dtype)
+    spec = solved.spec
+    shape = spec.kernel_shape if solved.kernel.channels else spec.kernel_size
+    return _arranged(w, shape, solved.kernel).astype(dtype)
 
 
 def _map(
@@ -156,25 +156,25 @@ def _map(
 ) -> NDArray[Any]:
     first, second = np.asarray(x), np.asarray(kernel)
     third = None if bias is None else np.asarray(bias)
-    found = problem(form, first.shape, second.shape, freeze(form, **options))
+    solved = problem(form, first.shape, second.shape, freeze(form, **options))
     dtype, wide = _dtypes(first, second, third)
     transposed = form == "conv_transpose"
-    given = _split(found, first, "small" if transposed else "big").astype(wide)
-    w = _moved(second, found.kernel).reshape(_kernel_shape(found.spec)).astype(wide)
+    data = _split(solved, first, "small" if transposed else "big").astype(wide)
+    w = _moved(second, solved.kernel).reshape(_kernel_shape(solved.spec)).astype(wide)
     if not transposed:
         w = w.swapaxes(1, 2)
-    space = found.spec.big if transposed else found.spec.small
-    result = np.zeros((*given.shape[:2], w.shape[2], *space), wide)
-    for i, j, o in taps(found.spec):
+    space = solved.spec.big if transposed else solved.spec.small
+    result = np.zeros((*data.shape[:2], w.shape[2], *space), wide)
+    for i, j, o in taps(solved.spec):
         source, target = (i, o) if transposed else (o, i)
         # (batch, groups, s, 1) times (groups, s, b), summed over s.
-        terms = given[_at(source)][..., None] * w[_at(j)]
+        terms = data[_at(source)][..., None] * w[_at(j)]
         result[_at(target)] += terms.sum(axis=2, dtype=wide)
     if third is not None:
         result += third.astype(wide).reshape(*result.shape[1:3], *(1 for _ in space))
-    batch = result.shape[:1] if found.data.batch else ()
-    channels = (result.shape[1] * result.shape[2],) if found.data.channels else ()
-    return _arranged(result, (*batch, *channels, *space), found.data).astype(dtype)
+    batch = result.shape[:1] if solved.data.batch else ()
+    channels = (result.shape[1] * result.shape[2],) if solved.data.channels else ()
+    return _arranged(result, (*batch, *channels, *space), solved.data).astype(dtype)
 
 
 def _at(cell: tuple[int, ...]) -> tuple[Any, ...]:
@@ -186,13 +186,13 @@ def _axis_taps(axis: Axis, mode: str) -> list[tuple[int, int, int]]:
     if mode != "zeros":
         cells = np.pad(cells, (axis.lo, max(axis.hi, 0)), _PAD_MODES[mode])  # type: ignore[call-overload]
     start = 0 if mode == "zeros" else axis.lo
-    found = []
+    triples = []
     for i in range(axis.small):
         for j in range(axis.kernel):
             o = axis.stride * i + axis.dilation * j - axis.lo + start
             if 0 <= o < len(cells):
-                found.append((i, j, int(cells[o])))
-    return found
+                triples.append((i, j, int(cells[o])))
+    return triples
 
 
 def _dtypes(*arrays: NDArray[Any] | None) -> tuple[np.dtype[Any], np.dtype[Any]]:
@@ -209,10 +209,10 @@ def _kernel_shape(spec: ConvSpec) -> tuple[int, ...]:
     return (spec.groups, channels // spec.groups, share, *cells)
 
 
-def _split(found: Problem, array: NDArray[Any], side: str) -> NDArray[Any]:
+def _split(solved: Problem, array: NDArray[Any], side: str) -> NDArray[Any]:
     """Arrange x ("small") or y ("big") as (batch, groups, channels / groups, *space)."""
-    spec, moved = found.spec, _moved(array, found.data)
-    batch = moved.shape[0] if found.data.batch else 1
+    spec, moved = solved.spec, _moved(array, solved.data)
+    batch = moved.shape[0] if solved.data.batch else 1
     channels, share = spec.kernel_shape[:2]
     each = channels // spec.groups if side == "small" else share
     space = spec.small if side == "small" else spec.big

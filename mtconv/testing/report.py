@@ -19,7 +19,7 @@ _MOST_TAPS = 12
 def compare(
     title: str,
     form: str,
-    found: Problem,
+    solved: Problem,
     got: Any,
     expected: NDArray[Any],
     tolerance: float = 0.0,
@@ -32,7 +32,7 @@ def compare(
     if array.shape != expected.shape:
         msg = (
             f"{title}: the result has shape {array.shape} instead of {expected.shape}\n"
-            + describe_geometry(found.spec)
+            + describe_geometry(solved.spec)
         )
         raise AssertionError(msg)
     wrong = _differences(array, expected, tolerance)
@@ -43,8 +43,8 @@ def compare(
     lines = [
         f"{title}: {int(wrong.sum())} of {wrong.size} elements are wrong; the first is at "
         f"index {index}: got {array[index]}, expected {expected[index]}{allowed}",
-        describe_geometry(found.spec),
-        *_taps_at(form, found, index),
+        describe_geometry(solved.spec),
+        *_taps_at(form, solved, index),
     ]
     raise AssertionError("\n".join(lines))
 
@@ -81,10 +81,10 @@ def describe_geometry(spec: ConvSpec) -> str:
     return "\n".join(lines)
 
 
-def _taps_at(form: str, found: Problem, index: tuple[int, ...]) -> list[str]:
+def _taps_at(form: str, solved: Problem, index: tuple[int, ...]) -> list[str]:
     """List the taps that reach one element of the result, in spatial indices."""
-    spec = found.spec
-    arrangement = found.kernel if form == "kernel_grad" else found.data
+    spec = solved.spec
+    arrangement = solved.kernel if form == "kernel_grad" else solved.data
     if arrangement.order is not None:
         index = tuple(index[axis] for axis in arrangement.order)
     cell = index[len(index) - spec.rank :]
@@ -96,9 +96,9 @@ def _taps_at(form: str, found: Problem, index: tuple[int, ...]) -> list[str]:
         lines = [f"x{_at(o)} * kernel{_at(j)}" for i, j, o in taps(spec) if i == cell]
     if not lines:
         return ["no tap reaches it: it is zero, or the bias"]
-    more = len(lines) - _MOST_TAPS
+    left_out = len(lines) - _MOST_TAPS
     head = ["taps that reach it (spatial indices, summed over channels and batch):"]
-    tail = [f"  and {more} more"] if more > 0 else []
+    tail = [f"  and {left_out} more"] if left_out > 0 else []
     return head + ["  " + line for line in lines[:_MOST_TAPS]] + tail
 
 

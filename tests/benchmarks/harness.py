@@ -81,6 +81,21 @@ class Layer:
         return (self.batch, self.out_channels, *space)
 
     @property
+    def conv_size(self) -> tuple[int, ...]:
+        """Sizes of the convolution of the big side: those of the small one, at least."""
+        return tuple(
+            (big + 2 * p - d * (k - 1) - 1) // s + 1
+            for big, k, s, p, d in zip(
+                self.y_shape[2:],
+                self.kernel_size,
+                self.stride,
+                self.padding,
+                self.dilation,
+                strict=True,
+            )
+        )
+
+    @property
     def options(self) -> dict[str, Any]:
         """Options of `mtconv.conv` and, with output_padding, of `conv_transpose`."""
         return {
@@ -110,9 +125,9 @@ class Layer:
         return x, kernel / np.asarray(fan**0.5, self.dtype), y
 
 
-def load_layers(*names: str) -> list[Layer]:
+def load_layers(*names: str, path: Path | str | None = None) -> list[Layer]:
     """Load all layers, or those whose names contain one of ``names``."""
-    rows = json.loads(Path(__file__).with_name("layers.json").read_text())
+    rows = json.loads(Path(path or Path(__file__).with_name("layers.json")).read_text())
     layers = [
         Layer(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
         for row in rows

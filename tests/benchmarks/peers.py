@@ -12,7 +12,7 @@ import torch
 
 from tests.benchmarks.harness import Layer
 
-__all__ = ["THREADS", "ort_transposed", "torch_conv", "torch_transposed"]
+__all__ = ["THREADS", "ort_conv", "ort_transposed", "torch_conv", "torch_transposed"]
 
 THREADS = 2
 
@@ -48,24 +48,43 @@ def ort_transposed(layer: Layer, x: Any, kernel: Any, *, arena: bool = True) -> 
 
     Without its arena it keeps no memory from call to call.
     """
+    extra = {"output_padding": layer.output_padding}
+    return _ort("ConvTranspose", layer, x, kernel, layer.y_shape, extra, arena)
+
+
+def ort_conv(layer: Layer, y: Any, kernel: Any, *, arena: bool = True) -> Run | None:
+    """Return a call of onnxruntime's Conv of the big side; None where it has none."""
+    shape = (layer.batch, layer.in_channels, *layer.conv_size)
+    return _ort("Conv", layer, y, kernel, shape, {}, arena)
+
+
+def _ort(
+    name: str,
+    layer: Layer,
+    data: Any,
+    kernel: Any,
+    shape: tuple[int, ...],
+    extra: dict[str, Any],
+    arena: bool,
+) -> Run | None:
     helper = onnx.helper
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(layer.dtype))
     node = helper.make_node(
-        "ConvTranspose",
-        ["x", "w"],
-        ["y"],
+        name,
+        ["data", "w"],
+        ["result"],
         strides=layer.stride,
         pads=[*layer.padding, *layer.padding],
-        output_padding=layer.output_padding,
         dilations=layer.dilation,
         group=layer.groups,
         kernel_shape=layer.kernel_size,
+        **extra,
     )
     graph = helper.make_graph(
         [node],
         layer.name,
-        [helper.make_tensor_value_info("x", kind, layer.x_shape)],
-        [helper.make_tensor_value_info("y", kind, layer.y_shape)],
+        [helper.make_tensor_value_info("data", kind, data.shape)],
+        [helper.make_tensor_value_info("result", kind, shape)],
         [onnx.numpy_helper.from_array(kernel, "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -80,7 +99,7 @@ def ort_transposed(layer: Layer, x: Any, kernel: Any, *, arena: bool = True) -> 
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        session.run(None, {"x": x})
+        session.run(None, {"data": data})
     except Exception:  # the message differs by type and version: it has no such kernel
         return None
-    return lambda: session.run(None, {"x": x})[0]
+    return lambda: session.run(None, {"data": data})[0]

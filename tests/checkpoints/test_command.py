@@ -208,11 +208,11 @@ REFUSED = {
     ),
     "over the input": (
         ["a.npz", "a.npz", *TORCH_TO_JAX, "--transposed", "up*", "--force"],
-        "`target` must be another file than the source",
+        "TARGET must be another file than the source",
     ),
     "over another file": (
         ["a.npz", "old.npz", *TORCH_TO_JAX, "--transposed", "up*"],
-        "`target` must not exist yet, or be given with --force",
+        "TARGET must not exist yet, or be given with --force",
     ),
     "a pickle of torch": (
         ["a.pt", "b.npz", *TORCH_TO_JAX],
@@ -220,16 +220,16 @@ REFUSED = {
         "safetensors.torch.save_file(torch.load('a.pt', weights_only=True), "
         "'a.safetensors')",
     ),
-    "no framework": (["a.npz", "b.npz"], "`--src` must be given"),
-    "no target": (["a.npz", *TORCH_TO_JAX], "`target` must be given"),
-    "a target with --list": (["a.npz", "b.npz", "--list"], "`target` must be left out"),
+    "no framework": (["a.npz", "b.npz"], "--src must be given"),
+    "no target": (["a.npz", *TORCH_TO_JAX], "TARGET must be given"),
+    "a target with --list": (["a.npz", "b.npz", "--list"], "TARGET must be left out"),
     "a wrong group": (
         ["a.npz", "b.npz", "--src", "torch", "--dst", "equinox", "--transposed", "up*=3"],
         "a.npz: up.weight: `groups` must divide the I axis of `kernel`",
     ),
     "new names for what is not there": (
         ["a.npz", "b.npz", *TORCH_TO_JAX, "--transposed", "up*", "--rename", "names.json"],
-        "`rename` must rename arrays that are there; got ['x']",
+        "--rename must rename arrays that are there; got ['x']",
     ),
     "no table of names": (
         ["a.npz", "b.npz", *TORCH_TO_JAX, "--transposed", "up*", "--rename", "a.npz"],
@@ -268,7 +268,7 @@ def test_a_link_to_the_input_is_the_input(tmp_path, capsys):
     words = (source, link, *TORCH_TO_JAX, "--transposed", "*", "--force")
     status, _, err = run(capsys, *words)
     assert status == 2
-    assert "`target` must be another file than the source" in err
+    assert "TARGET must be another file than the source" in err
 
 
 def test_what_is_written_half_leaves_nothing(tmp_path, monkeypatch):

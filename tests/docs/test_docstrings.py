@@ -43,7 +43,8 @@ def public_names():
             yield f"{module_name}.{name}"
             if inspect.isclass(value):
                 for method, function in inspect.getmembers(value, inspect.isfunction):
-                    ours = function.__module__.startswith("mtconv")
+                    field = method in getattr(value, "__dataclass_fields__", ())
+                    ours = function.__module__.startswith("mtconv") and not field
                     if ours and not method.startswith("_"):
                         yield f"{module_name}.{name}.{method}"
 

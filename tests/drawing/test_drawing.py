@@ -353,5 +353,5 @@ def test_the_command_says_how_to_install_what_it_draws_with(capsys, monkeypatch)
 
 def test_the_command_refuses_other_kinds(capsys, tmp_path):
     assert main(f"draw 3 2 -o {tmp_path}/a.bmp".split()) == 2
-    assert "`output` must end in .gif, .svg, .png, .pdf" in capsys.readouterr().err
+    assert "--output must end in .svg, .png, .pdf, .gif; got" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

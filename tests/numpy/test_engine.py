@@ -10,7 +10,7 @@ import pytest
 import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
 from mtconv.backends._numpy.algorithms import ALGORITHMS
-from mtconv.backends._numpy.blocks import Piece
+from mtconv.backends._numpy.blocks import FormPiece
 from mtconv.backends.host import memory as loading
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
@@ -29,7 +29,7 @@ def unaligned(*shape):
 
 
 # A piece that is the whole problem.
-WHOLE = Piece((...,), (...,), (...,), ())
+WHOLE = FormPiece((...,), (...,), (...,), ())
 
 
 def call_on(dtype=FLOAT, **arrays):

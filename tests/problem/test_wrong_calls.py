@@ -516,7 +516,7 @@ BACKEND = {
     "unknown backend": (
         transposed(backend="tensorflow"),
         "backend",
-        "None or one of 'numpy', 'jax'",
+        "None or one of 'numpy', 'numba', 'jax'",
         "'tensorflow'",
     ),
     "number as backend": (transposed(backend=3), "backend", "None or one of", "3"),

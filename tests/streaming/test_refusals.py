@@ -34,7 +34,7 @@ REFUSED = {
     "output padding": (
         lambda: ConvTransposeStream(KERNEL, output_padding=2, stride=2),
         "ConvTransposeStream: `output_padding` must be less than the stride, 2; got 2 on "
-        "axis 'W'. A result that much larger belongs to a larger x.",
+        "axis 'W'. For a larger result give a smaller hi in padding=((lo, hi), ...).",
     ),
     "bias": (
         lambda: ConvTransposeStream(IMAGES, np.ones(2)),

@@ -127,6 +127,16 @@ def test_an_infinite_kernel_makes_no_nan_at_the_start(outputs_of):
     assert lists(outputs) == [[np.inf], [np.inf], [3.0]]
 
 
+def test_an_infinite_kernel_makes_no_nan_where_no_input_reaches(outputs_of):
+    # The last outputs lie beyond the signal; nothing of the kernel is multiplied there.
+    up = ConvTransposeStream([np.inf, 1.0], padding=((0, -2),))
+    outputs = outputs_of(up, np.array([2.0, 3.0]), [1])
+    assert lists(outputs) == [[np.inf], [np.inf], [3.0, 0.0, 0.0]]
+    down = ConvStream([np.inf], stride=2, padding=((0, 5),))
+    outputs = outputs_of(down, np.array([2.0]), [])
+    assert lists(outputs) == [[np.inf], [0.0, 0.0]]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("cls", [ConvStream, ConvTransposeStream])
 def test_floats_round_as_in_the_whole(cls, dtype, streamed):

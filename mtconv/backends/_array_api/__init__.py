@@ -68,8 +68,8 @@ def run(
 
 def library(arrays: tuple[Any, ...]) -> Library:
     """Return the library of the arrays: that of the first that is not of NumPy."""
-    given = [array for array in arrays if array is not None]
-    like = next((a for a in given if not isinstance(a, np.ndarray)), given[0])
+    present = [array for array in arrays if array is not None]
+    like = next((a for a in present if not isinstance(a, np.ndarray)), present[0])
     return Library(like.__array_namespace__())
 
 
@@ -80,14 +80,14 @@ def execute(lib: Library, plan: Plan, first: Any, second: Any, bias: Any) -> Any
     compute = lib.dtype("float32") if dtype_name(dtype) in _HALF else dtype
     spec = plan.spec
     grad = plan.form == "kernel_grad"
-    given = lib.astype(canonical(first, plan.data, lib.permute), compute)
+    data = lib.astype(canonical(first, plan.data, lib.permute), compute)
     other = canonical(second, plan.data if grad else plan.kernel, lib.permute)
     other = lib.astype(other, compute)
     if grad:
-        result = maps.kernel_grad(lib, spec, given, other)
+        result = maps.kernel_grad(lib, spec, data, other)
         return arranged_kernel(lib, lib.astype(result, dtype), plan)
     forward = maps.conv_transpose if plan.form == "conv_transpose" else maps.conv
-    result = forward(lib, spec, given, other[0, ...])
+    result = forward(lib, spec, data, other[0, ...])
     if bias is not None:
         ones = (1,) * spec.rank
         result = result + lib.reshape(lib.astype(bias, compute), (1, *bias.shape, *ones))

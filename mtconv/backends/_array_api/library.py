@@ -59,7 +59,7 @@ class Library:
         return self.xp.permute_dims(array, order)
 
     def take(self, array: Any, index: Any, axis: int) -> Any:
-        """Select cells of an axis."""
+        """Select elements of an axis."""
         return self.xp.take(array, index, axis=axis)
 
     def flip(self, array: Any, axis: int) -> Any:
@@ -118,10 +118,10 @@ class Library:
             for a in arrays
             if a is not None
         ]
-        found = dtypes[0]
+        promoted = dtypes[0]
         try:
             for dtype in dtypes[1:]:
-                found = self.result_type(found, dtype)
+                promoted = self.result_type(promoted, dtype)
         except TypeError as error:
             names = " and ".join(dict.fromkeys(map(dtype_name, dtypes)))
             msg = (
@@ -129,4 +129,4 @@ class Library:
                 "convert the arrays first."
             )
             raise BackendError(msg) from error
-        return found
+        return promoted

@@ -1,6 +1,6 @@
 """The three maps by slices: gather columns axis by axis, multiply, put in order.
 
-Output phases of an axis that read the same input cells share one product, so an axis
+Output phases of an axis that read the same input elements share one product, so an axis
 needs two or three products whatever its stride, and no inserted zero is multiplied.
 
 Arrays are canonical: x (batch, channels, *small), y (batch, channels, *big), kernel
@@ -17,7 +17,7 @@ import numpy as np
 
 from mtconv.backends._array_api.library import Library
 from mtconv.folds import Stretch, open_stretches
-from mtconv.geometry import Axis, live_phases
+from mtconv.geometry import Axis, phase_groups
 from mtconv.sizes import cached, larger
 from mtconv.spec import ConvSpec
 
@@ -28,9 +28,9 @@ Amounts = Sequence[tuple[int, int]]
 
 
 class Reads(NamedTuple):
-    """Slices of an axis, one per tap: ``cells`` cells from ``start``, ``step`` apart.
+    """Slices of an axis, one per tap: ``cells`` elements from ``start``, ``step`` apart.
 
-    Cells outside the axis count as zero.
+    Elements outside the axis count as zero.
     """
 
     starts: Table
@@ -39,7 +39,7 @@ class Reads(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Output phases of an axis that read the same input cells."""
+    """Output phases of an axis that read the same input elements."""
 
     residues: Table
     taps: Table  # the taps of each residue, one after the other
@@ -56,13 +56,13 @@ def conv_transpose(lib: Library, spec: ConvSpec, x: Any, w: Any) -> Any:
     groups = [_groups(axis) for axis in inner.axes]
     batch, share = x.shape[0], w.shape[2]
 
-    def block(found: tuple[Group, ...]) -> Any:
-        counts = [len(group.reads.starts) for group in found]
-        columns = _columns(lib, x, [group.reads for group in found])
+    def block(chosen: tuple[Group, ...]) -> Any:
+        counts = [len(group.reads.starts) for group in chosen]
+        columns = _columns(lib, x, [group.reads for group in chosen])
         kernel = w
-        for axis, group in enumerate(found):
+        for axis, group in enumerate(chosen):
             kernel = _take(lib, kernel, group.taps, 3 + axis)
-        residues = [len(group.residues) for group in found]
+        residues = [len(group.residues) for group in chosen]
         kernel = lib.reshape(kernel, (*kernel.shape[:3], *_pairs(residues, counts)))
         odd, even = range(3, 3 + 2 * rank, 2), range(4, 4 + 2 * rank, 2)
         kernel = lib.permute(kernel, (0, 2, *odd, 1, *even))
@@ -71,12 +71,12 @@ def conv_transpose(lib: Library, spec: ConvSpec, x: Any, w: Any) -> Any:
         result = lib.matmul(kernel, columns)
         return lib.reshape(result, (batch, spec.groups, share, *residues, *cells))
 
-    def assemble(found: tuple[Group, ...]) -> Any:
+    def assemble(chosen: tuple[Group, ...]) -> Any:
         """Join the groups of the next axis along its residues, in order."""
-        axis = len(found)
+        axis = len(chosen)
         if axis == rank:
-            return block(found)
-        parts = [assemble((*found, group)) for group in groups[axis]]
+            return block(chosen)
+        parts = [assemble((*chosen, group)) for group in groups[axis]]
         joined = parts[0] if len(parts) == 1 else lib.concat(parts, 3 + axis)
         places = [residue for group in groups[axis] for residue in group.residues]
         order = tuple(
@@ -103,7 +103,7 @@ def conv(lib: Library, spec: ConvSpec, y: Any, w: Any) -> Any:
 
 
 def kernel_grad(lib: Library, spec: ConvSpec, x: Any, y: Any) -> Any:
-    """Multiply x by the gathered columns of y, batch and cells in one sum."""
+    """Multiply x by the gathered columns of y, batch and elements in one sum."""
     columns = _big_columns(lib, spec, y)
     batch, groups, rows, cells = columns.shape
     columns = lib.reshape(lib.permute(columns, (1, 0, 3, 2)), (groups, batch * cells, rows))
@@ -114,7 +114,7 @@ def kernel_grad(lib: Library, spec: ConvSpec, x: Any, y: Any) -> Any:
 
 
 def _big_columns(lib: Library, spec: ConvSpec, y: Any) -> Any:
-    """Gather y as (batch, groups, channels * taps, small cells), padding filled in."""
+    """Gather y as (batch, groups, channels * taps, small elements), padding filled in."""
     axes = spec.axes
     if spec.padding_mode != "zeros":
         y, axes = pad(lib, spec, y), spec.padded.axes
@@ -130,7 +130,7 @@ def _big_columns(lib: Library, spec: ConvSpec, y: Any) -> Any:
 
 
 def _columns(lib: Library, array: Any, reads: list[Reads]) -> Any:
-    """Slice along one axis after the other and bring all taps and all cells together."""
+    """Slice along one axis after the other and bring all taps and all elements together."""
     for axis, read in enumerate(reads, 3):
         array = _slices(lib, array, read, axis)
     counts = [len(read.starts) for read in reads]
@@ -170,7 +170,7 @@ def _zero_padded(lib: Library, array: Any, low: int, high: int, axis: int) -> An
 
 
 def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
-    """Select cells of an axis; a number past its end stands for zero."""
+    """Select elements of an axis; a number past its end stands for zero."""
     size = array.shape[axis]
     if len(table) == size and table == tuple(range(size)):
         return array
@@ -183,7 +183,7 @@ def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
 
 
 def _step(table: Table) -> int:
-    """Return the step of cells in even steps upwards, which are a slice; 0 for others.
+    """Return the step of elements in even steps upwards, which are a slice; 0 for others.
 
     A slice needs no index, which would have to travel to the device.
     """
@@ -197,7 +197,7 @@ def _step(table: Table) -> int:
 def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) -> Any:
     """Fill the padding of y (batch, channels, *big) as the padding mode says.
 
-    ``amounts`` are the cells before and behind each axis, where they are not `lo` and `hi`.
+    ``amounts`` are the elements before and behind each axis, where they are not `lo` and `hi`.
     """
     if amounts is None:
         amounts = [(axis.lo, larger(axis.hi, 0)) for axis in spec.axes]
@@ -209,7 +209,7 @@ def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) ->
 
 
 def _sources(lib: Library, y: Any, stretch: Stretch, axis: int) -> Any:
-    """Return the cells of an axis that a stretch repeats."""
+    """Return the elements of an axis that a stretch repeats."""
     _, cells, source, step = stretch
     first = source - cells + 1 if step < 0 else source
     part = y[(*(slice(None),) * axis, slice(first, first + (cells if step else 1)), ...)]
@@ -221,7 +221,7 @@ def _sources(lib: Library, y: Any, stretch: Stretch, axis: int) -> Any:
 
 
 def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
-    """Add the padding's elements to the cells they were read from."""
+    """Add the padding's elements to the elements they were read from."""
     for number, axis in enumerate(spec.axes, 2):
         hi = larger(axis.hi, 0)
         stretches = open_stretches(axis.big, axis.lo, hi, spec.padding_mode)
@@ -233,7 +233,7 @@ def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
 
 
 def _folded(lib: Library, padded: Any, stretch: Stretch, size: int, axis: int) -> Any:
-    """Put the padded cells of a stretch where they were read from, on an axis of zeros."""
+    """Put the padded elements of a stretch where they were read from, on an axis of zeros."""
     start, cells, source, step = stretch
     part = padded[(*(slice(None),) * axis, slice(start, start + cells), ...)]
     if step == 0:
@@ -259,17 +259,14 @@ def _pairs(first: list[int], second: list[int]) -> list[int]:
 
 @cached(1024)
 def _groups(axis: Axis) -> tuple[Group, ...]:
-    """Group the phases of an axis that have taps by the input cells they read.
+    """Group the phases of an axis that have taps by the input elements they read.
 
     Where none has taps, all are one group of zero taps: an empty sum, so that libraries
     that differentiate still see a function of x and kernel.
     """
-    found: dict[Table, list[Any]] = {}
-    for phase in live_phases(axis):
-        shifts = tuple(phase.shift - m * phase.shift_step for m in range(phase.taps))
-        found.setdefault(shifts, []).append(phase)
     cells = -(-axis.big // axis.stride)
-    if not found:
+    groups = [group.phases for group in phase_groups(axis, "reads")]
+    if not groups:
         return (Group(tuple(range(min(axis.stride, axis.big))), (), Reads((), 1, cells)),)
     return tuple(
         Group(
@@ -279,7 +276,12 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
                 for phase in members
                 for m in range(phase.taps)
             ),
-            Reads(shifts, 1, cells),
+            Reads(
+                tuple(first.shift - m * first.shift_step for m in range(first.taps)),
+                1,
+                cells,
+            ),
         )
-        for shifts, members in found.items()
+        for members in groups
+        for first in members[:1]
     )

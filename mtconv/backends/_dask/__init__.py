@@ -16,11 +16,11 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from mtconv.backends._dask.blocks import Fold, Run
+from mtconv.backends._dask.blocks import FoldTask, MapTask
 from mtconv.backends._dask.checks import check_meta, checked
 from mtconv.backends._dask.chunks import (
-    Block,
     Need,
+    ResultBlock,
     big_bounds,
     bounds,
     forward_blocks,
@@ -31,7 +31,7 @@ from mtconv.backends._dask.chunks import (
     transposed_blocks,
     within,
 )
-from mtconv.backends._dask.layer import Layer
+from mtconv.backends._dask.layer import GraphLayer
 from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host import inputs
@@ -81,10 +81,10 @@ def run(
     del precision
     dtype = _promoted((first, second, bias)).newbyteorder("=")
     compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
-    given = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
+    data = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
     if plan.form == "kernel_grad":
         y = canonical(_lazy(plan.form, "y", second, "auto"), plan.data).astype(compute)
-        w = _kernel_grad(plan, given, y).astype(dtype)
+        w = _kernel_grad(plan, data, y).astype(dtype)
         w = w[None] if plan.kernel.channels else w[0][None]
         return arranged(w, plan.kernel)
     spec = plan.spec
@@ -93,11 +93,11 @@ def run(
     if bias is not None:
         bias = _whole(_lazy(plan.form, "bias", bias, -1)).astype(compute)
     if plan.form == "conv":
-        result = _conv(plan, given, kernel, bias)
+        result = _conv(plan, data, kernel, bias)
     elif spec.padding_mode == "zeros":
-        result = _conv_transpose(plan, given, kernel, bias)
+        result = _conv_transpose(plan, data, kernel, bias)
     else:
-        result = _folded(spec, _conv_transpose(plan, given, kernel, None))
+        result = _folded(spec, _conv_transpose(plan, data, kernel, None))
         if bias is not None:
             result = _without_empty_chunks(result)
             result = result + bias.reshape(-1, *(1,) * spec.rank)
@@ -151,17 +151,17 @@ def _mapped(
     first: da.Array,
     w: da.Array,
     bias: da.Array | None,
-    axes: list[tuple[Block, ...]],
+    axes: list[tuple[ResultBlock, ...]],
     chunks: tuple[Any, ...],
 ) -> da.Array:
     """Make every block of the result of a map by one task."""
     others = [w] if bias is None else [w, bias]
-    layer = Layer(plan.form, plan, first, *others)
+    layer = GraphLayer(plan.form, plan, first, *others)
     keys = [(array.name, *(0,) * array.ndim) for array in others]
     for (n, *index), (lead, *blocks) in _each([_lead(first), *axes]):
         needs = [*lead, *(block.need for block in blocks)]
         orders = tuple(need.order for need in needs)
-        task = Run(plan.form, _block_spec(plan.spec, blocks), plan.requested, (orders,))
+        task = MapTask(plan.form, _block_spec(plan.spec, blocks), plan.requested, (orders,))
         layer.add((n, 0, *index), task, layer.region(first, needs), *keys)
     return layer.array(first.chunks[0], *chunks)
 
@@ -171,21 +171,21 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
     spec = plan.spec
     y = y.rechunk({0: x.chunks[0]})
     axes = []
-    for axis, mine, other in zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True):
-        edges = bounds(mine)
+    for axis, x_chunks, y_chunks in zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True):
+        edges = bounds(x_chunks)
         cuts = sorted(set(edges))
-        blocks = forward_blocks(axis, spec.padding_mode, bounds(other), cuts)
+        blocks = forward_blocks(axis, spec.padding_mode, bounds(y_chunks), cuts)
         own = [locate(edges, range(*pair)) for pair in pairwise(cuts)]
         axes.append(list(zip(own, blocks, strict=True)))
-    layer = Layer(plan.form, plan, x, y)
+    layer = GraphLayer(plan.form, plan, x, y)
     leads = list(zip(_lead(x), _lead(y), strict=True))
     number = 0
-    for _, ((x_lead, y_lead), *found) in _each([leads, *axes]):
-        of_x = [*x_lead, *(own for own, _ in found)]
-        of_y = [*y_lead, *(block.need for _, block in found)]
+    for _, ((x_lead, y_lead), *blocks_by_axis) in _each([leads, *axes]):
+        of_x = [*x_lead, *(own for own, _ in blocks_by_axis)]
+        of_y = [*y_lead, *(block.need for _, block in blocks_by_axis)]
         orders = tuple(tuple(need.order for need in needs) for needs in (of_x, of_y))
-        block_spec = _block_spec(spec, [block for _, block in found])
-        task = Run(plan.form, block_spec, plan.requested, orders)
+        block_spec = _block_spec(spec, [block for _, block in blocks_by_axis])
+        task = MapTask(plan.form, block_spec, plan.requested, orders)
         index = (number, *(0,) * (spec.rank + 2))
         layer.add(index, task, layer.region(x, of_x), layer.region(y, of_y))
         number += 1
@@ -194,24 +194,27 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
 
 
 def _folded(spec: ConvSpec, padded: da.Array) -> da.Array:
-    """Add the padding's elements to the cells they were read from."""
-    layer = Layer("fold", spec, padded)
+    """Add the padding's elements to the elements they were read from."""
+    layer = GraphLayer("fold", spec, padded)
     axes, chunks = [], []
-    for axis, mine in zip(spec.axes, padded.chunks[2:], strict=True):
-        edges = bounds(mine)
+    for axis, padded_chunks in zip(spec.axes, padded.chunks[2:], strict=True):
+        edges = bounds(padded_chunks)
         source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
         cuts = within((edge - axis.lo for edge in edges), axis.big)
-        found = []
+        reads = []
         for start, stop in pairwise(cuts):
             cells = tuple(p for p, o in enumerate(source) if start <= o < stop)
             targets = tuple(source[p] - start for p in cells)
             plain = targets == tuple(range(stop - start))
-            found.append((locate(edges, cells), None if plain else targets, stop - start))
-        axes.append(found)
+            reads.append((locate(edges, cells), None if plain else targets, stop - start))
+        axes.append(reads)
         chunks.append(sizes(cuts))
-    for (n, *index), (lead, *found) in _each([_lead(padded), *axes]):
-        needs = [*lead, *(need for need, _, _ in found)]
-        task = Fold(tuple(t for _, t, _ in found), tuple(size for _, _, size in found))
+    for (n, *index), (lead, *reads_by_axis) in _each([_lead(padded), *axes]):
+        needs = [*lead, *(need for need, _, _ in reads_by_axis)]
+        task = FoldTask(
+            tuple(t for _, t, _ in reads_by_axis),
+            tuple(size for _, _, size in reads_by_axis),
+        )
         layer.add((n, 0, *index), task, layer.region(padded, needs))
     return layer.array(padded.chunks[0], padded.chunks[1], *chunks)
 
@@ -226,12 +229,12 @@ def _lead(array: da.Array) -> list[tuple[Need, Need]]:
 
 def _each(axes: list[Any]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
     """Yield index and items of every combination of the axes' items."""
-    for found in product(*map(enumerate, axes)):
-        index, items = zip(*found, strict=True)
+    for pairs in product(*map(enumerate, axes)):
+        index, items = zip(*pairs, strict=True)
         yield index, items
 
 
-def _block_spec(spec: ConvSpec, blocks: Sequence[Block]) -> ConvSpec:
+def _block_spec(spec: ConvSpec, blocks: Sequence[ResultBlock]) -> ConvSpec:
     """Return the zero-padded relation of one block, in canonical order."""
     small, share = spec.kernel_shape[:2]
     axes = tuple(block.axis for block in blocks)

@@ -14,7 +14,7 @@ from mtconv.backends.dispatch import backend_for
 from mtconv.planning.plan import plan_for_spec
 from mtconv.spec import ConvSpec
 
-__all__ = ["Fold", "Run", "cut"]
+__all__ = ["FoldTask", "MapTask", "cut"]
 
 
 def cut(block: Any, part: tuple[slice, ...]) -> Any:
@@ -24,7 +24,7 @@ def cut(block: Any, part: tuple[slice, ...]) -> Any:
 
 
 def joined(parts: Any, ndim: int, orders: tuple[tuple[int, ...] | None, ...]) -> Any:
-    """Join nested lists of parts, one level an axis, and reorder the cells."""
+    """Join nested lists of parts, one level an axis, and reorder the elements."""
     region = _concatenated(parts, 0, ndim)
     for axis, order in enumerate(orders):
         if order is not None:
@@ -40,7 +40,7 @@ def _concatenated(parts: Any, axis: int, ndim: int) -> Any:
 
 
 @dataclass(frozen=True)
-class Run:
+class MapTask:
     """One map on one block.
 
     ``spec`` is the block's relation; ``algorithm`` is what the caller wrote, so that
@@ -76,11 +76,11 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Fold:
-    """Add up cells of a padded region in the cells that the padding read them from.
+class FoldTask:
+    """Add up elements of a padded region in the elements that the padding read them from.
 
-    ``targets`` has, for each spatial axis, the cell of the block that each cell of the
-    region belongs to (None: its own), and ``shape`` the spatial sizes of the block.
+    ``targets`` has, for each spatial axis, the element of the block to which each element
+    of the region belongs (None: its own); ``shape`` has the spatial sizes of the block.
     """
 
     targets: tuple[tuple[int, ...] | None, ...]

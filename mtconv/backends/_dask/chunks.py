@@ -15,8 +15,8 @@ from mtconv.folds import fold_index
 from mtconv.geometry import Axis, padded_axis, restrict, touched_big, touched_small
 
 __all__ = [
-    "Block",
     "Need",
+    "ResultBlock",
     "big_bounds",
     "bounds",
     "forward_blocks",
@@ -32,17 +32,17 @@ Cells = range | tuple[int, ...]
 
 
 class Need(NamedTuple):
-    """Parts of chunks, one after the other, and how to reorder their cells.
+    """Parts of chunks, one after the other, and how to reorder their elements.
 
     ``parts`` has (chunk, start, stop) in the order of the axis; ``order`` is None where
-    the joined parts are already the wanted cells.
+    the joined parts are already the wanted elements.
     """
 
     parts: tuple[tuple[int, int, int], ...]
     order: tuple[int, ...] | None
 
 
-class Block(NamedTuple):
+class ResultBlock(NamedTuple):
     """One block of a result along one axis: what it needs, and its own relation."""
 
     need: Need
@@ -50,7 +50,7 @@ class Block(NamedTuple):
 
 
 def bounds(chunks: Sequence[int]) -> tuple[int, ...]:
-    """Return the cells where chunks start, and the end of the last one."""
+    """Return the elements where chunks start, and the end of the last one."""
     return tuple(accumulate(chunks, initial=0))
 
 
@@ -91,32 +91,34 @@ def padded_bounds(axis: Axis, big: Sequence[int]) -> tuple[int, ...]:
 
 def transposed_blocks(
     axis: Axis, small: Sequence[int], big: Sequence[int]
-) -> tuple[Block, ...]:
-    """Blocks of a transposed convolution: big cells between cuts, from chunks of x."""
-    found = []
-    for mine in pairwise(big):
-        halo = _some(touched_small(axis, *mine), axis.small)
-        found.append(Block(locate(small, range(*halo)), restrict(axis, halo, mine)))
-    return tuple(found)
+) -> tuple[ResultBlock, ...]:
+    """Blocks of a transposed convolution: big elements between cuts, from chunks of x."""
+    blocks = []
+    for wanted in pairwise(big):
+        halo = _at_least_one(touched_small(axis, *wanted), axis.small)
+        blocks.append(
+            ResultBlock(locate(small, range(*halo)), restrict(axis, halo, wanted))
+        )
+    return tuple(blocks)
 
 
 def forward_blocks(
     axis: Axis, mode: str, big: Sequence[int], small: Sequence[int]
-) -> tuple[Block, ...]:
-    """Blocks of a convolution: small cells between cuts, from chunks of y."""
+) -> tuple[ResultBlock, ...]:
+    """Blocks of a convolution: small elements between cuts, from chunks of y."""
     inner = axis if mode == "zeros" else padded_axis(axis)
-    found = []
-    for mine in pairwise(small):
-        halo = _some(touched_big(inner, *mine), inner.big)
+    blocks = []
+    for wanted in pairwise(small):
+        halo = _at_least_one(touched_big(inner, *wanted), inner.big)
         cells: Cells = range(*halo)
         if inner is not axis:
             cells = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)[slice(*halo)]
-        found.append(Block(locate(big, cells), restrict(inner, mine, halo)))
-    return tuple(found)
+        blocks.append(ResultBlock(locate(big, cells), restrict(inner, wanted, halo)))
+    return tuple(blocks)
 
 
-def _some(cells: tuple[int, int], size: int) -> tuple[int, int]:
-    """Take one cell where none is touched, so that no block is empty."""
+def _at_least_one(cells: tuple[int, int], size: int) -> tuple[int, int]:
+    """Take one element where none is touched, so that no block is empty."""
     start, stop = cells
     if start < stop:
         return cells
@@ -125,7 +127,7 @@ def _some(cells: tuple[int, int], size: int) -> tuple[int, int]:
 
 
 def locate(edges: Sequence[int], cells: Cells) -> Need:
-    """Find cells of an axis in its chunks; each cell is read once.
+    """Find elements of an axis in its chunks; each element is read once.
 
     ``cells`` may repeat and go in any order, as padding modes do. Where there are none,
     the part of the first chunk is empty.
@@ -148,7 +150,7 @@ def locate(edges: Sequence[int], cells: Cells) -> Need:
 
 
 def _runs(cells: Cells) -> list[tuple[int, int]]:
-    """Join neighbouring cells, given in order, to (start, stop)."""
+    """Join neighbouring elements, given in order, to (start, stop)."""
     if isinstance(cells, range):
         return [(cells.start, cells.stop)] if cells else []
     runs: list[tuple[int, int]] = []

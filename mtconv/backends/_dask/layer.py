@@ -14,10 +14,10 @@ from dask.highlevelgraph import HighLevelGraph
 from mtconv.backends._dask.blocks import cut
 from mtconv.backends._dask.chunks import Need
 
-__all__ = ["Layer"]
+__all__ = ["GraphLayer"]
 
 
-class Layer:
+class GraphLayer:
     """Tasks of one map; equal maps of equal arrays have equal names.
 
     Parameters
@@ -47,19 +47,19 @@ class Layer:
         another worker.
         """
 
-        def parts(found: tuple[tuple[int, int, int], ...]) -> Any:
-            if len(found) < array.ndim:
-                return [parts((*found, part)) for part in needs[len(found)].parts]
-            key = (array.name, *(chunk for chunk, _, _ in found))
+        def parts(chosen: tuple[tuple[int, int, int], ...]) -> Any:
+            if len(chosen) < array.ndim:
+                return [parts((*chosen, part)) for part in needs[len(chosen)].parts]
+            key = (array.name, *(chunk for chunk, _, _ in chosen))
             whole = all(
                 start == 0 and stop == array.chunks[axis][chunk]
-                for axis, (chunk, start, stop) in enumerate(found)
+                for axis, (chunk, start, stop) in enumerate(chosen)
             )
             if whole:
                 return key
-            limits = [limit for part in found for limit in part]
+            limits = [limit for part in chosen for limit in part]
             name = (f"part-of-{array.name}", *limits)
-            slices = tuple(slice(start, stop) for _, start, stop in found)
+            slices = tuple(slice(start, stop) for _, start, stop in chosen)
             self.tasks[name] = (cut, key, slices)
             return name
 

@@ -28,7 +28,7 @@ from jax import Array, lax
 
 from mtconv.backends._jax.arrays import dot, split_channels
 from mtconv.backends._jax.columns import cells, interleave, shifted, split
-from mtconv.geometry import Axis, phases
+from mtconv.geometry import Axis, phase_groups
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -70,18 +70,18 @@ class _Places(NamedTuple):
 
 
 def _places(axis: Axis) -> _Places:
-    found = phases(axis)
-    low = min(phase.shift for phase in found)
+    (group,) = phase_groups(axis)  # all have as many taps
     together: list[tuple[int, int, int]] = []
-    for start, phase in enumerate(found):
-        first = phase.shift - low
+    for start, phase in enumerate(group.phases):
+        first = phase.shift - group.first
         if together and together[-1][2] == first:
             start, several, _ = together.pop()
             together.append((start, several + 1, first))
         else:
             together.append((start, 1, first))
     number = cells(axis) + max(first for *_, first in together)
-    return _Places(number, low, found[0].taps, found[0].shift_step, tuple(together))
+    reads = group.reads
+    return _Places(number, group.first, reads.kernel, reads.dilation, tuple(together))
 
 
 def _windows(spec: ConvSpec, x: Array) -> Array:

@@ -123,28 +123,22 @@ def settled(
 ) -> tuple[Algorithm, np.dtype[Any]]:
     """Return what computes a call: the plan's algorithm, or the fallback for its values."""
     name, computing = plan.algorithm, plan.computing
-    for fallback in plan.fallbacks:
-        algorithm = _checked(fallback.condition, name, plan, first, second, bias)
-        if algorithm is not None:
-            return algorithm, dtype_of(computing)
-        name, computing = fallback.algorithm, fallback.computing
+    for condition, instead, own in plan.fallbacks:
+        if condition == "spectra":
+            folds = most_folded(plan.spec)
+            careful = promises.careful(plan.form, first, second, plan.dtype, folds)
+            if careful is not None:
+                return careful, dtype_of(computing)
+        elif _fit(condition, plan, first, second, bias):
+            break
+        name, computing = instead, own
     return ALGORITHMS[name], dtype_of(computing)
 
 
-def _checked(
-    condition: str,
-    name: str,
-    plan: Plan,
-    first: Array,
-    second: Array,
-    bias: Array | None,
-) -> Algorithm | None:
-    """Return what computes the call by an algorithm, or None where a condition holds."""
-    if condition == "spectra":
-        folds = most_folded(plan.spec)
-        return promises.careful(plan.form, first, second, plan.dtype, folds)
+def _fit(
+    condition: str, plan: Plan, first: Array, second: Array, bias: Array | None
+) -> bool:
+    """Return whether the values of a call do not meet a condition."""
     if condition == "sums":
-        kept = fit_float64(plan.form, plan.spec, first, second, bias)
-    else:
-        kept = all_finite(first if condition == "infinite x" else second)
-    return ALGORITHMS[name] if kept else None
+        return fit_float64(plan.form, plan.spec, first, second, bias)
+    return all_finite(first if condition == "infinite x" else second)

@@ -16,12 +16,12 @@ from mtconv.backends.host.cuts import AxisPiece, axis_pieces, slices
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
-__all__ = ["Piece", "cut"]
+__all__ = ["FormPiece", "cut"]
 
 Index = tuple[Any, ...]
 
 
-class Piece(NamedTuple):
+class FormPiece(NamedTuple):
     """A part of the trilinear form: indices of its three arrays, and their relation.
 
     ``x`` is of (b, g, ci, *small), ``w`` of (g, ci, co, *taps), ``y`` of (b, g, co, *big);
@@ -43,7 +43,7 @@ def cut(
     batch: int,
     itemsize: int,
     copies: Copies = NO_COPIES,
-) -> tuple[tuple[Piece, ...], ...]:
+) -> tuple[tuple[FormPiece, ...], ...]:
     """Cut a problem into parts of the result: the pieces that add up to each.
 
     None takes more than `tuning.MOST_BYTES` from the workspace.
@@ -84,9 +84,9 @@ def cut(
 
 def _piece(
     samples: slice, groups: slice, ci: slice, co: slice, space: tuple[AxisPiece, ...]
-) -> Piece:
+) -> FormPiece:
     w = (groups, ci, co, *(axis.taps for axis in space))
-    return Piece(
+    return FormPiece(
         (samples, groups, ci, *(axis.small for axis in space)),
         w,
         (samples, groups, co, *(axis.big for axis in space)),
@@ -95,7 +95,7 @@ def _piece(
     )
 
 
-def _live(pieces: list[Piece]) -> tuple[Piece, ...]:
+def _live(pieces: list[FormPiece]) -> tuple[FormPiece, ...]:
     """Leave out pieces that join no elements, but not the last one."""
     live = [p for p in pieces if all(a.small > 0 and a.big > 0 for a in p.axes)]
     return tuple(live or pieces[:1])

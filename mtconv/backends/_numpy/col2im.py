@@ -20,8 +20,7 @@ from mtconv.backends.host.memory import Workspace
 from mtconv.backends.host.strided import landings
 from mtconv.geometry import Axis, Phase, has_holes, live_phases
 
-__all__ = ["PhaseSum", "overlap_add", "phase_sums", "segments", "sum_by_table", "table"]
-__all__ += ["terms"]
+__all__ = ["overlap_add", "phase_sums", "segments", "sum_by_table", "table", "terms"]
 
 Index = tuple[Any, ...]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mtconv.geometry import Axis
 
-__all__ = ["Counts", "at_a_time"]
+__all__ = ["Counts", "at_a_time", "channels_at_a_time"]
 
 
 class Counts(NamedTuple):
@@ -66,3 +66,9 @@ def at_a_time(limit: int, each: int, channels: int, itemsize: int) -> tuple[int,
     size = max(each * itemsize, 1)
     step = min(max(1, limit // size), max(channels, 1))
     return step * size * (2 if step < channels else 1), step
+
+
+def channels_at_a_time(count: int, limit: int, each: int) -> list[slice]:
+    """Cut channels, whose arrays have ``each`` bytes, into slices within a limit."""
+    step = max(1, limit // max(each, 1))
+    return [slice(start, start + step) for start in range(0, count, step)]

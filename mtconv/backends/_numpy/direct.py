@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts, at_a_time
+from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import Landing, landings
 from mtconv.planning import tuning
@@ -55,11 +55,9 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
                     add_products(data, _factors(w, tap), target[(..., *small)], space)
 
 
-def channels_of(out: Array) -> Iterator[slice]:
+def channels_of(out: Array) -> list[slice]:
     """Cut the result's channels so that partial sums stay in the cache."""
-    step = max(1, tuning.PART_BYTES // max(out[:, :, :1].nbytes, 1))
-    for start in range(0, out.shape[2], step):
-        yield slice(start, start + step)
+    return channels_at_a_time(out.shape[2], tuning.PART_BYTES, out[:, :, :1].nbytes)
 
 
 def sums(

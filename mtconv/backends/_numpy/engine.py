@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Algorithm, Array
-from mtconv.backends._numpy.blocks import Piece, cut
+from mtconv.backends._numpy.blocks import FormPiece, cut
 from mtconv.backends._numpy.extents import is_small
 from mtconv.backends._numpy.footprint import Copies
 from mtconv.backends.host.memory import (
@@ -35,8 +35,8 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["Computation", "conv", "conv_transpose", "kernel_grad"]
 
-Task = tuple[Piece, ...]
-Add = Callable[[Piece, Array, Workspace], None]
+Task = tuple[FormPiece, ...]
+Add = Callable[[FormPiece, Array, Workspace], None]
 
 
 class Computation(NamedTuple):
@@ -57,8 +57,21 @@ class Computation(NamedTuple):
     bias: Array | None = None
     packs: Packs | None = None
 
-    def tasks(self, form: str, copies: Copies) -> tuple[tuple[Task, ...], bool]:
+    def copies(self, form: str) -> Copies:
+        """Return which arrays have to be copied piece by piece."""
+        dtype = self.dtype
+        x = self.x.dtype != dtype or not rows_contiguous(self.x)
+        y = self.spec.padding_mode != "zeros" or not gapless(self.y, dtype)
+        kernel = self.w.dtype != dtype or not self.w.flags.c_contiguous
+        if form == "kernel_grad":
+            return Copies(data=y, x=x)
+        if form == "conv":
+            return Copies(data=y, kernel=kernel, result=not gapless(self.x, dtype))
+        return Copies(data=x, kernel=kernel, result=not gapless(self.y, dtype))
+
+    def tasks(self, form: str) -> tuple[tuple[Task, ...], bool]:
         """Cut the problem, padding included; also return whether it is a small one."""
+        copies = self.copies(form)
         name, batch, item = self.algorithm.NAME, len(self.x), self.dtype.itemsize
         key = (name, batch, item, copies)
         tasks = self.tables.get(key)
@@ -73,7 +86,7 @@ class Computation(NamedTuple):
         """The geometry with its padding made part of y."""
         return self.spec if self.spec.padding_mode == "zeros" else self.spec.padded
 
-    def weights(self, piece: Piece, space: Workspace) -> Weights:
+    def weights(self, piece: FormPiece, space: Workspace) -> Weights:
         """Load a part of the kernel."""
         array = self.w[piece.w]
         if not self.algorithm.TRANSFORMS:
@@ -82,7 +95,7 @@ class Computation(NamedTuple):
             return Weights(array)
         return Weights(array, self.packs, (self.algorithm.NAME, piece.key))
 
-    def block_of_x(self, piece: Piece, space: Workspace, folded: int) -> Array:
+    def block_of_x(self, piece: FormPiece, space: Workspace, folded: int) -> Array:
         """Load a part of x as (g, ci, b, *small), contiguous after the batch.
 
         Samples of fewer than ``folded`` elements are copied side by side, so that BLAS
@@ -95,7 +108,7 @@ class Computation(NamedTuple):
             return copied(array, self.dtype, space)
         return loaded(array, self.dtype, space)
 
-    def block_of_y(self, piece: Piece, space: Workspace) -> Array:
+    def block_of_y(self, piece: FormPiece, space: Workspace) -> Array:
         """Load a part of y (b, g, co, *big), padded as the padding mode says."""
         if self.spec.padding_mode != "zeros":
             lead, big = piece.y[:3], piece.y[3:]
@@ -120,7 +133,7 @@ def conv_transpose(call: Computation) -> None:
         call = call._replace(packs={})  # pieces of one call pack the kernel once
     multiply = call.algorithm.conv_transpose
 
-    def add(piece: Piece, result: Array, space: Workspace) -> None:
+    def add(piece: FormPiece, result: Array, space: Workspace) -> None:
         x = call.block_of_x(piece, space, tuning.FOLDED_ELEMENTS)
         multiply(piece.axes, x, call.weights(piece, space), result, space)
 
@@ -136,12 +149,7 @@ def conv_transpose(call: Computation) -> None:
                     _add_folded(call.spec, piece, result, add, space)
             call.finish(result, target, task[0].y[1:3])
 
-    copies = Copies(
-        data=_x_is_copied(call),
-        kernel=_kernel_is_copied(call),
-        result=not gapless(call.y, call.dtype),
-    )
-    _run(run, *call.tasks("conv_transpose", copies))
+    _run(run, *call.tasks("conv_transpose"))
 
 
 def _sum(task: Task, result: Array, add: Add, space: Workspace) -> None:
@@ -158,7 +166,7 @@ def _sum(task: Task, result: Array, add: Add, space: Workspace) -> None:
 
 
 def _add_folded(
-    spec: ConvSpec, piece: Piece, result: Array, add: Add, space: Workspace
+    spec: ConvSpec, piece: FormPiece, result: Array, add: Add, space: Workspace
 ) -> None:
     """Add to a part of the result what padding folds onto it from one piece's taps."""
     for parts in folded_parts(spec, piece.y[3:], piece.w[3:]):
@@ -175,7 +183,7 @@ def conv(call: Computation) -> None:
     """Write the convolution of y to x."""
     multiply = call.algorithm.conv
 
-    def add(piece: Piece, result: Array, space: Workspace) -> None:
+    def add(piece: FormPiece, result: Array, space: Workspace) -> None:
         y = call.block_of_y(piece, space)
         multiply(piece.axes, y, call.weights(piece, space), result, space)
 
@@ -186,19 +194,14 @@ def conv(call: Computation) -> None:
             _sum(task, result, add, space)
             call.finish(result, target, task[0].x[1:3])
 
-    copies = Copies(
-        data=_y_is_copied(call),
-        kernel=_kernel_is_copied(call),
-        result=not gapless(call.x, call.dtype),
-    )
-    _run(run, *call.tasks("conv", copies))
+    _run(run, *call.tasks("conv"))
 
 
 def kernel_grad(call: Computation) -> None:
     """Write the kernel gradient of x and y to w."""
     call.w[...] = 0
 
-    def add(piece: Piece, total: Array, space: Workspace) -> None:
+    def add(piece: FormPiece, total: Array, space: Workspace) -> None:
         # A function of its own, so that a piece's arrays are gone before the next one's.
         with space.frame():
             x = call.block_of_x(piece, space, maxsize)
@@ -214,26 +217,12 @@ def kernel_grad(call: Computation) -> None:
                 add(piece, total, space)
             store(total, target)
 
-    copies = Copies(data=_y_is_copied(call), x=_x_is_copied(call))
-    _run(run, *call.tasks("kernel_grad", copies))
+    _run(run, *call.tasks("kernel_grad"))
 
 
 def _run(function: Callable[[Task], None], tasks: tuple[Task, ...], small: bool) -> None:
     """Call a function on every task, on this thread alone or shared with others."""
     run_all(function, tasks, 1 if small or len(tasks) == 1 else workers_at_most())
-
-
-def _x_is_copied(call: Computation) -> bool:
-    """Return whether parts of x are copied whatever their size."""
-    return call.x.dtype != call.dtype or not rows_contiguous(call.x)
-
-
-def _y_is_copied(call: Computation) -> bool:
-    return call.spec.padding_mode != "zeros" or not gapless(call.y, call.dtype)
-
-
-def _kernel_is_copied(call: Computation) -> bool:
-    return call.w.dtype != call.dtype or not call.w.flags.c_contiguous
 
 
 def _result(target: Array, dtype: np.dtype[Any], space: Workspace) -> Array:

@@ -6,7 +6,6 @@ the problem alone, never on the number of threads, so results do not depend on i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 from sys import maxsize
@@ -199,11 +198,12 @@ def fitted(sizes: Sizes, extent: Extent, copies: Copies) -> Extent:
         return footprint(*problem, extent, sizes.itemsize, copies)
 
     while size(extent) > tuning.MOST_BYTES:
-        halves = dict(_halves(extent))
-        if not halves:
+        sides = [side for side, length in enumerate(extent.sides()) if length > 1]
+        if not sides:
             break
         fitting = []
-        for side, half in halves.items():
+        for side in sides:
+            half = _halved(extent, side)
             while size(half) > tuning.MOST_BYTES and half.sides()[side] > 1:
                 half = _halved(half, side)
             if size(half) <= tuning.MOST_BYTES:
@@ -211,18 +211,12 @@ def fitted(sizes: Sizes, extent: Extent, copies: Copies) -> Extent:
         if fitting:
             # Of pieces as large, the one that is cut along the first of their sides.
             return max(fitting, key=lambda extent: prod(extent.sides()))
-        extent = min(halves.values(), key=size)
+        extent = min((_halved(extent, side) for side in sides), key=size)
     return extent
 
 
-def _halves(extent: Extent) -> Iterator[tuple[int, Extent]]:
-    """Yield the extent with one side halved, for every side that can be."""
-    for side, length in enumerate(extent.sides()):
-        if length > 1:
-            yield side, _halved(extent, side)
-
-
 def _halved(extent: Extent, side: int) -> Extent:
+    """Halve one side."""
     sides = list(extent.sides())
     sides[side] = -(-sides[side] // 2)
     return Extent.from_sides(sides)

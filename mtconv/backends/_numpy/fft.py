@@ -25,8 +25,7 @@ from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis, Phase, live_phases, windows
 from mtconv.planning import tuning
 
-__all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "fast_length", "footprint"]
-__all__ += ["kernel_grad"]
+__all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "footprint", "kernel_grad"]
 
 NAME = "fft"
 TRANSFORMS = True

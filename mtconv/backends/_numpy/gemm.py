@@ -12,7 +12,7 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.col2im import overlap_add, sum_by_table, terms
-from mtconv.backends._numpy.counts import Counts, at_a_time
+from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends._numpy.im2col import folds, gather
 from mtconv.backends._numpy.matmul import matmul, matrices_for, multiply, store
 from mtconv.backends.host.memory import Weights, Workspace
@@ -82,12 +82,12 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
     groups, small, share, *taps = w.shape
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)
-    step = _channels_at_a_time(result.nbytes // small * prod(taps))
-    for start in range(0, share, step):
-        rows = w[:, :, start : start + step].reshape(groups, small, -1)
+    each = result.nbytes // small * prod(taps)
+    for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
+        rows = w[:, :, channels].reshape(groups, small, -1)
         with space.frame():
-            columns = gather(axes, y[:, :, start : start + step], space, folded=folded)
-            multiply(rows, columns, result, space, add=start > 0)
+            columns = gather(axes, y[:, :, channels], space, folded=folded)
+            multiply(rows, columns, result, space, add=channels.start > 0)
     if not in_place:
         store(result, out)
 
@@ -96,19 +96,14 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     """Add x times the gathered columns of y to the kernel."""
     groups, small, share, *taps = out.shape
     rows = x.reshape(groups, small, -1)
-    step = _channels_at_a_time(rows.nbytes // small * prod(taps))
-    for start in range(0, share, step):
+    each = rows.nbytes // small * prod(taps)
+    for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
         with space.frame():
-            part = y[:, :, start : start + step]
-            (columns,) = gather(axes, part, space, folded=True)
-            target = out[:, :, start : start + step]
+            (columns,) = gather(axes, y[:, :, channels], space, folded=True)
+            target = out[:, :, channels]
             product = space.take((groups, small, columns.shape[1]), out.dtype)
             np.matmul(rows, columns.swapaxes(1, 2), out=product)
             target += product.reshape(target.shape)
-
-
-def _channels_at_a_time(each: int) -> int:
-    return max(1, tuning.GATHER_BYTES // max(each, 1))
 
 
 def footprint(form: str, c: Counts) -> int:

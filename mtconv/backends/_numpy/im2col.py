@@ -19,8 +19,7 @@ from mtconv.backends.host.strided import landings, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
 
-__all__ = ["clips", "common", "extend", "fill", "folds", "gather", "gather_runs", "place"]
-__all__ += ["runs_are_short", "table"]
+__all__ = ["extend", "fill", "folds", "gather", "gather_runs", "place", "runs_are_short"]
 
 Index = tuple[Any, ...]
 

@@ -39,18 +39,12 @@ def conv_transpose(
     axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
 ) -> None:
     """Compute each group of phases from the shifted copies of x that feed it."""
-    if _have_holes(axes):
+    if _holes_and_strides(axes)[0]:
         out[...] = 0
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
     for phases in products_for(axes, x, weights.array.shape[2]):
         with space.frame():
             _multiply(phases, x, weights, out, space)
-
-
-@lru_cache(maxsize=4096)
-def _have_holes(axes: Axes) -> bool:
-    """Return whether some elements of the result have no tap, and so are zero."""
-    return any(has_holes(axis) for axis in axes)
 
 
 def products_for(axes: Axes, x: Array, share: int) -> tuple[PhaseProduct, ...]:
@@ -59,14 +53,16 @@ def products_for(axes: Axes, x: Array, share: int) -> tuple[PhaseProduct, ...]:
     Kernels of few rows cost copies of x, not products; a zero must not meet an infinity.
     """
     products = phase_products(axes, merge=False)
-    if len(products) > 1 and share * _strides(axes) <= tuning.MOST_ROWS and all_finite(x):
+    few = share * _holes_and_strides(axes)[1] <= tuning.MOST_ROWS
+    if few and len(products) > 1 and all_finite(x):
         return phase_products(axes, merge=True)
     return products
 
 
 @lru_cache(maxsize=4096)
-def _strides(axes: Axes) -> int:
-    return prod(axis.stride for axis in axes)
+def _holes_and_strides(axes: Axes) -> tuple[bool, int]:
+    """Return whether elements of the result have no tap, and the product of strides."""
+    return any(map(has_holes, axes)), prod(axis.stride for axis in axes)
 
 
 def _multiply(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts, at_a_time
+from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends._numpy.im2col import extend, place
 from mtconv.backends._numpy.matmul import multiply
 from mtconv.backends.host.memory import Weights, Workspace
@@ -80,21 +80,17 @@ def _add_taps(
     place(x, (start - taps + 1,), room)
     turned = space.take((groups, batch, room.shape[3], small), x.dtype)
     turned[...] = room.transpose(0, 2, 3, 1)
-    step = _channels_at_a_time(turned.nbytes // small * width)
-    for channel in range(0, w.shape[2], step):
+    each = turned.nbytes // small * width
+    for channels in channels_at_a_time(w.shape[2], tuning.SUBPIXEL_BYTES, each):
         with space.frame():
-            part = w[:, :, channel : channel + step].swapaxes(1, 2)[:, :, None]
+            part = w[:, :, channels].swapaxes(1, 2)[:, :, None]
             result = space.take((groups, part.shape[1], batch, count, width), w.dtype)
             for m in range(taps):
                 kernel = part[..., m * axis.stride + first : m * axis.stride + last]
                 shifted = turned[:, None, :, taps - 1 - m :][..., :count, :]
                 multiply(shifted, kernel, result, space, cut=False, add=m > 0)
             blocks = result.transpose(2, 0, 1, 3, 4)
-            _write((axis,), (residues,), blocks, out[:, :, channel : channel + step])
-
-
-def _channels_at_a_time(each: int) -> int:
-    return max(1, tuning.SUBPIXEL_BYTES // max(each, 1))
+            _write((axis,), (residues,), blocks, out[:, :, channels])
 
 
 def _multiply(
@@ -112,14 +108,13 @@ def _multiply(
     widths = [r.last - r.first for r in residues]
     matrix = stack.reshape(groups, prod(spots), -1)
     depth = matrix.shape[2]
-    step = _channels_at_a_time(matrix[..., :1].nbytes * prod(widths))
+    each = matrix[..., :1].nbytes * prod(widths)
     # (b, g, co, stride, residue, stride, residue ...)
     order = [1, 0, 2 + rank]
     for axis in range(rank):
         order += [2 + axis, 3 + rank + axis]
-    for start in range(0, share, step):
+    for channels in channels_at_a_time(share, tuning.SUBPIXEL_BYTES, each):
         with space.frame():
-            channels = slice(start, start + step)
             kernel = _pack(axes, residues, weights, channels, space)
             count = kernel.shape[2 + rank]
             shape = (groups, matrix.shape[1], count * prod(widths))
@@ -263,8 +258,7 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
 def _channels(axes: Axes, share: int, each: int) -> list[slice]:
     """Cut the channels of the big side so that columns stay small."""
     each *= prod(axis.kernel for axis in axes)
-    step = max(1, 2 * tuning.SUBPIXEL_BYTES // max(each, 1))
-    return [slice(start, start + step) for start in range(0, share, step)]
+    return channels_at_a_time(share, 2 * tuning.SUBPIXEL_BYTES, each)
 
 
 def _columns(axes: Axes, y: Array, space: Workspace) -> Array:

@@ -47,13 +47,13 @@ class _Lease:
 
 def _give_back(memory: NDArray[np.uint8]) -> None:
     _kept[id(memory)] = memory
-    found = list(_kept.items())
-    surplus = sum(one.nbytes for _, one in found) - KEPT_BYTES
-    for key, one in found:
+    kept = list(_kept.items())
+    surplus = sum(memory.nbytes for _, memory in kept) - KEPT_BYTES
+    for key, oldest in kept:
         if surplus <= 0:
             break
         _kept.pop(key, None)
-        surplus -= one.nbytes
+        surplus -= oldest.nbytes
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -65,8 +65,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     if not LEAST_BYTES <= size <= KEPT_BYTES:
         return np.empty(shape, dtype)
     memory = None
-    for key, one in list(_kept.items()):
-        if size <= one.nbytes <= 2 * size:
+    for key, spare in list(_kept.items()):
+        if size <= spare.nbytes <= 2 * size:
             memory = _kept.pop(key, None)  # None: another thread was faster
             if memory is not None:
                 break

@@ -70,7 +70,7 @@ def _plain(spec: ConvSpec) -> bool:
 
 
 def columns(spec: ConvSpec) -> int:
-    """Count the elements of one batch item's columns: one per small cell and tap."""
+    """Count the elements of one batch item's columns: one per small element and tap."""
     return spec.groups * prod(spec.kernel_shape[1:]) * prod(spec.small)
 
 

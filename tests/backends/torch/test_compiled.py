@@ -1,4 +1,7 @@
-"""torch.compile with sizes that vary: few programs, equal values, every transform."""
+"""torch.compile with sizes that vary: few programs, equal values, every transform.
+
+Two geometries stand for the forty of `forty_geometries.py`, which `nox -s tracing` runs.
+"""
 
 from __future__ import annotations
 
@@ -8,101 +11,26 @@ import numpy as np
 import pytest
 
 import mtconv
-from tests.backends.torch.geometries import SIZES, Geometry, every_geometry
+from tests.backends.torch.geometries import GEOMETRIES
 
 torch = pytest.importorskip("torch")
-from torch._dynamo.testing import CompileCounterWithBackend  # noqa: E402
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-
-MODES = {
-    "default": {},
-    "fullgraph": {"fullgraph": True},
-    "dynamic": {"fullgraph": True, "dynamic": True},
-}
+from tests.backends.torch import checks  # noqa: E402
+from tests.backends.torch.checks import compiled, same, tensor  # noqa: E402
 
 
-def tensor(array: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(array.copy())
+@pytest.mark.parametrize("geometry", [GEOMETRIES[2], GEOMETRIES[36]], ids=str)
+def test_two_programs_do_for_all_sizes(geometry: Any) -> None:
+    checks.two_programs_do_for_all_sizes(geometry, "fullgraph")
 
 
-def same(got: torch.Tensor, expected: np.ndarray) -> None:
-    assert got.shape == expected.shape
-    assert (got.detach().numpy() == expected).all()
+def test_gradients_and_transforms_of_compiled_calls() -> None:
+    checks.gradients_are_those_of_loops(GEOMETRIES[17])
+    checks.transforms_are_those_of_loops(GEOMETRIES[2], inside=True)
 
 
-def compiled(function: Any, **options: Any) -> tuple[Any, CompileCounterWithBackend]:
-    """Compile a function, with gradients, and count how often that happens."""
-    torch._dynamo.reset()
-    counter = CompileCounterWithBackend("aot_eager")
-    return torch.compile(function, backend=counter, **options), counter
-
-
-@every_geometry
-@pytest.mark.parametrize(
-    "mode",
-    ["fullgraph", *(pytest.param(m, marks=pytest.mark.every) for m in MODES if m[0] == "d")],
-)
-def test_two_programs_do_for_all_sizes(geometry: Geometry, mode: str) -> None:
-    program, counter = compiled(geometry.call, **MODES[mode])
-    for seed, size in enumerate(SIZES):
-        x, kernel, bias = geometry.arrays(seed, size)
-        got = program(*map(tensor, (x, kernel, bias)))
-        same(got, geometry.expected(x, kernel, bias))
-    assert counter.frame_count <= 2
-
-
-@every_geometry
-def test_gradients_of_compiled_calls(geometry: Geometry) -> None:
-    program, counter = compiled(geometry.call, fullgraph=True)
-    for seed, size in enumerate(SIZES[:3]):
-        x, kernel, bias = geometry.arrays(seed, size)
-        tensors = [tensor(array).requires_grad_() for array in (x, kernel, bias)]
-        result = program(*tensors)
-        y = np.random.default_rng(seed).integers(-4, 5, result.shape).astype(np.float32)
-        by_x, by_kernel, by_bias = torch.autograd.grad(result, tensors, tensor(y))
-        expected = geometry.gradients(x, kernel, y)
-        same(by_x, expected[0])
-        same(by_kernel, expected[1])
-        last = geometry.options.get("layout") is not None
-        axes = tuple(a for a in range(y.ndim) if a != (y.ndim - 1 if last else 1))
-        same(by_bias, y.sum(axes))
-    assert counter.frame_count <= 2
-
-
-@every_geometry
-@pytest.mark.parametrize("inside", [False, True], ids=["eager", "compiled"])
-def test_functional_transforms(geometry: Geometry, inside: bool) -> None:
-    """grad, jvp and vmap of grad, around plain calls and inside compiled programs."""
-
-    def transforms(x: Any, kernel: Any, x_dot: Any, kernel_dot: Any, y: Any) -> Any:
-        def weighed(x: Any, kernel: Any) -> Any:
-            return (geometry.call(x, kernel) * y).sum()
-
-        gradients = torch.func.grad(weighed, argnums=(0, 1))(x, kernel)
-        primals, tangents = (x, kernel), (x_dot, kernel_dot)
-        _, tangent = torch.func.jvp(geometry.call, primals, tangents)
-        kernels = torch.stack([kernel, kernel_dot])
-        results = torch.func.vmap(geometry.call, (None, 0))(x, kernels)
-        by_kernel = torch.func.vmap(torch.func.grad(weighed), (0, None))
-        return (*gradients, tangent, results, by_kernel(torch.stack([x, x_dot]), kernel))
-
-    if inside:
-        transforms, _ = compiled(transforms, fullgraph=True)
-    for seed, size in enumerate(SIZES[:3]):
-        x, kernel, _ = geometry.arrays(seed, size)
-        x_dot, kernel_dot, _ = geometry.arrays(seed + 10, size)
-        value = geometry.expected(x, kernel)
-        y = np.random.default_rng(seed).integers(-4, 5, value.shape).astype(np.float32)
-        arrays = (x, kernel, x_dot, kernel_dot, y)
-        by_x, by_kernel, tangent, results, both = transforms(*map(tensor, arrays))
-        expected = geometry.gradients(x, kernel, y)
-        same(by_x, expected[0])
-        same(by_kernel, expected[1])
-        with_kernel_dot = geometry.expected(x, kernel_dot)
-        same(tangent, geometry.expected(x_dot, kernel) + with_kernel_dot)
-        same(results, np.stack([value, with_kernel_dot]))
-        same(both, np.stack([expected[0]] * 2))
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_transforms_of_plain_calls(geometry: Any) -> None:
+    checks.transforms_are_those_of_loops(geometry, inside=False)
 
 
 def test_one_more_program_for_each_axis_and_for_size_one() -> None:

@@ -1,0 +1,162 @@
+"""Compiled kernels for NumPy arrays, by numba.
+
+`run` takes the kernel that the plan's rules choose, with tables made from the plan and the
+arrays' steps. What the kernels do not have goes to the NumPy backend: more than three axes,
+padding modes, complex numbers, arrays of several dtypes, and values that padded zeros
+would spoil. numba is imported when a kernel is first taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtconv.backends import _numpy
+from mtconv.backends._numba.elements import ELEMENTS
+from mtconv.backends._numba.layout import Steps, make_case
+from mtconv.backends._numba.work import Work
+from mtconv.backends.arrange import canonical
+from mtconv.backends.host import results
+from mtconv.backends.host.inputs import all_finite, dtype_of
+from mtconv.backends.host.inputs import asarray as asarray
+from mtconv.backends.host.inputs import result_dtype as result_dtype
+from mtconv.backends.host.memory import Packs
+from mtconv.backends.host.prepared import PreparedKernel, prepare
+from mtconv.planning.choose import choose_algorithm, support_of
+from mtconv.planning.ladders.numba import kernels_for
+from mtconv.planning.plan import Plan
+from mtconv.problem.layout import Arrangement
+
+__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run", "run_prepared"]
+
+NAME = "numba"
+
+Array = NDArray[Any]
+
+# A packed kernel that is not kept may be as large as this.
+PACKED_BYTES = 2**26
+
+
+def run(
+    plan: Plan,
+    first: Array,
+    second: Array,
+    bias: Array | None = None,
+    precision: Any = None,
+    packs: Packs | None = None,
+) -> Array:
+    """Execute a plan; every `precision` is what NumPy always does.
+
+    ``packs`` keeps the packed kernel for the next call with it.
+    """
+    del precision
+    if plan.algorithm != "native":
+        return _numpy.run(plan, first, second, bias)
+    dtype = dtype_of(plan.dtype)
+    result = None
+    if first.dtype == second.dtype == dtype:
+        kernel_grad = plan.form == "kernel_grad"
+        result = (
+            _gradient(plan, first, second)
+            if kernel_grad
+            else _compiled(plan, first, second, bias, packs)
+        )
+    if result is None:
+        batch = len(canonical(first, plan.data))
+        return _numpy.run(_for_numpy(plan, batch), first, second, bias)
+    return result
+
+
+def run_prepared(
+    plan: Plan, prepared: PreparedKernel, data: Array, bias: Array | None = None
+) -> Array:
+    """Execute a plan like the one that a kernel was prepared for, of any batch size.
+
+    The first call packs the kernel, and later calls use that, from any thread.
+    """
+    return run(plan, data, prepared.kernel, bias, packs=prepared.packs)
+
+
+def _compiled(
+    plan: Plan, first: Array, second: Array, bias: Array | None, packs: Packs | None
+) -> Array | None:
+    """Compute a map by a kernel; None where no kernel has it."""
+    result = results.empty(plan.shape, dtype_of(plan.dtype))
+    data, kernel = canonical(first, plan.data), _kernel(second, plan.kernel)
+    out = canonical(result, plan.data)
+    steps = (data.strides, kernel.strides, out.strides)
+    work = work_for(plan, data.shape[0], steps)
+    if work is None or (work.packed_bytes > PACKED_BYTES and packs is None):
+        return None
+    if work.pads and plan.fallbacks and not _is_finite(second, packs):
+        return None
+    from mtconv.backends._numba.launch import launch
+
+    launch(work, ELEMENTS[plan.dtype], (data, kernel, out), (first, second), bias, packs)
+    return result
+
+
+def _gradient(plan: Plan, x: Array, y: Array) -> Array | None:
+    """Compute the kernel gradient by a kernel; None where no kernel has it."""
+    result = results.empty(plan.shape, dtype_of(plan.dtype))
+    small, big = canonical(x, plan.data), canonical(y, plan.data)
+    out = _kernel(result, plan.kernel)
+    work = work_for(plan, small.shape[0], (big.strides, out.strides, small.strides))
+    if work is None:
+        return None
+    from mtconv.backends._numba.launch import launch
+
+    if work.leaves_zeros:
+        result[...] = 0
+    launch(work, ELEMENTS[plan.dtype], (big, small, out), (y, x), None, None)
+    # To look at the gradient first is cheap, and tells of infinity in x.
+    if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
+        return None
+    return result
+
+
+def _for_numpy(plan: Plan, batch: int) -> Plan:
+    """Return the plan by which NumPy does what no kernel does.
+
+    Infinity is rare, and so are arrays of several dtypes.
+    """
+    ranked = choose_algorithm(plan.spec, plan.form, batch, plan.dtype, "numpy", "exact")
+    name = ranked[0].algorithm
+    precautions = support_of("numpy").precautions
+    computing, fallbacks = precautions(plan.spec, plan.form, plan.dtype, name, name)
+    return replace(plan, algorithm=name, computing=computing, fallbacks=fallbacks)
+
+
+@lru_cache(maxsize=1024)
+def work_for(plan: Plan, batch: int, steps: tuple[Steps, Steps, Steps]) -> Work | None:
+    """Return the kernel for a plan, with its tables, or None; cached."""
+    from mtconv.backends._numba.plans import PLANS, machine
+
+    element = ELEMENTS[plan.dtype]
+    form = "conv_transpose" if plan.form == "conv_transpose" else "conv"
+    case = make_case(form, plan.spec, batch, steps, element.stored_size, element.size)
+    vectors = machine()
+    for kernel in kernels_for(plan.spec, plan.form, batch, element.size):
+        work = PLANS[kernel](case, vectors.vector_bytes, vectors.cells)
+        if work is not None:
+            return work
+    return None
+
+
+def _is_finite(kernel: Array, packs: Packs | None) -> bool:
+    if packs is None:
+        return all_finite(kernel)
+    known = packs.get(("finite",))
+    if known is None:
+        known = packs["finite",] = np.array(all_finite(kernel))
+    return bool(known)
+
+
+def _kernel(array: Array, arrangement: Arrangement) -> Array:
+    """View a kernel with both channel axes, (small, big / groups, *k)."""
+    view = canonical(array, arrangement)
+    return view[0] if arrangement.channels else view  # type: ignore[no-any-return]

@@ -1,0 +1,392 @@
+"""Moves between arrays and blocks: copies, conversions, transposes, interleaving.
+
+No vector reaches outside of the rows that it belongs to: the last vector of a row starts
+earlier, and rows shorter than a vector are moved element by element. All addresses and
+steps are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from mtconv.backends._numba.emit import I64, VECTOR_BYTES, Emitter, byte_size
+from mtconv.backends._numba.jit import part
+
+__all__ = [
+    "copy",
+    "copy_in",
+    "copy_out",
+    "copy_strided",
+    "fill",
+    "fill_vectors",
+    "index_at",
+    "interleave",
+    "itemsize",
+    "lanes_to_rows",
+    "peek",
+    "repeat",
+    "rows_to_lanes",
+    "take",
+]
+
+_INT = types.int64
+
+
+@intrinsic
+def itemsize(context: Any, kind: Any) -> Any:
+    """Bytes of a number, known when the kernel is compiled."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.get_constant(_INT, byte_size(kind))
+
+    return _INT(kind), generate
+
+
+@intrinsic
+def take(context: Any, counter: Any) -> Any:
+    """Return the number at an address and add one to it, as one step for all threads."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
+        return builder.atomic_rmw("add", pointer, I64(1), "seq_cst")
+
+    return _INT(_INT), generate
+
+
+@intrinsic
+def peek(context: Any, counter: Any) -> Any:
+    """Return the number that all threads count at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
+        return builder.atomic_rmw("add", pointer, I64(0), "seq_cst")
+
+    return _INT(_INT), generate
+
+
+@intrinsic
+def index_at(context: Any, table: Any, place: Any) -> Any:
+    """Return a number of a table of 64-bit integers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
+        return builder.load(builder.gep(pointer, [arguments[1]]))
+
+    return _INT(_INT, _INT), generate
+
+
+@intrinsic
+def _move(context: Any, value: Any, source: Any, target: Any, dst: Any, src: Any) -> Any:
+    """Move a vector, and convert it on the way."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        reader, writer = Emitter(builder, value, source), Emitter(builder, value, target)
+        vector = reader.load_stored(arguments[4], reader.lanes)
+        writer.store_stored(vector, arguments[3])
+        return context.get_dummy_value()
+
+    return types.void(value, source, target, _INT, _INT), generate
+
+
+@intrinsic
+def _move_one(
+    context: Any, value: Any, source: Any, target: Any, dst: Any, src: Any
+) -> Any:
+    """Move a single element, and convert it on the way."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        element = Emitter(builder, value, source).load_stored(arguments[4], 1)
+        Emitter(builder, value, target).store_stored(element, arguments[3])
+        return context.get_dummy_value()
+
+    return types.void(value, source, target, _INT, _INT), generate
+
+
+@intrinsic
+def _zero(context: Any, value: Any, target: Any, dst: Any) -> Any:
+    """Store a single zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(builder, value, target)
+        emit.store_stored(emit.zeros(1), arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(value, target, _INT), generate
+
+
+@part
+def fill(value, target, dst, step, count):
+    """Write zeros, ``step`` bytes apart."""
+    for number in range(count):
+        _zero(value, target, dst + number * step)
+
+
+@intrinsic
+def _zero_vector(context: Any, value: Any, dst: Any) -> Any:
+    """Store a vector of zeros."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(builder, value)
+        emit.store(emit.zeros(emit.lanes), arguments[1])
+        return context.get_dummy_value()
+
+    return types.void(value, _INT), generate
+
+
+@part
+def fill_vectors(value, dst, count):
+    """Write vectors of zeros, one after another."""
+    for number in range(count):
+        _zero_vector(value, dst + number * VECTOR_BYTES)
+
+
+@intrinsic
+def _repeat(context: Any, value: Any, dst: Any, src: Any) -> Any:
+    """Store one value in every lane of a vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(builder, value)
+        scalar = emit.load_scalar(arguments[2])
+        emit.store(emit.splat(scalar, emit.lanes), arguments[1])
+        return context.get_dummy_value()
+
+    return types.void(value, _INT, _INT), generate
+
+
+@part
+def repeat(value, dst, src, count):
+    """Write vectors that have one value in every lane, one after another."""
+    for number in range(count):
+        _repeat(value, dst + number * VECTOR_BYTES, src)
+
+
+@part
+def copy(value, source, target, dst, src, count):
+    """Copy a row of elements that lie side by side on both sides."""
+    from_size, to_size = itemsize(source), itemsize(target)
+    lanes = VECTOR_BYTES // itemsize(value)
+    if count < lanes:
+        for number in range(count):
+            _move_one(
+                value, source, target, dst + number * to_size, src + number * from_size
+            )
+        return
+    number = 0
+    while number + 4 * lanes <= count:
+        for _ in range(4):
+            _move(value, source, target, dst + number * to_size, src + number * from_size)
+            number += lanes
+    while number + lanes <= count:
+        _move(value, source, target, dst + number * to_size, src + number * from_size)
+        number += lanes
+    if number < count:
+        number = count - lanes
+        _move(value, source, target, dst + number * to_size, src + number * from_size)
+
+
+@part
+def copy_strided(value, source, target, dst, dst_step, src, src_step, count):
+    """Copy elements that lie any number of bytes apart."""
+    for number in range(count):
+        _move_one(value, source, target, dst + number * dst_step, src + number * src_step)
+
+
+@part
+def copy_in(value, stored, dst, src, src_step, count):
+    """Copy elements of an array to values side by side."""
+    if src_step == itemsize(stored):
+        copy(value, stored, value, dst, src, count)
+    else:
+        copy_strided(value, stored, value, dst, itemsize(value), src, src_step, count)
+
+
+@part
+def copy_out(value, stored, dst, dst_step, src, count):
+    """Copy values that lie side by side to elements of an array."""
+    if dst_step == itemsize(stored):
+        copy(value, value, stored, dst, src, count)
+    else:
+        copy_strided(value, value, stored, dst, dst_step, src, itemsize(value), count)
+
+
+@intrinsic
+def _transpose(
+    context: Any, value: Any, source: Any, target: Any,
+    dst: Any, dst_step: Any, src: Any, src_step: Any, last: Any, columns: Any,
+) -> Any:  # fmt: skip
+    """Emit the transpose of a square block; rows after ``last`` repeat it.
+
+    Only the first ``columns`` columns are stored.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, _, _, dst, dst_step, src, src_step, last, columns = arguments
+        reader, writer = Emitter(builder, value, source), Emitter(builder, value, target)
+        lanes = reader.lanes
+        vectors = []
+        for row in range(lanes):
+            number = reader.constant(row)
+            here = builder.select(builder.icmp_signed("<", number, last), number, last)
+            address = reader.at(src, builder.mul(here, src_step))
+            vectors.append(reader.load_stored(address, lanes))
+        for step in _halvings(lanes):
+            for row in range(lanes):
+                if row & step == 0:
+                    one, two = vectors[row], vectors[row + step]
+                    low = [n if n & step == 0 else lanes + n - step for n in range(lanes)]
+                    high = [n + step if n & step == 0 else lanes + n for n in range(lanes)]
+                    vectors[row] = reader.shuffle(one, two, low)
+                    vectors[row + step] = reader.shuffle(one, two, high)
+        end = builder.function.append_basic_block("transposed")
+        for column, vector in enumerate(vectors):
+            if column:
+                block = builder.function.append_basic_block("column")
+                more = builder.icmp_signed("<", reader.constant(column), columns)
+                builder.cbranch(more, block, end)
+                builder.position_at_end(block)
+            step_to = builder.mul(reader.constant(column), dst_step)
+            writer.store_stored(vector, reader.at(dst, step_to))
+        builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return types.void(value, source, target, *(_INT,) * 6), generate
+
+
+def _halvings(lanes: int) -> list[int]:
+    steps = []
+    while lanes > 1:
+        lanes //= 2
+        steps.append(lanes)
+    return steps
+
+
+@part
+def _block(value, source, target, dst, dst_step, src, src_step, last, columns):
+    _transpose(value, source, target, dst, dst_step, src, src_step, last, columns)
+
+
+@part
+def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end):
+    """Write ``dst[q, lane] = src[lane, q]``: rows of an array become lanes.
+
+    ``rows`` is at most a vector's lanes; lanes beyond it repeat the last row. Whole
+    vectors are written, so ``dst_step`` is at least a vector. Rows that are shorter than
+    a vector are read beyond their ends where that is before ``end``.
+    """
+    lanes = VECTOR_BYTES // itemsize(value)
+    size = itemsize(stored)
+    if count < lanes and src_step > 0 and src + (rows - 1) * src_step + lanes * size <= end:
+        _block(value, stored, value, dst, dst_step, src, src_step, rows - 1, count)
+        return
+    if count < lanes:
+        for row in range(lanes):
+            here = src + min(row, rows - 1) * src_step
+            copy_strided(
+                value,
+                stored,
+                value,
+                dst + row * itemsize(value),
+                dst_step,
+                here,
+                size,
+                count,
+            )
+        return
+    for first in range(0, count, lanes):
+        q = min(first, count - lanes)
+        _block(
+            value, stored, value, dst + q * dst_step, dst_step, src + q * size, src_step,
+            rows - 1, lanes,
+        )  # fmt: skip
+
+
+@part
+def lanes_to_rows(value, stored, dst, dst_step, src, src_step, rows, count):
+    """Write ``dst[row, q] = src[q, row]`` for ``rows`` rows of ``count`` elements.
+
+    Up to a vector is read beyond the last row of ``src``, a block's buffer.
+    """
+    lanes = VECTOR_BYTES // itemsize(value)
+    size = itemsize(stored)
+    if count < lanes:
+        for row in range(rows):
+            copy_strided(
+                value, value, stored, dst + row * dst_step, size,
+                src + row * itemsize(value), src_step, count,
+            )  # fmt: skip
+        return
+    for first in range(0, count, lanes):
+        q = min(first, count - lanes)
+        for row in range(0, rows, lanes):
+            _block(
+                value, value, stored, dst + row * dst_step + q * size, dst_step,
+                src + q * src_step + row * itemsize(value), src_step,
+                lanes - 1, min(lanes, rows - row),
+            )  # fmt: skip
+
+
+@intrinsic
+def _zip(
+    context: Any, value: Any, target: Any, ways: Any, dst: Any, src: Any, step: Any
+) -> Any:
+    """Emit ``dst[ways*q + r] = src[r*step + q]`` for the cells of one vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, _, ways, dst, src, step = arguments
+        emit = Emitter(builder, value, target)
+        lanes = emit.lanes
+        end = builder.function.append_basic_block("zipped")
+        jump = builder.switch(ways, end)
+        for number in (2, 3, 4):
+            block = builder.function.append_basic_block(f"zip{number}")
+            jump.add_case(emit.constant(number), block)
+            builder.position_at_end(block)
+            rows = [
+                emit.load(emit.at(src, builder.mul(emit.constant(r), step)), lanes)
+                for r in range(number)
+            ]
+            rows += rows[-1:] * (number % 2)
+            pairs = [
+                emit.shuffle(one, two, list(range(2 * lanes)))
+                for one, two in zip(rows[::2], rows[1::2], strict=True)
+            ]
+            for section in range(number):
+                places = range(section * lanes, (section + 1) * lanes)
+                chosen = [place % number * lanes + place // number for place in places]
+                vector = emit.shuffle(pairs[0], pairs[-1], chosen)
+                here = emit.at(dst, section * lanes * emit.stored_size)
+                emit.store_stored(vector, here)
+            builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return types.void(value, target, *(_INT,) * 4), generate
+
+
+@part
+def interleave(value, stored, ways, dst, src, step, count):
+    """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``."""
+    lanes = VECTOR_BYTES // itemsize(value)
+    size, width = itemsize(stored), itemsize(value)
+    if ways == 1:
+        copy(value, value, stored, dst, src, count)
+    elif count >= lanes and ways <= 4:
+        for first in range(0, count, lanes):
+            q = min(first, count - lanes)
+            _zip(value, stored, ways, dst + ways * q * size, src + q * width, step)
+    else:
+        for r in range(ways):
+            copy_strided(
+                value,
+                value,
+                stored,
+                dst + r * size,
+                ways * size,
+                src + r * step,
+                width,
+                count,
+            )

@@ -1,0 +1,264 @@
+"""Plan the kernel with output channels in the lanes: blocks, splits and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.shapes import GRAIN, chunks
+from mtconv.backends._numba.tables import (
+    Block,
+    Table,
+    cell_tables,
+    check_cells,
+    phase_taps,
+    tap_offsets,
+)
+from mtconv.backends._numba.work import SPACE_BYTES, Work, finish
+
+__all__ = ["check_direct", "plan_lanes", "tap_bytes", "taps_are_contiguous"]
+
+# Bytes of the block of results, and of the box of the input, that one task works on.
+SUMS_BYTES = 2**17
+BOX_BYTES = 3 * 2**16
+
+# Products of one tile with the channels in one box, about.
+DEPTH = 512
+
+# Groups up to this size are read where they are, if nothing is padded.
+DIRECT_BYTES = 1_500_000
+
+# Tasks for a few threads to share, for problems that are worth it.
+TASKS = 8
+WORTH_SHARING = 1_000_000
+
+# Cells that share one pass over the packed kernel, where samples are small.
+FEW_CELLS = 128
+
+
+def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
+    """Plan a case for vectors of some bytes and tiles of some cells.
+
+    None where a block would need more memory than a thread may use.
+    """
+    if not prod(axis.taps for axis in case.axes):
+        return None
+    pieces = chunks(case.outs, case.size, vector_bytes)
+    splits = _splits(case, len(pieces))
+    bounds = [len(pieces) * split // splits for split in range(splits + 1)]
+    ends = [first for first, _ in pieces] + [pieces[-1][0] + GRAIN * pieces[-1][1]]
+    row_bytes = max(ends[b] - ends[a] for a, b in pairwise(bounds))
+    samples, units = _block(case, row_bytes, splits, tile)
+    box = tuple(axis.box(count) for axis, count in zip(case.axes, units, strict=True))
+    direct = _is_direct(case)
+    taps = prod(axis.taps for axis in case.axes)
+    live = max(1, taps // prod(axis.out_step for axis in case.axes))
+    channel = prod(box) * case.size
+    channel += -channel % 64 + 64 * (channel % 128 == 0)  # neighbours in other cache sets
+    most = min(case.ins, max(1, BOX_BYTES // (channel * samples)), max(8, DEPTH // live))
+    if direct:
+        most = min(case.ins, max(8, DEPTH // live))
+    most = -(-case.ins // -(-case.ins // most))
+    box_sample = most * channel
+    sums = tuple(n * axis.out_step for n, axis in zip(units, case.axes, strict=True))
+    if direct:
+        steps = (case.in_steps[0], case.in_steps[1], *case.in_steps[2:])
+    else:
+        rows = (box[1] * box[2] * case.size, box[2] * case.size, case.size)
+        steps = (box_sample, channel, *rows)
+    block = Block(samples, units, steps, sums, row_bytes)
+    table = Table()
+    values: dict[str, Any] = _tables(
+        case, block, table, most, tile, direct, samples * box_sample
+    )
+    values |= _packing(case, table, pieces, vector_bytes)
+    box_bytes = 0 if direct else samples * box_sample + vector_bytes
+    sums_bytes = samples * prod(sums) * row_bytes + vector_bytes
+    tasks = -(-case.batch // samples) * case.groups * splits
+    for axis, count in zip(case.axes, units, strict=True):
+        tasks *= -(-axis.number // count)
+    values |= {
+        "samples": samples,
+        "block": units,
+        "splits": splits,
+        "tasks": tasks,
+        "direct": int(direct),
+        "box": box,
+        "box_channel": channel,
+        "box_sample": box_sample,
+        "box_channels": most,
+        "box_bytes": -(-box_bytes // 64) * 64,
+        "sums_bytes": -(-sums_bytes // 64) * 64,
+        "row_bytes": row_bytes,
+        "bias_bytes": case.outs * case.size,
+        "split_first": table.add([*bounds]),
+    }
+    scratch = (prod(case.taps) + 1) * vector_bytes
+    space = values["box_bytes"] + values["sums_bytes"] + scratch
+    if space > SPACE_BYTES // 2:
+        return None
+    return finish(
+        "lanes",
+        case,
+        table,
+        values,
+        space_bytes=space,
+        packed_bytes=-(-(case.groups * values["packed_group"] + vector_bytes) // 64) * 64,
+        tasks=tasks,
+    )
+
+
+def _splits(case: Case, pieces: int) -> int:
+    """Share output channels out where the kernel is larger than the data."""
+    weights = case.ins * case.outs * prod(axis.taps for axis in case.axes)
+    cells = case.batch * prod(axis.number for axis in case.axes)
+    if case.multiply_adds < WORTH_SHARING or weights < 2 * cells * case.ins:
+        return 1
+    return min(pieces, max(1, -(-TASKS // case.groups)))
+
+
+def _block(
+    case: Case, row_bytes: int, splits: int, tile: int
+) -> tuple[int, tuple[int, int, int]]:
+    """Choose how many samples and units a task has."""
+    units = [axis.number for axis in case.axes]
+    every = prod(axis.out_step for axis in case.axes) * row_bytes
+
+    def is_large() -> bool:
+        box = prod(axis.box(n) for axis, n in zip(case.axes, units, strict=True))
+        return prod(units) * every > SUMS_BYTES or box * case.size > BOX_BYTES
+
+    def blocks() -> int:
+        return prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
+
+    _shrink(case, units, is_large, tile)
+    if case.multiply_adds >= WORTH_SHARING:
+        shares = case.batch * case.groups * splits
+
+        def are_few() -> bool:
+            return shares * blocks() < TASKS and prod(units) >= 4 * tile
+
+        _shrink(case, units, are_few, tile)
+    samples = 1
+    while (
+        blocks() == 1
+        and 2 * samples <= case.batch
+        and case.batch // (2 * samples) * case.groups * splits >= TASKS // 2
+        and 2 * samples * prod(units) * every <= 2 * SUMS_BYTES
+        and samples * prod(units) < FEW_CELLS
+    ):
+        samples *= 2
+    return samples, (units[0], units[1], units[2])
+
+
+def _shrink(case: Case, units: list[int], is_large: Callable[[], bool], tile: int) -> None:
+    """Halve a block, the first axis first, into pieces of about the same size."""
+    for axis, whole in enumerate(units):
+        pieces = 1
+        while units[axis] > 1 and is_large():
+            pieces *= 2
+            units[axis] = -(-whole // pieces)
+            if axis == 2 and units[axis] > tile:
+                units[axis] = -(-units[axis] // tile) * tile
+
+
+def _is_direct(case: Case) -> bool:
+    """Whether tiles read the input where it is."""
+    if case.stored_size != case.size or not all(axis.inside for axis in case.axes):
+        return False
+    cells = prod(axis.in_size for axis in case.axes)
+    return case.ins * cells * case.size <= DIRECT_BYTES and case.in_steps[1] % 1024 != 0
+
+
+def _tables(
+    case: Case, block: Block, table: Table, channels: int, tile: int, direct: bool, box: int
+) -> dict[str, int]:
+    """Add the tables of what is read and written, each checked against its block."""
+    phases = phase_taps(case.axes, case.taps, block.steps[2:])
+    offsets = tap_offsets(phases, channels, block.steps[1])
+    places_end = block.samples * prod(block.sums) * block.row_bytes
+    extents = []
+    for number, (count, cells, places) in enumerate(cell_tables(case, block, tile)):
+        if direct:
+            check_direct(case, block)
+        else:
+            check_cells(cells, offsets, 0, box, case.size)
+        check_cells(places, _phase_places(case, block), 0, places_end, block.row_bytes)
+        extents += [count, table.add(cells), table.add(places), number]
+    firsts = np.cumsum([0, *(len(taps) for taps in phases)])
+    return {
+        "offsets": table.add(offsets),
+        "phase_first": table.add(firsts),
+        "extents": table.add(extents),
+    }
+
+
+def _phase_places(case: Case, block: Block) -> Any:
+    a, b, c = np.ogrid[tuple(slice(axis.out_step) for axis in case.axes)]
+    return ((a * block.sums[1] + b) * block.sums[2] + c) * block.row_bytes
+
+
+def check_direct(case: Case, block: Block) -> None:
+    """Check that no unit reaches outside of the input, whatever its steps are."""
+    for axis in case.axes:
+        first = np.array([axis.start, axis.start + axis.in_step * (axis.number - 1)])
+        taps = np.array([tap.offset for phase in axis.phases for tap in phase])
+        check_cells(first, taps, 0, axis.in_size, 1)
+
+
+def _packing(
+    case: Case, table: Table, pieces: list[tuple[int, int]], vector_bytes: int
+) -> dict[str, int]:
+    """Add the tables of the packed kernel: its chunks, and the row of every tap."""
+    taps = prod(axis.taps for axis in case.axes)
+    place, rows = 0, []
+    for first, grains in pieces:
+        step = -(-GRAIN * grains // vector_bytes) * vector_bytes
+        rows.append((first, grains, step, place))
+        place += case.ins * taps * step
+    rows.append((pieces[-1][0] + GRAIN * pieces[-1][1], 0, 0, place))
+    phases = phase_taps(case.axes, case.taps, case.w_steps[2:])
+    every, first = [], 0
+    contiguous = taps_are_contiguous(case)
+    for phase in phases:
+        for number, (tap, _) in enumerate(phase):
+            where = tap if contiguous else tap_bytes(case, tap)
+            every.append((first, len(phase), number, where))
+        first += len(phase)
+    whole = prod(case.taps)
+    in_order = len(phases) == 1 and [tap for tap, _ in phases[0]] == list(range(whole))
+    flat = 0
+    if contiguous and whole > 1:
+        flat = 2 if in_order and case.lanes[0] == whole * case.stored_size else 1
+    elif case.lanes[0] == case.stored_size and in_order:
+        flat = 2  # input channels side by side, and a single tap
+    share = max(1, -(-case.ins * case.groups // TASKS))
+    share = min(case.ins, -(-share // 16) * 16)
+    return {
+        "chunks": table.add(rows),
+        "tap_rows": table.add(every),
+        "w_flat": flat,
+        "packed_group": place,
+        "pack_channels": share,
+        "pack_tasks": case.groups * -(-case.ins // share),
+    }
+
+
+def taps_are_contiguous(case: Case) -> bool:
+    expected = case.stored_size
+    for size, step in zip(case.taps[::-1], case.w_steps[:1:-1], strict=True):
+        if size > 1 and step != expected:
+            return False
+        expected *= size
+    return True
+
+
+def tap_bytes(case: Case, tap: int) -> int:
+    rest, c = divmod(tap, case.taps[2])
+    a, b = divmod(rest, case.taps[1])
+    return sum(n * step for n, step in zip((a, b, c), case.w_steps[2:], strict=True))

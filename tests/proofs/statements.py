@@ -1,0 +1,414 @@
+"""What holds for all sizes: statements about the functions of `mtconv.geometry`.
+
+Each statement is a generator of (assumptions, function, claim): the function is run on
+symbolic integers, and the claims, formulas made from its result, have to follow from the
+assumptions and the way that the run has taken. Kernel, stride and dilation are numbers;
+sizes, offsets and positions are unknowns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import z3
+
+from tests.proofs.symbolic import Symbol, term_of
+
+
+class Triple(NamedTuple):
+    """Kernel size, stride and dilation of an axis."""
+
+    kernel: int
+    stride: int
+    dilation: int
+
+
+class Claim(NamedTuple):
+    """A function to run, what is assumed, and what its result has to make true."""
+
+    assumptions: list[Any]
+    function: Callable[[], Any]
+    formulas: Callable[[Any], list[Any]]
+
+
+Claims = Iterator[Claim]
+
+n, N, lo, hi, i, o, a, b = map(Symbol, ("n", "N", "lo", "hi", "i", "o", "a", "b"))
+q, v = Symbol("q"), Symbol("v")  # quotients of what is taken by its remainder
+SIZES = [n.term >= 1, N.term >= 1]
+
+
+def axis_of(g: Any, t: Triple, low: Any = lo) -> Any:
+    return g.Axis(n, N, t.kernel, t.stride, t.dilation, low)
+
+
+def is_tap(axis: Any, small: Any, j: int, big: Any) -> Any:
+    """Write the relation down once more: o = stride*i + dilation*j - lo, all in range."""
+    small, big = term_of(small), term_of(big)
+    at = axis.stride * small + axis.dilation * j - term_of(axis.lo)
+    within = [small >= 0, small < term_of(axis.small), big >= 0, big < term_of(axis.big)]
+    return z3.And(big == at, *within, z3.BoolVal(0 <= j < axis.kernel))
+
+
+def inside(value: Any, start: Any, stop: Any) -> Any:
+    value = term_of(value)
+    return z3.And(value >= term_of(start), value < term_of(stop))
+
+
+def count(conditions: list[Any]) -> Any:
+    return z3.Sum([z3.If(c, 1, 0) for c in conditions]) if conditions else z3.IntVal(0)
+
+
+def small_size_counts_the_windows_that_fit(g: Any, t: Triple) -> Claims:
+    extent = t.dilation * (t.kernel - 1) + 1
+    padded = N.term + lo.term + hi.term
+    yield Claim(
+        [*SIZES, padded >= extent, i.term >= 0],
+        lambda: g.small_size(N, *t, lo, hi),
+        lambda size: [(i.term < size.term) == (t.stride * i.term + extent <= padded)],
+    )
+
+
+def big_sizes_are_those_that_lead_back(g: Any, t: Triple) -> Claims:
+    extent = t.dilation * (t.kernel - 1) + 1
+    fits = N.term + lo.term + hi.term >= extent
+    yield Claim(
+        [*SIZES, fits],
+        lambda: (g.big_sizes(n, *t, lo, hi), g.small_size(N, *t, lo, hi)),
+        lambda r: [inside(N, r[0].start, r[0].stop) == (r[1].term == n.term)],
+    )
+    natural = t.stride * (n.term - 1) + extent - lo.term - hi.term
+    yield Claim(
+        [*SIZES, natural >= 1],
+        lambda: g.big_sizes(n, *t, lo, hi),
+        lambda r: [
+            term_of(r.start) == natural,
+            term_of(r.stop) == natural + t.stride,
+        ],
+    )
+
+
+def same_halves_the_least_padding(g: Any, t: Triple) -> Claims:
+    def both() -> Any:
+        low = g.same_lo(N, *t, lower=False)
+        high = g.same_lo(N, *t, lower=True)
+        return low, high, g.small_size(N, *t, low, high)
+
+    def formulas(r: Any) -> Any:
+        low, high, size = map(term_of, r)
+        outputs = (N.term + t.stride - 1) / t.stride
+        total = low + high
+        extent = t.dilation * (t.kernel - 1) + 1
+        less = (N.term + total - 1 - extent) / t.stride + 1
+        halves = z3.And(low >= 0, low <= high, high <= low + 1)
+        return [halves, size == outputs, z3.Or(total == 0, less < outputs)]
+
+    yield Claim([N.term >= 1], both, formulas)
+
+
+def windows_have_each_tap_once(g: Any, t: Triple) -> Claims:
+    def window_of(j: int) -> Any:
+        original = g.range
+        g.range = lambda *_: (j,)  # one tap at a time
+        try:
+            return g.windows(axis_of(g, t))
+        finally:
+            g.range = original
+
+    for j in range(t.kernel):
+
+        def formulas(found: Any, j: int = j) -> Any:
+            meets = [
+                z3.And(
+                    w.tap == j,
+                    inside(i, w.small_start, w.small_stop),
+                    o.term
+                    == term_of(w.big_start) + t.stride * (i.term - term_of(w.small_start)),
+                )
+                for w in found
+            ]
+            filled = [term_of(w.small_start) < term_of(w.small_stop) for w in found]
+            return [*filled, count(meets) == z3.If(is_tap(axis_of(g, t), i, j, o), 1, 0)]
+
+        yield Claim(SIZES, lambda j=j: window_of(j), formulas)
+
+
+def residues(t: Triple) -> Iterator[Symbol]:
+    """Every lo, by its remainder modulo the stride."""
+    for remainder in range(t.stride):
+        yield t.stride * q + remainder
+
+
+def plain(phase: Any) -> Any:
+    """Make numbers of what is one in a phase, on this path."""
+    return phase._replace(start=int(phase.start), tap=int(phase.tap), taps=int(phase.taps))
+
+
+def phases_partition_the_taps(g: Any, t: Triple) -> Claims:
+    for low in residues(t):
+        axis = axis_of(g, t, low)
+
+        def formulas(found: Any, axis: Any = axis) -> Any:
+            claims = []
+            for j in range(t.kernel):
+                meets = [
+                    meets_phase(t, phase, m)
+                    for phase in found
+                    for m in range(phase.taps)
+                    if phase.tap + m * phase.tap_step == j
+                ]
+                claims.append(count(meets) == z3.If(is_tap(axis, i, j, o), 1, 0))
+            for remainder in range(t.stride):  # every big element, by its remainder
+                element = t.stride * v.term + remainder
+                members = [
+                    inside(v.term + (remainder - p.start) // t.stride, 0, p.cells)
+                    for p in found
+                    if (remainder - p.start) % t.stride == 0
+                ]
+                claims.append(z3.Implies(inside(element, 0, N), count(members) == 1))
+            return claims
+
+        yield Claim(SIZES, lambda axis=axis: [*map(plain, g.phases(axis))], formulas)
+
+
+def meets_phase(t: Triple, phase: Any, m: int) -> Any:
+    """Whether small element i meets big element o through tap m of a phase."""
+    at = i.term - term_of(phase.shift) + m * phase.shift_step
+    return z3.And(
+        inside(i, 0, n), inside(at, 0, phase.cells), o.term == phase.start + t.stride * at
+    )
+
+
+def live_phases_are_those_with_taps(g: Any, t: Triple) -> Claims:
+    for low in residues(t):
+        axis = axis_of(g, t, low)
+
+        def both(axis: Any = axis) -> Any:
+            every, live = map(plain, g.phases(axis)), map(plain, g.live_phases(axis))
+            return [*every], [*live], g.has_holes(axis), g.alike(axis)
+
+        def formulas(r: Any) -> Any:
+            every, live, holes, alike = r
+            expected = [phase for phase in every if phase.taps > 0]
+            if len(expected) != len(live) or bool(holes) != (len(live) < len(every)):
+                return [z3.BoolVal(False)]
+            even = len({phase.taps for phase in every}) == 1
+            if alike and not (even and (t.stride == 1 or every[0].shift_step == 1)):
+                return [z3.BoolVal(False)]
+            if t.dilation == 1 and len(every) == t.stride and even != bool(alike):
+                return [z3.BoolVal(False)]
+            return [
+                term_of(x) == term_of(y)
+                for p, r in zip(expected, live, strict=True)
+                for x, y in zip(p, r, strict=True)
+            ]
+
+        yield Claim(SIZES, both, formulas)
+
+
+def reads_of(group: Any) -> Any:
+    """Return the axis that a group reads along, with its number of taps as a number."""
+    return replace(group.reads, kernel=int(group.reads.kernel))
+
+
+def members_of(group: Any) -> list[Any]:
+    return [*map(plain, group.phases)]
+
+
+def phase_groups_read_what_phases_read(g: Any, t: Triple) -> Claims:
+    for low in residues(t):
+        axis = axis_of(g, t, low)
+        for by in ("taps", "reads", "axis"):
+
+            def run(axis: Any = axis, by: str = by) -> Any:
+                groups = g.phase_groups(axis, by)
+                live = len(g.live_phases(axis))
+                return [(x.first, reads_of(x), members_of(x)) for x in groups], live
+
+            def formulas(r: Any) -> Any:
+                groups, live = r
+                claims = [z3.BoolVal(sum(len(phases) for *_, phases in groups) == live)]
+                for first, reads, members in groups:
+                    for phase in members:
+                        shift = term_of(phase.shift)
+                        for m in range(phase.taps):
+                            cell = i.term - shift + m * phase.shift_step
+                            met = z3.And(inside(cell, 0, phase.cells), inside(i, 0, n))
+                            at = cell + shift - term_of(first)
+                            read = is_tap(reads, at, reads.kernel - 1 - m, i)
+                            claims.append(z3.Implies(met, read))
+                return claims
+
+            yield Claim(SIZES, run, formulas)
+
+
+def runs_are_neighbours_within_a_stride(g: Any, t: Triple) -> Claims:
+    for low in residues(t):
+        axis = axis_of(g, t, low)
+
+        def run(axis: Any = axis) -> Any:
+            return [
+                r._replace(tap=int(r.tap), taps=int(r.taps), residue=int(r.residue))
+                for r in g.runs(axis)
+            ]
+
+        def formulas(found: Any, axis: Any = axis) -> Any:
+            taps = [run.tap + step for run in found for step in range(run.taps)]
+            claims = [z3.BoolVal(taps == list(range(t.kernel)))]
+            for run in found:
+                claims.append(
+                    z3.BoolVal(run.residue >= 0 and run.residue + run.taps <= t.stride)
+                )
+                for step in range(run.taps):
+                    lands = t.stride * (i.term + term_of(run.shift)) + run.residue + step
+                    at = t.stride * i.term + t.dilation * (run.tap + step)
+                    claims.append(lands == at - term_of(axis.lo))
+            return claims
+
+        yield Claim([n.term >= 1, N.term >= 1], run, formulas)
+
+
+PART = [a.term >= 0, a.term < b.term]
+
+
+def halos_of_big_blocks_have_all_that_reaches_them(g: Any, t: Triple) -> Claims:
+    axis = axis_of(g, t)
+    extent = t.dilation * (t.kernel - 1) + 1
+
+    def formulas(r: Any) -> Any:
+        first, last = map(term_of, r)
+        reach = z3.Or(*(is_tap(axis, i, j, o) for j in range(t.kernel)))
+        sound = z3.Implies(z3.And(reach, inside(o, a, b)), inside(i, first, last))
+        tight = z3.And(
+            t.stride * first - lo.term + extent - 1 >= a.term,
+            t.stride * (last - 1) - lo.term <= b.term - 1,
+        )
+        order = z3.And(first >= 0, first <= last, last <= n.term)
+        return [sound, order, z3.Implies(first < last, tight)]
+
+    yield Claim(
+        [*SIZES, *PART, b.term <= N.term], lambda: g.touched_small(axis, a, b), formulas
+    )
+
+
+def halos_of_small_blocks_have_all_that_they_reach(g: Any, t: Triple) -> Claims:
+    axis = axis_of(g, t)
+    extent = t.dilation * (t.kernel - 1) + 1
+
+    def formulas(r: Any) -> Any:
+        first, last = map(term_of, r)
+        reach = z3.Or(*(is_tap(axis, i, j, o) for j in range(t.kernel)))
+        sound = z3.Implies(z3.And(reach, inside(i, a, b)), inside(o, first, last))
+        tight = z3.And(
+            first >= t.stride * a.term - lo.term,
+            last - 1 <= t.stride * (b.term - 1) + extent - 1 - lo.term,
+        )
+        order = z3.And(first >= 0, first <= last, last <= N.term)
+        return [sound, order, z3.Implies(first < last, tight)]
+
+    yield Claim(
+        [*SIZES, *PART, b.term <= n.term], lambda: g.touched_big(axis, a, b), formulas
+    )
+
+
+def blocks_with_halos_have_each_tap_once(g: Any, t: Triple) -> Claims:
+    axis = axis_of(g, t)
+
+    def of_big() -> Any:
+        small = g.touched_small(axis, a, b)
+        return small[0], a, g.restrict(axis, small, (a, b))
+
+    def of_small() -> Any:
+        big = g.touched_big(axis, a, b)
+        return a, big[0], g.restrict(axis, (a, b), big)
+
+    def formulas(r: Any, where: Any) -> Any:
+        first, start, block = r
+        claims = []
+        for j in range(t.kernel):
+            whole = z3.And(is_tap(axis, i, j, o), where)
+            part = is_tap(block, i.term - term_of(first), j, o.term - term_of(start))
+            claims.append(whole == part)
+        return claims
+
+    big, small = inside(o, a, b), inside(i, a, b)
+    yield Claim([*SIZES, *PART, b.term <= N.term], of_big, lambda r: formulas(r, big))
+    yield Claim([*SIZES, *PART, b.term <= n.term], of_small, lambda r: formulas(r, small))
+
+
+def parts_of_a_kernel_have_the_taps_between(g: Any, t: Triple) -> Claims:
+    axis = axis_of(g, t)
+    for start in range(t.kernel):
+        for stop in range(start + 1, t.kernel + 1):
+
+            def formulas(part: Any, start: int = start, stop: int = stop) -> Any:
+                same = [
+                    is_tap(axis, i, j, o) == is_tap(part, i, j - start, o)
+                    for j in range(start, stop)
+                ]
+                return [z3.BoolVal(part.kernel == stop - start), *same]
+
+            yield Claim(
+                SIZES,
+                lambda start=start, stop=stop: g.taps_between(axis, start, stop),
+                formulas,
+            )
+
+
+def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
+    for low in residues(t):
+        axis = axis_of(g, t, low)
+
+        def run(axis: Any = axis) -> Any:
+            found = [plain(phase) for phase in g.live_phases(axis)]
+            return [(phase, g.phase_axis(axis, phase)) for phase in found]
+
+        def formulas(r: Any, axis: Any = axis) -> Any:
+            claims = []
+            for phase, part in r:
+                cell = o.term
+                big = phase.start + t.stride * cell
+                for m in range(phase.taps):
+                    j = phase.tap + m * phase.tap_step
+                    claims.append(is_tap(axis, i, j, big) == is_tap(part, i, m, cell))
+            return claims
+
+        yield Claim(SIZES, run, formulas)
+
+
+def nothing_is_cropped_where_padding_is_taken_in(g: Any, t: Triple) -> Claims:
+    axis = axis_of(g, t)
+
+    def formulas(padded: Any) -> Any:
+        claims = []
+        for j in range(t.kernel):
+            at = t.stride * i.term + t.dilation * j
+            claims.append(z3.Implies(inside(i, 0, n), is_tap(padded, i, j, at)))
+            moved = is_tap(padded, i, j, o.term + lo.term)
+            claims.append(z3.Implies(is_tap(axis, i, j, o), moved))
+        size = term_of(padded.big)
+        full = t.stride * (n.term - 1) + t.dilation * (t.kernel - 1) + 1
+        least = z3.If(full > lo.term + N.term, full, lo.term + N.term)
+        return [*claims, size == least, term_of(padded.lo) == 0]
+
+    yield Claim([*SIZES, lo.term >= 0], lambda: g.padded_axis(axis), formulas)
+
+
+STATEMENTS: dict[Callable[[Any, Triple], Claims], tuple[str, ...]] = {
+    small_size_counts_the_windows_that_fit: ("small_size",),
+    big_sizes_are_those_that_lead_back: ("big_sizes",),
+    same_halves_the_least_padding: ("same_lo",),
+    windows_have_each_tap_once: ("windows", "Window", "Axis"),
+    phases_partition_the_taps: ("phases", "Phase"),
+    live_phases_are_those_with_taps: ("live_phases", "has_holes", "alike"),
+    phase_groups_read_what_phases_read: ("phase_groups", "PhaseGroup"),
+    phase_axes_have_the_taps_of_the_phase: ("phase_axis",),
+    runs_are_neighbours_within_a_stride: ("runs", "TapRun"),
+    halos_of_big_blocks_have_all_that_reaches_them: ("touched_small",),
+    halos_of_small_blocks_have_all_that_they_reach: ("touched_big",),
+    blocks_with_halos_have_each_tap_once: ("restrict",),
+    parts_of_a_kernel_have_the_taps_between: ("taps_between",),
+    nothing_is_cropped_where_padding_is_taken_in: ("padded_axis",),
+}
