@@ -197,7 +197,7 @@ def _step(table: Table) -> int:
 def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) -> Any:
     """Fill the padding of y (batch, channels, *big) as the padding mode says.
 
-    ``amounts`` are the elements before and behind each axis, where they are not `lo` and `hi`.
+    ``amounts`` are the elements before and behind each axis: `lo` and `hi`, if left out.
     """
     if amounts is None:
         amounts = [(axis.lo, larger(axis.hi, 0)) for axis in spec.axes]
@@ -233,7 +233,7 @@ def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
 
 
 def _folded(lib: Library, padded: Any, stretch: Stretch, size: int, axis: int) -> Any:
-    """Put the padded elements of a stretch where they were read from, on an axis of zeros."""
+    """Put the padded elements of a stretch where they were read from, among zeros."""
     start, cells, source, step = stretch
     part = padded[(*(slice(None),) * axis, slice(start, start + cells), ...)]
     if step == 0:

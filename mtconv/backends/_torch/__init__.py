@@ -19,7 +19,7 @@ from mtconv.backends import _array_api
 from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends._torch import native
 from mtconv.backends._torch.autocast import autocast_dtype, is_on
-from mtconv.backends._torch.library import LIBRARY
+from mtconv.backends._torch.library import LIBRARY, library_for
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.errors import BackendError, message
 from mtconv.planning.plan import Plan
@@ -107,21 +107,21 @@ def run(
     dtype = LIBRARY.promote((first, second, bias))
     device_type = first.device.type
     if not is_on(device_type):
-        return _execute(plan, first, second, bias, dtype)
+        return _execute(plan, first, second, bias, dtype, autocast=False)
     if plan.requested in ("auto", "native"):
         dtype = autocast_dtype(device_type, dtype)
         first, second = _cast(first, dtype), _cast(second, dtype)
         bias = bias if bias is None else _cast(bias, dtype)
     with torch.autocast(device_type, enabled=False):
-        return _execute(plan, first, second, bias, dtype)
+        return _execute(plan, first, second, bias, dtype, autocast=True)
 
 
 def _execute(
-    plan: Plan, first: Any, second: Any, bias: Any, dtype: torch.dtype
+    plan: Plan, first: Any, second: Any, bias: Any, dtype: torch.dtype, *, autocast: bool
 ) -> torch.Tensor:
-    """Execute a plan on tensors of one device; ``dtype`` is what they promote to."""
+    """Execute a plan on tensors of one device; ``dtype`` is that of the result."""
     if plan.algorithm != "native":
-        return _array_api.execute(LIBRARY, plan, first, second, bias)
+        return _array_api.execute(library_for(autocast=autocast), plan, first, second, bias)
     # On the CPU half precision is not sure to be accumulated in float32.
     narrow = dtype.itemsize < 4 and first.device.type == "cpu"
     compute = torch.float32 if narrow else dtype

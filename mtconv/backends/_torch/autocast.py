@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["autocast_dtype", "is_on", "product", "without_autocast"]
+__all__ = ["autocast_dtype", "compiled_product", "is_on", "product"]
 
 # Autocast leaves float64, complex numbers and integers alone.
 _ROUNDED = frozenset({torch.float32, torch.float16, torch.bfloat16})
@@ -34,7 +34,7 @@ def autocast_dtype(device_type: str, dtype: torch.dtype) -> torch.dtype:
     return torch.get_autocast_dtype(device_type) if dtype in _ROUNDED else dtype
 
 
-def without_autocast(device_type: str) -> AbstractContextManager[Any]:
+def _without_autocast(device_type: str) -> AbstractContextManager[Any]:
     """Switch autocast off where it is on."""
     if not is_on(device_type):
         return nullcontext()
@@ -45,13 +45,23 @@ def without_autocast(device_type: str) -> AbstractContextManager[Any]:
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Multiply stacks of matrices in their own dtype, gradients included."""
     if a.dtype not in _ROUNDED:
-        with without_autocast(a.device.type):
-            return torch.matmul(a, b)
+        return torch.matmul(a, b)
     result: torch.Tensor = _Product.apply(a, b)
     return result
 
 
-class _Product(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
+def compiled_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Do the same in a program that is compiled inside of autocast.
+
+    torch compiles no function with derivatives forwards; they are an error there.
+    """
+    if a.dtype not in _ROUNDED:
+        return torch.matmul(a, b)
+    result: torch.Tensor = _BackwardProduct.apply(a, b)
+    return result
+
+
+class _BackwardProduct(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     """A product of stacks of real matrices whose derivatives are products like it.
 
     One operand may have more leading axes than the other.
@@ -61,8 +71,27 @@ class _Product(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def forward(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        with without_autocast(a.device.type):
+        with _without_autocast(a.device.type):
             return torch.matmul(a, b)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        del output
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> tuple[torch.Tensor | None, ...]:
+        (cotangent,) = cotangents
+        a, b = ctx.saved_tensors
+        by_a, by_b = ctx.needs_input_grad
+        return (
+            _summed(compiled_product(cotangent, b.mT), a) if by_a else None,
+            _summed(compiled_product(a.mT, cotangent), b) if by_b else None,
+        )
+
+
+class _Product(_BackwardProduct):
+    """The same with derivatives forwards."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

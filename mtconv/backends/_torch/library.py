@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from mtconv.backends._array_api.library import Library
-from mtconv.backends._torch.autocast import product
+from mtconv.backends._torch.autocast import compiled_product, product
 
-__all__ = ["LIBRARY", "integer_product"]
+__all__ = ["LIBRARY", "integer_product", "library_for"]
 
 
 class TorchLibrary(Library):
-    """torch where it has other names than the standard."""
+    """torch where it has other names than the standard; ``product`` multiplies matrices."""
+
+    def __init__(self, product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]):
+        super().__init__(torch)
+        self._product = product
 
     def from_numpy(self, array: np.ndarray[Any, Any], device: Any) -> torch.Tensor:
         name = array.dtype.name
@@ -63,7 +68,7 @@ class TorchLibrary(Library):
 
     def matmul(self, a: Any, b: Any) -> Any:
         if a.is_floating_point() or a.is_complex() or a.device.type == "cpu":
-            return product(a, b)
+            return self._product(a, b)
         return integer_product(a, b)
 
 
@@ -76,4 +81,13 @@ def integer_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return total.expand(*shape, a.shape[-2], b.shape[-1])
 
 
-LIBRARY = TorchLibrary(torch)
+LIBRARY = TorchLibrary(product)
+_COMPILED = TorchLibrary(torch.matmul)
+_COMPILED_IN_AUTOCAST = TorchLibrary(compiled_product)
+
+
+def library_for(*, autocast: bool) -> TorchLibrary:
+    """Return the library for a call; ``autocast`` says whether that is on around it."""
+    if not torch.compiler.is_compiling():
+        return LIBRARY
+    return _COMPILED_IN_AUTOCAST if autocast else _COMPILED

