@@ -133,6 +133,13 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session
+def implementers(session: nox.Session) -> None:
+    """Run the core set in ONNX runtimes and in XLA; installs them."""
+    session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
+    session.run("pytest", "tests/verify/test_exports.py", *session.posargs)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Mutate the core and samples of the backends, and see that the tests notice."""
     session.install("-e", BACKENDS, *group("mutation"), *group("test"))
@@ -172,6 +179,17 @@ def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch."""
     session.install("-e", ".[torch]", *group("test"))
     session.run("pytest", "tests/backends/torch", *session.posargs)
+
+
+@nox.session
+def kernels(session: nox.Session) -> None:
+    """Run the tests of the three maps on compiled kernels, and those of `mtconv warm`."""
+    session.install("-e", ".[fast,sparse]", *group("test"))
+    environment = {"MTCONV_TEST_BACKENDS": "numba"}
+    session.run("pytest", "--doctest-modules", "mtconv/backends/_numba")
+    session.run(
+        "pytest", "tests/numba", "tests/functional", *session.posargs, env=environment
+    )
 
 
 @nox.session
@@ -222,6 +240,14 @@ def models(session: nox.Session) -> None:
 
 
 @nox.session
+def rewrites(session: nox.Session) -> None:
+    """Rewrite every small relation, and ONNX models beside onnxruntime and torch."""
+    session.install("-e", ".", "onnxscript", *group("test"), *group("conformance-torch"))
+    env = {"MTCONV_EVERY_REWRITE": "1"}
+    session.run("pytest", "tests/rewrite", *session.posargs, env=env)
+
+
+@nox.session
 def sharding(session: nox.Session) -> None:
     """Run every stride, kernel size and dilation on three meshes of eight devices."""
     session.install("-e", ".[jax]", *group("test"))
@@ -245,7 +271,7 @@ def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
-    names = ("_torch", "_cupy.py")
+    names = ("_torch", "_cupy.py", "_numba")
     absent = [f"--ignore=mtconv/backends/{name}" for name in names]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)
 

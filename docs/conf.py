@@ -28,7 +28,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_extensions"]
 
-myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["BackendError", "GeometryError", "message", "shown"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["BackendError", "GeometryError", "message", "renamed", "shown"]
 
 _LONGEST = 200  # characters of a value that a message shows whole
 _LONGEST_GOT = 300  # and of what is said about it
@@ -46,3 +49,15 @@ def _cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]}... of {len(text)} characters"
+
+
+@contextmanager
+def renamed(form: str, name: str) -> Iterator[None]:
+    """Let errors about a map, raised inside, name the function that applies it."""
+    try:
+        yield
+    except (GeometryError, BackendError) as error:
+        text = str(error)
+        if not text.startswith(f"{form}: "):
+            raise
+        raise type(error)(name + text.removeprefix(form)) from None

@@ -1,14 +1,14 @@
 """The three maps and their shapes: the functions that users call.
 
-Each one walks the same way: options are frozen, shapes become a spec, the spec becomes a
-plan (both cached), and the backend that owns the arrays executes it.
+Each function takes the same steps: options are frozen, shapes become a spec, the spec
+becomes a plan (both cached), and the backend of the arrays executes the plan.
 """
 
 from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_for, load, plain_dtype
+from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
 from mtconv.planning.plan import plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -43,7 +43,7 @@ def conv_transpose(
     backend: str | None = None,
     precision: Any = None,
 ) -> Any:
-    """Transpose a convolution: spread each element of x over the result.
+    """Apply the transposed convolution: each element of x adds a scaled copy of the kernel.
 
     ``y[b, o] = bias[b] + sum x[s, i] * kernel[s, b, j]`` over all channels ``s`` of the
     group and all taps with ``o = stride*i + dilation*j - lo``. It is the exact adjoint
@@ -59,34 +59,34 @@ def conv_transpose(
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
     stride : int or sequence of int
-        Step on the result's side of one element of x.
+        Step in the result from one element of x to the next.
     padding : int, sequence of int, sequence of (lo, hi) pairs, or str
-        Padding of the forward convolution, so this function crops by it; negative values
-        extend with zeros. "valid" is 0. "same" makes the result ``stride`` times as
-        large as x; "same_lower" does so with the odd element of padding first.
+        Padding of the convolution, so this function crops by it; negative values extend
+        with zeros. "valid" is 0. "same" makes the result ``stride`` times as large as x;
+        "same_lower" does so with the odd element of padding first.
     output_padding : int or sequence of int
-        Further elements at the high end, fewer than the stride.
+        Number of additional elements at the high end, less than the stride.
     output_size : int or sequence of int, optional
         Spatial size of the result, instead of `output_padding`.
     dilation : int or sequence of int
-        Step on the result's side of one tap of the kernel.
+        Step in the result from one tap of the kernel to the next.
     groups : int
         Number of groups that the channels are divided into.
     padding_mode : str
-        What the forward convolution reads in its padding: "zeros", "circular",
+        What the convolution reads in its padding: "zeros", "circular",
         "reflect", "replicate" or "symmetric".
     layout, kernel_layout : str, optional
-        Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a bare
-        volume and its kernel, "NHW" for a stack of bare images.
+        Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a volume
+        without channels and its kernel, "NHW" for a stack of images without channels.
     algorithm : str
         "auto", "exact" (exact on integer-valued arrays), or an algorithm by name. Inside
         `torch.autocast`, "auto" rounds float32 tensors as `torch.nn.functional` does;
-        "exact" and its gradients are left alone.
+        "exact" and its gradients are not affected.
     backend : str, optional
         Backend for neutral arrays (NumPy's, and sequences): "numpy", "jax" or "sparse".
     precision : optional
         Precision of matrix products on JAX, as `jax.lax.dot_general` takes it; other
-        backends always compute in full.
+        backends always compute in full precision.
 
     Returns
     -------
@@ -94,21 +94,21 @@ def conv_transpose(
         Shape (N, C_out, *size) in the layout of x, ``size = stride*(n - 1) +
         dilation*(k - 1) + 1 - lo - hi + output_padding``, dtype by the library's own
         promotion of x, kernel and bias. float16 and bfloat16 accumulate in float32. JAX
-        without `jax_enable_x64` makes float32 of float64, and refuses integers that do not
-        fit 32 bits.
+        without `jax_enable_x64` converts float64 to float32, and refuses integers that do
+        not fit 32 bits.
 
     Raises
     ------
     GeometryError
-        If shapes or options do not fit; the message says which, and how to mend it.
+        If shapes or options do not fit; the message says which, and how to fix it.
     BackendError
-        If arrays of two libraries are mixed or a dtype cannot be taken.
+        If arrays of two libraries are mixed or a dtype is not supported.
 
     See Also
     --------
     conv : the adjoint.
-    kernel_grad : the derivative by the kernel.
-    conv_transpose_shape : the shape of the result without the work.
+    kernel_grad : the derivative with respect to the kernel.
+    conv_transpose_shape : the shape of the result, without computing it.
 
     Notes
     -----
@@ -118,7 +118,7 @@ def conv_transpose(
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of x and
     kernel, for each padded element that folds onto it; whole numbers below 2**53
-    stay exact, and all else is as accurate as direct sums.
+    stay exact, and everything else is as accurate as direct sums.
 
     References
     ----------
@@ -165,7 +165,7 @@ def conv(
     backend: str | None = None,
     precision: Any = None,
 ) -> Any:
-    """Convolve (correlate, as deep learning means it): the adjoint of `conv_transpose`.
+    """Apply the convolution (a correlation), the adjoint of `conv_transpose`.
 
     ``y[s, i] = bias[s] + sum x[b, o] * kernel[s, b, j]`` over all channels ``b`` of the
     group and all taps with ``o = stride*i + dilation*j - lo``.
@@ -175,7 +175,7 @@ def conv(
     x : array, shape (N, C_in, *size) or (C_in, *size), or (*size,)
         The input, on the big side of the relation.
     kernel : array, shape (C_out, C_in / groups, *k), or (*k,) of one or two axes
-        The kernel; the same array serves `conv_transpose`.
+        The kernel; `conv_transpose` takes the same array.
     bias : array, shape (C_out,), optional
         Added to every element of a channel.
     stride : int or sequence of int
@@ -214,8 +214,8 @@ def conv(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
-    direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and everything else is as accurate
+    as direct sums.
 
     Examples
     --------
@@ -252,21 +252,21 @@ def kernel_grad(
     backend: str | None = None,
     precision: Any = None,
 ) -> Any:
-    """Differentiate ``<conv_transpose(x, w), y>`` by w: the third of the three maps.
+    """Differentiate ``<conv_transpose(x, w), y>`` with respect to the kernel w.
 
     ``dw[s, b, j] = sum x[s, i] * y[b, o]`` over the batch and all taps with
     ``o = stride*i + dilation*j - lo``, without conjugation. It is the kernel gradient
     of `conv_transpose` for input x and cotangent y, and that of `conv` for input y and
-    cotangent x. The size of y settles the geometry.
+    cotangent x. The size of y determines the geometry.
 
     Parameters
     ----------
     x : array, shape (N, C_in, *n) or (C_in, *n), or (*n,)
-        On the small side: the input of `conv_transpose`.
+        The array of the small side: the input of `conv_transpose`.
     y : array, shape (N, C_out, *size) or (C_out, *size), or (*size,)
-        On the big side: a cotangent of the result of `conv_transpose`.
+        The array of the big side: a cotangent of the result of `conv_transpose`.
     kernel_size : int or tuple of int
-        Number of taps; an int where x has batch and channels, otherwise a tuple.
+        Number of taps; an int if x has batch and channels, otherwise a tuple.
     stride : int or sequence of int
         As in `conv_transpose`.
     padding : int, sequence of int, sequence of (lo, hi) pairs, or str
@@ -295,7 +295,7 @@ def kernel_grad(
     Raises
     ------
     GeometryError, BackendError
-        As in `conv_transpose`; also if a convolution of y does not have x's size.
+        As in `conv_transpose`; also if a convolution of y does not have the size of x.
 
     Notes
     -----
@@ -303,8 +303,8 @@ def kernel_grad(
 
     On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
     an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers below 2**53 stay exact, and all else is as accurate as
-    direct sums.
+    padded arrays; whole numbers below 2**53 stay exact, and everything else is as accurate
+    as direct sums.
 
     Examples
     --------
@@ -357,7 +357,7 @@ def _apply(
     symbolic = False
     dtype = None if backend is not None else plain_dtype(first, second, bias)
     if dtype is not None:
-        engine = load("numpy")
+        engine = load(neutral_backend(dtype))
     else:
         name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})

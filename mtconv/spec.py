@@ -1,8 +1,7 @@
 """`ConvSpec`: the geometry that a transposed convolution and its adjoint share.
 
-Options and shapes come in, integers come out. Every padding word, output size and
-framework convention ends here as one ``lo`` and one size per axis; from here on nobody
-asks what the user wrote.
+Options and shapes are reduced to integers. Every padding word, output size and framework
+convention becomes one ``lo`` and one size per axis; later stages use these integers only.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import Any, ClassVar
 
 from mtconv import geometry
 from mtconv.geometry import Axis
-from mtconv.sketch.html import html
 
 __all__ = ["FORMS", "ConvSpec"]
 
@@ -24,11 +22,11 @@ FORMS = ("conv_transpose", "conv", "kernel_grad")
 
 @dataclass(frozen=True)
 class ConvSpec:
-    """Frozen, hashable geometry shared by both maps and the kernel gradient.
+    """Frozen, hashable geometry that the three maps share.
 
-    With ``x`` on the small side, ``y`` on the big side and kernel ``w`` all maps are
+    With ``x`` on the small side, ``y`` on the big side and kernel ``w``, the three maps are
     derivatives of one trilinear form, ``T(x, w, y) = sum x[i] w[j] y[o]`` over the taps
-    ``o = stride*i + dilation*j - lo``. A spec knows no batch size and no dtype.
+    ``o = stride*i + dilation*j - lo``. A spec contains no batch size and no dtype.
 
     Parameters
     ----------
@@ -37,14 +35,14 @@ class ConvSpec:
     groups : int
         Number of channel groups.
     small_channels, big_channels : int or None
-        Channels of ``x`` and of ``y``; None for bare signals and images.
+        Channels of ``x`` and of ``y``; None for signals and images without channels.
     padding_mode : str
-        What lies outside the big side: "zeros", "circular", "reflect", "replicate" or
-        "symmetric".
+        What the convolution reads outside the big side: "zeros", "circular", "reflect",
+        "replicate" or "symmetric".
     layout : str or None
-        Order of the data's axes; None is channels first, batched or not.
+        Order of the axes of the data; None means channels first, with or without a batch.
     kernel_layout : str or None
-        Order of the kernel's axes in the letters of `conv_transpose` (I: small side).
+        Order of the axes of the kernel, in the letters of `conv_transpose` (I: small side).
 
     See Also
     --------
@@ -59,7 +57,7 @@ class ConvSpec:
     array([[[  1,  10, 102,  20, 200]]])
     """
 
-    # What its methods call stands above this module; `mtconv` sets both.
+    # Functions of modules above this one that the methods call; `mtconv` sets both.
     _apply: ClassVar[Callable[..., Any]]
     _from_shapes: ClassVar[Callable[..., ConvSpec]]
 
@@ -72,7 +70,7 @@ class ConvSpec:
     kernel_layout: str | None = None
 
     def __hash__(self) -> int:
-        # Specs key every cache; the hash of the tuple of axes is worth keeping.
+        # Specs are keys of every cache, so the hash is computed once.
         return self._hash
 
     @cached_property
@@ -94,6 +92,8 @@ class ConvSpec:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def _repr_html_(self) -> str:
+        from mtconv.sketch.html import html
+
         return html(repr(self), self.axes, self.padding_mode)
 
     @property
@@ -129,7 +129,7 @@ class ConvSpec:
 
     @property
     def multiply_adds(self) -> int:
-        """Useful multiply-adds of any of the three maps per batch item."""
+        """Useful multiply-adds of any of the three maps per sample."""
         taps = prod(
             sum(window.cells for window in geometry.windows(axis)) for axis in self.axes
         )
@@ -137,7 +137,7 @@ class ConvSpec:
 
     @property
     def padded(self) -> ConvSpec:
-        """The zero-padded relation inside a spec with another padding mode."""
+        """The relation with zero padding that a spec with another padding mode contains."""
         axes = tuple(geometry.padded_axis(axis) for axis in self.axes)
         return ConvSpec(
             axes,
@@ -194,7 +194,7 @@ class ConvSpec:
         Parameters
         ----------
         y, kernel : array
-            As the arguments of `mtconv.conv`, with the sizes of the spec.
+            As the first arguments of `mtconv.conv`, with the sizes of the spec.
         bias : array, shape (C_out,), optional
             Added to every element of a channel.
         **choices
@@ -208,7 +208,7 @@ class ConvSpec:
         return self._apply("conv", self, y, kernel, bias, **choices)
 
     def kernel_grad(self, x: Any, y: Any, **choices: Any) -> Any:
-        """Differentiate the trilinear form by the kernel.
+        """Differentiate the trilinear form with respect to the kernel.
 
         Parameters
         ----------
@@ -220,6 +220,6 @@ class ConvSpec:
         Returns
         -------
         array
-            The kernel's gradient, as `mtconv.kernel_grad` returns it.
+            The gradient with respect to the kernel, as `mtconv.kernel_grad` returns it.
         """
         return self._apply("kernel_grad", self, x, y, None, **choices)

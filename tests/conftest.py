@@ -38,6 +38,9 @@ def cut_anew() -> Iterator[Callable[[], None]]:
     forget()
 
 
+# What `mtconv warm` has left on this machine is no part of the tests.
+os.environ.update(MTCONV_NUMBA="0", MTCONV_RATES="default")
+
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("many", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile("dev")

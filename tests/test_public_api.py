@@ -28,6 +28,7 @@ MODULES = (
     "mtconv.testing",
     "mtconv.strategies",
     "mtconv.streaming",
+    "mtconv.rewrite",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from mtconv.errors import BackendError, message, shown
 from mtconv.planning.plan import Plan
+from mtconv.planning.rates import stored
 from mtconv.planning.support import NUMBERS
 from mtconv.sizes import compiling
 
@@ -30,6 +33,7 @@ __all__ = [
     "load",
     "loaded",
     "missing_packages",
+    "neutral_backend",
     "plain_dtype",
 ]
 
@@ -120,6 +124,19 @@ def plain_dtype(first: Any, second: Any, bias: Any) -> str | None:
     if bias is not None and (type(bias) is not np.ndarray or bias.dtype is not dtype):
         return None
     return _PLAIN.get(dtype)
+
+
+@cache
+def neutral_backend(dtype: str) -> str:
+    """Name the backend of NumPy arrays of a dtype that nobody named one for.
+
+    That is "numba" after `mtconv warm`, for what it compiled, and "numpy" otherwise.
+    """
+    if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
+        return "numpy"
+    from mtconv.backends._numba.warmed import is_warmed
+
+    return "numba" if is_warmed(dtype) else "numpy"
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.backends._array_api.library import Library
+from mtconv.backends._array_api.library import Library, dtype_name
 from mtconv.backends.dispatch import Backend
 
-__all__ = ["Library", "library_of"]
+__all__ = ["Library", "dtype_name", "library_of"]
 
 _NUMPY = Library(np)
 

@@ -30,8 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--backend",
         choices=list(BACKENDS),
+        metavar="NAME",
         default="numpy",
-        help="its library is needed for --time alone (default: numpy)",
+        help="its library is needed for --time alone (default: numpy). One of: "
+        + ", ".join(BACKENDS),
     )
     add("--algorithm", default="auto", help="auto, exact, or one by name (default: auto)")
     add("--time", action="store_true", help="time every algorithm on this machine too")

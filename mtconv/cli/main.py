@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 
@@ -17,9 +18,12 @@ from mtconv.errors import BackendError, GeometryError
 __all__ = ["main"]
 
 # Modules of mtconv.cli, in the order that the help shows.
-COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify")
+COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify", "warm", "rewrite")
 
 WRONG, REFUSED, FAULT, INTERRUPTED, NO_READER = 1, 2, 3, 130, 141
+
+# Characters in a line of help.
+_WIDTH = 78
 
 _EPILOG = """\
 exit status:
@@ -90,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=summary,
-            description=summary,
+            # Raw, for the examples: nothing else wraps it.
+            description=textwrap.fill(summary, _WIDTH),
             epilog=getattr(module, "EXAMPLES", None),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,

@@ -12,6 +12,7 @@ from mtconv.cli.geometry import refuse_together
 from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
 from mtconv.verify import Report, Tally, export_conformance, verify
+from mtconv.verify.conformance import FORMATS
 from mtconv.verify.frameworks import live
 from mtconv.verify.tally import CHECKS
 
@@ -26,7 +27,9 @@ examples:
   mtconv verify
   mtconv verify --backend numpy --backend jax --seconds 10
   mtconv verify --framework torch
-  mtconv verify --export conformance --cases 50
+  mtconv verify --export conformance
+  mtconv verify --export conformance --format onnx
+  mtconv verify --export conformance --cases 500
 
 exit status:
   0    all equal
@@ -41,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=_number, help="time for everything (default: 40)")
     add("--thorough", action="store_true", help="take two hours")
     add("--seed", type=int, help="of the random problems (default: 0)")
-    add("--backend", action="append", choices=list(BACKENDS), help="only this one; repeat")
+    add(
+        "--backend",
+        action="append",
+        choices=list(BACKENDS),
+        metavar="NAME",
+        help="only this one; repeat. One of: " + ", ".join(BACKENDS),
+    )
     add(
         "--framework",
         action="append",
@@ -51,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="print JSON")
     add("--export", metavar="DIR", help="write the conformance set there instead")
-    add("--cases", type=int, help="problems to export (default: 200)")
+    add("--format", choices=FORMATS, help="of what --export writes (default: json)")
+    add("--cases", type=int, help="random problems to export (default: the core set)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,9 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_together(arguments, "thorough", "seconds")
     if arguments.export is not None:
         return _export(arguments)
-    if arguments.cases is not None:
-        rule = "must be left out without --export, which it counts for"
-        raise GeometryError(message("verify", "cases", rule, arguments.cases))
+    for name in ("cases", "format"):
+        if getattr(arguments, name) is not None:
+            rule = "must be left out without --export, which it is for"
+            raise GeometryError(message("verify", name, rule, getattr(arguments, name)))
     seconds = 40.0 if arguments.seconds is None else arguments.seconds
     show = _bar if sys.stderr.isatty() else None
     backends, frameworks = arguments.backend, arguments.framework
@@ -84,11 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    cases = 200 if arguments.cases is None else arguments.cases
-    if cases < 1:
+    cases = arguments.cases
+    if cases is not None and cases < 1:
         rule = "must be at least 1"
-        raise GeometryError(message("verify", "cases", rule, arguments.cases))
-    print(export_conformance(arguments.export, cases))
+        raise GeometryError(message("verify", "cases", rule, cases))
+    print(export_conformance(arguments.export, cases, arguments.format or "json"))
     return 0
 
 

@@ -142,7 +142,8 @@ def _run(function: str, rank: int | None, arguments: Mapping[str, Any]) -> Any:
             options.refuse(
                 "output_shape",
                 "must have input's batch and the channels of filters, (*k, C_out, C_in)",
-                f"{shape} for {call.x.shape[0]} items and {call.kernel.shape[-2]} channels",
+                f"{shape} for {call.x.shape[0]} samples and "
+                f"{call.kernel.shape[-2]} channels",
             )
         return geometry._replace(groups=max(channels // per_group, 1))
 

@@ -72,7 +72,7 @@ def draw_rules(*lines: str) -> Draws:
 
 
 def _is_value(rule: str) -> bool:
-    """Return whether a rule lists values; names of rules have small letters and blanks."""
+    """Return whether a rule lists values; names of rules are lower-case words."""
     return "/" in rule or rule.isupper()
 
 

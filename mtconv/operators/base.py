@@ -9,6 +9,7 @@ import numpy as np
 
 from mtconv.backends.dispatch import backend_for
 from mtconv.functional import apply_spec
+from mtconv.operators.circular.maps import in_frequency, in_library
 from mtconv.operators.explicit import Explicit
 from mtconv.operators.parts import read_only_copy
 from mtconv.operators.prepared import PREPARING, apply_prepared
@@ -74,20 +75,29 @@ class Operator(Explicit):
         engine = self._engine("x", x)
         if engine.NAME not in PREPARING:
             batched = shapes.front if axis == 0 else shapes.batched
+            spec = shapes.single if axis is None else batched
+            if algorithm == "fft" and in_frequency(engine, spec):
+                return in_library(engine, self.form, spec, x, self.kernel)
             return apply_spec(
                 self.form,
-                shapes.single if axis is None else batched,
+                spec,
                 x,
                 self.kernel,
                 algorithm=algorithm,
                 backend=backend,
                 precision=precision,
             )
-        batch = x[None] if axis is None else np.moveaxis(x, axis, 0)
         result = apply_prepared(
-            self._prepared, engine, self.form, shapes.front, batch, self.kernel, algorithm
+            self._prepared,
+            engine,
+            self.form,
+            shapes.front,
+            x[None] if axis is None else np.moveaxis(x, axis, 0),
+            self.kernel,
+            algorithm,
+            single=axis is None,
         )
-        return result[0] if axis is None else np.moveaxis(result, 0, axis)
+        return result if axis is None else np.moveaxis(result, 0, axis)
 
     def _shape_advice(self, ndim: int) -> str:
         layouts = self.spec.layout, self.spec.kernel_layout

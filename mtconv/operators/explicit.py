@@ -52,6 +52,94 @@ class Explicit(ArrayMap):
         function = f"{type(self).__name__}.norm"
         return operator_norm(function, self.spec, self._in_numpy(), tol)
 
+    def regularized_inverse(self, weight: Any) -> Any:
+        """Return the operator ``(A^H A + weight)^-1`` of a circular operator.
+
+        It is block diagonal in frequency, and worked out there: no iteration.
+
+        Parameters
+        ----------
+        weight : float
+            What is added to the diagonal, above 0; a traced number of JAX too.
+
+        Returns
+        -------
+        operator
+            From and to arrays of `input_shape`; it is Hermitian.
+
+        Raises
+        ------
+        GeometryError
+            If the padding mode is not "circular", or a big side is not the stride times
+            the small one.
+        BackendError
+            If a group has more than 16 channels on the small side.
+        ValueError
+            If the weight is no finite number above 0.
+
+        Notes
+        -----
+        Each call costs a transform there and back. In double precision the relative error
+        is below 1e-10 for weights from 1e-3 times the square of `norm`; for smaller ones
+        `regularized_solve` keeps more digits. NaN and infinity reach every element.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> options = {"padding": ((0, 1),), "padding_mode": "circular"}
+        >>> A = mtconv.Conv([1.0, 1.0], input_size=2, **options)
+        >>> A.regularized_inverse(1.0)([5.0, 5.0])  # A.T @ A is [[2, 2], [2, 2]]
+        array([1., 1.])
+        """
+        from mtconv.operators.circular.regularized import regularized_inverse
+
+        function = f"{type(self).__name__}.regularized_inverse"
+        return regularized_inverse(function, self, weight)
+
+    def regularized_solve(self, y: Any, weight: Any, z: Any = 0) -> Any:
+        """Return the x that makes ``|A x - y|^2 + weight * |x - z|^2`` least.
+
+        For circular operators, in closed form: ``z + A^H (A A^H + weight)^-1 (y - A z)``.
+
+        Parameters
+        ----------
+        y : array
+            Of `output_shape`, with a batch axis or without, or a flat vector.
+        weight : float
+            Above 0; a traced number of JAX too.
+        z : array or 0
+            Of `input_shape`, with a batch axis if y has one, flat if y is.
+
+        Returns
+        -------
+        array
+            The solution, of the shape that z has.
+
+        Raises
+        ------
+        GeometryError, BackendError, ValueError
+            As `regularized_inverse`; also if y or z has another shape.
+
+        Notes
+        -----
+        Costs a transform of y and of z, and one back. Filters are worked out from singular
+        values and kept for the next call with the same weight. In double precision the
+        relative error is below 1e-10 for weights from 1e-9 times the square of `norm`,
+        unless rounding decides whether channels of the kernel are linearly dependent.
+
+        Examples
+        --------
+        >>> import mtconv
+        >>> options = {"padding": ((0, 1),), "padding_mode": "circular"}
+        >>> A = mtconv.Conv([1.0, 1.0], input_size=2, **options)
+        >>> A.regularized_solve([6.0, 6.0], 1.0, z=[1.0, 3.0])  # of [x0 + x1] * 2
+        array([1.8, 3.8])
+        """
+        from mtconv.operators.circular.regularized import regularized_solve
+
+        function = f"{type(self).__name__}.regularized_solve"
+        return regularized_solve(function, self, y, weight, z)
+
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
 

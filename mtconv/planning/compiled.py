@@ -1,6 +1,6 @@
 """What the compiled kernels cost: counts of what each does, times measured rates.
 
-Counts are those of one vector width. They only rank kernels; a wrong one costs speed,
+KernelCounts are those of one vector width. They only rank kernels; a wrong one costs speed,
 never a result.
 """
 
@@ -13,7 +13,7 @@ from mtconv.geometry import Axis, phases
 from mtconv.planning.rates import MachineRates
 from mtconv.spec import ConvSpec
 
-__all__ = ["KERNELS", "Counts", "count", "rank_kernels", "seconds"]
+__all__ = ["KERNELS", "KernelCounts", "count", "rank_kernels", "seconds"]
 
 # The kernels of each map, in order of preference where costs tie.
 KERNELS = {
@@ -26,7 +26,7 @@ KERNELS = {
 TILE, CHAIN, VECTOR = 8, 128, 64
 
 
-class Counts(NamedTuple):
+class KernelCounts(NamedTuple):
     """What a kernel does.
 
     ``products`` are multiply-adds of vectors, or what loads between them take as long as;
@@ -44,11 +44,11 @@ class Counts(NamedTuple):
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": Counts(1.0, 2.0, 1.0, 0.6, 1.6),
-    "rows": Counts(0.95, 9.0, 1.4, 0.6, 11.0),
-    "planes": Counts(1.3, 9.0, 1.4, 0.5, 2.4),
-    "gradient": Counts(1.15, 0.3, 0.85, 0.7, 0.4),
-    "gradient_planes": Counts(2.1, 0.0, 0.8, 0.75, 2.0),
+    "lanes": KernelCounts(1.0, 2.0, 1.0, 0.6, 1.6),
+    "rows": KernelCounts(0.95, 9.0, 1.4, 0.6, 11.0),
+    "planes": KernelCounts(1.3, 9.0, 1.4, 0.5, 2.4),
+    "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
+    "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
 
 # Bytes of a window beyond which planes in the lanes lose what they gain.
@@ -110,7 +110,9 @@ def _phase_reach(axis: Axis) -> int:
     return max(phase.shift for phase in live) - first
 
 
-def count(kernel: str, spec: ConvSpec, form: str, batch: int, itemsize: int) -> Counts:
+def count(
+    kernel: str, spec: ConvSpec, form: str, batch: int, itemsize: int
+) -> KernelCounts:
     """Count what a kernel does for a problem."""
     sizes = _sizes(spec, form, batch)
     return _COUNTS[kernel](sizes, VECTOR // itemsize, batch)
@@ -126,13 +128,13 @@ def _lane_cost(channels: int, lanes: int) -> tuple[float, float]:
     return whole + narrow, whole + (rest > 0)
 
 
-def _lanes(sizes: _Sizes, lanes: int, batch: int) -> Counts:
+def _lanes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     units = prod(sizes.units)
     tiles = sizes.images * -(-units // TILE) * TILE
     vectors, sums = _lane_cost(sizes.outs, lanes)
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
-    return Counts(
+    return KernelCounts(
         tiles * sizes.taps * sizes.ins * vectors,
         tiles * sizes.phases * max(1.0, depth / CHAIN) * sums,
         sizes.images * sizes.ins * sizes.in_cells,
@@ -154,14 +156,14 @@ def _row_vectors(sizes: _Sizes, lanes: int) -> float:
     return min(runs * -(-length // lanes) for runs, length in lengths)
 
 
-def _rows(sizes: _Sizes, lanes: int, batch: int) -> Counts:
+def _rows(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     vectors = sizes.images * _row_vectors(sizes, lanes)
     channels = next((n for n in (1, 2, 3, 4, 6) if n >= sizes.outs), 8)
     tiles = -(-sizes.outs // channels)
     busy = {1: 1.9, 2: 2.2, 3: 3.0}.get(channels, channels)
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
-    return Counts(
+    return KernelCounts(
         vectors * sizes.taps * sizes.ins * tiles * busy,
         vectors * sizes.phases * max(1.0, depth / CHAIN) * tiles * channels,
         sizes.images * sizes.ins * sizes.in_cells,
@@ -170,12 +172,12 @@ def _rows(sizes: _Sizes, lanes: int, batch: int) -> Counts:
     )
 
 
-def _planes(sizes: _Sizes, lanes: int, batch: int) -> Counts:
+def _planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     vectors = -(-sizes.images // lanes)
     tiles = vectors * -(-prod(sizes.units) // TILE) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
-    return Counts(
+    return KernelCounts(
         tiles * sizes.taps * sizes.ins * sizes.outs,
         tiles * sizes.phases * sizes.outs * max(1.0, depth / CHAIN),
         vectors * lanes * sizes.ins * sizes.in_cells,
@@ -184,12 +186,12 @@ def _planes(sizes: _Sizes, lanes: int, batch: int) -> Counts:
     )
 
 
-def _gradient(sizes: _Sizes, lanes: int, batch: int) -> Counts:
+def _gradient(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     cells = sizes.images * prod(sizes.units)
     rows = -(-sizes.ins * sizes.taps // TILE) * TILE
     vectors, sums = _lane_cost(sizes.outs, lanes)
-    return Counts(
+    return KernelCounts(
         cells * rows * vectors,
         -(-cells // CHAIN) * rows * sums,
         sizes.images * sizes.ins * sizes.in_cells,
@@ -198,11 +200,11 @@ def _gradient(sizes: _Sizes, lanes: int, batch: int) -> Counts:
     )
 
 
-def _gradient_planes(sizes: _Sizes, lanes: int, batch: int) -> Counts:
+def _gradient_planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     vectors = batch * -(-(sizes.images // batch) // lanes)
     cells = prod(sizes.units)
     taps = -(-sizes.taps // TILE) * TILE
-    return Counts(
+    return KernelCounts(
         vectors * cells * taps * sizes.ins * sizes.outs,
         vectors * -(-cells // CHAIN) * taps * sizes.ins * sizes.outs,
         vectors * lanes * sizes.ins * sizes.outs * sizes.in_cells,

@@ -21,7 +21,6 @@ from mtconv.problem.build import Problem, batch_size, match, problem, result_sha
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
 from mtconv.sizes import traced
-from mtconv.sketch.html import html
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -94,6 +93,8 @@ class Plan:
         return spectra[0] if spectra else ""
 
     def _repr_html_(self) -> str:
+        from mtconv.sketch.html import html
+
         caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
         return html(caption, self.spec.axes, self.spec.padding_mode)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, backend_name
 from mtconv.backends.libraries import library_of
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, renamed
 from mtconv.functional import apply_spec
 from mtconv.operators.parts import read_only_copy
 from mtconv.problem.build import problem, result_shape
@@ -20,7 +20,6 @@ from mtconv.streaming.settings import (
     batched,
     check_state,
     input_shape,
-    renamed,
     settings,
     sizes,
 )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple, SupportsIndex
 
-from mtconv.errors import BackendError, GeometryError, message, shown
+from mtconv.errors import GeometryError, message, renamed, shown
 from mtconv.planning.plan import plan_for
 from mtconv.problem.axes import AxisResolver, per_axis
 from mtconv.problem.layout import Arrangement, resolve_layouts
@@ -20,7 +18,6 @@ __all__ = [
     "batched",
     "check_state",
     "input_shape",
-    "renamed",
     "settings",
     "sizes",
 ]
@@ -41,18 +38,6 @@ class Settings(NamedTuple):
     channels: int | None
     names: tuple[str, ...]
     space: tuple[int, ...]
-
-
-@contextmanager
-def renamed(form: str, name: str) -> Iterator[None]:
-    """Let errors about a map name the class that applies it."""
-    try:
-        yield
-    except (GeometryError, BackendError) as error:
-        text = str(error)
-        if not text.startswith(f"{form}: "):
-            raise
-        raise type(error)(name + text.removeprefix(form)) from None
 
 
 def settings(

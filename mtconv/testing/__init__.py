@@ -12,12 +12,16 @@ from mtconv.testing.matching import assert_matches_reference as assert_matches_r
 from mtconv.testing.reference import reference_conv as reference_conv
 from mtconv.testing.reference import reference_conv_transpose as reference_conv_transpose
 from mtconv.testing.reference import reference_kernel_grad as reference_kernel_grad
+from mtconv.testing.relations import Relation as Relation
+from mtconv.testing.relations import assert_relations as assert_relations
 
 __all__ = [
     "Accepted",
+    "Relation",
     "assert_adjoint",
     "assert_backends_agree",
     "assert_matches_reference",
+    "assert_relations",
     "implementations",
     "reference_conv",
     "reference_conv_transpose",

@@ -20,7 +20,7 @@ from mtconv.problem.options import freeze, freeze_sizes
 from mtconv.spec import ConvSpec
 
 __all__ = [
-    "Tap",
+    "Term",
     "reference_conv",
     "reference_conv_transpose",
     "reference_kernel_grad",
@@ -35,7 +35,7 @@ _PAD_MODES = {
 }
 
 
-class Tap(NamedTuple):
+class Term(NamedTuple):
     """One term: small element i, kernel element j and big element o, an index per axis."""
 
     small: tuple[int, ...]
@@ -43,7 +43,7 @@ class Tap(NamedTuple):
     big: tuple[int, ...]
 
 
-def taps(spec: ConvSpec) -> list[Tap]:
+def taps(spec: ConvSpec) -> list[Term]:
     """List every term of a spec, by trying all pairs of i and j on each axis.
 
     Examples
@@ -51,11 +51,11 @@ def taps(spec: ConvSpec) -> list[Tap]:
     >>> from mtconv import ConvSpec
     >>> for tap in taps(ConvSpec.from_shapes((2,), (2,), stride=2, padding=1)):
     ...     print(tap)
-    Tap(small=(0,), kernel=(1,), big=(0,))
-    Tap(small=(1,), kernel=(0,), big=(1,))
+    Term(small=(0,), kernel=(1,), big=(0,))
+    Term(small=(1,), kernel=(0,), big=(1,))
     """
     axes = [_axis_taps(axis, spec.padding_mode) for axis in spec.axes]
-    return [Tap(*zip(*term, strict=True)) for term in product(*axes)]
+    return [Term(*zip(*term, strict=True)) for term in product(*axes)]
 
 
 def reference_conv_transpose(

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.errors import GeometryError, message
+from mtconv.problem.options import check_word
 from mtconv.testing.case import Case
 from mtconv.testing.reference import (
     reference_conv,
@@ -23,10 +25,14 @@ from mtconv.testing.reference import (
     reference_kernel_grad,
 )
 from mtconv.verify.cases import random_cases
+from mtconv.verify.core import core_cases
+from mtconv.verify.onnx_files import export_onnx
+from mtconv.verify.stablehlo_files import export_stablehlo
 
-__all__ = ["VERSION", "Expected", "export_conformance", "read_conformance"]
+__all__ = ["FORMATS", "VERSION", "Expected", "export_conformance", "read_conformance"]
 
 VERSION = 1
+FORMATS = ("json", "onnx", "stablehlo")
 _FORMAT = "mtconv-conformance"
 _RELATION = (
     "conv_transpose: y[n,c,o] = sum x[n,s,i] * kernel[s,c,j] over o = stride*i + "
@@ -53,20 +59,35 @@ class Expected:
     kernel_grad: NDArray[Any]
 
 
-def export_conformance(folder: str | Path, cases: int = 200) -> Path:
-    """Write the conformance set into a folder.
+def export_conformance(
+    folder: str | Path,
+    cases: int | None = None,
+    format: str = "json",  # noqa: A002
+) -> Path:
+    """Write a conformance set into a folder.
 
     Parameters
     ----------
     folder : str or Path
         Made if it is not there.
-    cases : int
-        Number of problems.
+    cases : int, optional
+        Number of random problems, of the format "json" alone. Left out, the core set is
+        written: about thirty problems that every classic defect gets wrong.
+    format : str
+        "json" for one file with plain numbers; "onnx" for node tests, which needs the
+        package onnx; "stablehlo" for modules with the expected result.
 
     Returns
     -------
     Path
-        The file, named after the version of the format.
+        The file, named after the version of the format, or the folder of the format.
+
+    Raises
+    ------
+    GeometryError
+        If the format is not known, or has no random problems.
+    ImportError
+        If a package is missing.
 
     Examples
     --------
@@ -76,10 +97,21 @@ def export_conformance(folder: str | Path, cases: int = 200) -> Path:
     ...     print(path.name, len(list(read_conformance(path))))
     conformance-v1.json 3
     """
+    check_word("verify", "format", format, FORMATS)
+    if cases is not None and format != "json":
+        rule = "must be left out for this format, which has the core set alone"
+        raise GeometryError(message("verify", "cases", rule, cases))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if format == "onnx":
+        return export_onnx(folder)
+    if format == "stablehlo":
+        return export_stablehlo(folder)
     path = folder / f"conformance-v{VERSION}.json"
-    entries = [_entry(solve(case)) for case in islice(random_cases(), cases)]
+    if cases is None:
+        entries = [{"name": c.name, **_entry(solve(c.case))} for c in core_cases()]
+    else:
+        entries = [_entry(solve(case)) for case in islice(random_cases(), cases)]
     whole = {
         "format": _FORMAT,
         "version": VERSION,

@@ -6,7 +6,7 @@ from mtconv.backends.dispatch import BACKENDS, missing_packages
 from mtconv.planning.choose import DECLARED, support_of
 from mtconv.testing.backend_contract import BackendContract
 
-# Of the extras that the default session has; torch and CuPy have sessions of their own.
+# Of the extras that the default session has. Those of torch and numba are with their tests.
 TESTED = ("numpy", "jax", "sparse", "dask", "array_api")
 
 

@@ -94,7 +94,7 @@ def time_algorithms(form: str, problem: Problem) -> tuple[str, dict[str, float]]
 
 
 def _close(candidate: Candidate, best: Candidate) -> bool:
-    """Tell whether an estimate may be so wrong that the candidate is the fastest."""
+    """Return whether an estimate may be so wrong that the candidate is the fastest."""
     assert candidate.cost is not None
     assert best.cost is not None
     return candidate.cost.seconds < 8 * best.cost.seconds + 1e-3

@@ -85,7 +85,7 @@ def test_random_command_lines(capsys, tmp_path, monkeypatch, block):
         (
             "verify --cases 3",
             "mtconv verify: error: --cases must be left out without --export, which it "
-            "counts for; got 3.",
+            "is for; got 3.",
         ),
         (
             "verify --export x --cases -3",

@@ -141,7 +141,7 @@ CASES = {
             zeros(1, 3, 1), zeros(3, 1, 1), (2, 6, 1), 2
         ),
         "tf.nn.conv1d_transpose: `output_shape` must have input's batch and the channels "
-        "of filters, (*k, C_out, C_in); got (2, 6, 1) for 1 items and 1 channels.",
+        "of filters, (*k, C_out, C_in); got (2, 6, 1) for 1 samples and 1 channels.",
     ),
     "onnx: pads with auto_pad": (
         lambda: compat.onnx.ConvTranspose(

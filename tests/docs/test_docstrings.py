@@ -21,6 +21,7 @@ MODULES = (
     "mtconv.drawing",
     "mtconv.sharding",
     "mtconv.streaming",
+    "mtconv.rewrite",
     "mtconv.nn.flax",
     "mtconv.nn.equinox",
     "mtconv.compat",

@@ -39,6 +39,7 @@ def test_text_and_code_become_cells_and_pictures_are_left_out(extension):
 
 def test_every_notebook_runs(extension, tmp_path, monkeypatch):
     pytest.importorskip("jax")
+    pytest.importorskip("sklearn")
     pytest.importorskip("matplotlib").use("agg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["notebook"])

@@ -69,6 +69,14 @@ def test_what_does_not_fit_is_allocated_alone():
     assert space.take((KEPT_BYTES - 64,), BYTE).base is not None
 
 
+def test_a_workspace_that_keeps_nothing_allocates_every_array_alone():
+    space = Workspace(kept=0)
+    first, second = (space.take((3, 5), np.dtype(np.int16)) for _ in range(2))
+    assert first.base is None
+    assert second.base is None
+    assert not np.shares_memory(first, second)
+
+
 def test_memory_is_allocated_by_the_first_array_only():
     space = Workspace()
     assert space._buffer.size == 0
@@ -77,7 +85,7 @@ def test_memory_is_allocated_by_the_first_array_only():
     assert address(space.take((3,), BYTE)) == address(first)
 
 
-def testaligned_memory_has_its_size():
+def test_aligned_memory_has_its_size():
     kept = [aligned(size) for size in (*range(1, 200), 1000)]
     assert [len(one) for one in kept] == [*range(1, 200), 1000]
     assert all(address(one) % 64 == 0 for one in kept)

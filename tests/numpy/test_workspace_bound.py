@@ -65,6 +65,14 @@ def test_long_axes_with_padding_modes(mode):
     assert used <= LIMIT
 
 
+def test_kernel_gradient_whose_look_up_table_is_made_beside_a_large_block():
+    x, y = np.ones((1, 53, 4, 18, 3), np.uint8), np.ones((1, 106, 51, 281, 36), np.uint8)
+    options = {"stride": 16, "padding": ((0, 0), (0, 0), (5, 0)), "groups": 53}
+    options |= {"kernel_size": (3, 9, 9), "padding_mode": "symmetric"}
+    options |= {"algorithm": "polyphase"}
+    assert extra_memory(mtconv.kernel_grad, x, y, **options) <= LIMIT
+
+
 def test_kernel_gradient_of_padded_half_precision_with_a_wide_stride():
     x, y = np.ones((4, 185, 12, 9), np.float16), np.ones((4, 185, 2201, 18), np.float16)
     options = {"stride": (200, 2), "padding": ((0, 0), (7, 0)), "groups": 185}

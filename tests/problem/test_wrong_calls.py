@@ -370,7 +370,7 @@ GEOMETRY = {
         "'NCXY'",
     ),
     "letter twice": (transposed(layout="NCHH"), "layout", "letters L, HW or DHW", "'NCHH'"),
-    "small letters": (
+    "lower-case letters": (
         transposed(layout="nchw"),
         "layout",
         "made of N, C",

@@ -16,9 +16,10 @@ from typing import Any
 
 import z3
 
+from tests.proofs.claims import Claims, Triple
 from tests.proofs.library import load
 from tests.proofs.planted import Mistake, mistakes
-from tests.proofs.statements import STATEMENTS, Claims, Triple
+from tests.proofs.statements import STATEMENTS
 from tests.proofs.symbolic import Path, paths
 
 KERNELS, STRIDES, DILATIONS = range(1, 8), range(1, 7), range(1, 5)

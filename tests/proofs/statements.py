@@ -1,64 +1,40 @@
-"""What holds for all sizes: statements about the functions of `mtconv.geometry`.
-
-Each statement is a generator of (assumptions, function, claim): the function is run on
-symbolic integers, and the claims, formulas made from its result, have to follow from the
-assumptions and the way that the run has taken. Kernel, stride and dilation are numbers;
-sizes, offsets and positions are unknowns.
-"""
+"""What holds for all sizes of an axis: its sizes, windows, phases and runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import z3
 
-from tests.proofs.symbolic import Symbol, term_of
-
-
-class Triple(NamedTuple):
-    """Kernel size, stride and dilation of an axis."""
-
-    kernel: int
-    stride: int
-    dilation: int
-
-
-class Claim(NamedTuple):
-    """A function to run, what is assumed, and what its result has to make true."""
-
-    assumptions: list[Any]
-    function: Callable[[], Any]
-    formulas: Callable[[Any], list[Any]]
-
-
-Claims = Iterator[Claim]
-
-n, N, lo, hi, i, o, a, b = map(Symbol, ("n", "N", "lo", "hi", "i", "o", "a", "b"))
-q, v = Symbol("q"), Symbol("v")  # quotients of what is taken by its remainder
-SIZES = [n.term >= 1, N.term >= 1]
-
-
-def axis_of(g: Any, t: Triple, low: Any = lo) -> Any:
-    return g.Axis(n, N, t.kernel, t.stride, t.dilation, low)
-
-
-def is_tap(axis: Any, small: Any, j: int, big: Any) -> Any:
-    """Write the relation down once more: o = stride*i + dilation*j - lo, all in range."""
-    small, big = term_of(small), term_of(big)
-    at = axis.stride * small + axis.dilation * j - term_of(axis.lo)
-    within = [small >= 0, small < term_of(axis.small), big >= 0, big < term_of(axis.big)]
-    return z3.And(big == at, *within, z3.BoolVal(0 <= j < axis.kernel))
-
-
-def inside(value: Any, start: Any, stop: Any) -> Any:
-    value = term_of(value)
-    return z3.And(value >= term_of(start), value < term_of(stop))
-
-
-def count(conditions: list[Any]) -> Any:
-    return z3.Sum([z3.If(c, 1, 0) for c in conditions]) if conditions else z3.IntVal(0)
+from tests.proofs.blocks import (
+    blocks_with_halos_have_each_tap_once,
+    halos_of_big_blocks_have_all_that_reaches_them,
+    halos_of_small_blocks_have_all_that_they_reach,
+    nothing_is_cropped_where_padding_is_taken_in,
+    parts_of_a_kernel_have_the_taps_between,
+)
+from tests.proofs.claims import (
+    SIZES,
+    Claim,
+    Claims,
+    N,
+    Triple,
+    axis_of,
+    count,
+    hi,
+    i,
+    inside,
+    is_tap,
+    lo,
+    n,
+    o,
+    plain,
+    residues,
+    v,
+)
+from tests.proofs.symbolic import term_of
 
 
 def small_size_counts_the_windows_that_fit(g: Any, t: Triple) -> Claims:
@@ -133,17 +109,6 @@ def windows_have_each_tap_once(g: Any, t: Triple) -> Claims:
             return [*filled, count(meets) == z3.If(is_tap(axis_of(g, t), i, j, o), 1, 0)]
 
         yield Claim(SIZES, lambda j=j: window_of(j), formulas)
-
-
-def residues(t: Triple) -> Iterator[Symbol]:
-    """Every lo, by its remainder modulo the stride."""
-    for remainder in range(t.stride):
-        yield t.stride * q + remainder
-
-
-def plain(phase: Any) -> Any:
-    """Make numbers of what is one in a phase, on this path."""
-    return phase._replace(start=int(phase.start), tap=int(phase.tap), taps=int(phase.taps))
 
 
 def phases_partition_the_taps(g: Any, t: Triple) -> Claims:
@@ -270,93 +235,6 @@ def runs_are_neighbours_within_a_stride(g: Any, t: Triple) -> Claims:
         yield Claim([n.term >= 1, N.term >= 1], run, formulas)
 
 
-PART = [a.term >= 0, a.term < b.term]
-
-
-def halos_of_big_blocks_have_all_that_reaches_them(g: Any, t: Triple) -> Claims:
-    axis = axis_of(g, t)
-    extent = t.dilation * (t.kernel - 1) + 1
-
-    def formulas(r: Any) -> Any:
-        first, last = map(term_of, r)
-        reach = z3.Or(*(is_tap(axis, i, j, o) for j in range(t.kernel)))
-        sound = z3.Implies(z3.And(reach, inside(o, a, b)), inside(i, first, last))
-        tight = z3.And(
-            t.stride * first - lo.term + extent - 1 >= a.term,
-            t.stride * (last - 1) - lo.term <= b.term - 1,
-        )
-        order = z3.And(first >= 0, first <= last, last <= n.term)
-        return [sound, order, z3.Implies(first < last, tight)]
-
-    yield Claim(
-        [*SIZES, *PART, b.term <= N.term], lambda: g.touched_small(axis, a, b), formulas
-    )
-
-
-def halos_of_small_blocks_have_all_that_they_reach(g: Any, t: Triple) -> Claims:
-    axis = axis_of(g, t)
-    extent = t.dilation * (t.kernel - 1) + 1
-
-    def formulas(r: Any) -> Any:
-        first, last = map(term_of, r)
-        reach = z3.Or(*(is_tap(axis, i, j, o) for j in range(t.kernel)))
-        sound = z3.Implies(z3.And(reach, inside(i, a, b)), inside(o, first, last))
-        tight = z3.And(
-            first >= t.stride * a.term - lo.term,
-            last - 1 <= t.stride * (b.term - 1) + extent - 1 - lo.term,
-        )
-        order = z3.And(first >= 0, first <= last, last <= N.term)
-        return [sound, order, z3.Implies(first < last, tight)]
-
-    yield Claim(
-        [*SIZES, *PART, b.term <= n.term], lambda: g.touched_big(axis, a, b), formulas
-    )
-
-
-def blocks_with_halos_have_each_tap_once(g: Any, t: Triple) -> Claims:
-    axis = axis_of(g, t)
-
-    def of_big() -> Any:
-        small = g.touched_small(axis, a, b)
-        return small[0], a, g.restrict(axis, small, (a, b))
-
-    def of_small() -> Any:
-        big = g.touched_big(axis, a, b)
-        return a, big[0], g.restrict(axis, (a, b), big)
-
-    def formulas(r: Any, where: Any) -> Any:
-        first, start, block = r
-        claims = []
-        for j in range(t.kernel):
-            whole = z3.And(is_tap(axis, i, j, o), where)
-            part = is_tap(block, i.term - term_of(first), j, o.term - term_of(start))
-            claims.append(whole == part)
-        return claims
-
-    big, small = inside(o, a, b), inside(i, a, b)
-    yield Claim([*SIZES, *PART, b.term <= N.term], of_big, lambda r: formulas(r, big))
-    yield Claim([*SIZES, *PART, b.term <= n.term], of_small, lambda r: formulas(r, small))
-
-
-def parts_of_a_kernel_have_the_taps_between(g: Any, t: Triple) -> Claims:
-    axis = axis_of(g, t)
-    for start in range(t.kernel):
-        for stop in range(start + 1, t.kernel + 1):
-
-            def formulas(part: Any, start: int = start, stop: int = stop) -> Any:
-                same = [
-                    is_tap(axis, i, j, o) == is_tap(part, i, j - start, o)
-                    for j in range(start, stop)
-                ]
-                return [z3.BoolVal(part.kernel == stop - start), *same]
-
-            yield Claim(
-                SIZES,
-                lambda start=start, stop=stop: g.taps_between(axis, start, stop),
-                formulas,
-            )
-
-
 def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
     for low in residues(t):
         axis = axis_of(g, t, low)
@@ -376,24 +254,6 @@ def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
             return claims
 
         yield Claim(SIZES, run, formulas)
-
-
-def nothing_is_cropped_where_padding_is_taken_in(g: Any, t: Triple) -> Claims:
-    axis = axis_of(g, t)
-
-    def formulas(padded: Any) -> Any:
-        claims = []
-        for j in range(t.kernel):
-            at = t.stride * i.term + t.dilation * j
-            claims.append(z3.Implies(inside(i, 0, n), is_tap(padded, i, j, at)))
-            moved = is_tap(padded, i, j, o.term + lo.term)
-            claims.append(z3.Implies(is_tap(axis, i, j, o), moved))
-        size = term_of(padded.big)
-        full = t.stride * (n.term - 1) + t.dilation * (t.kernel - 1) + 1
-        least = z3.If(full > lo.term + N.term, full, lo.term + N.term)
-        return [*claims, size == least, term_of(padded.lo) == 0]
-
-    yield Claim([*SIZES, lo.term >= 0], lambda: g.padded_axis(axis), formulas)
 
 
 STATEMENTS: dict[Callable[[Any, Triple], Claims], tuple[str, ...]] = {

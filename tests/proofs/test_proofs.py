@@ -8,10 +8,11 @@ import pytest
 pytest.importorskip("z3")
 
 from mtconv import geometry
+from tests.proofs.claims import Triple
 from tests.proofs.library import load
 from tests.proofs.planted import mistakes
 from tests.proofs.prove import FEW, counterexample, found_by, triples
-from tests.proofs.statements import STATEMENTS, Triple
+from tests.proofs.statements import STATEMENTS
 from tests.proofs.symbolic import Symbol, paths
 
 # Modulo 1 every inverse is 0, so those changes change nothing.

@@ -43,7 +43,7 @@ class Provoked(BaseException):
 
 
 def inside_mtconv(frame: FrameType) -> bool:
-    """Tell whether a frame runs code of mtconv."""
+    """Return whether a frame runs code of mtconv."""
     return frame.f_code.co_filename.startswith(ROOT)
 
 
@@ -65,7 +65,7 @@ class AtEvent:
 
     @property
     def acted(self) -> bool:
-        """Tell whether the event came."""
+        """Return whether the event came."""
         return self.events >= self.number > 0
 
     def __enter__(self) -> AtEvent:
@@ -202,7 +202,7 @@ def frequent_collections(threshold: int) -> Iterator[None]:
 
 
 def within_call() -> bool:
-    """Tell whether the caller interrupts a call of mtconv."""
+    """Return whether the caller interrupts a call of mtconv."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if inside_mtconv(frame):

@@ -7,18 +7,12 @@ import pytest
 
 import mtconv
 from mtconv.testing import assert_matches_reference, reference_conv_transpose
-from tests.testing.defects import (
-    BY_CONDITION,
-    MISTAKES,
-    WITH_STATE,
-    all_defects,
-    broken,
-    needs_writeable,
-)
+from tests.testing.conditions import BY_CONDITION, broken
+from tests.testing.defects import MISTAKES, WITH_STATE, all_defects, needs_writeable
 from tests.testing.styles import STYLES
 
-# Every twelfth of those behind a condition; `every_defect.py` takes the others.
-QUICK = [*list(BY_CONDITION)[::12], *MISTAKES, *WITH_STATE]
+# A part of each sort; `every_defect.py` takes them all.
+QUICK = [*list(BY_CONDITION)[::12], *list(MISTAKES)[::2], *WITH_STATE]
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -8,8 +8,10 @@ would spoil. numba is imported when a kernel is first taken.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -58,7 +60,7 @@ def run(
         return _numpy.run(plan, first, second, bias)
     dtype = dtype_of(plan.dtype)
     result = None
-    if first.dtype == second.dtype == dtype:
+    if first.dtype == second.dtype == dtype and _kernels_work():
         kernel_grad = plan.form == "kernel_grad"
         result = (
             _gradient(plan, first, second)
@@ -117,6 +119,19 @@ def _gradient(plan: Plan, x: Array, y: Array) -> Array | None:
     if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
         return None
     return result
+
+
+@cache
+def _kernels_work() -> bool:
+    """Return whether numba can be imported, which refuses a NumPy too new for it."""
+    try:
+        import_module("mtconv.backends._numba.launch")
+        import_module("mtconv.backends._numba.plans")
+    except Exception as error:  # whatever it raises, NumPy does what was asked
+        msg = f"mtconv leaves numba aside: {type(error).__name__}: {error}"
+        warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        return False
+    return True
 
 
 def _for_numpy(plan: Plan, batch: int) -> Plan:

@@ -8,50 +8,20 @@ process.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-__all__ = ["KERNELS", "cache_folder", "load_kernel"]
+from mtconv.backends._numba.cache import cache_folder
+
+__all__ = ["KERNELS", "load_kernel"]
 
 # The function of each kernel, in a module of the same name.
 KERNELS = ("lanes", "planes", "rows", "gradient", "gradient_planes")
 
 _lock = threading.RLock()
-
-
-@cache
-def cache_folder() -> Path | None:
-    """Return the folder of compiled kernels, made if needed; None if it cannot be."""
-    base = os.environ.get("NUMBA_CACHE_DIR")
-    if not base:
-        try:
-            from platformdirs import user_cache_dir
-        except ImportError:
-            return None
-        base = user_cache_dir("mtconv", appauthor=False)
-    folder = Path(base) / f"kernels-{_digest()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return None
-
-
-def _digest() -> str:
-    """Tell the sources of the kernels apart from those of another version."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 @cache

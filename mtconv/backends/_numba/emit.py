@@ -125,24 +125,28 @@ class Emitter:
         everywhere = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
         return self.builder.shuffle_vector(first, undefined, everywhere)
 
-    def multiply_add(self, one: Any, two: Any, total: Any) -> Any:
-        """Return ``one * two + total``; integers wrap."""
+    def multiply_add(self, left: Any, right: Any, total: Any) -> Any:
+        """Return ``left * right + total``; integers wrap."""
         if not self.floating:
-            return self.builder.add(self.builder.mul(one, two), total)
+            return self.builder.add(self.builder.mul(left, right), total)
         lanes = total.type.count
         name = f"llvm.fmuladd.v{lanes}f{8 * self.size}"
         signature = ir.FunctionType(total.type, [total.type] * 3)
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
-        return self.builder.call(function, [one, two, total])
+        return self.builder.call(function, [left, right, total])
 
-    def add(self, one: Any, two: Any) -> Any:
+    def add(self, left: Any, right: Any) -> Any:
         """Add two vectors."""
-        return self.builder.fadd(one, two) if self.floating else self.builder.add(one, two)
+        return (
+            self.builder.fadd(left, right)
+            if self.floating
+            else self.builder.add(left, right)
+        )
 
-    def shuffle(self, one: Any, two: Any, places: list[int]) -> Any:
+    def shuffle(self, left: Any, right: Any, places: list[int]) -> Any:
         """Pick lanes of two vectors."""
         chosen = ir.Constant(ir.VectorType(I32, len(places)), places)
-        return self.builder.shuffle_vector(one, two, chosen)
+        return self.builder.shuffle_vector(left, right, chosen)
 
     def load_stored(self, address: Any, lanes: int) -> Any:
         """Load elements of an array and convert them to values."""

@@ -153,13 +153,13 @@ def multiply_cells(
         lane, grains = index_at(here, 0) - lane_first, index_at(here, 1)
         for chain in range(chains):
             begin, end = cells * chain // chains, cells * (chain + 1) // chains
-            more = 1 if chain > 0 else 1 * add
+            adds = 1 if chain > 0 else 1 * add
             for row in range(0, rows, CELLS):
                 lanes_tile(
                     value, grains, y, table + facts.offsets + 8 * row,
                     cells_table + 8 * begin, end - begin,
                     lanes + begin * facts.pitch + lane, facts.pitch,
-                    sums + lane, table + facts.row_places + 8 * row, more, rows - row,
+                    sums + lane, table + facts.row_places + 8 * row, adds, rows - row,
                 )  # fmt: skip
 
 

@@ -110,11 +110,11 @@ def multiply_planes(value, facts, table, y, x, sums, cells, cells_table, add):
     chains = (cells + CHAIN - 1) // CHAIN
     for chain in range(chains):
         begin, end = cells * chain // chains, cells * (chain + 1) // chains
-        more = 1 if chain > 0 else 1 * add
+        adds = 1 if chain > 0 else 1 * add
         for tap in range(0, facts.taps, CELLS):
             planes_tile(
                 value, y, table + facts.offsets + 8 * tap, cells_table + 8 * begin,
                 end - begin,
-                x + begin * VECTOR_BYTES, sums, table + facts.row_places + 8 * tap, more,
+                x + begin * VECTOR_BYTES, sums, table + facts.row_places + 8 * tap, adds,
                 facts.taps - tap,
             )  # fmt: skip

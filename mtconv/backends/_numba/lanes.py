@@ -251,11 +251,11 @@ def multiply(
         chains = (count + CHAIN - 1) // CHAIN
         for chain in range(chains):
             begin, end = count * chain // chains, count * (chain + 1) // chains
-            more = add if chain == 0 else 1
+            adds = add if chain == 0 else 1
             for q in range(0, cells, CELLS):
                 lanes_tile(
                     value, grains, x, cells_table + 8 * q, offsets + 8 * begin, end - begin,
-                    factors + begin * step, step, target, places + 8 * q, more,
+                    factors + begin * step, step, target, places + 8 * q, adds,
                     cells - q,
                 )  # fmt: skip
 

@@ -56,10 +56,10 @@ def launch(
         memory = space.take((_COUNTED + inside + work.space_bytes,), _BYTES)
         memory[:_COUNTED] = 0
         counters = _address(memory)
-        where = counters + _COUNTED if packed is None else _aligned(packed)
+        place = counters + _COUNTED if packed is None else _aligned(packed)
         calls = (
             *(element.value, element.stored, work.facts_address, work.table_address),
-            *(data, _end(whole[0], data), weights, _end(whole[1], weights), where, packing),
+            *(data, _end(whole[0], data), weights, _end(whole[1], weights), place, packing),
             *(0 if offset is None else _address(offset), out, counters),
         )
         _share(work, kernel, calls, counters + _COUNTED + inside)

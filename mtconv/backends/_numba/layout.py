@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from mtconv.backends._numba.units import POINT, Units, units
 from mtconv.spec import ConvSpec
 
-__all__ = ["Case", "Steps", "make_case", "three"]
+__all__ = ["KernelCase", "Steps", "make_case", "three"]
 
 Steps = tuple[int, ...]
 
 
-class Case(NamedTuple):
+class KernelCase(NamedTuple):
     """A convolution or transposed convolution as the kernels see it.
 
     ``in_steps`` and ``out_steps`` are the bytes between neighbours along batch, channels
@@ -67,16 +67,16 @@ def make_case(
     steps: tuple[Steps, Steps, Steps],
     stored_size: int,
     size: int,
-) -> Case:
+) -> KernelCase:
     """Describe a map by its spec and the steps of input, kernel and result.
 
     Those are canonical: batch, channels and the spec's axes; for the kernel small and big
     channels first.
     """
-    in_steps, w_steps, out_steps = ((*one[:2], *three(one[2:], 0)) for one in steps)
+    in_steps, w_steps, out_steps = ((*sides[:2], *three(sides[2:], 0)) for sides in steps)
     small, big = spec.kernel_shape[0] // spec.groups, spec.kernel_shape[1]
     ins, outs = (big, small) if form == "conv" else (small, big)
-    return Case(
+    return KernelCase(
         form,
         batch,
         spec.groups,

@@ -235,17 +235,17 @@ def _transpose(
         for step in _halvings(lanes):
             for row in range(lanes):
                 if row & step == 0:
-                    one, two = vectors[row], vectors[row + step]
+                    upper, lower = vectors[row], vectors[row + step]
                     low = [n if n & step == 0 else lanes + n - step for n in range(lanes)]
                     high = [n + step if n & step == 0 else lanes + n for n in range(lanes)]
-                    vectors[row] = reader.shuffle(one, two, low)
-                    vectors[row + step] = reader.shuffle(one, two, high)
+                    vectors[row] = reader.shuffle(upper, lower, low)
+                    vectors[row + step] = reader.shuffle(upper, lower, high)
         end = builder.function.append_basic_block("transposed")
         for column, vector in enumerate(vectors):
             if column:
                 block = builder.function.append_basic_block("column")
-                more = builder.icmp_signed("<", reader.constant(column), columns)
-                builder.cbranch(more, block, end)
+                is_valid = builder.icmp_signed("<", reader.constant(column), columns)
+                builder.cbranch(is_valid, block, end)
                 builder.position_at_end(block)
             step_to = builder.mul(reader.constant(column), dst_step)
             writer.store_stored(vector, reader.at(dst, step_to))
@@ -351,8 +351,8 @@ def _zip(
             ]
             rows += rows[-1:] * (number % 2)
             pairs = [
-                emit.shuffle(one, two, list(range(2 * lanes)))
-                for one, two in zip(rows[::2], rows[1::2], strict=True)
+                emit.shuffle(left, right, list(range(2 * lanes)))
+                for left, right in zip(rows[::2], rows[1::2], strict=True)
             ]
             for section in range(number):
                 places = range(section * lanes, (section + 1) * lanes)

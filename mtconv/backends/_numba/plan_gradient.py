@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.plan_lanes import check_direct, tap_bytes, taps_are_contiguous
 from mtconv.backends._numba.shapes import GRAIN, chunks
 from mtconv.backends._numba.tables import (
@@ -34,7 +34,7 @@ TASKS = 6
 WORTH_SHARING = 500_000
 
 
-def plan_gradient(case: Case, vector_bytes: int, tile: int) -> Work | None:
+def plan_gradient(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     """Plan the gradient of a case whose input is the big side and whose result is x.
 
     ``w_steps`` are those of the gradient. None where a block would need much memory.
@@ -116,7 +116,7 @@ def plan_gradient(case: Case, vector_bytes: int, tile: int) -> Work | None:
     )
 
 
-def _splits(case: Case, pieces: list[tuple[int, int]], taps: int) -> int:
+def _splits(case: KernelCase, pieces: list[tuple[int, int]], taps: int) -> int:
     """Share channels of the small side out: threads then transpose parts of x alone."""
     row_bytes = pieces[-1][0] + GRAIN * pieces[-1][1]
     fits = case.ins * taps * row_bytes <= SUMS_BYTES
@@ -125,7 +125,7 @@ def _splits(case: Case, pieces: list[tuple[int, int]], taps: int) -> int:
     return min(len(pieces), max(1, -(-TASKS // case.groups)))
 
 
-def _units(case: Case, tile: int) -> tuple[int, int, int]:
+def _units(case: KernelCase, tile: int) -> tuple[int, int, int]:
     """Choose how many cells a block has: whole rows where they fit."""
     units = [axis.number for axis in case.axes]
     for axis in range(3):
@@ -134,6 +134,6 @@ def _units(case: Case, tile: int) -> tuple[int, int, int]:
     return units[0], units[1], units[2]
 
 
-def _is_large(case: Case, units: list[int]) -> bool:
+def _is_large(case: KernelCase, units: list[int]) -> bool:
     box = prod(axis.box(count) for axis, count in zip(case.axes, units, strict=True))
     return prod(units) > CELLS or box * case.size > BOX_BYTES

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.plan_lanes import tap_bytes
 from mtconv.backends._numba.tables import (
     Block,
@@ -27,7 +27,7 @@ BLOCK_BYTES = 96 * 1024
 MOST_BYTES = 2**22
 
 
-def plan_gradient_planes(case: Case, vector_bytes: int, tile: int) -> Work | None:
+def plan_gradient_planes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     """Plan the gradient of a case whose input is the big side and whose result is x.
 
     None where even the window of one cell is large.
@@ -82,7 +82,7 @@ def plan_gradient_planes(case: Case, vector_bytes: int, tile: int) -> Work | Non
     )
 
 
-def _units(case: Case, vector_bytes: int) -> tuple[int, int, int]:
+def _units(case: KernelCase, vector_bytes: int) -> tuple[int, int, int]:
     """Choose how many cells a block has: what fits the cache."""
     units = [axis.number for axis in case.axes]
 

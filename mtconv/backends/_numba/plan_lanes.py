@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.shapes import GRAIN, chunks
 from mtconv.backends._numba.tables import (
     Block,
@@ -41,7 +41,7 @@ WORTH_SHARING = 1_000_000
 FEW_CELLS = 128
 
 
-def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
+def plan_lanes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     """Plan a case for vectors of some bytes and tiles of some cells.
 
     None where a block would need more memory than a thread may use.
@@ -113,7 +113,7 @@ def plan_lanes(case: Case, vector_bytes: int, tile: int) -> Work | None:
     )
 
 
-def _splits(case: Case, pieces: int) -> int:
+def _splits(case: KernelCase, pieces: int) -> int:
     """Share output channels out where the kernel is larger than the data."""
     weights = case.ins * case.outs * prod(axis.taps for axis in case.axes)
     cells = case.batch * prod(axis.number for axis in case.axes)
@@ -123,7 +123,7 @@ def _splits(case: Case, pieces: int) -> int:
 
 
 def _block(
-    case: Case, row_bytes: int, splits: int, tile: int
+    case: KernelCase, row_bytes: int, splits: int, tile: int
 ) -> tuple[int, tuple[int, int, int]]:
     """Choose how many samples and units a task has."""
     units = [axis.number for axis in case.axes]
@@ -156,7 +156,9 @@ def _block(
     return samples, (units[0], units[1], units[2])
 
 
-def _shrink(case: Case, units: list[int], is_large: Callable[[], bool], tile: int) -> None:
+def _shrink(
+    case: KernelCase, units: list[int], is_large: Callable[[], bool], tile: int
+) -> None:
     """Halve a block, the first axis first, into pieces of about the same size."""
     for axis, whole in enumerate(units):
         pieces = 1
@@ -167,7 +169,7 @@ def _shrink(case: Case, units: list[int], is_large: Callable[[], bool], tile: in
                 units[axis] = -(-units[axis] // tile) * tile
 
 
-def _is_direct(case: Case) -> bool:
+def _is_direct(case: KernelCase) -> bool:
     """Whether tiles read the input where it is."""
     if case.stored_size != case.size or not all(axis.inside for axis in case.axes):
         return False
@@ -176,7 +178,13 @@ def _is_direct(case: Case) -> bool:
 
 
 def _tables(
-    case: Case, block: Block, table: Table, channels: int, tile: int, direct: bool, box: int
+    case: KernelCase,
+    block: Block,
+    table: Table,
+    channels: int,
+    tile: int,
+    direct: bool,
+    box: int,
 ) -> dict[str, int]:
     """Add the tables of what is read and written, each checked against its block."""
     phases = phase_taps(case.axes, case.taps, block.steps[2:])
@@ -198,12 +206,12 @@ def _tables(
     }
 
 
-def _phase_places(case: Case, block: Block) -> Any:
+def _phase_places(case: KernelCase, block: Block) -> Any:
     a, b, c = np.ogrid[tuple(slice(axis.out_step) for axis in case.axes)]
     return ((a * block.sums[1] + b) * block.sums[2] + c) * block.row_bytes
 
 
-def check_direct(case: Case, block: Block) -> None:
+def check_direct(case: KernelCase, block: Block) -> None:
     """Check that no unit reaches outside of the input, whatever its steps are."""
     for axis in case.axes:
         first = np.array([axis.start, axis.start + axis.in_step * (axis.number - 1)])
@@ -212,7 +220,7 @@ def check_direct(case: Case, block: Block) -> None:
 
 
 def _packing(
-    case: Case, table: Table, pieces: list[tuple[int, int]], vector_bytes: int
+    case: KernelCase, table: Table, pieces: list[tuple[int, int]], vector_bytes: int
 ) -> dict[str, int]:
     """Add the tables of the packed kernel: its chunks, and the row of every tap."""
     taps = prod(axis.taps for axis in case.axes)
@@ -227,15 +235,15 @@ def _packing(
     contiguous = taps_are_contiguous(case)
     for phase in phases:
         for number, (tap, _) in enumerate(phase):
-            where = tap if contiguous else tap_bytes(case, tap)
-            every.append((first, len(phase), number, where))
+            place_in_kernel = tap if contiguous else tap_bytes(case, tap)
+            every.append((first, len(phase), number, place_in_kernel))
         first += len(phase)
     whole = prod(case.taps)
     in_order = len(phases) == 1 and [tap for tap, _ in phases[0]] == list(range(whole))
     flat = 0
     if contiguous and whole > 1:
         flat = 2 if in_order and case.lanes[0] == whole * case.stored_size else 1
-    elif case.lanes[0] == case.stored_size and in_order:
+    elif whole == 1 and case.lanes[0] == case.stored_size and in_order:
         flat = 2  # input channels side by side, and a single tap
     share = max(1, -(-case.ins * case.groups // TASKS))
     share = min(case.ins, -(-share // 16) * 16)
@@ -249,7 +257,7 @@ def _packing(
     }
 
 
-def taps_are_contiguous(case: Case) -> bool:
+def taps_are_contiguous(case: KernelCase) -> bool:
     expected = case.stored_size
     for size, step in zip(case.taps[::-1], case.w_steps[:1:-1], strict=True):
         if size > 1 and step != expected:
@@ -258,7 +266,7 @@ def taps_are_contiguous(case: Case) -> bool:
     return True
 
 
-def tap_bytes(case: Case, tap: int) -> int:
+def tap_bytes(case: KernelCase, tap: int) -> int:
     rest, c = divmod(tap, case.taps[2])
     a, b = divmod(rest, case.taps[1])
     return sum(n * step for n, step in zip((a, b, c), case.w_steps[2:], strict=True))

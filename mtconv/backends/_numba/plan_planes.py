@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.tables import (
     Block,
     Table,
@@ -30,7 +30,7 @@ TASKS = 8
 WORTH_SHARING = 300_000
 
 
-def plan_planes(case: Case, vector_bytes: int, tile: int) -> Work | None:
+def plan_planes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     """Plan a case for vectors of some bytes and tiles of some cells.
 
     None where even the window of one unit is large.
@@ -102,21 +102,21 @@ def plan_planes(case: Case, vector_bytes: int, tile: int) -> Work | None:
     )
 
 
-def _tap_places(case: Case) -> list[int]:
+def _tap_places(case: KernelCase) -> list[int]:
     """List where taps are in the kernel: by output channel, phase, input channel, tap."""
     step_in, step_out = case.lanes
-    found = []
+    places = []
     for channel in range(case.outs):
         for phases in product(*(axis.phases for axis in case.axes)):
             for c in range(case.ins):
                 for taps in product(*phases):
                     place = channel * step_out + c * step_in
                     steps = zip(taps, case.w_steps[2:], strict=True)
-                    found.append(place + sum(tap.tap * step for tap, step in steps))
-    return found
+                    places.append(place + sum(tap.tap * step for tap, step in steps))
+    return places
 
 
-def _units(case: Case, vector_bytes: int, vectors: int) -> tuple[int, int, int]:
+def _units(case: KernelCase, vector_bytes: int, vectors: int) -> tuple[int, int, int]:
     """Choose how many units a task has: what fits the cache, and enough tasks to share."""
     units = [axis.number for axis in case.axes]
 
@@ -135,5 +135,5 @@ def _units(case: Case, vector_bytes: int, vectors: int) -> tuple[int, int, int]:
     return units[0], units[1], units[2]
 
 
-def _tasks(case: Case, units: list[int]) -> int:
+def _tasks(case: KernelCase, units: list[int]) -> int:
     return prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))

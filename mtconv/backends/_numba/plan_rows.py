@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.shapes import ROW_TILES
 from mtconv.backends._numba.tables import Table, check_cells
 from mtconv.backends._numba.work import Work, finish
@@ -29,7 +29,7 @@ WORTH_SHARING = 300_000
 ROW_COST = 0.35
 
 
-def plan_rows(case: Case, vector_bytes: int, tile: int) -> Work | None:
+def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     """Plan a case for vectors of some bytes.
 
     None where even the window of a few units is large.
@@ -114,13 +114,13 @@ def _channels(outs: int, vector_bytes: int) -> int:
     return best
 
 
-def _cells(case: Case, axis: int, units: list[int]) -> int:
+def _cells(case: KernelCase, axis: int, units: list[int]) -> int:
     """Cells of each residue that so many units reach over."""
     every = case.axes[axis]
     return units[axis] + every.reach // every.in_step
 
 
-def _units(case: Case, channels: int, lanes: int) -> list[int]:
+def _units(case: KernelCase, channels: int, lanes: int) -> list[int]:
     """Choose how many units a task has."""
     units = [axis.number for axis in case.axes]
     residues = prod(axis.in_step for axis in case.axes)
@@ -144,7 +144,7 @@ def _units(case: Case, channels: int, lanes: int) -> list[int]:
     return units
 
 
-def _tasks(case: Case, units: list[int]) -> int:
+def _tasks(case: KernelCase, units: list[int]) -> int:
     blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
     return blocks * case.batch * case.groups
 
@@ -176,7 +176,7 @@ def _last_vector(
 
 
 def _offsets(
-    case: Case, box: list[int], plane: int, channel: int
+    case: KernelCase, box: list[int], plane: int, channel: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """List the offsets of all rows, phase by phase; and where each phase begins."""
     steps = [axis.in_step for axis in case.axes]
@@ -195,15 +195,17 @@ def _offsets(
     return np.concatenate(parts), np.array(first)
 
 
-def _tap_places(case: Case) -> list[int]:
+def _tap_places(case: KernelCase) -> list[int]:
     """List where the rows are in the kernel of the first output channel."""
-    found = []
+    places = []
     for phases in product(*(axis.phases for axis in case.axes)):
         for c in range(case.ins):
             for taps in product(*phases):
                 steps = zip(taps, case.w_steps[2:], strict=True)
-                found.append(c * case.lanes[0] + sum(tap.tap * step for tap, step in steps))
-    return found
+                places.append(
+                    c * case.lanes[0] + sum(tap.tap * step for tap, step in steps)
+                )
+    return places
 
 
 def _tiles(channels: int, most: int, vector_bytes: int) -> list[int]:

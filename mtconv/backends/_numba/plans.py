@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mtconv.backends._numba.emit import machine
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.plan_gradient import plan_gradient
 from mtconv.backends._numba.plan_gradient_planes import plan_gradient_planes
 from mtconv.backends._numba.plan_lanes import plan_lanes
@@ -15,7 +15,7 @@ from mtconv.backends._numba.work import Work
 
 __all__ = ["PLANS", "machine"]
 
-PLANS: dict[str, Callable[[Case, int, int], Work | None]] = {
+PLANS: dict[str, Callable[[KernelCase, int, int], Work | None]] = {
     "lanes": plan_lanes,
     "planes": plan_planes,
     "rows": plan_rows,

@@ -143,9 +143,9 @@ def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length
         target = sums + last * facts.channels * facts.run_bytes
         first = index_at(table + facts.phase_first, phase + last) * facts.ins
         count = index_at(table + facts.phase_first, phase + last + 1) * facts.ins - first
-        more = 0
+        adds = 0
         if bias != 0:
-            more = 1
+            adds = 1
             for channel in range(channels):
                 place = target + channel * facts.run_bytes
                 repeat(value, place, bias + channel * itemsize(value), vectors)
@@ -155,7 +155,7 @@ def sum_run(value, facts, table, x, weights, bias, sums, phase, channels, length
         chains = (count + CHAIN - 1) // CHAIN
         for number in range(index_at(tiles, 0)):
             start, tile = index_at(tiles, 1 + 2 * number), index_at(tiles, 2 + 2 * number)
-            add = more
+            add = adds
             for chain in range(chains):
                 begin = first + count * chain // chains
                 end = first + count * (chain + 1) // chains

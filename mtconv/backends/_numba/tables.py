@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.units import Units
 
 __all__ = ["Block", "Table", "cell_tables", "check_cells", "phase_taps", "tap_offsets"]
@@ -17,7 +17,7 @@ Axes = tuple[Units, Units, Units]
 
 
 class Table:
-    """Integers one after another; parts are found by their place in bytes."""
+    """Integers one after another; parts are lists by their place in bytes."""
 
     def __init__(self) -> None:
         self._parts: list[NDArray[np.int64]] = []
@@ -87,7 +87,7 @@ def tap_offsets(
 
 
 def cell_tables(
-    case: Case, block: Block, tile: int
+    case: KernelCase, block: Block, tile: int
 ) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """List units of whole and cut blocks: how many, where they read, where they write.
 
@@ -97,11 +97,11 @@ def cell_tables(
     """
     whole = (block.samples, *block.units)
     every = (case.batch, *(axis.number for axis in case.axes))
-    found = []
+    lists = []
     for edges in product((False, True), repeat=4):
         sizes = [
-            every_one % size or size if cut else size
-            for every_one, size, cut in zip(every, whole, edges, strict=True)
+            total % size or size if cut else size
+            for total, size, cut in zip(every, whole, edges, strict=True)
         ]
         samples, n0, n1, n2 = np.ogrid[tuple(slice(size) for size in sizes)]
         steps = (
@@ -112,10 +112,10 @@ def cell_tables(
         rows = samples * block.sums[0] + n0 * case.axes[0].out_step
         rows = rows * block.sums[1] + n1 * case.axes[1].out_step
         places = (rows * block.sums[2] + n2 * case.axes[2].out_step) * block.row_bytes
-        found.append(
+        lists.append(
             (cells.size, _filled(cells.ravel(), tile), _filled(places.ravel(), tile))
         )
-    return found
+    return lists
 
 
 def _filled(numbers: NDArray[np.int64], tile: int) -> NDArray[np.int64]:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from mtconv.geometry import Axis, phases, windows
 
-__all__ = ["POINT", "Tap", "Units", "units"]
+__all__ = ["POINT", "UnitTap", "Units", "units"]
 
 
-class Tap(NamedTuple):
+class UnitTap(NamedTuple):
     """A tap, and the cell that it meets: counted from the first one that a unit meets."""
 
     tap: int
@@ -33,7 +33,7 @@ class Units(NamedTuple):
     in_step: int
     out_step: int
     start: int
-    phases: tuple[tuple[Tap, ...], ...]
+    phases: tuple[tuple[UnitTap, ...], ...]
 
     @property
     def reach(self) -> int:
@@ -56,7 +56,7 @@ class Units(NamedTuple):
 
 
 # An axis of one cell, for problems of fewer axes than the kernels have.
-POINT = Units(1, 1, 1, 1, 1, 0, ((Tap(0, 0),),))
+POINT = Units(1, 1, 1, 1, 1, 0, ((UnitTap(0, 0),),))
 
 
 @lru_cache(maxsize=4096)
@@ -66,22 +66,22 @@ def units(axis: Axis, form: str) -> Units:
     Examples
     --------
     >>> units(Axis(small=4, big=8, kernel=3, stride=2, lo=1), "conv_transpose").phases
-    ((Tap(tap=1, offset=0),), (Tap(tap=0, offset=1), Tap(tap=2, offset=0)))
+    ((UnitTap(tap=1, offset=0),), (UnitTap(tap=0, offset=1), UnitTap(tap=2, offset=0)))
     """
     if form == "conv":
         live = [window.tap for window in windows(axis)]
         first = axis.dilation * (live[0] if live else 0)
-        taps = tuple(Tap(tap, axis.dilation * tap - first) for tap in live)
+        taps = tuple(UnitTap(tap, axis.dilation * tap - first) for tap in live)
         return Units(
             axis.small, axis.big, axis.small, axis.stride, 1, first - axis.lo, (taps,)
         )
     shifted = [
-        [Tap(p.tap + m * p.tap_step, p.shift - m * p.shift_step) for m in range(p.taps)]
+        [UnitTap(p.tap + m * p.tap_step, p.shift - m * p.shift_step) for m in range(p.taps)]
         for p in phases(axis)
     ]
     lowest = min((tap.offset for phase in shifted for tap in phase), default=0)
     moved = tuple(
-        tuple(Tap(tap, offset - lowest) for tap, offset in phase) for phase in shifted
+        tuple(UnitTap(tap, offset - lowest) for tap, offset in phase) for phase in shifted
     )
     number = -(-axis.big // axis.stride)
     return Units(number, axis.small, axis.big, 1, len(moved), lowest, moved)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from mtconv.backends._numba.facts import make_facts
-from mtconv.backends._numba.layout import Case
+from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.tables import Table
 
 __all__ = ["SPACE_BYTES", "Work", "axis_facts", "finish"]
@@ -40,7 +40,7 @@ class Work(NamedTuple):
     bias_room: int
 
 
-def axis_facts(case: Case) -> dict[str, Any]:
+def axis_facts(case: KernelCase) -> dict[str, Any]:
     """Name the facts that a case alone settles."""
     return {
         "batch": case.batch,
@@ -66,7 +66,7 @@ def axis_facts(case: Case) -> dict[str, Any]:
 
 def finish(
     kernel: str,
-    case: Case,
+    case: KernelCase,
     table: Table,
     values: dict[str, Any],
     *,

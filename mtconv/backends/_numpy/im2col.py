@@ -52,8 +52,7 @@ def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
 def table(axes: Axes, shape: tuple[int, ...], folded: bool) -> NDArray[np.intp]:
     """List the element of y, counted from 1, of each column's; 0 where there is none."""
     places = 1 + np.arange(prod(shape)).reshape(shape)
-    # A copy, for the workspace is much larger.
-    listed: NDArray[np.intp] = _gather(axes, places, Workspace(), folded).copy()
+    listed: NDArray[np.intp] = _gather(axes, places, Workspace(kept=0), folded).copy()
     return listed
 
 

@@ -88,7 +88,7 @@ def _multiply(
             if depth == 1:
                 np.multiply(rows, stack, out=result)
             else:
-                multiply(rows, stack, result, space, cut=count == 1)
+                multiply(rows, stack, result, space)
             _write(phases, result, sizes, part)
 
 

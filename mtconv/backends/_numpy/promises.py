@@ -43,14 +43,22 @@ LEAST, MOST = 1e-250, 1e250
 
 
 def careful(
-    form: str, first: Array, second: Array, dtype: str, folds: int = 1
+    form: str,
+    first: Array,
+    second: Array,
+    dtype: str,
+    folds: int = 1,
+    *,
+    second_traits: Traits | None = None,
 ) -> Careful | None:
     """Look at the values of a call; return how `fft` keeps the promises for them.
 
     ``dtype`` is that of the result, and ``folds`` how many padded elements repeat one
-    element at most. None where an exact algorithm has to compute the result.
+    element at most. ``second_traits`` spares a look at an array that was seen before.
+    None where an exact algorithm has to compute the result.
     """
-    left, right = traits(first), traits(second)
+    right = second_traits or traits(second)
+    left = traits(first, whole=right.whole)
     if left.largest == inf or right.largest == inf or (right.nan and form != "kernel_grad"):
         return None
     whole = left.whole and right.whole
@@ -145,7 +153,7 @@ class Careful:
         """Apply a map to data whose channels are on axis ``channels``."""
         data, missing = self._load(data, 0)
         by_fft(axes, data, self._weights(weights), out, space)
-        self._keep(out)
+        self.keep(out)
         if missing is not None:
             reached = np.zeros((*out.shape[:2], 1, *out.shape[3:]))
             by_fft(axes, _any(missing, channels), _ones(axes, weights), reached, space)
@@ -161,7 +169,7 @@ class Careful:
             part = space.take(out.shape, out.dtype)
             part[...] = 0
             fft.kernel_grad(axes, x, y, part, space)
-            self._keep(part)
+            self.keep(part)
             out += part
         taps = out.shape[3:]
         if missing_x is not None:
@@ -198,7 +206,12 @@ class Careful:
         # Not with the packed forms of the kernel, which were made of other values.
         return Weights(self._scaled(weights.array, 1))
 
-    def _keep(self, out: Array) -> None:
+    @property
+    def plain(self) -> bool:
+        """Return whether the arrays can be transformed as they are."""
+        return self._exponents is None and not any(self._nan)
+
+    def keep(self, out: Array) -> None:
         """Make the result keep what its arguments promise."""
         if self._exponents is not None:
             out[...] = _shift(out, sum(self._exponents))

@@ -161,11 +161,16 @@ class Traits(NamedTuple):
     norm: float
 
 
-def traits(array: Array) -> Traits:
-    """Look at an array once, part by part, which takes no memory of its size."""
-    nan, whole = False, True
+def traits(array: Array, *, whole: bool = True) -> Traits:
+    """Look at an array once, part by part, which takes no memory of its size.
+
+    Whether its elements are whole numbers is not asked where ``whole`` is false.
+    """
+    nan = False
     low, high, squares = 0.0, 0.0, 0.0
     real = array.dtype.kind != "c"
+    if array.flags.c_contiguous:
+        array = array.reshape(-1)  # parts of it are views
     for part in pieces(array, tuning.VALUES_AT_A_TIME):
         values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
         if not real:

@@ -45,9 +45,13 @@ class Frame(NamedTuple):
 
 
 class Workspace:
-    """A stack of arrays in one buffer; arrays that do not fit are allocated alone."""
+    """A stack of arrays in one buffer; arrays that do not fit are allocated alone.
 
-    def __init__(self) -> None:
+    The buffer has ``kept`` bytes; with 0 there is none, for work that is done once.
+    """
+
+    def __init__(self, kept: int = KEPT_BYTES) -> None:
+        self._kept = kept
         self._buffer = np.empty(0, np.uint8)
         self.used = 0
 
@@ -58,11 +62,11 @@ class Workspace:
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return an array with undefined contents, valid until the frame ends."""
         size = prod(shape) * dtype.itemsize
-        if not self._buffer.size:
-            self._buffer = aligned(KEPT_BYTES)
         start = -(-self.used // _ALIGNMENT) * _ALIGNMENT
-        if start + size > KEPT_BYTES:
+        if start + size > self._kept:
             return np.empty(shape, dtype)
+        if not self._buffer.size:
+            self._buffer = aligned(self._kept)
         self.used = start + size
         flat = self._buffer[start : start + size]
         return flat.view(dtype).reshape(shape)

@@ -8,7 +8,7 @@ from mtconv.planning.candidate import Candidate, Fallback, computing_dtype
 from mtconv.planning.compiled import rank_kernels
 from mtconv.planning.cost import Cost
 from mtconv.planning.ladders import numpy
-from mtconv.planning.rates import SHIPPED
+from mtconv.planning.rates import current_rates
 from mtconv.spec import ConvSpec
 
 __all__ = ["kernels_for", "precautions", "rank", "stand_in"]
@@ -47,13 +47,15 @@ def rank(
     reason = refusal(spec, batch, dtype)
     if reason:
         return (*others, Candidate("native", None, reason))
-    kernel, estimate = rank_kernels(spec, form, batch, _ITEMSIZE.get(dtype, 4), SHIPPED)[0]
+    kernel, estimate = rank_kernels(
+        spec, form, batch, _ITEMSIZE.get(dtype, 4), current_rates()
+    )[0]
     cost = Cost(batch * spec.multiply_adds, 0, 1, estimate)
     native = Candidate("native", cost, f"compiled: {_NAMES[kernel]}")
     first = others[0]
     if first.algorithm == "fft" and first.cost and 2 * first.cost.seconds < estimate:
         return (others[0], native, *others[1:])
-    return (native, *others)
+    return (native, first._replace(reason="what NumPy would take"), *others[1:])
 
 
 def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidate | None:
@@ -103,5 +105,5 @@ def refusal(spec: ConvSpec, batch: int, dtype: str) -> str:
 
 def kernels_for(spec: ConvSpec, form: str, batch: int, itemsize: int) -> tuple[str, ...]:
     """List the kernels for a problem, the fastest by the estimate first."""
-    ranked = rank_kernels(spec, form, batch, itemsize, SHIPPED)
+    ranked = rank_kernels(spec, form, batch, itemsize, current_rates())
     return tuple(kernel for kernel, _ in ranked)

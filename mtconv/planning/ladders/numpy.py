@@ -22,14 +22,15 @@ from mtconv.planning.candidate import (
     computing_dtype,
 )
 from mtconv.planning.cost import Rates, estimate
+from mtconv.planning.rates import current_rates
 from mtconv.spec import ConvSpec
 
 __all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
 
 ALGORITHMS = ("gemm", "polyphase", "subpixel", "direct", "fft")
 
-# One core with AVX-512, float32; only the ratios matter.
-_FLOAT32 = Rates(gemm=5.2e10, element=1.2e-10, strided=4.5e-10, call=1.5e-6, block=2**21)
+# Bytes of columns that are computed at a time.
+_BLOCK = 2**21
 
 
 def rank(
@@ -54,11 +55,13 @@ def rank(
 
 def _rates(itemsize: int) -> Rates:
     """Wider elements are slower in proportion; integers are computed in float64."""
-    wider = itemsize / 4
-    return _FLOAT32._replace(
-        gemm=_FLOAT32.gemm / wider,
-        element=_FLOAT32.element * wider,
-        strided=_FLOAT32.strided * max(1.0, wider / 1.5),
+    measured, wider = current_rates(), itemsize / 4
+    return Rates(
+        gemm=1 / (measured.product * wider),
+        element=measured.element * wider,
+        strided=measured.strided * max(1.0, wider / 1.5),
+        call=measured.call,
+        block=_BLOCK,
     )
 
 

@@ -1,0 +1,94 @@
+"""Compile the kernels, and measure the rates that the cost models use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from mtconv.backends import _numba
+from mtconv.backends._numba.compiled import KERNELS, load_kernel
+from mtconv.backends._numba.elements import ELEMENTS
+from mtconv.backends.host.blas import guard
+from mtconv.planning.compiled import count
+from mtconv.planning.plan import plan_for_spec
+from mtconv.planning.rates import MachineRates
+from mtconv.spec import ConvSpec
+
+__all__ = ["compile_kernels", "measure_rates"]
+
+# Arguments of every kernel after its two numbers: addresses, and one flag.
+ADDRESSES = 12
+
+ROUNDS = 9
+
+
+def compile_kernels(dtype: str) -> None:
+    """Compile every kernel for a dtype, or load what was compiled before."""
+    element = ELEMENTS[dtype]
+    kinds = (numba.typeof(element.value), numba.typeof(element.stored))
+    for name in KERNELS:
+        kernel: Any = load_kernel(name)
+        kernel.compile((*kinds, *(numba.int64,) * ADDRESSES))
+
+
+def measure_rates() -> MachineRates:
+    """Measure the rates of one thread, in a second or two."""
+    size = 2**16
+    left, right = np.ones(size, np.float32), np.ones(size, np.float32)
+    thin = np.ones(2 * size, np.float32)[::2]
+    few = np.ones(8, np.float32)
+    square = np.ones((512, 512), np.float32)
+    result = np.empty_like(square)
+    with guard.one_thread():
+        product = _least(lambda: np.matmul(square, square, out=result)) / 512**3
+    tile, move = _kernel_rates()
+    return MachineRates(
+        product=product,
+        element=_least(lambda: np.multiply(left, right, out=right)) / size,
+        strided=_least(lambda: np.copyto(left, thin)) / size,
+        call=_least(lambda: np.positive(few, out=few)),
+        tile=tile,
+        move=move,
+    )
+
+
+def _kernel_rates() -> tuple[float, float]:
+    """Seconds of a product of vectors and of a move, from two convolutions."""
+    deep = ConvSpec.from_shapes((1, 64, 20, 20), (64, 64, 3, 3))
+    flat = ConvSpec.from_shapes((1, 4, 60, 60), (4, 64, 1, 1))
+    seconds = [_conv_seconds(spec) for spec in (deep, flat)]
+    counts = [count("lanes", spec, "conv", 1, 4) for spec in (deep, flat)]
+    products = [n.products + 2.0 * n.sums for n in counts]
+    moves = [n.loads + 0.6 * n.stores + 1.6 * n.packs for n in counts]
+    # The two equations, solved.
+    determinant = products[0] * moves[1] - products[1] * moves[0]
+    tile = (seconds[0] * moves[1] - seconds[1] * moves[0]) / determinant
+    move = (products[0] * seconds[1] - products[1] * seconds[0]) / determinant
+    return max(tile, 1e-12), max(move, 1e-12)
+
+
+def _conv_seconds(spec: ConvSpec) -> float:
+    y = np.ones((1, spec.kernel_shape[1], *spec.big), np.float32)
+    kernel = np.ones(spec.kernel_shape, np.float32)
+    shapes = (y.shape, kernel.shape)
+    plan = plan_for_spec("conv", spec, *shapes, "float32", "native", "numba")
+    return _least(lambda: _numba.run(plan, y, kernel))
+
+
+def _least(function: Callable[[], object]) -> float:
+    """Seconds of a call, where nobody else takes the processor meanwhile."""
+    function()
+    start = time.perf_counter()
+    function()
+    calls = max(1, int(2e-3 / max(time.perf_counter() - start, 1e-7)))
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in range(calls):
+            function()
+        times.append((time.perf_counter() - start) / calls)
+    return min(times)

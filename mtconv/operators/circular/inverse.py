@@ -1,0 +1,225 @@
+"""Closed forms of regularized inverses of circular operators, frequency by frequency.
+
+With the small matrix ``M`` of a frequency, from the input's side to the output's, and its
+singular values ``s``, the filter ``M^H (M M^H + weight)^-1`` has ``s / (s**2 + weight)`` in
+place of ``s`` (N. Zhao et al., "Fast single image super-resolution using a new analytical
+solution for l2-l2 problems", 2016). It is worked out from the singular values, and so keeps
+its digits where the weight is small.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends.dispatch import Backend
+from mtconv.backends.libraries import Library, dtype_name, library_of
+from mtconv.operators.circular.aliases import Aliases
+from mtconv.operators.circular.checks import check_closed_form
+from mtconv.operators.circular.maps import symbol_for
+from mtconv.operators.circular.symbol import Frequencies
+from mtconv.planning.candidate import FLOATING
+from mtconv.problem.build import Problem, match
+from mtconv.spec import ConvSpec
+
+__all__ = ["ClosedForm", "Setting", "closed_form"]
+
+_HALF = frozenset({"float16", "bfloat16"})
+
+
+class ClosedForm(NamedTuple):
+    """A circular operator in the frequencies of a library, with what was made of it.
+
+    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. There are
+    ``aliases`` for real convolutions of one small channel on NumPy.
+    """
+
+    form: str
+    frequencies: Frequencies
+    symbol: Any
+    made: dict[Any, Any]
+    aliases: Aliases | None = None
+
+    def solve(self, y: Any, weight: Any, z: Any) -> Any:
+        """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
+        frequencies, leading = self.frequencies, self._leading(y)
+        if self.aliases is not None:
+            return self.aliases.solve(y, weight, z)
+        filtered = self.kept("filter", weight, _filter)
+        if self.form == "conv_transpose":
+            rest, start = frequencies.of_big(y), None
+            if z is not None:
+                start = frequencies.of_small(z)
+                rest = rest - frequencies.to_channels(self.symbol, start * 1)
+            x = frequencies.from_channels(filtered, rest)
+            return frequencies.to_small(x if start is None else x + start, leading)
+        rest, start = frequencies.of_small(y), None
+        if z is not None:
+            start = frequencies.of_big(z)
+            rest = rest - frequencies.from_channels(self.symbol, start * 1)
+        x = frequencies.to_channels(filtered, rest)
+        return frequencies.to_big(x if start is None else x + start, leading)
+
+    def invert(self, x: Any, weight: Any) -> Any:
+        """Return ``(A^H A + weight)^-1 x`` for canonical x."""
+        frequencies = self.frequencies
+        library = frequencies.library
+        small, share, residues = self.symbol.shape[1:4]
+        if self.form == "conv_transpose":
+            inverse = self.kept("gram", weight, _small_inverse)
+            spectrum = _multiplied(library, inverse, frequencies.of_small(x))
+            return frequencies.to_small(spectrum, (x.shape[0], x.shape[1]))
+        spectrum = frequencies.of_big(x)
+        if small == share == residues == 1:
+            inverse = self.kept("gram", weight, _small_inverse)
+            flat = library.reshape(spectrum, (*spectrum.shape[:3], spectrum.shape[-1]))
+            spectrum = _multiplied(library, inverse, flat)[:, :, :, None, :]
+        else:
+            filtered = self.kept("filter", weight, _filter)
+            seen = frequencies.from_channels(self.symbol, spectrum * 1)
+            spectrum = (spectrum - frequencies.to_channels(filtered, seen)) / weight
+        return frequencies.to_big(spectrum, (x.shape[0], x.shape[1]))
+
+    def kept(self, name: str, weight: Any, make: Any) -> Any:
+        """Make a filter for a weight, or return what an earlier call with it made."""
+        if not isinstance(weight, float):  # an array, whose value may be unknown
+            return make(self, weight)
+        kept = self.made.get(name)
+        if kept is None or kept[0] != weight:
+            kept = self.made[name] = (weight, make(self, weight))
+        return kept[1]
+
+    def _leading(self, y: Any) -> tuple[int, int]:
+        spec = self.frequencies.spec
+        small, share = spec.kernel_shape[:2]
+        transposed = self.form == "conv_transpose"
+        return y.shape[0], small if transposed else share * spec.groups
+
+
+def _filter(closed: ClosedForm, weight: Any) -> Any:
+    """Work out ``s / (s**2 + weight)`` in place of the singular values, conjugated."""
+    symbol, library = closed.symbol, closed.frequencies.library
+    groups, small, share, residues, count = symbol.shape
+    if small == 1:
+        power = _power(library, symbol)
+        power = library.xp.sum(library.xp.sum(power, axis=3), axis=2)
+        return library.conj(symbol) / (power + weight)[:, :, None, None, :]
+    matrices = library.reshape(symbol, (groups, small, share * residues, count))
+    parts = closed.made.get("singular")
+    if parts is None:
+        matrices = library.permute(matrices, (0, 3, 1, 2))
+        parts = library.xp.linalg.svd(matrices, full_matrices=False)
+        if isinstance(weight, float):
+            closed.made["singular"] = parts
+    u, s, vh = parts
+    # What rounding leaves of a singular value of zero would be divided by the weight.
+    least = 8 * float(library.xp.finfo(s.dtype).eps) * s[..., :1]
+    s = library.xp.where(s > least, s, library.xp.zeros_like(s))
+    product = library.matmul(u * (s / (s * s + weight))[..., None, :], vh)
+    product = library.conj(library.permute(product, (0, 2, 3, 1)))
+    return library.reshape(product, symbol.shape)
+
+
+def _small_inverse(closed: ClosedForm, weight: Any) -> Any:
+    """Invert the Gram matrices of the small side, (groups, channels, channels, f)."""
+    symbol, library = closed.symbol, closed.frequencies.library
+    groups, small, share, residues, count = symbol.shape
+    if small == 1:
+        power = library.xp.sum(library.xp.sum(_power(library, symbol), axis=3), axis=2)
+        return 1 / (power + weight)[:, :, None, :]
+    matrices = library.reshape(symbol, (groups, small, share * residues, count))
+    matrices = library.permute(matrices, (0, 3, 1, 2))
+    conjugate = library.conj(matrices)
+    gram = library.matmul(conjugate, library.permute(matrices, (0, 1, 3, 2)))
+    one = library.native(np.eye(small), symbol)
+    gram = gram + library.astype(one, gram.dtype) * weight
+    return library.permute(library.xp.linalg.inv(gram), (0, 2, 3, 1))
+
+
+def _power(library: Library, symbol: Any) -> Any:
+    """Return the squares of magnitudes."""
+    real, imaginary = library.xp.real(symbol), library.xp.imag(symbol)
+    return real * real + imaginary * imaginary
+
+
+def _multiplied(library: Library, matrices: Any, spectrum: Any) -> Any:
+    """Multiply (batch, groups, channels, f) by (groups, channels, channels, f)."""
+    if matrices.shape[1] == 1:
+        return spectrum * matrices[:, 0, ...]
+    return library.xp.sum(matrices[None, ...] * spectrum[:, :, None, ...], axis=3)
+
+
+class Setting(NamedTuple):
+    """How the arrays of one call are arranged, and in which dtypes they are."""
+
+    library: Library
+    problem: Problem
+    dtype: Any  # of results
+    compute: Any  # of what is computed
+
+    def canonical(self, array: Any) -> Any:
+        """Convert an array for the closed form; None stays None."""
+        if array is None:
+            return None
+        array = self.library.astype(array, self.compute)
+        return canonical(array, self.problem.data, self.library.permute)
+
+    def result(self, array: Any) -> Any:
+        """Convert a canonical result to the user's dtype and layout."""
+        array = self.library.astype(array, self.dtype)
+        return arranged(array, self.problem.data, self.library.permute)
+
+
+def closed_form(
+    function: str, operator: Any, engine: Backend, *arrays: Any
+) -> tuple[ClosedForm, Setting]:
+    """Return the closed form of an operator for batches of arrays, and their setting.
+
+    It is kept with operators of NumPy, where neither the kernel nor a trace can change.
+    """
+    spec = operator._sides.front
+    check_closed_form(function, spec)
+    setting = _setting(operator, engine, [a for a in arrays if a is not None])
+    keep = setting.library.xp is np and isinstance(operator.kernel, np.ndarray)
+    key = ("closed form", str(setting.compute))
+    closed = operator._prepared.get(key) if keep else None
+    if closed is None:
+        closed = _made(operator, spec, setting, arrays)
+        if keep:
+            operator._prepared[key] = closed
+    return closed, setting
+
+
+def _setting(operator: Any, engine: Backend, arrays: list[Any]) -> Setting:
+    library = library_of(engine, *arrays, operator.kernel)
+    kernel = library.native(operator.kernel, arrays[0])
+    dtype = library.promote((*arrays, kernel))
+    if dtype_name(dtype) not in FLOATING:
+        dtype = library.dtype("float64")
+    compute = dtype
+    if library.xp is np:
+        compute = np.dtype(np.complex128 if "complex" in str(dtype) else np.float64)
+    elif dtype_name(dtype) in _HALF:
+        compute = library.dtype("float32")
+    shape = (1, *operator.input_shape)
+    problem = match(operator.form, operator._sides.front, shape, tuple(kernel.shape))
+    return Setting(library, problem, dtype, compute)
+
+
+def _made(
+    operator: Any, spec: ConvSpec, setting: Setting, arrays: tuple[Any, ...]
+) -> ClosedForm:
+    library = setting.library
+    real = "complex" not in dtype_name(setting.compute)
+    like = next(array for array in arrays if array is not None)
+    w = library.astype(library.native(operator.kernel, like), setting.compute)
+    w = canonical(w, setting.problem.kernel, library.permute)
+    w = library.reshape(w, spec.kernel_shape)
+    frequencies = Frequencies(library, spec, real)
+    symbol = symbol_for(operator.form, frequencies, w)
+    closed = ClosedForm(operator.form, frequencies, symbol, {})
+    if library.xp is np and real and operator.form == "conv" and symbol.shape[1] == 1:
+        return closed._replace(aliases=Aliases.of(frequencies, w))
+    return closed

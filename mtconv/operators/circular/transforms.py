@@ -1,0 +1,69 @@
+"""Fourier transforms along the last axes, in the library of the arrays.
+
+NumPy's arrays are transformed by SciPy where it is installed, on as many threads as a call
+may use, otherwise by NumPy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from mtconv.backends.host.threads import workers_at_most
+from mtconv.backends.libraries import Library
+
+__all__ = ["Transforms"]
+
+# Elements from which threads are worth their start.
+_THREADED = 2**16
+
+
+class Transforms:
+    """Transforms of real or complex arrays along their last ``rank`` axes.
+
+    Those of real arrays have half of the frequencies of the last axis.
+    """
+
+    def __init__(self, library: Library, rank: int, *, real: bool) -> None:
+        self.library = library
+        self.axes = tuple(range(-rank, 0))
+        self.real = real
+
+    def forward(self, array: Any) -> Any:
+        """Transform an array."""
+        return self._call("rfftn" if self.real else "fftn", array)
+
+    def back(self, spectrum: Any, sizes: tuple[int, ...]) -> Any:
+        """Transform back to these sizes; the spectrum is overwritten where that can be."""
+        if self.library.xp is not np or _module() is np.fft:
+            return self._call("irfftn" if self.real else "ifftn", spectrum, s=sizes)
+        # Axis by axis in place, and only the result takes new memory.
+        module, threads = _module(), _threads(spectrum)
+        last = self.axes if not self.real else self.axes[:-1]
+        if last:
+            spectrum = module.ifftn(spectrum, axes=last, overwrite_x=True, **threads)
+        if not self.real:
+            return spectrum
+        return module.irfft(spectrum, sizes[-1], axis=-1, **threads)
+
+    def _call(self, name: str, array: Any, **options: Any) -> Any:
+        xp = self.library.xp
+        if xp is np:
+            module = _module()
+            threads = {} if module is np.fft else _threads(array)
+            return getattr(module, name)(array, axes=self.axes, **options, **threads)
+        word = "dim" if xp.__name__ == "torch" else "axes"
+        return getattr(xp.fft, name)(array, **{word: self.axes}, **options)
+
+
+def _threads(array: Any) -> dict[str, int]:
+    return {"workers": workers_at_most()} if array.size >= _THREADED else {}
+
+
+@cache
+def _module() -> Any:
+    return np.fft if find_spec("scipy") is None else import_module("scipy.fft")

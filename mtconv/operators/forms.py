@@ -1,0 +1,89 @@
+"""Forms of a map that only a prepared kernel has, on NumPy arrays.
+
+They need what is known of an operator and not of a call: that its spectra serve later
+calls, or what its kernel's values are like. `auto` takes the one whose estimated time is
+least, if that is less than the plan's; `fft` by name takes spectra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import log2, prod
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from mtconv.operators.circular.circle import circles_of
+from mtconv.operators.circular.maps import FrequencyForm
+from mtconv.planning.candidate import FLOATING, Candidate
+from mtconv.planning.choose import choose_algorithm
+from mtconv.planning.cost import Cost
+from mtconv.planning.plan import Plan
+
+__all__ = ["FormChoice", "form_candidates", "form_for"]
+
+# Engines over NumPy arrays.
+_BACKENDS = ("numpy", "numba")
+
+# Where spectra are kept, this is said.
+_KEPT = "circular, and its spectrum is kept"
+
+
+class FormChoice(NamedTuple):
+    """A form that a kernel has, and its estimated cost."""
+
+    form: type[Any]
+    candidate: Candidate
+
+
+def form_for(plan: Plan, kernel: NDArray[Any], batch: int, dtype: str) -> type[Any] | None:
+    """Return the form to take for a kernel instead of the plan's algorithm, if any."""
+    choices = form_candidates(plan, kernel, batch, dtype)
+    return choices[0].form if choices else None
+
+
+def form_candidates(
+    plan: Plan, kernel: NDArray[Any], batch: int, dtype: str
+) -> tuple[FormChoice, ...]:
+    """List the forms that are estimated to be faster than the plan, fastest first."""
+    if dtype not in FLOATING or not kernel.size or plan.backend not in _BACKENDS:
+        return ()
+    if plan.requested == "fft":
+        return tuple(_frequency(plan, batch, dtype))
+    if plan.requested != "auto":
+        return ()
+    taken = choose_algorithm(plan.spec, plan.form, batch, dtype, plan.backend)[0]
+    assert taken.cost is not None
+    return tuple(
+        choice
+        for choice in _frequency(plan, batch, dtype)
+        if choice.candidate.cost is not None
+        and choice.candidate.cost.seconds < taken.cost.seconds
+    )
+
+
+def _frequency(plan: Plan, batch: int, dtype: str) -> Iterator[FormChoice]:
+    """Estimate the time in frequency from what the plan's own transforms would take."""
+    spec = plan.spec
+    if spec.padding_mode != "circular":
+        return
+    ranked = choose_algorithm(spec, plan.form, batch, dtype, plan.backend)
+    fft = next((c for c in ranked if c.algorithm == "fft"), None)
+    refused = fft is None or fft.cost is None or "not exact" in fft.reason
+    if refused and plan.requested != "fft":
+        return
+    small, share = spec.kernel_shape[:2]
+    circles = circles_of(spec)
+    residues = prod(circle.stride for circle in circles)
+    cells = prod(circle.cells for circle in circles)
+    transforms = batch * (small + share * spec.groups * residues)
+    butterflies = int(2.5 * cells * log2(max(cells, 2)) * transforms)
+    products = cells // 2 * batch * small * share * residues
+    cost = None
+    if fft is not None and fft.cost is not None:
+        each = fft.cost.seconds / max(fft.cost.multiply_adds, 1)
+        itemsize = FLOATING[dtype]
+        moved = 2 * itemsize * (cells * transforms + products)
+        seconds = (butterflies + 4 * products) * each
+        cost = Cost(butterflies + 4 * products, moved, 8, seconds)
+    yield FormChoice(FrequencyForm, Candidate(FrequencyForm.NAME, cost, _KEPT))

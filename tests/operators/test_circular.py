@@ -1,0 +1,230 @@
+"""Circular operators in frequency: the same results, and what `auto` promises of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mtconv
+from mtconv.operators.circular.maps import FrequencyForm
+from mtconv.testing import assert_adjoint
+
+CIRCULAR = {"padding_mode": "circular"}
+
+
+def whole(shape, seed=0, largest=9):
+    """An array of whole numbers without symmetry."""
+    return np.random.default_rng(seed).integers(-largest, largest + 1, shape).astype(float)
+
+
+@st.composite
+def circular_operators(draw):
+    """A convolution with circular padding of any stride, and inputs of both maps."""
+    rank = draw(st.integers(1, 3))
+    groups, small, share = (draw(st.integers(1, 2)) for _ in range(3))
+    sizes = st.integers(4, 7)
+    taps = tuple(draw(st.integers(1, 4)) for _ in range(rank))
+    kernel = whole((groups * small, share, *taps), draw(st.integers(0, 9)), 3)
+    options = {
+        "stride": tuple(draw(st.integers(1, 3)) for _ in range(rank)),
+        "dilation": tuple(draw(st.integers(1, 2)) for _ in range(rank)),
+        "padding": tuple(
+            (draw(st.integers(3, 9)), draw(st.integers(0, 9))) for _ in range(rank)
+        ),
+        "groups": groups,
+        **CIRCULAR,
+    }
+    if draw(st.booleans()):
+        kernel = kernel * (1 - 2j)
+    size = tuple(draw(sizes) for _ in range(rank))
+    return kernel, size, options
+
+
+@given(case=circular_operators())
+def test_fft_by_name_is_close_to_the_exact_maps(case):
+    kernel, size, options = case
+    A = mtconv.Conv(kernel, size, algorithm="fft", **options)
+    B = mtconv.Conv(kernel, size, algorithm="exact", **options)
+    for got, exact in ((A, B), (A.T, B.T), (A.H, B.H)):
+        x = whole((2, *got.input_shape), 3)
+        np.testing.assert_allclose(got(x), exact(x), atol=1e-9)
+        np.testing.assert_allclose(got(x[0]), exact(x[0]), atol=1e-9)
+        assert any(isinstance(form, FrequencyForm) for form in got._prepared.values())
+        x = x * (1 + 1j)
+        np.testing.assert_allclose(got(x), exact(x), atol=1e-9)
+
+
+@pytest.fixture(params=[1, 2, 3], ids=lambda stride: f"stride-{stride}")
+def A(request):
+    """A large enough circular convolution that `auto` takes spectra; 3 divides no side."""
+    options = {"stride": request.param, "padding": 22, **CIRCULAR}
+    return mtconv.Conv(whole((45, 45), 1, 3), (200, 200), **options)
+
+
+def in_frequency(operator):
+    """Whether an operator has a spectrum that it kept."""
+    return any(isinstance(form, FrequencyForm) for form in operator._prepared.values())
+
+
+def exact(operator, x):
+    """The result of direct sums."""
+    copy = type(operator)._make(
+        operator.kernel, operator.spec, operator.how._replace(algorithm="exact")
+    )
+    return copy(x)
+
+
+class TestPromises:
+    def test_whole_numbers_are_exact(self, A, same):
+        for operator in (A, A.T):
+            x = whole(operator.input_shape, 2, 99)
+            same(operator(x), exact(operator, x))
+            same(operator(x.astype(np.float32)), exact(operator, x))
+            assert in_frequency(operator)
+
+    def test_whole_numbers_that_are_too_large_are_exact_too(self, A, same):
+        x = whole(A.input_shape, 2, 2**40)
+        same(A(x), exact(A, x))
+
+    def test_adjoints_are_exact(self, A):
+        x, y = whole(A.input_shape, 2), whole(A.output_shape, 3)
+        assert_adjoint(A, A.T, x, y, exact=True)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_values_that_are_not_finite_reach_what_the_kernel_reaches(self, A, value, same):
+        x = whole(A.input_shape, 2)
+        x[5, 7] = value
+        with np.errstate(invalid="ignore"):
+            same(A(x), exact(A, x))
+
+    def test_nothing_negative_comes_from_nothing_negative(self, A):
+        kernel = np.exp(-np.abs(A.kernel) * 5)
+        B = mtconv.Conv(kernel, (200, 200), padding=22, **CIRCULAR)
+        x = np.zeros((200, 200))
+        x[3, 4] = 1.5
+        assert B(x).min() >= 0
+        assert B.T(x).min() >= 0
+        assert in_frequency(B)
+
+    def test_single_precision_is_as_accurate_as_direct_sums(self, A):
+        rng = np.random.default_rng(4)
+        x = rng.standard_normal(A.input_shape).astype(np.float32)
+        x[0, 0] = 1e8  # beside which the others would be lost in single precision
+        B = mtconv.Conv(A.kernel.astype(np.float32) / 7, (200, 200), padding=22, **CIRCULAR)
+        got = B(x)
+        assert got.dtype == np.float32
+        expected = exact(B, x.astype(np.float64))
+        terms = 45 * 45
+        weight = mtconv.conv(
+            np.abs(x).astype(float),
+            np.abs(B.kernel),
+            padding=22,
+            algorithm="exact",
+            **CIRCULAR,
+        )
+        assert (np.abs(got - expected) <= terms * 2.0**-24 * weight).all()
+
+    def test_exact_and_integers_take_no_spectra(self, A):
+        for kernel, algorithm in ((A.kernel, "exact"), (A.kernel.astype(int), "auto")):
+            B = mtconv.Conv(kernel, (200, 200), padding=22, algorithm=algorithm, **CIRCULAR)
+            B(np.ones((200, 200), kernel.dtype))
+            assert not in_frequency(B)
+
+    def test_inputs_are_left_alone(self, A):
+        x = whole(A.input_shape, 2) / 3
+        before = x.copy()
+        x.flags.writeable = False
+        A(x)
+        mtconv.Conv(A.kernel, (200, 200), padding=22, algorithm="fft", **CIRCULAR)(x)
+        assert (x == before).all()
+
+
+def test_spectra_are_kept(A, monkeypatch):
+    A(whole(A.input_shape))
+    monkeypatch.setattr(FrequencyForm, "__init__", None)
+    for batch in (whole(A.input_shape, 5), whole((3, *A.input_shape), 6)):
+        assert A(batch).shape[-2:] == A.output_shape
+
+
+def test_small_problems_take_none():
+    B = mtconv.Conv([1.0, 2.0], 8, padding=((0, 1),), **CIRCULAR)
+    B(np.ones(8))
+    assert not in_frequency(B)
+
+
+def test_without_scipy(monkeypatch, same):
+    from mtconv.operators.circular import transforms
+
+    monkeypatch.setattr(transforms, "_module", lambda: np.fft)
+    A = mtconv.Conv(whole((31, 31)), (200, 200), padding=15, **CIRCULAR)
+    x = whole((200, 200), 2)
+    same(A(x), exact(A, x))
+    assert in_frequency(A)
+
+
+class TestLayouts:
+    def test_channels_last(self, same):
+        kernel = whole((25, 25, 2, 3), 1, 3)
+        options = {"layout": "NHWC", "kernel_layout": "HWIO", "padding": 12, **CIRCULAR}
+        A = mtconv.Conv(kernel, (64, 48), **options)
+        x = whole((2, *A.input_shape), 2)
+        same(A(x), exact(A, x))
+        same(A(x[0]), exact(A, x[0]))
+        assert in_frequency(A)
+        assert A(x).flags.c_contiguous
+
+    def test_stacks_with_the_batch_last(self, same):
+        options = {"layout": "HWN", "padding": 15, **CIRCULAR}
+        A = mtconv.Conv(whole((31, 31), 1, 3), (64, 64), **options)
+        x = whole((64, 64, 3), 2)
+        same(A(x), exact(A, x))
+        assert in_frequency(A)
+
+
+OPTIONS = {"stride": (2, 1), "padding": ((1, 2), (2, 1)), "groups": 2, **CIRCULAR}
+
+
+class TestOtherLibraries:
+    @pytest.mark.parametrize("name", ["jax.numpy", "torch"])
+    @pytest.mark.parametrize("factor", [1, 1 - 2j], ids=["real", "complex"])
+    def test_fft_by_name(self, name, factor):
+        xp = pytest.importorskip(name)
+        kernel, x = whole((4, 2, 3, 4), 1) * factor, whole((2, 4, 6, 5), 2)
+        A = mtconv.Conv(xp.asarray(kernel), (6, 5), algorithm="fft", **OPTIONS)
+        B = mtconv.Conv(kernel, (6, 5), **OPTIONS)
+        got = A(xp.asarray(x.astype(kernel.dtype)))
+        assert type(got) is type(xp.asarray(x))
+        np.testing.assert_allclose(np.asarray(got), B(x), atol=1e-10)
+        y = whole(B.output_shape, 3).astype(kernel.dtype)
+        np.testing.assert_allclose(np.asarray(A.H(xp.asarray(y))), B.H(y), atol=1e-10)
+
+    def test_gradients_and_traces_of_jax(self):
+        jax = pytest.importorskip("jax")
+        jnp = pytest.importorskip("jax.numpy")
+        A = mtconv.Conv(
+            jnp.asarray(whole((3, 3), 1)), (4, 6), algorithm="fft", padding=1, **CIRCULAR
+        )
+        B = mtconv.Conv(A.kernel, (4, 6), padding=1, **CIRCULAR)
+        x = jnp.asarray(whole((4, 6), 2))
+        loss = jax.jit(jax.grad(lambda A, x: (A(x) ** 2).sum()))
+        np.testing.assert_allclose(loss(A, x).kernel, loss(B, x).kernel, atol=1e-9)
+
+    def test_integers_are_refused(self):
+        jnp = pytest.importorskip("jax.numpy")
+        A = mtconv.Conv(
+            jnp.asarray([1, 2]), 4, algorithm="fft", padding=((0, 1),), **CIRCULAR
+        )
+        with pytest.raises(mtconv.BackendError) as error:
+            A(jnp.asarray([1, 2, 3, 4]))
+        assert str(error.value) == (
+            "conv: `algorithm` must be exact for integers, which 'fft' is not; got 'fft' "
+            "for dtype int64. Use 'auto', or convert the arrays to floating numbers."
+        )
+
+    def test_other_padding_has_no_fft_there(self):
+        jnp = pytest.importorskip("jax.numpy")
+        A = mtconv.Conv(jnp.ones(2), 4, algorithm="fft")
+        with pytest.raises(
+            mtconv.BackendError, match="must be 'auto', 'exact' or one that"
+        ):
+            A(jnp.ones(4))

@@ -1,0 +1,360 @@
+"""Closed forms of circular operators, judged by dense solves and by rational arithmetic."""
+
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mtconv
+from mtconv.testing import assert_adjoint
+
+CIRCULAR = {"padding_mode": "circular"}
+
+
+def spread(seed, shape):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@st.composite
+def operators(draw):
+    """A circular operator whose big side is the stride times the small one."""
+    rank = draw(st.integers(1, 3))
+    groups, small, share = (draw(st.integers(1, 3)) for _ in range(3))
+    groups = min(groups, 2)
+    stride, cells, taps, dilation, padding, size = [], [], [], [], [], []
+    for _ in range(rank):
+        stride.append(draw(st.integers(1, 4)))
+        cells.append(draw(st.integers(1, 4 if rank < 3 else 2)))
+        dilation.append(draw(st.integers(1, 2)))
+        # No fewer taps than the stride, so that no padding is negative.
+        taps.append(stride[-1] + draw(st.integers(0, 2)))
+        size.append(stride[-1] * cells[-1])
+        total = stride[-1] * (cells[-1] - 1) + dilation[-1] * (taps[-1] - 1) + 1 - size[-1]
+        lo = draw(st.integers(0, total))
+        padding.append((lo, total - lo))
+    kernel = spread(draw(st.integers(0, 99)), (groups * small, share, *taps))
+    if draw(st.booleans()):
+        kernel = kernel + 1j * spread(7, kernel.shape)
+    options = {
+        "stride": tuple(stride),
+        "dilation": tuple(dilation),
+        "padding": tuple(padding),
+        "groups": groups,
+        **CIRCULAR,
+    }
+    A = mtconv.Conv(kernel, tuple(size), **options)
+    return draw(st.sampled_from([A, A.T]))
+
+
+def drawn(shape, operator, seed):
+    """A vector of the kind of an operator."""
+    vector = spread(seed, shape)
+    return vector + 1j * spread(seed + 1, shape) if operator.dtype.kind == "c" else vector
+
+
+def error(got, expected):
+    """The relative error of a vector."""
+    return np.linalg.norm(got - expected) / np.linalg.norm(expected)
+
+
+@given(A=operators(), relative=st.sampled_from([1e-3, 1e-1, 10.0]))
+@settings(max_examples=60)
+def test_inverse_against_dense_inverses(A, relative):
+    dense = A.to_dense()
+    weight = relative * np.linalg.norm(dense, 2) ** 2
+    expected = np.linalg.inv(dense.conj().T @ dense + weight * np.eye(A.shape[1]))
+    B = A.regularized_inverse(weight)
+    x = drawn((A.shape[1], 2), A, 3)
+    for got, matrix in ((B, expected), (B.T, expected.T), (B.H, expected.conj().T)):
+        assert error(got.matmat(x), matrix @ x) < 1e-10
+    assert error(B(x.T.reshape(2, *A.input_shape)).reshape(2, -1), (expected @ x).T) < 1e-10
+
+
+@given(A=operators(), relative=st.sampled_from([1e-9, 1e-5, 1e-1, 10.0]))
+@settings(max_examples=60)
+def test_solve_against_dense_solves(A, relative):
+    dense = A.to_dense()
+    weight = relative * np.linalg.norm(dense, 2) ** 2
+    y, z = drawn(A.output_shape, A, 3), drawn(A.input_shape, A, 5)
+    rest = np.concatenate([y.ravel() - dense @ z.ravel(), np.zeros(A.shape[1])])
+    stacked = np.vstack([dense, np.sqrt(weight) * np.eye(A.shape[1])])
+    expected = z.ravel() + np.linalg.lstsq(stacked, rest, rcond=None)[0]
+    # What is asked for is 1e-10; for singular matrices least squares has no more itself.
+    limit = 1e-10 if relative > 1e-6 else 1e-6
+    assert error(A.regularized_solve(y, weight, z).ravel(), expected) < limit
+
+
+def exact_solution(dense, y, weight, z):
+    """Solve the normal equations without any rounding."""
+    rows = [[Fraction(float(value)) for value in row] for row in dense]
+    count, weight = len(rows[0]), Fraction(weight)
+    y, z = ([Fraction(float(value)) for value in vector] for vector in (y, z))
+    system = [
+        [
+            *(
+                sum(row[i] * row[j] for row in rows) + (weight if i == j else 0)
+                for j in range(count)
+            ),
+            sum(row[i] * value for row, value in zip(rows, y, strict=True)) + weight * z[i],
+        ]
+        for i in range(count)
+    ]
+    for i in range(count):
+        system[i] = [value / system[i][i] for value in system[i]]
+        for j in range(count):
+            if j != i and system[j][i]:
+                factor = system[j][i]
+                system[j] = [
+                    a - factor * b for a, b in zip(system[j], system[i], strict=True)
+                ]
+    return np.array([float(row[-1]) for row in system])
+
+
+@given(A=operators(), seed=st.integers(0, 9))
+@settings(max_examples=40)
+def test_solve_keeps_its_digits_at_small_weights(A, seed):
+    if A.dtype.kind == "c" or max(A.shape) > 12:
+        return
+    dense = A.to_dense()
+    weight = 1e-9 * float(np.linalg.norm(dense, 2)) ** 2
+    y, z = spread(seed, A.shape[0]), spread(seed + 1, A.shape[1])
+    expected = exact_solution(dense, y, weight, z)
+    got = A.regularized_solve(y.reshape(A.output_shape), weight, z.reshape(A.input_shape))
+    assert error(got.ravel(), expected) < 1e-10
+
+
+def test_solve_of_dependent_channels():
+    # Singular values of zero, which rounding must not make those of a division by a weight.
+    kernel = spread(1, (1, 2, 3))
+    A = mtconv.Conv(
+        np.concatenate([kernel, 2 * kernel, -4 * kernel]),
+        6,
+        stride=2,
+        padding=((0, 1),),
+        **CIRCULAR,
+    )
+    for operator in (A, A.T):
+        dense = operator.to_dense()
+        y, z = spread(2, operator.shape[0]), spread(3, operator.shape[1])
+        for relative in (1e-9, 1e-13):
+            weight = relative * float(np.linalg.norm(dense, 2)) ** 2
+            arrays = y.reshape(operator.output_shape), z.reshape(operator.input_shape)
+            got = operator.regularized_solve(arrays[0], weight, arrays[1])
+            expected = exact_solution(dense, y, weight, z)
+            assert error(got.ravel(), expected) < 1e-10
+
+
+@given(A=operators())
+@settings(max_examples=30)
+def test_norms_are_exact(A):
+    dense = A.to_dense()
+    assert np.isclose(A.norm(tol=10.0), np.linalg.norm(dense, 2), rtol=1e-12)
+
+
+@pytest.fixture(params=["conv", "conv_transpose"])
+def A(request):
+    """One small channel and two residues, or its transpose."""
+    options = {"stride": 2, "padding": ((1, 1), (2, 2)), **CIRCULAR}
+    forward = mtconv.Conv(spread(1, (4, 6)), (6, 8), **options)
+    return forward if request.param == "conv" else forward.T
+
+
+def test_shapes_of_arguments(A, same):
+    weight = 0.1
+    y, z = spread(2, (3, *A.output_shape)), spread(3, (3, *A.input_shape))
+    every = A.regularized_solve(y, weight, z)
+    for n in range(3):
+        np.testing.assert_allclose(
+            A.regularized_solve(y[n], weight, z[n]), every[n], rtol=1e-13
+        )
+    flat = A.regularized_solve(y[0].ravel(), weight, z[0].ravel())
+    np.testing.assert_allclose(flat, every[0].ravel(), rtol=1e-13)
+    from_zero = A.regularized_solve(y, weight)
+    same(from_zero, A.regularized_solve(y, weight, 0 * z))
+    assert not np.array_equal(from_zero, every)
+
+
+def test_layouts():
+    kernel = spread(4, (5, 4, 2, 3))
+    options = {"layout": "HWNC", "kernel_layout": "HWIO", "stride": 2, **CIRCULAR}
+    A = mtconv.Conv(kernel, (6, 4), padding=((1, 2), (2, 0)), **options)
+    y, z = spread(5, (3, 2, 7, 3)), spread(6, (6, 4, 7, 2))
+    got = A.regularized_solve(y, 0.5, z)
+    dense = A.to_dense()
+    gram = dense.T @ dense + 0.5 * np.eye(A.shape[1])
+    for n in range(7):
+        right = dense.T @ y[:, :, n].ravel() + 0.5 * z[:, :, n].ravel()
+        expected = np.linalg.solve(gram, right)
+        np.testing.assert_allclose(got[:, :, n].ravel(), expected, rtol=1e-9, atol=1e-11)
+    B = A.regularized_inverse(0.5)
+    inverse = np.linalg.inv(gram)
+    result = B(z)
+    for n in range(7):
+        np.testing.assert_allclose(
+            result[:, :, n].ravel(), inverse @ z[:, :, n].ravel(), atol=1e-11
+        )
+
+
+def test_weights_may_change_from_call_to_call(A):
+    y, z = spread(2, A.output_shape), spread(3, A.input_shape)
+    dense = A.to_dense()
+    for weight in (0.5, 2, 0.5, np.float64(3)):
+        gram = dense.T @ dense + float(weight) * np.eye(A.shape[1])
+        right = dense.T @ y.ravel() + weight * z.ravel()
+        got = A.regularized_solve(y, weight, z).ravel()
+        np.testing.assert_allclose(
+            got, np.linalg.solve(gram, right), rtol=1e-10, atol=1e-12
+        )
+
+
+def test_dtypes(A):
+    y = spread(2, A.output_shape)
+    single = type(A)._make(A.kernel.astype(np.float32), A.spec, A.how)
+    assert single.regularized_solve(y.astype(np.float32), 0.1).dtype == np.float32
+    expected = single.regularized_solve(y, 0.1)
+    assert expected.dtype == np.float64
+    got = single.regularized_solve(y.astype(np.float32), 0.1)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    integers = type(A)._make((A.kernel * 9).astype(int), A.spec, A.how)
+    assert integers.regularized_solve((y * 9).astype(int), 0.1).dtype == np.float64
+    assert integers.regularized_inverse(0.1).dtype == np.float64
+    assert A.regularized_solve(y * 1j, 0.1).dtype == np.complex128
+
+
+def test_inputs_are_left_alone(A):
+    y, z = spread(2, A.output_shape), spread(3, A.input_shape)
+    copies = y.copy(), z.copy()
+    A.regularized_solve(y, 0.1, z)
+    A.regularized_inverse(0.1)(z)
+    assert (y == copies[0]).all()
+    assert (z == copies[1]).all()
+
+
+def test_the_inverse_is_an_operator(A):
+    B = A.regularized_inverse(0.25)
+    dense = A.to_dense()
+    expected = np.linalg.inv(dense.T @ dense + 0.25 * np.eye(A.shape[1]))
+    assert (B.input_shape, B.output_shape) == (A.input_shape, A.input_shape)
+    np.testing.assert_allclose(B.to_dense(), expected, atol=1e-13)
+    np.testing.assert_allclose(B.to_sparse().toarray(), expected, atol=1e-13)
+    x = spread(3, A.input_shape)
+    np.testing.assert_allclose(
+        (B @ A.T)(spread(4, A.output_shape)),
+        A.regularized_solve(spread(4, A.output_shape), 0.25),
+        atol=1e-13,
+    )
+    np.testing.assert_allclose(B.to_sparse(order="F") @ x.ravel("F"), B(x).ravel("F"))
+    assert_adjoint(B, B.T, x, spread(5, A.input_shape))
+    assert np.isclose(B.norm(), np.linalg.norm(expected, 2), rtol=1e-7)
+    assert pickle.loads(pickle.dumps(B)) == B == B.T.T
+    assert A.regularized_inverse(0.5) != B
+    name = type(A).__name__
+    assert repr(B).startswith(f"inverse({name}.H @ {name} + 0.25)(input_shape=")
+
+
+class TestOtherLibraries:
+    @pytest.mark.parametrize("name", ["jax.numpy", "torch", "array_api_strict"])
+    @pytest.mark.parametrize("channels", [1, 2])
+    def test_values(self, name, channels):
+        xp = pytest.importorskip(name)
+        options = {"stride": 2, "padding": ((1, 1), (2, 1)), **CIRCULAR}
+        kernel = spread(1, (channels, 2, 4, 5))
+        A = mtconv.Conv(kernel, (6, 4), **options)
+        B = mtconv.Conv(xp.asarray(kernel), (6, 4), **options)
+        y, z = spread(2, (3, *A.output_shape)), spread(3, (3, *A.input_shape))
+        for ours, theirs in ((A, B), (A.T, B.T)):
+            got = theirs.regularized_solve(xp.asarray(y), 0.1, xp.asarray(z))
+            assert type(got) is type(xp.asarray(y))
+            np.testing.assert_allclose(
+                np.asarray(got), ours.regularized_solve(y, 0.1, z), atol=1e-12
+            )
+            got = theirs.regularized_inverse(0.1)(xp.asarray(z))
+            np.testing.assert_allclose(
+                np.asarray(got), ours.regularized_inverse(0.1)(z), atol=1e-12
+            )
+            y, z = z, y
+
+    def test_traced_weights_and_gradients_of_jax(self, A):
+        jax = pytest.importorskip("jax")
+        jnp = pytest.importorskip("jax.numpy")
+        B = type(A)._make(jnp.asarray(A.kernel), A.spec, A.how)
+        y = jnp.asarray(spread(2, A.output_shape))
+        solve = jax.jit(lambda B, weight: B.regularized_solve(y, weight).sum())
+        value, step = solve(B, 0.3), 1e-5
+        assert np.isclose(value, A.regularized_solve(np.asarray(y), 0.3).sum())
+        slope = (solve(B, 0.3 + step) - solve(B, 0.3 - step)) / (2 * step)
+        assert np.isclose(jax.grad(solve, argnums=1)(B, 0.3), slope, rtol=1e-6)
+        x = jnp.asarray(spread(3, A.input_shape))
+        inverse = jax.jit(lambda weight: B.regularized_inverse(weight)(x))(0.3)
+        expected = A.regularized_inverse(0.3)(np.asarray(x))
+        np.testing.assert_allclose(inverse, expected, atol=1e-12)
+
+
+class TestErrors:
+    def test_other_padding(self):
+        A = mtconv.Conv([1.0, 2.0], 4)
+        for call in (
+            lambda: A.regularized_inverse(1),
+            lambda: A.regularized_solve([1.0], 1),
+        ):
+            with pytest.raises(mtconv.GeometryError) as error:
+                call()
+            assert "`padding_mode` must be 'circular' for closed forms" in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("size", "padding", "text"),
+        [
+            (
+                6,
+                ((0, 0),),
+                "Conv.regularized_inverse: `padding` must make the big side the stride "
+                "times the small one; got 6 with stride 2 and 2 on the small side on axis "
+                "'W'. Pad by 1 in all.",
+            ),
+            (
+                7,
+                ((1, 0),),
+                "Conv.regularized_inverse: `padding` must make the big side the stride "
+                "times the small one; got 7 with stride 2 and 3 on the small side on axis "
+                "'W'. Make the big side a multiple of the stride.",
+            ),
+        ],
+    )
+    def test_sides_that_do_not_fit(self, size, padding, text):
+        A = mtconv.Conv([1.0, 2.0, 3.0], size, stride=2, padding=padding, **CIRCULAR)
+        with pytest.raises(mtconv.GeometryError) as error:
+            A.regularized_inverse(1.0)
+        assert str(error.value) == text
+        if "Pad by 1" in text:  # the fix works
+            fixed = mtconv.Conv([1.0, 2.0, 3.0], 6, stride=2, padding=((0, 1),), **CIRCULAR)
+            fixed.regularized_inverse(1.0)
+
+    def test_too_many_channels(self):
+        A = mtconv.Conv(np.ones((17, 2, 1)), 64, **CIRCULAR)
+        with pytest.raises(mtconv.BackendError) as error:
+            A.regularized_solve(np.ones((17, 64)), 1.0)
+        # 64 frequencies of 17 x 17 and twice 17 x 2 complex numbers of 16 bytes.
+        needed = 64 * (17 * 17 + 2 * 17 * 2) * 16 / 2**30
+        assert str(error.value) == (
+            "Conv.regularized_solve: `kernel` must have at most 16 channels on the small "
+            f"side of a group; got 17, whose matrices would take {needed:.2f} GiB. Solve "
+            "by iteration, as with scipy's lsqr."
+        )
+        mtconv.Conv(np.ones((32, 2, 1)), 64, groups=2, **CIRCULAR).regularized_inverse(1.0)
+
+    @pytest.mark.parametrize("weight", [0, -1.0, np.nan, np.inf, "1", None, True, 1j])
+    def test_weights(self, A, weight):
+        with pytest.raises(ValueError, match="`weight` must be a finite number above 0"):
+            A.regularized_inverse(weight)
+        with pytest.raises(ValueError, match="`weight` must be a finite number above 0"):
+            A.regularized_solve(np.ones(A.output_shape), weight)
+
+    def test_shapes(self, A):
+        with pytest.raises(mtconv.GeometryError, match="`y` must have shape"):
+            A.regularized_solve(np.ones((2, 2)), 1.0)
+        for z in (np.ones((2, 2)), np.ones(A.input_shape), 1.0):
+            with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
+                A.regularized_solve(np.ones((2, *A.output_shape)), 1.0, z)
