@@ -182,6 +182,13 @@ def torch(session: nox.Session) -> None:
 
 
 @nox.session
+def tracing(session: nox.Session) -> None:
+    """Compile forty geometries with torch, for sizes that vary; takes an hour."""
+    session.install("-e", ".[torch]", *group("test"))
+    session.run("pytest", "tests/backends/torch/forty_geometries.py", *session.posargs)
+
+
+@nox.session
 def kernels(session: nox.Session) -> None:
     """Run the tests of the three maps on compiled kernels, and those of `mtconv warm`."""
     session.install("-e", ".[fast,sparse]", *group("test"))

@@ -298,7 +298,7 @@ def small_size(big: int, kernel: int, stride: int, dilation: int, lo: int, hi: i
 def natural_size(
     small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
 ) -> int:
-    """Size of a transposed convolution's result with ``lo`` and ``hi`` cells cropped."""
+    """Size of a transposed convolution's result with ``lo`` and ``hi`` elements cropped."""
     return stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
 
 
@@ -322,7 +322,7 @@ def same_size(big: int, stride: int) -> int:
 def same_padding(
     big: int, kernel: int, stride: int, dilation: int, *, lower: bool
 ) -> tuple[int, int]:
-    """Return the padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
+    """Both paddings of "same" (or "same_lower") for a convolution of ``big`` elements."""
     extent = dilation * (kernel - 1) + 1
     total = extent - 1 - (big - 1) % stride
     if extent < stride:  # otherwise the total is never negative

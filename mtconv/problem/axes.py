@@ -176,9 +176,7 @@ class AxisResolver:
             raise GeometryError(msg)
         small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
         if isinstance(self.padding[a], str):
-            small = geometry.same_size(
-                big, stride
-            )  # equal, and simpler where it is a symbol
+            small = geometry.same_size(big, stride)  # equal, and a simpler symbol
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def transposed(self, a: int, small: int, kernel: int) -> Axis:
@@ -270,7 +268,7 @@ class AxisResolver:
             return
         apart = {"reflect": 1, "symmetric": 0}.get(self.mode)
         if self.mode == "circular" and is_symbol(big):
-            apart = 0  # how often a cell is repeated must not depend on the size
+            apart = 0  # how often an element is repeated must not depend on the size
         name = self.names[a]
         wide = apart is not None and not reaches(
             self.function, "x", big, larger(lo, hi) + apart, name

@@ -67,11 +67,11 @@ class Library:
         return self.xp.flip(array, axis=axis)
 
     def expand(self, array: Any, shape: tuple[int, ...]) -> Any:
-        """Repeat the one cell of an axis."""
+        """Repeat the one element of an axis."""
         return self.xp.broadcast_to(array, shape)
 
     def sum(self, array: Any, axis: int) -> Any:
-        """Add up the cells of an axis, which becomes one cell, in the array's dtype."""
+        """Add up an axis to one element, in the array's dtype."""
         return self.xp.sum(array, axis=axis, dtype=array.dtype, keepdims=True)
 
     def concat(self, arrays: list[Any], axis: int) -> Any:

@@ -53,15 +53,15 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def compiled_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Do the same in a program that is compiled inside of autocast.
 
-    torch compiles no function with derivatives forwards; they are an error there.
+    torch compiles no function with derivatives of its own in both directions. So the
+    products are those of float64, which autocast leaves alone, gradients included.
     """
     if a.dtype not in _ROUNDED:
         return torch.matmul(a, b)
-    result: torch.Tensor = _BackwardProduct.apply(a, b)
-    return result
+    return torch.matmul(a.double(), b.double()).to(a.dtype)
 
 
-class _BackwardProduct(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
+class _Product(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     """A product of stacks of real matrices whose derivatives are products like it.
 
     One operand may have more leading axes than the other.
@@ -73,25 +73,6 @@ class _BackwardProduct(torch.autograd.Function):  # type: ignore[misc,unused-ign
     def forward(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         with _without_autocast(a.device.type):
             return torch.matmul(a, b)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        del output
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Any) -> tuple[torch.Tensor | None, ...]:
-        (cotangent,) = cotangents
-        a, b = ctx.saved_tensors
-        by_a, by_b = ctx.needs_input_grad
-        return (
-            _summed(compiled_product(cotangent, b.mT), a) if by_a else None,
-            _summed(compiled_product(a.mT, cotangent), b) if by_b else None,
-        )
-
-
-class _Product(_BackwardProduct):
-    """The same with derivatives forwards."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

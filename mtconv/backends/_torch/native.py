@@ -3,8 +3,8 @@
 What those cannot say is cropped, or extended with zeros, before or after them.
 
 Sizes may be symbols. Then nothing is decided by what their values are, since torch would
-compile one more program for every answer: more zeros than needed are added, and the cells
-that are wanted are cut out.
+compile one more program for every answer: more zeros than needed are added, and the
+elements that are wanted are cut out.
 
 Arrays are canonical: x (batch, channels, *small), y (batch, channels, *big), w (small
 channels, big channels / groups, *k).
@@ -33,7 +33,7 @@ _CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 
 
 class Cut(NamedTuple):
-    """Zeros to put around an axis, and the cells to keep then; None for all."""
+    """Zeros to put around an axis, and the elements to keep then; None for all."""
 
     before: int = 0
     behind: int = 0
@@ -104,7 +104,7 @@ def _padded(spec: ConvSpec, y: torch.Tensor) -> tuple[torch.Tensor, tuple[int, .
 
 
 def _cut(array: torch.Tensor, cuts: Sequence[Cut]) -> torch.Tensor:
-    """Extend the spatial axes with zeros, and keep some of the cells.
+    """Extend the spatial axes with zeros, and keep some of the elements.
 
     Not in one call: torch crops before it extends, and may find nothing to crop.
     """
@@ -163,7 +163,7 @@ def _symbolic_pad(axis: Axis, mode: str) -> tuple[int, Cut]:
 
 
 def _behind(axis: Axis) -> int | None:
-    """Find the number of cells behind that gives the small side, whatever its size is.
+    """Find the padding behind that gives the small side, whatever its size is.
 
     `hi` is less by what the stride leaves over, which a symbol does not tell.
     """
@@ -179,7 +179,7 @@ def _behind(axis: Axis) -> int | None:
 
 
 def _symbolic_cut(axis: Axis) -> Cut:
-    """Put more than enough cells on both sides, and cut out what is wanted.
+    """Put more than enough zeros on both sides, and cut out what is wanted.
 
     Never just enough: torch asks whether what is cut out is all there is.
     """
