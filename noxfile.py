@@ -191,6 +191,13 @@ def torch(session: nox.Session) -> None:
 
 
 @nox.session
+def tracing(session: nox.Session) -> None:
+    """Compile forty geometries with torch, for sizes that vary; takes an hour."""
+    session.install("-e", ".[torch]", *group("test"))
+    session.run("pytest", "tests/backends/torch/forty_geometries.py", *session.posargs)
+
+
+@nox.session
 def kernels(session: nox.Session) -> None:
     """Run the tests of the three maps on compiled kernels, and those of `mtconv warm`."""
     session.install("-e", ".[fast,sparse]", *group("test"))
@@ -280,7 +287,7 @@ def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
-    names = ("_torch.py", "_torch_autocast.py", "_cupy.py", "_numba")
+    names = ("_torch", "_cupy.py", "_numba")
     absent = [f"--ignore=mtconv/backends/{name}" for name in names]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)
 
