@@ -85,7 +85,8 @@ def newest(session: nox.Session) -> None:
     needed = (BACKENDS, *group("test"), *group("layers"))
     session.install("--upgrade", "--upgrade-strategy", "eager", *needed)
     session.install("--no-deps", "-e", ".")
-    session.run("pytest", *SPREAD, *session.posargs)
+    # JAX compiles as it does for users; elsewhere the tests ask for less work.
+    session.run("pytest", *SPREAD, *session.posargs, env={"XLA_FLAGS": ""})
 
 
 def lowest(text: str) -> str:
