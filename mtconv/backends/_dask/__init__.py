@@ -35,16 +35,16 @@ from mtconv.backends._dask.layer import GraphLayer
 from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host import inputs
+from mtconv.backends.host.inputs import dtype_of
 from mtconv.errors import BackendError, message
 from mtconv.folds import fold_index
+from mtconv.planning.candidate import computing_dtype
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "dask"
-
-_HALF = frozenset({"float16", "bfloat16"})
 
 
 def asarray(function: str, argument: str, array: Any) -> Any:
@@ -67,11 +67,8 @@ def asarray(function: str, argument: str, array: Any) -> Any:
 
 def result_dtype(*arrays: Any) -> str:
     """Name the dtype that NumPy promotes these arrays to."""
-    return _promoted(arrays).name
-
-
-def _promoted(arrays: tuple[Any, ...]) -> np.dtype[Any]:
-    return np.result_type(*(array.dtype for array in arrays if array is not None))
+    present = (array.dtype for array in arrays if array is not None)
+    return np.result_type(*present).name
 
 
 def run(
@@ -79,8 +76,8 @@ def run(
 ) -> da.Array:
     """Build the graph of a plan; `precision` is for the blocks' library to know."""
     del precision
-    dtype = _promoted((first, second, bias)).newbyteorder("=")
-    compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
+    dtype = dtype_of(plan.dtype)
+    compute = dtype_of(computing_dtype(plan.dtype))  # each block has a plan of its own
     data = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
     if plan.form == "kernel_grad":
         y = canonical(_lazy(plan.form, "y", second, "auto"), plan.data).astype(compute)

@@ -70,7 +70,7 @@ def _execute(
     plan: Plan, precision: Any, first: Array, second: Array, bias: Array | None
 ) -> Array:
     spec = plan.spec
-    dtype = jnp.result_type(*(a for a in (first, second, bias) if a is not None))
+    dtype = jnp.dtype(plan.dtype)
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     params = CallParams(_without_layout(inner), plan.requested, precision)
     first = canonical(first.astype(dtype), plan.data)

@@ -8,16 +8,15 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.folds import fold_index, fold_margins, stretches
+from mtconv.planning.candidate import computing_dtype
 from mtconv.spec import ConvSpec
 
 __all__ = ["accumulator", "dot", "fold", "pad", "split_channels"]
 
-_HALF = frozenset({"float16", "bfloat16"})
-
 
 def accumulator(dtype: Any) -> Any:
     """Return the dtype in which sums of products of this dtype are kept."""
-    return jnp.dtype(jnp.float32) if jnp.dtype(dtype).name in _HALF else jnp.dtype(dtype)
+    return jnp.dtype(computing_dtype(jnp.dtype(dtype).name))
 
 
 def dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:
