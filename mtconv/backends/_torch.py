@@ -164,16 +164,16 @@ def _execute(
     narrow = dtype.itemsize < 4 and first.device.type == "cpu"
     compute = torch.float32 if narrow else dtype
     by_kernel = plan.form == "kernel_grad"
-    given = _settled(canonical(first, plan.data, lib.permute).to(compute))
+    tensor = _settled(canonical(first, plan.data, lib.permute).to(compute))
     other = canonical(second, plan.data if by_kernel else plan.kernel, lib.permute)
     other = other.to(compute)
     if by_kernel:
-        result = _kernel_grad(plan.spec, given, _settled(other))
+        result = _kernel_grad(plan.spec, tensor, _settled(other))
         return _array_api.arranged_kernel(lib, result.to(dtype), plan)
     kernel = _settled(other[0].reshape(plan.spec.kernel_shape))
     bias = bias if bias is None else bias.to(compute)
     maps = {"conv_transpose": _conv_transpose, "conv": _conv}
-    result = maps[plan.form](plan.spec, given, kernel, bias)
+    result = maps[plan.form](plan.spec, tensor, kernel, bias)
     return arranged(result.to(dtype), plan.data, lib.permute)
 
 
