@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
+from mtconv.importing import refuse_at_shutdown
 from mtconv.planning.plan import plan_for, plan_for_spec
 from mtconv.problem.options import (
     ALGORITHMS,
@@ -354,20 +355,27 @@ def _apply(
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     dtype = None if backend is not None else plain_dtype(first, second, bias)
-    if dtype is not None:
-        engine = load(neutral_backend(dtype))
-    else:
-        name = "y" if form == "kernel_grad" else "kernel"
-        engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
-        first = engine.asarray(form, "x", first)
-        second = engine.asarray(form, name, second)
-        bias = None if bias is None else engine.asarray(form, "bias", bias)
-        dtype = engine.result_dtype(first, second, bias)
-    bias_shape = None if bias is None else bias.shape
-    problem = (dtype, algorithm, engine.NAME, bias_shape)
-    if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, first.shape, second.shape, *problem)
-    else:
-        shapes = (first.shape, second.shape)
-        plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
-    return engine.run(plan, first, second, bias, precision)
+    name = backend or "numpy"
+    try:
+        if dtype is not None:
+            engine = load(neutral_backend(dtype))
+        else:
+            argument = "y" if form == "kernel_grad" else "kernel"
+            operands = {"x": first, argument: second, "bias": bias}
+            engine = backend_for(form, backend, **operands)
+            name = engine.NAME
+            first = engine.asarray(form, "x", first)
+            second = engine.asarray(form, argument, second)
+            bias = None if bias is None else engine.asarray(form, "bias", bias)
+            dtype = engine.result_dtype(first, second, bias)
+        bias_shape = None if bias is None else bias.shape
+        problem = (dtype, algorithm, engine.NAME, bias_shape)
+        if isinstance(geometry, ConvSpec):
+            plan = plan_for_spec(form, geometry, first.shape, second.shape, *problem)
+        else:
+            shapes = (first.shape, second.shape)
+            plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
+        return engine.run(plan, first, second, bias, precision)
+    except ImportError:
+        refuse_at_shutdown(f"What the {name} backend of mtconv needs")
+        raise

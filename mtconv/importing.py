@@ -24,7 +24,14 @@ from typing import Any
 
 from mtconv.errors import BackendError
 
-__all__ = ["ImportGate", "ImportRefused", "gate", "imported", "undivided"]
+__all__ = [
+    "ImportGate",
+    "ImportRefused",
+    "gate",
+    "imported",
+    "refuse_at_shutdown",
+    "undivided",
+]
 
 # Seconds that a fork waits for imports, or an import for a fork.
 LONGEST_WAIT = 30.0
@@ -185,6 +192,16 @@ def undivided(
 def is_shutting_down() -> bool:
     """Return whether the main thread has ended, so that exit functions run, or later."""
     return sys.is_finalizing() or not threading.main_thread().is_alive()
+
+
+def refuse_at_shutdown(subject: str) -> None:
+    """Raise `ImportRefused` while Python is shutting down, in place of an `ImportError`.
+
+    SciPy, for one, imports within its own functions, in every call.
+    """
+    if is_shutting_down():
+        msg = f"{subject} cannot be imported while Python is shutting down."
+        raise ImportRefused(msg)
 
 
 def _is_initializing(module: object) -> bool:
