@@ -93,7 +93,7 @@ def test_importing_mtconv_needs_few_modules_beyond_numpy():
     with_numpy = set(modules_after("import dataclasses, numpy")[0])
     added = set(modules_after("import mtconv")[0]) - with_numpy
     foreign = {name for name in added if name.split(".")[0] != "mtconv"}
-    assert len(added - foreign) <= 30
+    assert len(added - foreign) <= 31
     assert len(foreign) <= 10, sorted(foreign)
 
 
@@ -106,6 +106,9 @@ GUARDED = {
     "planning/rates.py": {"rates_file", "_read_stored", "write_stored"},
     "backends/host/blas.py": {"_blas_libraries"},
     "backends/_numba/cache.py": {"cache_folder"},
+    # torch.compile follows import statements only.
+    "backends/dispatch.py": {"load"},
+    "backends/_torch/native.py": {"_is_fixed", "_is_sure"},
 }
 
 # Commands, tests, pages and rewritten models, which nobody makes beside a fork.

@@ -17,8 +17,8 @@ from mtconv.operators.parts import read_only_copy
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.sides import Sides, operator_spec, sides
 from mtconv.operators.single import ComputeOptions, checked
+from mtconv.problem.advice import advice
 from mtconv.problem.options import IntOrInts, Options, freeze_sizes
-from mtconv.problem.volumes import advice
 
 __all__ = ["Operator"]
 
