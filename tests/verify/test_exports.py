@@ -113,6 +113,14 @@ def test_files_are_the_same_each_time_and_small(exported, form, tmp_path):
     assert files_of(export_conformance(tmp_path, format=form)) == files
 
 
+def test_values_are_small_integers(exported):
+    for form, reader in READERS.items():
+        for case in reader(exported(form)):
+            for array, most in ((case.x, 4), (case.kernel, 4), (case.result, 999)):
+                assert np.abs(array).max() <= most
+                assert (array == np.round(array)).all()
+
+
 def test_names_are_unique_and_say_something():
     names = [core.name for core in core_cases()]
     assert len(names) == len(set(names)) >= 30
