@@ -133,6 +133,15 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session
+def coq(session: nox.Session) -> None:
+    """Check the proofs for all sizes, strides and dilations at once; needs Coq's `coqc`."""
+    if shutil.which("coqc") is None:
+        session.error("Install Coq first, for example with: apt-get install coq")
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/proofs/test_coq.py")
+
+
+@nox.session
 def implementers(session: nox.Session) -> None:
     """Run the core set in ONNX runtimes and in XLA; installs them."""
     session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
@@ -180,6 +189,13 @@ def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch."""
     session.install("-e", ".[torch]", *group("test"))
     session.run("pytest", "tests/backends/torch", *session.posargs)
+
+
+@nox.session
+def tracing(session: nox.Session) -> None:
+    """Compile forty geometries with torch, for sizes that vary; takes an hour."""
+    session.install("-e", ".[torch]", *group("test"))
+    session.run("pytest", "tests/backends/torch/forty_geometries.py", *session.posargs)
 
 
 @nox.session
@@ -272,7 +288,7 @@ def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
-    names = ("_torch.py", "_torch_autocast.py", "_cupy.py", "_numba")
+    names = ("_torch", "_cupy.py", "_numba")
     absent = [f"--ignore=mtconv/backends/{name}" for name in names]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)
 

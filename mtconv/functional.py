@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
-from mtconv.planning.plan import plan_for, plan_for_spec
+from mtconv.planning.plan import plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
     IntOrInts,
@@ -19,6 +19,7 @@ from mtconv.problem.options import (
     freeze,
     freeze_sizes,
 )
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]
@@ -73,7 +74,8 @@ def conv_transpose(
         Number of groups that the channels are divided into.
     padding_mode : str
         What the convolution reads in its padding: "zeros", "circular",
-        "reflect", "replicate" or "symmetric".
+        "reflect", "replicate" or "symmetric". The amount may exceed the size of the array;
+        the modes then go on as those of `numpy.pad` do.
     layout, kernel_layout : str, optional
         Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a volume
         without channels and its kernel, "NHW" for a stack of images without channels.
@@ -353,6 +355,7 @@ def _apply(
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
+    symbolic = False
     dtype = None if backend is not None else plain_dtype(first, second, bias)
     if dtype is not None:
         engine = load(neutral_backend(dtype))
@@ -363,11 +366,22 @@ def _apply(
         second = engine.asarray(form, name, second)
         bias = None if bias is None else engine.asarray(form, "bias", bias)
         dtype = engine.result_dtype(first, second, bias)
+        symbolic = traced(first.shape, second.shape, _output_size(geometry))
     bias_shape = None if bias is None else bias.shape
     problem = (dtype, algorithm, engine.NAME, bias_shape)
-    if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, first.shape, second.shape, *problem)
+    shapes = (first.shape, second.shape)
+    if symbolic:
+        plan = plan_traced(form, shapes, geometry, *problem, kernel_size)
+    elif isinstance(geometry, ConvSpec):
+        plan = plan_for_spec(form, geometry, *shapes, *problem)
     else:
-        shapes = (first.shape, second.shape)
         plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
     return engine.run(plan, first, second, bias, precision)
+
+
+def _output_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
+    """Return the sizes that were asked for, which may be symbols where shapes are not."""
+    size = geometry.output_size if isinstance(geometry, Options) else None
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)

@@ -21,6 +21,7 @@ from mtconv.errors import BackendError, message, shown
 from mtconv.planning.plan import Plan
 from mtconv.planning.rates import stored
 from mtconv.planning.support import NUMBERS
+from mtconv.sizes import compiling
 
 __all__ = [
     "BACKENDS",
@@ -147,12 +148,12 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
         If an array is of an unknown type, if two libraries are mixed, or if ``backend``
         names another library than that of an array.
     """
-    owners = {
-        name: owner
-        for name, array in arrays.items()
-        if (array is not None or name in _REQUIRED)
-        and (owner := _owner(function, name, array)) is not None
-    }
+    owners = {}
+    for name, array in arrays.items():
+        if array is not None or name in _REQUIRED:
+            owner = _owner(function, name, array)
+            if owner is not None:
+                owners[name] = owner
     if len(set(owners.values())) > 1:
         got = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
         argument = next(iter(owners))
@@ -235,6 +236,11 @@ def load(name: str) -> Backend:
         If this call interrupts the import of the backend on the same thread, as a signal
         handler or a finalizer can, or if Python is shutting down and imports nothing.
     """
+    if name == "torch" and compiling():
+        # torch can follow an import statement while it compiles, but no import by name.
+        from mtconv.backends import _torch
+
+        return _torch
     backend = loaded.get(name)
     if backend is None:
         backend = _import(name)

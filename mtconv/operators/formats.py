@@ -100,7 +100,7 @@ def _arrangements(spec: ConvSpec) -> tuple[Arrangement, Arrangement]:
     layout = None if spec.layout is None else spec.layout.replace("N", "")
     if layout is None and not channels and spec.rank > 2:
         layout = "DHW"
-    found = resolve_layouts(
+    layouts = resolve_layouts(
         _FUNCTION,
         "x",
         spec.rank + channels,
@@ -109,7 +109,7 @@ def _arrangements(spec: ConvSpec) -> tuple[Arrangement, Arrangement]:
         spec.kernel_layout,
         "I",
     )
-    return found.data, found.kernel
+    return layouts.data, layouts.kernel
 
 
 def _reordered(built: Csr, form: str, spec: ConvSpec, order: str) -> Csr:

@@ -16,10 +16,11 @@ from mtconv.errors import BackendError, GeometryError, message
 from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
+from mtconv.problem.advice import advising
 from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
-from mtconv.problem.options import ALGORITHMS, Options, check_word
-from mtconv.problem.volumes import advising
+from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "make_plan",
     "plan_for",
     "plan_for_spec",
+    "plan_traced",
 ]
 
 # An array of more elements cannot be addressed on any machine there is.
@@ -201,6 +203,23 @@ def plan_for_spec(
     return make_plan(form, settled, first, dtype, algorithm, backend)
 
 
+def plan_traced(
+    form: str,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    geometry: Options | ConvSpec,
+    dtype: str,
+    algorithm: str,
+    backend: str,
+    bias: tuple[int, ...] | None = None,
+    kernel_size: int | tuple[int, ...] | None = None,
+) -> Plan:
+    """Return the plan of one call whose sizes may be symbols, which no cache can hold."""
+    call = dtype, algorithm, backend, bias
+    if isinstance(geometry, ConvSpec):
+        return plan_for_spec.__wrapped__(form, geometry, *shapes, *call)
+    return plan_for.__wrapped__(form, *shapes, pinned(geometry), *call, kernel_size)
+
+
 def _advising(settled: Problem) -> AbstractContextManager[None]:
     """Add advice on bare volumes to errors about arrays that can be such."""
     spec = settled.spec
@@ -212,6 +231,8 @@ def _advising(settled: Problem) -> AbstractContextManager[None]:
 
 
 def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
+    if traced(spec.small, spec.big):
+        return  # symbols have no largest value
     for axis in spec.axes:
         # Steps may lead far outside of all arrays; costs are floating-point numbers.
         for argument, step in (

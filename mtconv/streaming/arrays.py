@@ -62,7 +62,7 @@ def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
 
 def autocast_name(like: Any, dtype: str) -> str:
     """Name the dtype that `torch.autocast`, where it is on, makes of a result's dtype."""
-    from mtconv.backends._torch_autocast import autocast_dtype
+    from mtconv.backends._torch.autocast import autocast_dtype
 
     cast = autocast_dtype(like.device.type, library(like).dtype(dtype))
     return dtype if cast is None else str(dtype_name(cast))
