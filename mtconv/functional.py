@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
 from mtconv.importing import refuse_at_shutdown
-from mtconv.planning.plan import plan_for, plan_for_spec, plan_traced
+from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
     IntOrInts,
@@ -371,7 +371,7 @@ def _apply(
             second = engine.asarray(form, argument, second)
             bias = None if bias is None else engine.asarray(form, "bias", bias)
             dtype = engine.result_dtype(first, second, bias)
-            symbolic = traced(first.shape, second.shape, _output_size(geometry))
+            symbolic = traced(first.shape, second.shape, asked_size(geometry))
         bias_shape = None if bias is None else bias.shape
         problem = (dtype, algorithm, engine.NAME, bias_shape)
         shapes = (first.shape, second.shape)
@@ -385,11 +385,3 @@ def _apply(
     except ImportError:
         refuse_at_shutdown(f"What the {name} backend of mtconv needs")
         raise
-
-
-def _output_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
-    """Return the sizes that were asked for, which may be symbols where shapes are not."""
-    size = geometry.output_size if isinstance(geometry, Options) else None
-    if size is None:
-        return ()
-    return size if isinstance(size, tuple) else (size,)

@@ -27,6 +27,7 @@ from mtconv.spec import ConvSpec
 
 __all__ = [
     "Plan",
+    "asked_size",
     "make_plan",
     "plan_for",
     "plan_for_spec",
@@ -284,3 +285,11 @@ def _check_bias(form: str, spec: ConvSpec, bias: tuple[int, ...]) -> None:
             axis="'C'",
         )
         raise GeometryError(msg)
+
+
+def asked_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
+    """Return the sizes that were asked for, which may be symbols where shapes are not."""
+    size = geometry.output_size if isinstance(geometry, Options) else None
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)
