@@ -25,6 +25,7 @@ extensions = [
     "pictures",
     "notebook",
     "commands",
+    "speed",
 ]
 exclude_patterns = ["_build", "_extensions"]
 
