@@ -145,7 +145,8 @@ def coq(session: nox.Session) -> None:
 def implementers(session: nox.Session) -> None:
     """Run the core set in ONNX runtimes and in XLA; installs them."""
     session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
-    session.run("pytest", "tests/verify/test_exports.py", *session.posargs)
+    files = ("tests/verify/test_exports.py", "tests/verify/test_runtimes.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session
