@@ -15,7 +15,7 @@ def operator_plan(operator: Operator, dtype: str) -> Plan:
     """Return the plan of applying an operator to one array."""
     shapes = (1, *operator.input_shape), tuple(operator.kernel.shape)
     name = operator._own_engine().NAME
-    algorithm = "auto" if _by_library(operator) else operator.how.algorithm
+    algorithm = "auto" if _by_library(operator) else operator.computing.algorithm
     spec = operator._sides.front
     return plan_for_spec(operator.form, spec, *shapes, dtype, algorithm, name)
 
@@ -30,5 +30,5 @@ def form_choices(operator: Operator, plan: Plan) -> tuple[Candidate, ...]:
 
 def _by_library(operator: Operator) -> bool:
     """Return whether the library of the kernel transforms it."""
-    named = operator.how.algorithm == "fft"
+    named = operator.computing.algorithm == "fft"
     return named and in_frequency(operator._own_engine(), operator.spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.operators.base import Operator
-from mtconv.operators.single import How
+from mtconv.operators.single import ComputeOptions
 from mtconv.problem.options import IntOrInts, Padding, freeze
 
 __all__ = ["Conv", "ConvTranspose"]
@@ -107,7 +107,9 @@ class Conv(Operator):
             layout=layout,
             kernel_layout=kernel_layout,
         )
-        self._set(kernel, input_size, options, How(backend, algorithm, precision))
+        self._set(
+            kernel, input_size, options, ComputeOptions(backend, algorithm, precision)
+        )
 
 
 class ConvTranspose(Operator):
@@ -187,7 +189,9 @@ class ConvTranspose(Operator):
             layout=layout,
             kernel_layout=kernel_layout,
         )
-        self._set(kernel, input_size, options, How(backend, algorithm, precision))
+        self._set(
+            kernel, input_size, options, ComputeOptions(backend, algorithm, precision)
+        )
 
 
 Conv.other, ConvTranspose.other = ConvTranspose, Conv

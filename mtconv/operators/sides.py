@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from mtconv.problem.advice import advising
 from mtconv.problem.axes import per_axis
 from mtconv.problem.build import problem
 from mtconv.problem.layout import SPATIAL, resolve_layouts
 from mtconv.problem.options import Options
-from mtconv.problem.volumes import advising
 from mtconv.spec import ConvSpec
 
 __all__ = ["Sides", "operator_spec", "sides"]

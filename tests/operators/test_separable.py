@@ -35,8 +35,8 @@ def separated(operator):
 
 def exact(operator, x):
     """The result of direct sums."""
-    how = operator.how._replace(algorithm="exact")
-    return type(operator)._make(operator.kernel, operator.spec, how)(x)
+    computing = operator.computing._replace(algorithm="exact")
+    return type(operator)._make(operator.kernel, operator.spec, computing)(x)
 
 
 def product(factors):
@@ -138,9 +138,9 @@ def test_errors_are_within_the_stated_bound(geometry, dtype, seed):
         assert got.dtype == dtype
         assert separated(operator)
         double = "complex128" if dtype == "complex64" else "float64"
-        copy = type(operator)._make(kernel.astype(double), A.spec, A.how)
+        copy = type(operator)._make(kernel.astype(double), A.spec, A.computing)
         expected = exact(copy, x.astype(double))
-        positive = type(operator)._make(abs(kernel).astype(float), A.spec, A.how)
+        positive = type(operator)._make(abs(kernel).astype(float), A.spec, A.computing)
         weights = exact(positive, abs(x).astype(float))
         assert (abs(got - expected) <= sums * 2.0**-23 * weights).all()
 

@@ -192,7 +192,7 @@ def test_strings_of_other_classes_are_the_words_that_they_equal(word):
         assert got.tolist() == expected
         A = mtconv.ConvTranspose(kernel, input_size=4, **pads, **options)
         assert A(x).tolist() == expected
-        assert type(A.how.algorithm) is type(A.how.backend) is str
+        assert type(A.computing.algorithm) is type(A.computing.backend) is str
         assert type(A.spec.padding_mode) is type(A.spec.layout) is str
     assert mtconv.conv_transpose(x, kernel, padding=word("same")).shape == (1, 1, 4)
     assert mtconv.explain(X.shape, KERNEL.shape, form=word("conv")).plan.form == "conv"

@@ -50,7 +50,7 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
         [*(residue for residue, _ in row), *(start for _, start in row)]
         for row in product(*(zip(*places(axis), strict=True) for axis in outer))
     ]
-    found: dict[int, tuple[Array, int]] = {}
+    by_residue: dict[int, tuple[Array, int]] = {}
     for residue in sorted(set(residues)):
         own = [f for r, f in zip(residues, first, strict=True) if r == residue]
         stretches = _stretches(spec, y, length, residue, (min(own), max(own)))
@@ -62,8 +62,11 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
             sums = jnp.stack([term(row) for row in rows], axis=3)
         else:
             sums = jnp.moveaxis(lax.map(term, jnp.asarray(rows, jnp.int32)), 0, 3)
-        found[residue] = sums, min(own)
-    taps = [found[r][0][..., f - found[r][1]] for r, f in zip(residues, first, strict=True)]
+        by_residue[residue] = sums, min(own)
+    taps = [
+        by_residue[r][0][..., f - by_residue[r][1]]
+        for r, f in zip(residues, first, strict=True)
+    ]
     return jnp.stack(taps, axis=-1).reshape(spec.kernel_shape)
 
 

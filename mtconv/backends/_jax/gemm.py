@@ -40,10 +40,10 @@ def conv_transpose(
         return overlap_add(spec.axes, _merged(columns))
 
     if spec.groups > 1:
-        found = _loop(blocks, parts, (w, 0), (x, 1))
+        blocks_of_y = _loop(blocks, parts, (w, 0), (x, 1))
     else:
-        found = _loop(lambda w: blocks(w, x), parts, (w, 2))
-    return interleave(spec.axes, _merged(found))
+        blocks_of_y = _loop(lambda w: blocks(w, x), parts, (w, 2))
+    return interleave(spec.axes, _merged(blocks_of_y))
 
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, parts: int = 1) -> Array:
@@ -116,11 +116,11 @@ def _loop(
         shape = (*array.shape[:axis], parts, size, *array.shape[axis + 1 :])
         return jnp.moveaxis(array.reshape(shape), axis, 0)
 
-    given = tuple(divided(array, axis) for array, axis in arrays)
+    divisions = tuple(divided(array, axis) for array, axis in arrays)
     if not add:
-        return lax.map(lambda part: function(*part), given)
-    start = jnp.zeros_like(function(*(array[0] for array in given)))
-    total, _ = lax.scan(lambda sum_, part: (sum_ + function(*part), None), start, given)
+        return lax.map(lambda part: function(*part), divisions)
+    start = jnp.zeros_like(function(*(array[0] for array in divisions)))
+    total, _ = lax.scan(lambda sum_, part: (sum_ + function(*part), None), start, divisions)
     return total[None]
 
 

@@ -100,21 +100,21 @@ def _convolve(
     XLA's fast convolutions on the CPU want channels last; on other platforms it finds
     the layout itself.
     """
-    batch, feature, out, into = leading
+    batch, feature, outputs, inputs = leading
     rank = data.ndim - 2
     space = tuple(range(2, 2 + rank))
     result = (0, 1, *space)
     if on_cpu:
         data = data.transpose(batch, *space, feature)
-        kernel = kernel.transpose(*space, into, out)
+        kernel = kernel.transpose(*space, inputs, outputs)
         inner = tuple(range(1, 1 + rank))
         last = (0, 1 + rank, *inner)
         numbers = lax.ConvDimensionNumbers(last, (1 + rank, rank, *range(rank)), last)
     else:
         numbers = lax.ConvDimensionNumbers(
-            (batch, feature, *space), (out, into, *space), result
+            (batch, feature, *space), (outputs, inputs, *space), result
         )
-    found = lax.conv_general_dilated(
+    convolved = lax.conv_general_dilated(
         data,
         kernel,
         padding=padding,
@@ -123,4 +123,4 @@ def _convolve(
         preferred_element_type=accumulator(data.dtype) if on_cpu else None,
         **options,
     )
-    return jnp.moveaxis(found, -1, 1) if on_cpu else found
+    return jnp.moveaxis(convolved, -1, 1) if on_cpu else convolved

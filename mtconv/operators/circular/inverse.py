@@ -133,8 +133,8 @@ def _small_inverse(closed: ClosedForm, weight: Any) -> Any:
     matrices = library.permute(matrices, (0, 3, 1, 2))
     conjugate = library.conj(matrices)
     gram = library.matmul(conjugate, library.permute(matrices, (0, 1, 3, 2)))
-    one = library.native(np.eye(small), symbol)
-    gram = gram + library.astype(one, gram.dtype) * weight
+    identity = library.native(np.eye(small), symbol)
+    gram = gram + library.astype(identity, gram.dtype) * weight
     return library.permute(library.xp.linalg.inv(gram), (0, 2, 3, 1))
 
 
