@@ -73,10 +73,10 @@ def explain(
 
     Examples
     --------
-    >>> found = explain((1, 3, 16, 16), (3, 8, 4, 4), stride=2, padding=1)
-    >>> found.shapes["big"], found.axes[0].legal
+    >>> explanation = explain((1, 3, 16, 16), (3, 8, 4, 4), stride=2, padding=1)
+    >>> explanation.shapes["big"], explanation.axes[0].legal
     ((1, 8, 32, 32), (32, 33))
-    >>> found.multiply_adds  # 3 * 8 channels, and per axis 16 * 4 taps less 2 cropped
+    >>> explanation.multiply_adds  # 3 * 8 channels, and per axis 16 * 4 taps less 2 cropped
     92256
     """
     form = check_word("explain", "form", form, FORMS)
