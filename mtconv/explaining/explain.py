@@ -12,6 +12,7 @@ from mtconv import geometry
 from mtconv.backends.dispatch import backend_name
 from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.explaining.explanation import SIDES, AxisFacts, Explanation
+from mtconv.importing import imported
 from mtconv.planning.choose import Candidate, choose_algorithm, support_of
 from mtconv.planning.plan import Plan, make_plan
 from mtconv.problem.axes import MOST_LISTED, AxisResolver
@@ -185,9 +186,10 @@ def _workspace(plan: Plan, batch: int, itemsize: int) -> int | None:
     """Bytes that a backend needs beside its arrays; None where its library decides."""
     spec = plan.spec
     if plan.backend == "sparse":
-        from mtconv.matrix import csr_bytes, gradient_spec
-
-        if plan.form == "kernel_grad":
-            return csr_bytes("conv", gradient_spec(spec, batch), itemsize)
-        return csr_bytes(plan.form, spec, itemsize)
+        matrix = imported("mtconv.matrix")
+        form = plan.form
+        if form == "kernel_grad":
+            form, spec = "conv", matrix.gradient_spec(spec, batch)
+        size: int = matrix.csr_bytes(form, spec, itemsize)
+        return size
     return NUMPY_WORKSPACE if plan.backend == "numpy" else None

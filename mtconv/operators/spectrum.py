@@ -10,10 +10,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.fft import fftn
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
+from mtconv.importing import imported
 from mtconv.operators.formats import canonical_kernel
 from mtconv.operators.linear import LinearMap
 from mtconv.spec import ConvSpec
@@ -100,7 +103,7 @@ def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
     response = response.reshape(small // groups, groups, share, *residues)
     grid = tuple(range(3, 3 + 2 * spec.rank, 2))
     strides = tuple(axis + 1 for axis in grid)
-    symbol = np.fft.fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
+    symbol = fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
     matrices = symbol.reshape(
         groups * prod(spec.small),
         small // groups,
@@ -146,11 +149,11 @@ def _root_of_largest(
     """Root of the largest eigenvalue of a matrix without negative ones."""
     if size <= _FEW:
         return sqrt(max(np.linalg.eigvalsh(gram(np.eye(size, dtype=dtype)))[-1], 0.0))
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
-    operator = LinearOperator((size, size), matvec=gram, dtype=dtype)
-    start = np.random.default_rng(0).standard_normal(size).astype(dtype)
+    linalg = imported("scipy.sparse.linalg")
+    operator = linalg.LinearOperator((size, size), matvec=gram, dtype=dtype)
+    start = default_rng(0).standard_normal(size).astype(dtype)
     if not gram(start).any():  # no tap meets a cell
         return 0.0
-    largest = eigsh(operator, k=1, which="LA", v0=start, tol=tol, return_eigenvectors=False)
+    options = {"k": 1, "which": "LA", "v0": start, "tol": tol}
+    largest = linalg.eigsh(operator, **options, return_eigenvectors=False)
     return sqrt(max(largest[0], 0.0))

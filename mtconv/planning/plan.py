@@ -6,6 +6,7 @@ can change is listed in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,6 +14,7 @@ from math import prod
 from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message
+from mtconv.importing import imported
 from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
@@ -25,6 +27,7 @@ from mtconv.spec import ConvSpec
 
 __all__ = [
     "Plan",
+    "asked_size",
     "make_plan",
     "plan_for",
     "plan_for_spec",
@@ -93,8 +96,7 @@ class Plan:
         return spectra[0] if spectra else ""
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch.html import html
-
+        html: Callable[..., str] = imported("mtconv.sketch.html").html
         caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
         return html(caption, self.spec.axes, self.spec.padding_mode)
 
@@ -283,3 +285,11 @@ def _check_bias(form: str, spec: ConvSpec, bias: tuple[int, ...]) -> None:
             axis="'C'",
         )
         raise GeometryError(msg)
+
+
+def asked_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
+    """Return the sizes that were asked for, which may be symbols where shapes are not."""
+    size = geometry.output_size if isinstance(geometry, Options) else None
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)

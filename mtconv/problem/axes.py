@@ -289,9 +289,10 @@ class AxisResolver:
         """Check the padding amounts of the modes that read y itself outside."""
         if self.mode == "zeros":
             return
-        apart = {"reflect": 1, "symmetric": 0}.get(self.mode)
-        if self.mode == "circular" and is_symbol(big):
-            apart = 0  # how often an element is repeated must not depend on the size
+        apart = None
+        if is_symbol(big):
+            # How often an element is repeated must not depend on a symbol.
+            apart = {"circular": 0, "reflect": 1, "symmetric": 0}.get(self.mode)
         name = self.names[a]
         wide = apart is not None and not reaches(
             self.function, "x", big, larger(lo, hi) + apart, name
@@ -300,15 +301,13 @@ class AxisResolver:
             limit = "" if apart is None else f" and at most {big - apart}"
             fix = "Only padding_mode='zeros' crops."
             if wide:
-                fix = "padding_mode='circular' and 'replicate' take any amount."
-            if wide and is_symbol(big):
                 fix = "Only padding_mode='replicate' takes any amount of a symbolic size."
             msg = message(
                 self.function,
                 "padding",
                 f"must be at least 0{limit} with padding_mode={self.mode!r}",
                 f"({lo}, {hi})",
-                axis=self.names[a],
+                axis=name,
                 fix=fix,
             )
             raise GeometryError(msg)

@@ -76,14 +76,15 @@ def conv_transpose(
         divisible by its shards, or groups are cut by sharded channels.
     BackendError
         If mesh and partition are not known, or with a padding mode other than "zeros"
-        on sharded space.
+        and "circular" on sharded space.
 
     Notes
     -----
     Dtypes and multiply-adds are those of `mtconv.conv_transpose`, divided among the shards.
     The further cost is communication. Each shard receives the elements of its neighbours
     that its part of the result reads (see `mtconv.sharding.traffic`), over several hops
-    where shards are narrower than that.
+    where shards are narrower than that. With circular padding, shards of space are a ring,
+    and the halos are those of the larger side.
 
     Examples
     --------

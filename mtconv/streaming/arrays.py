@@ -10,6 +10,7 @@ from mtconv.backends._array_api.library import dtype_name
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message, shown
+from mtconv.importing import imported
 
 # What `numpy.dtype` may not know, since other libraries bring it.
 NUMBERS = frozenset(
@@ -62,9 +63,8 @@ def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
 
 def autocast_name(like: Any, dtype: str) -> str:
     """Name the dtype that `torch.autocast`, where it is on, makes of a result's dtype."""
-    from mtconv.backends._torch.autocast import autocast_dtype
-
-    cast = autocast_dtype(like.device.type, library(like).dtype(dtype))
+    autocast = imported("mtconv.backends._torch.autocast")
+    cast = autocast.autocast_dtype(like.device.type, library(like).dtype(dtype))
     return dtype if cast is None else str(dtype_name(cast))
 
 

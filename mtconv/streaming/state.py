@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mtconv.errors import GeometryError, message
+from mtconv.importing import imported
 
 __all__ = ["StreamState", "map_state", "register"]
 
@@ -66,10 +67,9 @@ def register(
     """Tell JAX what a class is made of, once JAX has been imported."""
     if cls in _registered or "jax" not in sys.modules:
         return
-    from jax.tree_util import register_pytree_node
-
+    trees = imported("jax.tree_util")
     _registered.add(cls)
-    register_pytree_node(cls, flatten, unflatten)
+    trees.register_pytree_node(cls, flatten, unflatten)
 
 
 def map_state(function: Callable[..., Any], *states: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.fft import irfft
 
 from mtconv.backends.dispatch import backend_for
 from mtconv.errors import GeometryError, message, shown
@@ -66,7 +67,7 @@ class InverseSTFTStream(Stream):
     >>> import numpy as np
     >>> stream = InverseSTFTStream(4, hop_length=4, center=False, dtype="float64")
     >>> state = stream.start()
-    >>> spectra = np.fft.rfft([[1, 2, 3, 4], [5, 6, 7, 8]]).T
+    >>> spectra = rfft([[1, 2, 3, 4], [5, 6, 7, 8]]).T
     >>> state, output = stream.step(state, spectra)
     >>> output.round()
     array([1., 2., 3., 4., 5., 6., 7., 8.])
@@ -222,7 +223,7 @@ def _waves(frame: int) -> np.ndarray[Any, Any]:
     """Return what each real and imaginary part adds to a frame, (parts, samples)."""
     frequencies = frame // 2 + 1
     units = np.eye(frequencies)
-    return np.fft.irfft(np.concatenate([units, 1j * units]), frame)
+    return irfft(np.concatenate([units, 1j * units]), frame)
 
 
 def _check_envelope(envelope: ConvTransposeStream, frames: int) -> None:

@@ -24,6 +24,7 @@ from mtconv.backends._jax.arrays import fold, pad
 from mtconv.backends._jax.inputs import asarray, check_precision, check_promotion, settle
 from mtconv.backends._jax.library import library
 from mtconv.backends._jax.lowering import CallParams
+from mtconv.backends._jax.meshes import advising
 from mtconv.backends._jax.primitives import apply
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.planning.plan import Plan
@@ -56,9 +57,11 @@ def run(
     precision = settle(plan.form, precision)
     name = "y" if plan.form == "kernel_grad" else "kernel"
     check_promotion(plan.form, {"x": first, name: second, "bias": bias})
-    if any(isinstance(array, jax.core.Tracer) for array in (first, second, bias)):
-        return _execute(plan, precision, first, second, bias)
-    return _compiled(plan, precision)(first, second, bias)
+    traced = any(isinstance(array, jax.core.Tracer) for array in (first, second, bias))
+    execute = partial(_execute, plan, precision) if traced else _compiled(plan, precision)
+    with advising(plan.form, first):
+        result: Array = execute(first, second, bias)
+    return result
 
 
 @lru_cache(maxsize=512)

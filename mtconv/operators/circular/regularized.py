@@ -9,6 +9,7 @@ import numpy as np
 
 from mtconv.backends.libraries import Library
 from mtconv.errors import GeometryError, message
+from mtconv.importing import imported
 from mtconv.operators.circular.checks import check_closed_form, check_weight
 from mtconv.operators.circular.inverse import closed_form
 from mtconv.operators.combination import Combination, promoted
@@ -91,14 +92,13 @@ class RegularizedInverse(Combination):
         return self._make((self.operators[0]._double(function),), None, weight)
 
     def _matrix(self, order: str) -> Any:
-        from scipy.sparse import csr_array
-
+        sparse = imported("scipy.sparse")
         dense = np.asarray(self._library.to_numpy(self.to_dense()))
         if order == "F":
             shape = self.input_shape
             places = np.arange(dense.shape[0]).reshape(shape).ravel("F")
             dense = dense[places][:, places]
-        return csr_array(dense)
+        return sparse.csr_array(dense)
 
     def to_dense(self) -> Any:
         """Build the matrix, of which no element is zero, column by column.
