@@ -10,7 +10,7 @@ import numpy as np
 
 from mtconv import geometry
 from mtconv.backends.dispatch import backend_name
-from mtconv.errors import BackendError, message, shown
+from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.explaining.explanation import SIDES, AxisFacts, Explanation
 from mtconv.importing import imported
 from mtconv.planning.choose import Candidate, choose_algorithm, support_of
@@ -20,7 +20,8 @@ from mtconv.problem.build import Problem, batch_size, problem, result_shape
 from mtconv.problem.layout import axis_names
 from mtconv.problem.options import ALGORITHMS, Options, check_word
 from mtconv.problem.shapes import freeze_shape, geometric
-from mtconv.spec import FORMS
+from mtconv.sizes import symbols
+from mtconv.spec import FORMS, ConvSpec
 
 __all__ = ["explain"]
 
@@ -88,6 +89,7 @@ def explain(
     frozen = geometric(form, "explain", options)
     solved = "conv" if form == "conv" else "conv_transpose"
     settled = problem(solved, first, second, frozen)
+    _check_known(first, settled.spec)
     batch = batch_size(settled, first)
     plan = make_plan(form, settled, first, kind, algorithm, backend)
     sides = (first, second, result_shape(solved, settled, first))
@@ -103,6 +105,16 @@ def explain(
         _workspace(plan, batch, itemsize),
         _accelerator(plan, batch),
     )
+
+
+def _check_known(first: tuple[int, ...], spec: ConvSpec) -> None:
+    """Refuse symbols, of which there are no costs."""
+    names = symbols(first, spec.small, spec.big)
+    if names:
+        rule = "must be known: costs are numbers"
+        fix = "Give the shape of one call."
+        got = f"the symbolic size {names[0]}"
+        raise GeometryError(message("explain", "x_shape", rule, got, fix=fix))
 
 
 def _dtype(dtype: Any) -> tuple[str, int]:
