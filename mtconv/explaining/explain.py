@@ -7,6 +7,7 @@ from math import prod
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_name
+from mtconv.errors import GeometryError, message
 from mtconv.explaining.explanation import SIDES, Explanation
 from mtconv.explaining.facts import (
     accelerator_of,
@@ -21,7 +22,8 @@ from mtconv.planning.plan import make_plan
 from mtconv.problem.build import batch_size, problem, result_shape
 from mtconv.problem.options import ALGORITHMS, check_word
 from mtconv.problem.shapes import freeze_shape, geometric
-from mtconv.spec import FORMS
+from mtconv.sizes import symbols
+from mtconv.spec import FORMS, ConvSpec
 
 __all__ = ["explain"]
 
@@ -79,10 +81,10 @@ def explain(
 
     Examples
     --------
-    >>> found = explain((1, 3, 16, 16), (3, 8, 4, 4), stride=2, padding=1)
-    >>> found.shapes["big"], found.axes[0].legal
+    >>> explanation = explain((1, 3, 16, 16), (3, 8, 4, 4), stride=2, padding=1)
+    >>> explanation.shapes["big"], explanation.axes[0].legal
     ((1, 8, 32, 32), (32, 33))
-    >>> found.multiply_adds  # 3 * 8 channels, and per axis 16 * 4 taps less 2 cropped
+    >>> explanation.multiply_adds  # 3 * 8 channels, and per axis 16 * 4 taps less 2 cropped
     92256
     """
     if hasattr(x_shape, "input_shape"):
@@ -100,6 +102,7 @@ def explain(
     frozen = geometric(form, "explain", options)
     solved = "conv" if form == "conv" else "conv_transpose"
     settled = problem(solved, first, second, frozen)
+    _check_known(first, settled.spec)
     batch = batch_size(settled, first)
     plan = make_plan(form, settled, first, kind, algorithm, backend)
     sides = (first, second, result_shape(solved, settled, first))
@@ -115,3 +118,13 @@ def explain(
         workspace_of(plan, batch, itemsize),
         accelerator_of(plan, batch),
     )
+
+
+def _check_known(first: tuple[int, ...], spec: ConvSpec) -> None:
+    """Refuse symbols, of which there are no costs."""
+    names = symbols(first, spec.small, spec.big)
+    if names:
+        rule = "must be known: costs are numbers"
+        fix = "Give the shape of one call."
+        got = f"the symbolic size {names[0]}"
+        raise GeometryError(message("explain", "x_shape", rule, got, fix=fix))

@@ -1,4 +1,4 @@
-"""What `explain` found, as numbers and as text."""
+"""What `explain` returns, as numbers and as text."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AxisFacts:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What `explain` found; ``print`` it, or read its fields.
+    """What `explain` returns; ``print`` it, or read its fields.
 
     Parameters
     ----------

@@ -47,16 +47,17 @@ class Conv(Operator):
     Notes
     -----
     SciPy's iterative solvers, pylops and lineax accept the operator. In JAX it is a pytree
-    whose leaf is the kernel, as soon as an operator is made or applied with JAX imported.
+    whose leaf is the kernel; making or applying an operator registers the class once JAX is
+    imported.
 
     ``A + B``, ``A - B``, ``-A``, ``2 * A``, ``A / 2``, ``A @ B``, `mtconv.vstack` and
-    `mtconv.hstack` are operators with all the same members. A NumPy kernel without
+    `mtconv.hstack` are operators with the same members. A NumPy kernel without
     `backend` follows the other operators. Shapes that differ only by axes of length 1 fit.
 
     On NumPy, `auto` applies operators with circular padding in the frequency domain if that
     is estimated to be faster, and keeps the spectrum of the kernel; ``algorithm="fft"``
     does so on JAX and torch too. If the size of the big side is the stride times that of
-    the small side, `regularized_inverse` and `regularized_solve` are closed forms.
+    the small side, `regularized_inverse` and `regularized_solve` have closed forms.
 
     A kernel that is the product of one vector for each axis, with one channel in a group,
     is applied axis by axis on NumPy if that is estimated to be faster. `mtconv.explain` of
