@@ -194,9 +194,10 @@ def torch(session: nox.Session) -> None:
 
 @nox.session
 def tracing(session: nox.Session) -> None:
-    """Compile forty geometries with torch, for sizes that vary; takes an hour."""
-    session.install("-e", ".[torch]", *group("test"))
-    session.run("pytest", "tests/backends/torch/forty_geometries.py", *session.posargs)
+    """Trace forty geometries, for sizes that vary, with torch and JAX; takes an hour."""
+    session.install("-e", ".[jax,torch]", *group("test"))
+    files = ("tests/backends/torch/forty_geometries.py", "tests/jax/forty_exports.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session

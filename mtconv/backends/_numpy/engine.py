@@ -127,9 +127,8 @@ class Computation(NamedTuple):
 
 def conv_transpose(call: Computation) -> None:
     """Write the transposed convolution of x to y."""
-    item = call.dtype.itemsize
-    small = call.w.size * item <= tuning.SHARED_BYTES and not call.algorithm.TRANSFORMS
-    if call.packs is None and small:
+    small = call.w.size * call.dtype.itemsize <= tuning.SHARED_BYTES
+    if call.packs is None and small and not call.algorithm.TRANSFORMS:
         call = call._replace(packs={})  # pieces of one call pack the kernel once
     multiply = call.algorithm.conv_transpose
 
