@@ -74,14 +74,9 @@ def _execute(
     plan: Plan, precision: Any, first: Array, second: Array, bias: Array | None
 ) -> Array:
     spec = plan.spec
-<<<<<<< HEAD
     dtype = jnp.dtype(plan.dtype)
-    inner = spec if spec.padding_mode == "zeros" else spec.padded
-=======
-    dtype = jnp.result_type(*(a for a in (first, second, bias) if a is not None))
     outside = spec.padding_mode != "zeros" or traced(tuple(a.lo for a in spec.axes))
     inner = spec.padded if outside else spec
->>>>>>> main
     params = CallParams(_without_layout(inner), plan.requested, precision)
     first = canonical(first.astype(dtype), plan.data)
     if plan.form == "kernel_grad":

@@ -8,14 +8,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-<<<<<<< HEAD
-from mtconv.folds import fold_index, fold_margins, stretches
-from mtconv.planning.candidate import computing_dtype
-=======
 from mtconv.folds import Stretch, open_stretches
 from mtconv.geometry import Axis
+from mtconv.planning.candidate import computing_dtype
 from mtconv.sizes import at_least, larger
->>>>>>> main
 from mtconv.spec import ConvSpec
 
 __all__ = ["accumulator", "dot", "fold", "pad", "shifted", "split_channels"]
