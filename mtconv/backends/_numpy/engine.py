@@ -168,7 +168,7 @@ def _add_folded(
     spec: ConvSpec, piece: FormPiece, result: Array, add: Add, space: Workspace
 ) -> None:
     """Add to a part of the result what padding folds onto it from one piece's taps."""
-    for parts in folded_parts(spec, piece.y[3:], piece.w[3:]):
+    for parts in folded_parts(spec, piece.y[3:], piece.w[3:], result.nbytes):
         axes = tuple(part.axis for part in parts)
         x = (*piece.x[:3], *(part.small for part in parts))
         with space.frame():
