@@ -111,11 +111,11 @@ class Engine:
         return self._calls(call)[0]
 
     def _calls(self, *calls: tuple[Callable[..., Any], Any, dict[str, Any]]) -> Any:
-        how = {"backend": self.backend, "algorithm": self.algorithm}
+        choices = {"backend": self.backend, "algorithm": self.algorithm}
         if not self.jit:
-            return tuple(np.asarray(f(*a, **options, **how)) for f, a, options in calls)
+            return tuple(np.asarray(f(*a, **options, **choices)) for f, a, options in calls)
         compiled = _jitted(
-            tuple((f, *options.items(), *how.items()) for f, _, options in calls)
+            tuple((f, *options.items(), *choices.items()) for f, _, options in calls)
         )
         results = compiled(*(tuple(map(_native, arrays)) for _, arrays, _ in calls))
         return tuple(map(np.asarray, results))
@@ -162,8 +162,8 @@ ENGINES = tuple(_engines())
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Every backend with every algorithm that is exact on integer-valued arrays."""
-    found: Engine = request.param
-    return found
+    param: Engine = request.param
+    return param
 
 
 @pytest.fixture(
@@ -171,8 +171,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 )
 def quick_engine(request: pytest.FixtureRequest) -> Engine:
     """The engines that compile nothing, on which every example may have another shape."""
-    found: Engine = request.param
-    return found
+    param: Engine = request.param
+    return param
 
 
 @pytest.fixture(scope="session", params=SELECTED)

@@ -71,23 +71,23 @@ WARM = "numpy.testing scipy.sparse.linalg hypothesis.extra.numpy sybil coverage"
 def sources(part: str) -> list[Path]:
     """List the files of a part: of a module, of a folder, or of both sides of a "+"."""
     first, *others = part.split("+")
-    found: list[Path] = []
+    got: list[Path] = []
     for name in (first, *others):
         folder = Path("mtconv", name)
         inside = sorted(folder.rglob("*.py"))
-        found += inside if folder.is_dir() else [folder.with_suffix(".py")]
-    return found
+        got += inside if folder.is_dir() else [folder.with_suffix(".py")]
+    return got
 
 
 def drawn(part: str, sample: int, seed: int, outcomes: Outcomes) -> Iterator[Any]:
     """Yield all mutants of a part, or as many drawn at random, each saying something."""
     from mutants import mutants_of
 
-    found = [mutant for path in sources(part) for mutant in mutants_of(path)]
+    got = [mutant for path in sources(part) for mutant in mutants_of(path)]
     if sample:
-        random.Random(seed).shuffle(found)
-    left = sample or len(found)
-    for mutant in found:
+        random.Random(seed).shuffle(got)
+    left = sample or len(got)
+    for mutant in got:
         key = mutant.key
         if key not in outcomes and mutant.source() is None:
             outcomes[key] = NOTHING

@@ -56,9 +56,9 @@ class Guarded(Workspace):
 
 @pytest.fixture
 def space(monkeypatch):
-    found = Guarded()
-    monkeypatch.setattr(engine, "lend", lambda: nullcontext(found))
-    return found
+    got = Guarded()
+    monkeypatch.setattr(engine, "lend", lambda: nullcontext(got))
+    return got
 
 
 def strides_beyond_the_enumeration():

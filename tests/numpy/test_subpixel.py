@@ -53,12 +53,12 @@ def test_channels_gathered_one_by_one_are_added_up(monkeypatch):
     rng = np.random.default_rng(0)
     for array in (x, w, y):
         array[...] = rng.integers(-4, 5, array.shape)
-    found = [zeros(2, 2, 3, 4) + 7, np.ones_like(w)]
+    got = [zeros(2, 2, 3, 4) + 7, np.ones_like(w)]
     expected = [zeros(2, 2, 3, 4), np.ones_like(w)]
-    for module, (out, grad) in ((subpixel, found), (direct, expected)):
+    for module, (out, grad) in ((subpixel, got), (direct, expected)):
         module.conv(axes, y, Weights(w), out, Workspace())
         module.kernel_grad(axes, x, y, grad, Workspace())
-    assert all(map(np.array_equal, found, expected))
+    assert all(map(np.array_equal, got, expected))
 
 
 @pytest.mark.parametrize(
