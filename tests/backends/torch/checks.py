@@ -33,10 +33,9 @@ class Program(torch.nn.Module):
         return self.function(*arrays)
 
 
-def exported(function: Any, *arrays: torch.Tensor, **sizes: Any) -> Any:
-    """Export a function whose first array has ``sizes``, by the axis' number: ``_0=...``."""
-    first = {int(name[1:]): size for name, size in sizes.items()}
-    shapes = (first, *(None for _ in arrays[1:]))
+def exported(function: Any, arrays: tuple[torch.Tensor, ...], sizes: Any) -> Any:
+    """Export a function; ``sizes`` are those of the first array that vary, by axis."""
+    shapes = (sizes, *(None for _ in arrays[1:]))
     return torch.export.export(Program(function), arrays, dynamic_shapes=(shapes,))
 
 
@@ -44,14 +43,10 @@ def a_saved_program_gives_what_loops_give(geometry: Geometry) -> None:
     """Batch and space of an exported program are those of the call."""
     arrays = geometry.arrays(0, SIZES[0])
     start = 1 if geometry.options.get("layout") else 2
-    sizes = {
-        f"_{start + a}": torch.export.Dim("tuv"[a], min=4) for a in range(geometry.rank)
-    }
-    batch = torch.export.Dim("b")
+    sizes = {start + a: torch.export.Dim("tuv"[a], min=4) for a in range(geometry.rank)}
+    sizes[0] = torch.export.Dim("b")
     file = io.BytesIO()
-    torch.export.save(
-        exported(geometry.call, *map(tensor, arrays), _0=batch, **sizes), file
-    )
+    torch.export.save(exported(geometry.call, tuple(map(tensor, arrays)), sizes), file)
     file.seek(0)
     program = torch.export.load(file).module()
     for seed, size in enumerate(SIZES):

@@ -40,10 +40,10 @@ def test_the_least_size_is_named(form: str, options: dict[str, Any], least: int)
         return getattr(mtconv, form)(x, kernel, **options)
 
     with pytest.raises(torch._dynamo.exc.UserError) as error:
-        exported(call, x, _2=torch.export.Dim("t", min=2))
+        exported(call, (x,), {2: torch.export.Dim("t", min=2)})
     assert f"t = Dim('t', min={least})" in str(error.value)
     # torch looks at results of one element by themselves.
-    program = exported(call, x, _2=torch.export.Dim("t", min=least + 1)).module()
+    program = exported(call, (x,), {2: torch.export.Dim("t", min=least + 1)}).module()
     for size in (least + 1, 20):
         x = torch.arange(6.0 * size).reshape(2, 3, size)
         same(program(x), getattr(mtconv, form)(x.numpy(), kernel.numpy(), **options))
@@ -54,8 +54,8 @@ def test_padding_that_goes_round_more_than_once() -> None:
     with pytest.raises(mtconv.GeometryError) as error:
         exported(
             lambda x: mtconv.conv(x, kernel, padding=12, padding_mode="circular"),
-            torch.ones(2, 3, 9),
-            _2=torch.export.Dim("t"),
+            (torch.ones(2, 3, 9),),
+            {2: torch.export.Dim("t")},
         )
     text = re.sub(r"\bs\d+\b", "t", str(error.value))
     assert text.startswith(
