@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from mtconv.errors import GeometryError, message
 from mtconv.sizes import at_least, symbols
 
-__all__ = ["advice", "advising", "naming_symbols", "reaches"]
+__all__ = ["advice", "advising", "constraint", "naming_symbols", "reaches"]
 
 _ADVICE = {
     3: 'Three axes include channels here; layout="DHW", kernel_layout="DHW" reads a bare '
@@ -57,6 +57,11 @@ def naming_symbols(*shapes: tuple[int, ...]) -> Iterator[None]:
         raise GeometryError(msg) from None
 
 
+def constraint(text: str) -> str:
+    """Say how JAX is told what holds for its symbols."""
+    return f"Add the constraint: symbolic_shape(..., constraints=[{text!r}])."
+
+
 def reaches(function: str, argument: str, size: int, least: int, axis: str) -> bool:
     """Return whether a size is at least as large as another.
 
@@ -67,14 +72,13 @@ def reaches(function: str, argument: str, size: int, least: int, axis: str) -> b
     """
     answer = at_least(size, least)
     if answer is None:
-        constraint = f"{size} >= {least}"
         msg = message(
             function,
             argument,
             "must have symbolic sizes whose constraints settle every comparison",
             f"{size}, which may be less than {least} or not",
             axis=axis,
-            fix=f"Add the constraint: symbolic_shape(..., constraints=[{constraint!r}]).",
+            fix=constraint(f"{size} >= {least}"),
         )
         raise GeometryError(msg)
     return answer

@@ -48,11 +48,11 @@ def conv_transpose(
     x : array
         As in `mtconv.conv_transpose`.
     kernel, bias : array
-        As in `mtconv.conv_transpose`. They are needed everywhere and are sharded by
-        channels only where x is.
+        As in `mtconv.conv_transpose`. Every device needs them whole, unless the
+        channels of x are sharded; then they are sharded by channels too.
     mesh : jax.sharding.Mesh, optional
-        The devices. Left out, mesh and partition are those of x, which is known outside
-        of `jit` only.
+        The devices. By default, mesh and partition are those of x, which are known only
+        outside `jit`.
     partition : jax.sharding.PartitionSpec, optional
         Mesh axes of the axes of x.
     algorithm : str
