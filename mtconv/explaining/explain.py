@@ -10,7 +10,7 @@ import numpy as np
 
 from mtconv import geometry
 from mtconv.backends.dispatch import backend_name
-from mtconv.errors import BackendError, message, shown
+from mtconv.errors import BackendError, message, renamed, shown
 from mtconv.explaining.explanation import SIDES, AxisFacts, Explanation
 from mtconv.importing import imported
 from mtconv.planning.choose import Candidate, choose_algorithm, support_of
@@ -87,9 +87,11 @@ def explain(
     second = freeze_shape("explain", "kernel_shape", kernel_shape)
     frozen = geometric(form, "explain", options)
     solved = "conv" if form == "conv" else "conv_transpose"
-    settled = problem(solved, first, second, frozen)
-    batch = batch_size(settled, first)
-    plan = make_plan(form, settled, first, kind, algorithm, backend)
+    arguments = {"x": "x_shape", "kernel": "kernel_shape"}
+    with renamed(solved, "explain", **arguments), renamed(form, "explain", **arguments):
+        settled = problem(solved, first, second, frozen)
+        batch = batch_size(settled, first)
+        plan = make_plan(form, settled, first, kind, algorithm, backend)
     sides = (first, second, result_shape(solved, settled, first))
     shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(
