@@ -193,9 +193,10 @@ def torch(session: nox.Session) -> None:
 
 @nox.session
 def tracing(session: nox.Session) -> None:
-    """Compile forty geometries with torch, for sizes that vary; takes an hour."""
-    session.install("-e", ".[torch]", *group("test"))
-    session.run("pytest", "tests/backends/torch/forty_geometries.py", *session.posargs)
+    """Trace forty geometries, for sizes that vary, with torch and JAX; takes an hour."""
+    session.install("-e", ".[jax,torch]", *group("test"))
+    files = ("tests/backends/torch/forty_geometries.py", "tests/jax/forty_exports.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session
@@ -296,22 +297,27 @@ def doctest(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site into docs/_build/html, warnings being errors, and check its pages."""
-    session.install("-e", BACKENDS, *group("docs"))
+    session.install("-e", BACKENDS, "playwright", *group("docs"))
     session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
-    session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
+    env = {"MTCONV_SITE": "docs/_build/html", **axe(session)}
+    session.run("pytest", "tests/docs", env=env)
 
 
 @nox.session
 def explorer(session: nox.Session) -> None:
     """Hold the explorer of geometry against mtconv in Chromium, and look for barriers."""
     session.install("-e", ".", "playwright", *group("test"))
+    session.run("pytest", "tests/explorer", *session.posargs, env=axe(session))
+
+
+def axe(session: nox.Session) -> dict[str, str]:
+    """Install axe-core, which looks for barriers, where npm is; name it in a variable."""
     home = Path(session.create_tmp())
     npm = shutil.which("npm")
-    env = {}
-    if npm is not None:
-        session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
-        env["MTCONV_AXE"] = str(home / "node_modules" / "axe-core" / "axe.min.js")
-    session.run("pytest", "tests/explorer", *session.posargs, env=env)
+    if npm is None:
+        return {}
+    session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
+    return {"MTCONV_AXE": str(home / "node_modules" / "axe-core" / "axe.min.js")}
 
 
 @nox.session

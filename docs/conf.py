@@ -26,6 +26,7 @@ extensions = [
     "notebook",
     "commands",
     "speed",
+    "accessible",
 ]
 exclude_patterns = ["_build", "_extensions"]
 
@@ -44,8 +45,8 @@ html_math_renderer = "mathml"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 
 
 def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001

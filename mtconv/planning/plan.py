@@ -18,7 +18,7 @@ from mtconv.importing import imported
 from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
-from mtconv.problem.advice import advising
+from mtconv.problem.advice import advising, naming_symbols
 from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
@@ -179,7 +179,7 @@ def plan_for(
     """Return the plan of one call from shapes, options and dtype; cached."""
     settled = problem(form, first, second, options, kernel_size)
     if bias is not None:
-        with _advising(settled):
+        with naming_symbols(bias), _advising(settled):
             _check_bias(form, settled.spec, bias)
         check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
@@ -199,7 +199,7 @@ def plan_for_spec(
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     settled = match(form, spec, first, second)
     if bias is not None:
-        with _advising(settled):
+        with naming_symbols(bias), _advising(settled):
             _check_bias(form, spec, bias)
         check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)

@@ -17,6 +17,7 @@ from mtconv.problem.options import (
     freeze,
     freeze_sizes,
 )
+from mtconv.sizes import at_least
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -177,7 +178,7 @@ def freeze_shape(
 ) -> tuple[int, ...]:
     """Check that a shape is a sequence of integers, none negative."""
     frozen = freeze_sizes(function, argument, shape)
-    if isinstance(frozen, int) or any(size < 0 for size in frozen):
+    if not isinstance(frozen, tuple) or any(at_least(s, 0) is False for s in frozen):
         msg = message(
             function,
             argument,

@@ -293,7 +293,7 @@ class MapStream(Stream):
             x = arrays.blank(chunk, axis, 1)
         else:
             x = gather(cells, chunk, piece.start - position, piece.stop - position, axis)
-        with renamed(self.form, function):
+        with renamed(self.form, function, x="chunk"):
             return apply_spec(
                 self.form,
                 work.spec,
@@ -311,7 +311,7 @@ class MapStream(Stream):
         """Return a spec with the other axes of a chunk, and the shape of no output."""
         settings = self.settings
         roomy = (*shape[:axis], settings.timeline.roomy, *shape[axis + 1 :])
-        with renamed(self.form, function):
+        with renamed(self.form, function, x="chunk"):
             whole = problem(self.form, roomy, settings.kernel_shape, settings.options)
         result = result_shape(self.form, whole, roomy)
         return whole.spec, (*result[:axis], 0, *result[axis + 1 :])

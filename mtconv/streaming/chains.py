@@ -244,7 +244,7 @@ def chain(*layers: Stream | Callable[[Any], Any]) -> Chain:
 
 
 def residual(*layers: Stream | Callable[[Any], Any]) -> Residual:
-    """Add the input to what layers make of it.
+    """Add the input of layers to their output.
 
     Parameters
     ----------

@@ -212,13 +212,13 @@ def test_weights_may_change_from_call_to_call(A):
 
 def test_dtypes(A):
     y = spread(2, A.output_shape)
-    single = type(A)._make(A.kernel.astype(np.float32), A.spec, A.how)
+    single = type(A)._make(A.kernel.astype(np.float32), A.spec, A.computing)
     assert single.regularized_solve(y.astype(np.float32), 0.1).dtype == np.float32
     expected = single.regularized_solve(y, 0.1)
     assert expected.dtype == np.float64
     got = single.regularized_solve(y.astype(np.float32), 0.1)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-    integers = type(A)._make((A.kernel * 9).astype(int), A.spec, A.how)
+    integers = type(A)._make((A.kernel * 9).astype(int), A.spec, A.computing)
     assert integers.regularized_solve((y * 9).astype(int), 0.1).dtype == np.float64
     assert integers.regularized_inverse(0.1).dtype == np.float64
     assert A.regularized_solve(y * 1j, 0.1).dtype == np.complex128
@@ -280,7 +280,7 @@ class TestOtherLibraries:
     def test_traced_weights_and_gradients_of_jax(self, A):
         jax = pytest.importorskip("jax")
         jnp = pytest.importorskip("jax.numpy")
-        B = type(A)._make(jnp.asarray(A.kernel), A.spec, A.how)
+        B = type(A)._make(jnp.asarray(A.kernel), A.spec, A.computing)
         y = jnp.asarray(spread(2, A.output_shape))
         solve = jax.jit(lambda B, weight: B.regularized_solve(y, weight).sum())
         value, step = solve(B, 0.3), 1e-5

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from tests.backends.torch.geometries import SIZES, Geometry
+from tests.geometries import SIZES, Geometry
 
 MODES: dict[str, dict[str, Any]] = {
     "default": {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.torch import checks
-from tests.backends.torch.geometries import GEOMETRIES, Geometry
+from tests.geometries import GEOMETRIES, Geometry
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 every = pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
