@@ -7,6 +7,9 @@ axe.min.js.
 
 import os
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,47 @@ def test_wide_code_and_tables_are_reached_by_the_tab_key(open_page):
     scrolling = page.evaluate(wide % "box => box.scrollWidth > box.clientWidth")
     assert scrolling > 0
     assert page.evaluate(wide % "box => box.tabIndex === 0") == scrolling
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a word."""
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Serve the site, since its search reads the pages that it has found."""
+    handler = partial(QuietHandler, directory=SITE)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "my output is one pixel too small",
+        "how do I move a Keras layer to flax",
+        "why is my picture checkered",
+        "upsample an image two times",
+        "undo a blur",
+        "same weights different results PyTorch JAX",
+        "decode audio in real time chunk by chunk",
+        "ONNX runtime has no ConvTranspose",
+        "is it faster than PyTorch",
+        "it runs out of memory",
+    ],
+)
+def test_the_search_leads_from_users_words_to_the_page_of_questions(
+    browser, address, words
+):
+    page = browser.new_page()
+    page.goto(f"{address}/search.html?q={words.replace(' ', '+')}")
+    page.wait_for_selector("#search-results li a")
+    first = "results => results.slice(0, 4).map(result => result.pathname)"
+    results = page.eval_on_selector_all("#search-results li a", first)
+    page.close()
+    assert "/questions.html" in results
