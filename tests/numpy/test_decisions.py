@@ -167,25 +167,25 @@ def test_neighbouring_ranges_are_one_up_to_a_length(ranges, longest, joined):
 
 
 def test_margins_wider_than_a_block_come_in_parts():
-    """Parts have twice the cells of the block, so that memory is bounded."""
+    """Parts have a largest length, so that memory is bounded."""
     axis = Axis(19, 3, 1, 1, 1, 8)
-    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1))
+    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1), 4)
     assert [(part.small.start, part.small.stop) for part in parts] == [
         *((n, n + 2) for n in range(0, 18, 3)),
         (18, 19),
     ]
-    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1))
+    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1), 2)
     assert [(part.small.start, part.small.stop) for part in parts] == [
         *((n, n + 2) for n in range(10, 18, 2)),
         (18, 19),
     ]
 
 
-def test_parts_are_as_long_as_two_blocks_wherever_they_are():
-    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1))
+def test_parts_are_as_long_as_they_may_be_wherever_they_are():
+    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1), 4)
     assert max(part.axis.big for part in parts) == 4
     assert (
-        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1)) == ()
+        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1), 2) == ()
     )  # not reached
 
 

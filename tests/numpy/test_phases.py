@@ -57,7 +57,7 @@ def test_a_phase_that_is_the_whole_result_is_computed_in_place(
     multiplied = watch(polyphase, "multiply")
     x, w, out = arrays(axes, 1, 1, small, 3)
     polyphase.conv_transpose(axes, x, Weights(w), out, Workspace())
-    assert len(multiplied) == (small * axes[0].kernel > 1)
+    assert len(multiplied) == 1
     assert all(np.shares_memory(args[2], out) == in_place for args, *_ in multiplied)
 
 

@@ -101,7 +101,7 @@ def test_products_of_items_side_by_side_and_apart(cells, apart):
 @pytest.mark.parametrize(("small", "products"), [(1, 0), (2, 1)])
 def test_an_outer_product_is_no_work_for_blas(small, products, watch):
     axis = Axis(1000, 1007, 8)
-    multiplied = watch(gemm, "matmul")
+    multiplied = watch(np, "matmul")
     run(gemm, (axis,), *arrays((axis,), 1, 1, small, 4))
     assert len(multiplied) == products
 

@@ -67,7 +67,7 @@ def test_channels_gathered_one_by_one_are_added_up(monkeypatch):
 def test_one_term_is_no_work_for_blas(stride, kernel, count, watch):
     """One product for the residues with as many taps; none where they have one each."""
     axes = (Axis(9, 9 * stride, kernel, stride),)
-    multiplied = watch(subpixel, "multiply")
+    multiplied = watch(np, "matmul")
     for small in (1, 2):
         run(subpixel, axes, *arrays(axes, 1, 1, small, 3))
     ones = kernel <= stride

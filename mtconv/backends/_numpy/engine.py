@@ -180,11 +180,10 @@ def _add_folded(
 
 def conv(call: Computation) -> None:
     """Write the convolution of y to x."""
-    multiply = call.algorithm.conv
 
     def add(piece: FormPiece, result: Array, space: Workspace) -> None:
         y = call.block_of_y(piece, space)
-        multiply(piece.axes, y, call.weights(piece, space), result, space)
+        call.algorithm.conv(piece.axes, y, call.weights(piece, space), result, space)
 
     def run(task: Task) -> None:
         with lend() as space:

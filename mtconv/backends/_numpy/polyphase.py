@@ -71,13 +71,14 @@ def _multiply(
     """Multiply the copies of x by the taps of some phases; write the phases."""
     share, count = weights.array.shape[2], len(phases.phases)
     stack, sizes = stacked(phases, x, count * share, space)
-    whole = len(stack) == len(out) and stack.shape[3] == prod(out.shape[3:])
+    whole = (len(stack), stack.shape[3]) == (len(out), prod(out.shape[3:]))
+    alone = phases.alone and whole and stack.shape[2] > 1
     step = max(1, tuning.RESULT_BYTES // (stack.nbytes // stack.shape[2] * count))
     for start in range(0, share, step):
         part = out[:, :, start : start + step]
         with space.frame():
             rows = _pack(phases, weights, slice(start, start + step), space)
-            in_place = as_matrices(part) if phases.alone and whole else None
+            in_place = as_matrices(part) if alone else None
             if in_place is not None:
                 multiply(rows, stack, in_place, space)
                 continue
