@@ -195,7 +195,10 @@ def torch(session: nox.Session) -> None:
 @nox.session
 def tracing(session: nox.Session) -> None:
     """Trace forty geometries, for sizes that vary, with torch and JAX; takes an hour."""
-    session.install("-e", ".[jax,torch]", *group("test"))
+    onnx = ("onnx", "onnxscript", "onnxruntime")
+    session.install("-e", ".[jax,torch]", *onnx, *group("test"))
+    # torch warns of what it does itself.
+    session.run("pytest", "-W", "ignore::FutureWarning", "docs/when-sizes-vary.md")
     files = ("tests/backends/torch/forty_geometries.py", "tests/jax/forty_exports.py")
     session.run("pytest", *files, *session.posargs)
 
