@@ -186,8 +186,9 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def torch(session: nox.Session) -> None:
-    """Run the tests of the torch backend; installs torch."""
-    session.install("-e", ".[torch]", *group("test"))
+    """Run the tests of the torch backend; installs torch, and what ONNX export needs."""
+    onnx = ("onnx", "onnxscript", "onnxruntime")
+    session.install("-e", ".[torch]", *onnx, *group("test"))
     session.run("pytest", "tests/backends/torch", *session.posargs)
 
 

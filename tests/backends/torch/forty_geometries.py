@@ -30,3 +30,8 @@ def test_transforms_inside_of_compiled_programs(geometry: Geometry) -> None:
 @every
 def test_transforms_of_plain_calls(geometry: Geometry) -> None:
     checks.transforms_are_those_of_loops(geometry, inside=False)
+
+
+@every
+def test_a_saved_program_gives_what_loops_give(geometry: Geometry) -> None:
+    checks.a_saved_program_gives_what_loops_give(geometry)
