@@ -179,7 +179,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Run the tests with the packages that take the operators: pylops and lineax."""
+    """Run the tests with packages that take operators: pylops, lineax, and optax."""
     session.install("-e", BACKENDS, *group("test"), *group("interop"))
     session.run("pytest", "tests/interop", *session.posargs)
 
