@@ -179,7 +179,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Run the tests with the packages that take the operators: pylops and lineax."""
+    """Run the tests with packages that take operators: pylops, lineax, and optax."""
     session.install("-e", BACKENDS, *group("test"), *group("interop"))
     session.run("pytest", "tests/interop", *session.posargs)
 
@@ -195,7 +195,10 @@ def torch(session: nox.Session) -> None:
 @nox.session
 def tracing(session: nox.Session) -> None:
     """Trace forty geometries, for sizes that vary, with torch and JAX; takes an hour."""
-    session.install("-e", ".[jax,torch]", *group("test"))
+    onnx = ("onnx", "onnxscript", "onnxruntime")
+    session.install("-e", ".[jax,torch]", *onnx, *group("test"))
+    # torch warns of what it does itself.
+    session.run("pytest", "-W", "ignore::FutureWarning", "docs/when-sizes-vary.md")
     files = ("tests/backends/torch/forty_geometries.py", "tests/jax/forty_exports.py")
     session.run("pytest", *files, *session.posargs)
 

@@ -140,6 +140,13 @@ def test_formulas_are_mathml_and_pictures_come_for_both_themes():
     assert not [name for name, text in texts.items() if "MathJax" in text]
 
 
+def test_no_page_shows_where_it_was_built_or_what_python_calls_an_object():
+    for path in SITE.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert str(ROOT) not in text, path.name
+        assert not re.search(r"&lt;(module|function|class) |object at 0x", text), path.name
+
+
 def test_every_page_of_the_source_is_in_the_site_and_in_the_search_index():
     index = (SITE / "searchindex.js").read_text(encoding="utf-8")
     for source in (ROOT / "docs").glob("*.md"):
