@@ -70,6 +70,15 @@ def test_every_path_of_a_test_is_there(page):
     assert all((ROOT / path).exists() for path in paths), paths
 
 
+def test_every_module_on_the_page_of_the_design_is_there():
+    page = ROOT / "docs" / "design.md"
+    if not page.exists():
+        pytest.skip("needs the sources")
+    names = set(re.findall(r"`([\w/]+\.py)`", page.read_text()))
+    assert {"problem/options.py", "planning/tuning.py", "cli/main.py"} < names
+    assert [n for n in names if not (ROOT / n).exists() and not [*PACKAGE.rglob(n)]] == []
+
+
 def test_the_tests_that_hold_mutants_are_there():
     text = (TESTS / "heavy" / "mutate.py").read_text()
     names = re.findall(r"[\w/]*test_\w+\.py", text)
