@@ -143,9 +143,9 @@ def coq(session: nox.Session) -> None:
 
 @nox.session
 def implementers(session: nox.Session) -> None:
-    """Run exported files in other runtimes; installs them, `-- --write` updates the page."""
+    """Run exported files in other runtimes; `-- --write` updates the page."""
     session.install("-e", BACKENDS, *group("test"), *group("implementers"))
-    names = ("exports", "runtimes", "implementers")
+    names = ("exports", "runtimes", "implementers", "faults")
     session.run("pytest", *(f"tests/verify/test_{name}.py" for name in names))
     session.run("python", "-m", "tests.verify.implementers", *session.posargs)
 

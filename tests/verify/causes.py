@@ -90,6 +90,9 @@ def node_properties(folder):
         "`output_padding`": any(options.get("output_padding", ())),
         "pads": any(low or high for low, high in options["padding"]),
         "an odd sum of pads": odd,
+        "pads of both ends that differ": any(
+            low != high for low, high in options["padding"]
+        ),
         "pads beyond the kernel": any(
             max(pads) >= extent
             for pads, extent in zip(options["padding"], extents, strict=True)

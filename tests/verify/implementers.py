@@ -142,22 +142,26 @@ def explained(name, results, shrink):
     failed, rows = failing(results), {}
     for (kind, reason), part in sorted(parts(results, failed).items()):
         known, rest = causes(properties, failed, part)
-        groups = [(f"with {', '.join(cause.words)}", cause.names) for cause in known]
-        groups += [("others", rest)] if rest else []
+        groups = [(f" with {', '.join(cause.words)}", cause.names) for cause in known]
+        groups += [("", rest)] if rest else []
         for what, names in groups:
             smallest = shrink(min(names, key=size), kind)
             text = f"{what}: {SAID[kind]}" + f" ({reason})" * bool(reason)
             _, paths = rows.setdefault((kind, smallest), (text, set()))
             paths.update(names)
     listed = [
-        (name, f"{len(paths)} {text}", smallest)
+        (name, f"{len(paths)} problem{'s' * (len(paths) > 1)}{text}", smallest)
         for (_, smallest), (text, paths) in rows.items()
     ]
     names = [path.stem for path, (kind, _) in results.items() if kind == "accepted"]
     kinds = sorted({" ".join(re.sub(r"random_\d+|_", " ", name).split()) for name in names})
     return [
         *listed,
-        *([(name, f"{len(names)} accepted", "; ".join(kinds))] if names else []),
+        *(
+            [(name, f"{len(names)} illegal ones accepted", "; ".join(kinds))]
+            if names
+            else []
+        ),
     ]
 
 
