@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "_extensions"), str(HERE.parent)]
@@ -26,6 +27,7 @@ extensions = [
     "notebook",
     "commands",
     "speed",
+    "accessible",
 ]
 exclude_patterns = ["_build", "_extensions"]
 
@@ -44,8 +46,8 @@ html_math_renderer = "mathml"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 
 
 def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001
@@ -57,6 +59,11 @@ def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001
                 re.sub(r"(?<=[(, ])\*(?=\w)", r"\\*", part) for part in parts[::2]
             ]
             lines[number] = "``".join(parts)
+
+
+def skip_modules(app, what, name, obj, skip, options):  # noqa: ARG001
+    """Leave out attributes that are modules: they are no part of the API."""
+    return True if isinstance(obj, ModuleType) else None
 
 
 def list_pages(app, docname, source):  # noqa: ARG001
@@ -77,4 +84,5 @@ def write_explorer(app, exception):
 def setup(app):
     app.connect("build-finished", write_explorer)
     app.connect("source-read", list_pages)
+    app.connect("autodoc-skip-member", skip_modules)
     app.connect("autodoc-process-docstring", escape_stars, priority=400)

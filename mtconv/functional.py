@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
-from mtconv.planning.plan import plan_for, plan_for_spec, plan_traced
+from mtconv.importing import refuse_at_shutdown
+from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
     IntOrInts,
@@ -357,31 +358,30 @@ def _apply(
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     symbolic = False
     dtype = None if backend is not None else plain_dtype(first, second, bias)
-    if dtype is not None:
-        engine = load(neutral_backend(dtype))
-    else:
-        name = "y" if form == "kernel_grad" else "kernel"
-        engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
-        first = engine.asarray(form, "x", first)
-        second = engine.asarray(form, name, second)
-        bias = None if bias is None else engine.asarray(form, "bias", bias)
-        dtype = engine.result_dtype(first, second, bias)
-        symbolic = traced(first.shape, second.shape, _output_size(geometry))
-    bias_shape = None if bias is None else bias.shape
-    problem = (dtype, algorithm, engine.NAME, bias_shape)
-    shapes = (first.shape, second.shape)
-    if symbolic:
-        plan = plan_traced(form, shapes, geometry, *problem, kernel_size)
-    elif isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, *shapes, *problem)
-    else:
-        plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
-    return engine.run(plan, first, second, bias, precision)
-
-
-def _output_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
-    """Return the sizes that were asked for, which may be symbols where shapes are not."""
-    size = geometry.output_size if isinstance(geometry, Options) else None
-    if size is None:
-        return ()
-    return size if isinstance(size, tuple) else (size,)
+    name = "numpy"
+    try:
+        if dtype is not None:
+            engine = load(neutral_backend(dtype))
+        else:
+            argument = "y" if form == "kernel_grad" else "kernel"
+            operands = {"x": first, argument: second, "bias": bias}
+            engine = backend_for(form, backend, **operands)
+            name = engine.NAME
+            first = engine.asarray(form, "x", first)
+            second = engine.asarray(form, argument, second)
+            bias = None if bias is None else engine.asarray(form, "bias", bias)
+            dtype = engine.result_dtype(first, second, bias)
+            symbolic = traced(first.shape, second.shape, asked_size(geometry))
+        bias_shape = None if bias is None else bias.shape
+        problem = (dtype, algorithm, engine.NAME, bias_shape)
+        shapes = (first.shape, second.shape)
+        if symbolic:
+            plan = plan_traced(form, shapes, geometry, *problem, kernel_size)
+        elif isinstance(geometry, ConvSpec):
+            plan = plan_for_spec(form, geometry, *shapes, *problem)
+        else:
+            plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
+        return engine.run(plan, first, second, bias, precision)
+    except ImportError:
+        refuse_at_shutdown(f"What the {name} backend of mtconv needs")
+        raise

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mtconv.sizes import cached, larger
+from mtconv.sizes import at_least, cached, larger
 
 __all__ = [
     "Axis",
@@ -145,13 +145,18 @@ def phases(axis: Axis) -> tuple[Phase, ...]:
     otherwise its taps are ``stride // g`` apart. Costs as many steps as the stride, where
     `live_phases` costs as many as the kernel has taps.
     """
-    return tuple(_phase(axis, start) for start in range(min(axis.stride, axis.big)))
+    # Of a big side that is a symbol every residue is listed; some may have no elements.
+    short = at_least(axis.big, axis.stride) is False
+    residues = axis.big if short else axis.stride
+    return tuple(_phase(axis, start) for start in range(residues))
 
 
 def alike(axis: Axis) -> bool:
     """Whether all phases have as many taps as each other, side by side in x."""
-    even = axis.kernel % axis.stride == 0 and axis.big >= axis.stride
-    return axis.stride == 1 or (axis.dilation == 1 and even)
+    if axis.stride == 1:
+        return True
+    even = axis.dilation == 1 and axis.kernel % axis.stride == 0
+    return even and at_least(axis.big, axis.stride) is True
 
 
 @cached(4096)
@@ -159,7 +164,11 @@ def live_phases(axis: Axis) -> tuple[Phase, ...]:
     """List the phases that have taps, without going through the others."""
     distinct = min(axis.kernel, axis.stride // _gcd(axis.stride, axis.dilation))
     starts = ((axis.dilation * j - axis.lo) % axis.stride for j in range(distinct))
-    return tuple(_phase(axis, start) for start in sorted(starts) if start < axis.big)
+    return tuple(
+        _phase(axis, start)
+        for start in sorted(starts)
+        if at_least(axis.big, start + 1) is not False
+    )
 
 
 def has_holes(axis: Axis) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "at_least",
     "cached",
     "compiling",
+    "is_open",
     "is_size",
     "is_symbol",
     "larger",
@@ -44,6 +45,11 @@ def is_symbol(value: Any) -> bool:
     kind = getattr(sys.modules.get("torch"), "SymInt", None)
     if kind is not None and isinstance(value, kind):
         return True
+    return is_open(value)
+
+
+def is_open(value: Any) -> bool:
+    """Return whether a value is a symbol of JAX; those of torch turn into integers."""
     export = sys.modules.get("jax.export")
     return export is not None and bool(export.is_symbolic_dim(value))
 

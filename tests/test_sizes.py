@@ -34,6 +34,8 @@ def test_integers_are_compared_as_they_are():
 
 
 def test_symbols_are_sizes(t):
+    assert sizes.is_open(t)
+    assert not sizes.is_open(3)
     assert sizes.is_size(t)
     assert sizes.is_symbol(2 * t + 1)
     assert sizes.traced((1, 2), (3, t))

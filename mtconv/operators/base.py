@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from mtconv.backends.dispatch import backend_for
 from mtconv.functional import apply_spec
+from mtconv.importing import imported
 from mtconv.operators.circular.maps import in_frequency, in_library
 from mtconv.operators.explicit import Explicit
 from mtconv.operators.parts import read_only_copy
@@ -45,8 +47,7 @@ class Operator(Explicit):
         self._own(read_only_copy(kernel), spec, computing)
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch.html import html
-
+        html: Callable[..., str] = imported("mtconv.sketch.html").html
         return html(repr(self), self.spec.axes, self.spec.padding_mode)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import library_of
 from mtconv.functional import apply_spec
+from mtconv.importing import imported
 from mtconv.operators.kernel_sides import KernelSides, fixed_spec, kernel_sides
 from mtconv.operators.parts import read_only_copy
 from mtconv.operators.single import ArrayMap, ComputeOptions, checked
@@ -43,8 +44,9 @@ class KernelMap(ArrayMap):
     ) -> None:
         name = type(self).__name__
         computing = checked(name, computing)
-        engine = backend_for(name, computing.backend, x=data)
-        data = engine.asarray(name, "x", data)
+        argument = "x" if form == "conv_transpose" else "y"
+        engine = backend_for(name, computing.backend, **{argument: data})
+        data = engine.asarray(name, argument, data)
         size = freeze_sizes(name, "kernel_size", kernel_size)
         if channels is not None:
             channels = freeze_sizes(name, "channels", channels)
@@ -105,11 +107,11 @@ class KernelMap(ArrayMap):
             If an element of the data is NaN or infinite, or if the tolerance is no number
             of at least 0.
         """
-        from mtconv.operators.spectrum import check_tolerance, lanczos_norm
-
+        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        check_tolerance(function, tol)
-        return lanczos_norm(self._double(function), tol)
+        spectrum.check_tolerance(function, tol)
+        norm: float = spectrum.lanczos_norm(self._double(function), tol)
+        return norm
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -132,14 +134,14 @@ class KernelMap(ArrayMap):
         BackendError
             If it does not fit into the memory available.
         """
-        from mtconv.operators.formats import check_format, formatted
-        from mtconv.operators.kernel_matrix import kernel_map_matrix
-
-        format, order = check_format(format, order)  # noqa: A001
-        matrix = kernel_map_matrix(self.form, self.spec, self._in_numpy(), order)
+        formats = imported("mtconv.operators.formats")
+        format, order = formats.check_format(format, order)  # noqa: A001
+        matrix = imported("mtconv.operators.kernel_matrix").kernel_map_matrix(
+            self.form, self.spec, self._in_numpy(), order
+        )
         if isinstance(self, KernelGrad):
             matrix = matrix.T.tocsr()
-        return formatted(matrix, format)
+        return formats.formatted(matrix, format)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the data's library.

@@ -6,6 +6,7 @@ can change is listed in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,10 +14,11 @@ from math import prod
 from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message
-from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
+from mtconv.importing import imported
+from mtconv.planning.candidate import FLOATING, INEXACT, Fallback, computing_dtype
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
-from mtconv.problem.advice import advising
+from mtconv.problem.advice import advising, naming_symbols
 from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
 from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
@@ -25,6 +27,7 @@ from mtconv.spec import ConvSpec
 
 __all__ = [
     "Plan",
+    "asked_size",
     "make_plan",
     "plan_for",
     "plan_for_spec",
@@ -92,9 +95,15 @@ class Plan:
         spectra = [f.algorithm for f in self.fallbacks if f.condition == "spectra"]
         return spectra[0] if spectra else ""
 
-    def _repr_html_(self) -> str:
-        from mtconv.sketch.html import html
+    def rounded(self, dtype: str) -> Plan:
+        """Return the plan of a call whose arrays the library casts to a dtype first."""
+        choice = self.algorithm, self.backend, self.requested
+        dtypes = dtype, computing_dtype(dtype)
+        geometry = self.form, self.spec, self.data, self.kernel
+        return Plan(*geometry, *choice, *dtypes, self.fallbacks, self.shape)
 
+    def _repr_html_(self) -> str:
+        html: Callable[..., str] = imported("mtconv.sketch.html").html
         caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
         return html(caption, self.spec.axes, self.spec.padding_mode)
 
@@ -177,7 +186,7 @@ def plan_for(
     """Return the plan of one call from shapes, options and dtype; cached."""
     settled = problem(form, first, second, options, kernel_size)
     if bias is not None:
-        with _advising(settled):
+        with naming_symbols(bias), _advising(settled):
             _check_bias(form, settled.spec, bias)
         check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
@@ -197,7 +206,7 @@ def plan_for_spec(
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     settled = match(form, spec, first, second)
     if bias is not None:
-        with _advising(settled):
+        with naming_symbols(bias), _advising(settled):
             _check_bias(form, spec, bias)
         check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
@@ -283,3 +292,11 @@ def _check_bias(form: str, spec: ConvSpec, bias: tuple[int, ...]) -> None:
             axis="'C'",
         )
         raise GeometryError(msg)
+
+
+def asked_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
+    """Return the sizes that were asked for, which may be symbols where shapes are not."""
+    size = geometry.output_size if isinstance(geometry, Options) else None
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)

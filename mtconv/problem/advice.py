@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from mtconv.errors import GeometryError, message
 from mtconv.sizes import at_least, symbols
 
-__all__ = ["advice", "advising", "naming_symbols", "reaches"]
+__all__ = ["advice", "advising", "constraint", "naming_symbols", "reaches"]
 
 _ADVICE = {
     3: 'Three axes include channels here; layout="DHW", kernel_layout="DHW" reads a bare '
@@ -20,6 +20,9 @@ _ADVICE = {
     4: "A kernel of three axes has channels here; "
     'layout="NDHW", kernel_layout="DHW" reads bare volumes.',
 }
+
+# What errors that may come of a volume begin with, after the function.
+_SHAPES = ("`x` ", "`y` ", "`kernel` ", "`bias` ")
 
 
 def advice(ndim: int, kernel_ndim: int, *layouts: str | None) -> str:
@@ -31,12 +34,18 @@ def advice(ndim: int, kernel_ndim: int, *layouts: str | None) -> str:
 
 @contextmanager
 def advising(ndim: int, kernel_ndim: int, *layouts: str | None) -> Iterator[None]:
-    """Add the advice, if any is due, to errors that are raised inside."""
+    """Add the advice, if any is due, to errors that are raised inside.
+
+    It is due where an array or a size does not fit, or the number of spatial axes.
+    """
     try:
         yield
     except GeometryError as error:
         text, sentence = str(error), advice(ndim, kernel_ndim, *layouts)
-        if not sentence or text.endswith(sentence):
+        due = text.partition(": ")[2].startswith(_SHAPES) or any(
+            words in text for words in ("per spatial axis", "that the convolution maps to")
+        )
+        if not sentence or not due or text.endswith(sentence):
             raise
         msg = f"{text} {sentence}"
         raise GeometryError(msg) from None
@@ -57,6 +66,11 @@ def naming_symbols(*shapes: tuple[int, ...]) -> Iterator[None]:
         raise GeometryError(msg) from None
 
 
+def constraint(text: str) -> str:
+    """Say how JAX is told what holds for its symbols."""
+    return f"Add the constraint: symbolic_shape(..., constraints=[{text!r}])."
+
+
 def reaches(function: str, argument: str, size: int, least: int, axis: str) -> bool:
     """Return whether a size is at least as large as another.
 
@@ -67,14 +81,13 @@ def reaches(function: str, argument: str, size: int, least: int, axis: str) -> b
     """
     answer = at_least(size, least)
     if answer is None:
-        constraint = f"{size} >= {least}"
         msg = message(
             function,
             argument,
             "must have symbolic sizes whose constraints settle every comparison",
             f"{size}, which may be less than {least} or not",
             axis=axis,
-            fix=f"Add the constraint: symbolic_shape(..., constraints=[{constraint!r}]).",
+            fix=constraint(f"{size} >= {least}"),
         )
         raise GeometryError(msg)
     return answer

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from mtconv import geometry
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
-from mtconv.problem.advice import reaches
+from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
-from mtconv.sizes import compiling, is_size, is_symbol, larger, smaller
+from mtconv.sizes import compiling, is_open, is_size, is_symbol, larger, smaller
 
 __all__ = [
     "MOST_LISTED",
     "AxisResolver",
     "check_groups",
     "check_kernel_channels",
+    "check_known",
     "check_magnitude",
     "check_sizes",
     "per_axis",
@@ -79,6 +80,18 @@ def check_sizes(
                 fix="Only batch and channels may be empty.",
             )
             raise GeometryError(msg)
+
+
+def check_known(
+    function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
+) -> None:
+    """Check that channels and taps are integers: programs are written out along them."""
+    for name, size in zip(names, sizes, strict=True):
+        if is_open(size):
+            rule = "must have a known number of channels and taps"
+            fix = "Only batch and space may be symbolic: export a program for each number."
+            got = f"{size}, a symbolic size"
+            raise GeometryError(message(function, argument, rule, got, axis=name, fix=fix))
 
 
 def check_groups(function: str, groups: int, **channels: int) -> None:
@@ -174,9 +187,7 @@ class AxisResolver:
                 fix="Pad more or use a smaller kernel or dilation.",
             )
             raise GeometryError(msg)
-        small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
-        if isinstance(self.padding[a], str):
-            small = geometry.same_size(big, stride)  # equal, and a simpler symbol
+        small = self._mapped(a, big, kernel, lo, hi)
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def transposed(self, a: int, small: int, kernel: int) -> Axis:
@@ -221,15 +232,20 @@ class AxisResolver:
         """Resolve an axis from both its sizes, as `kernel_grad` does."""
         lo, hi = self._amounts(a, big, kernel)
         stride, dilation = self.stride[a], self.dilation[a]
-        mapped = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        mapped = self._mapped(a, big, kernel, lo, hi)
         if mapped != small:
+            fix = "Check stride, padding, dilation and kernel_size."
+            if is_open(mapped) or is_open(small):
+                fix = f"x has to have the size {mapped}."
+            if is_open(small) and str(small).isidentifier():
+                fix = constraint(f"{small} == {mapped}")
             msg = message(
                 self.function,
                 "y",
                 "must have a size that the convolution maps to x's",
                 f"y of size {big}, which gives {mapped}, and x of size {small}",
                 axis=self.names[a],
-                fix="Check stride, padding, dilation and kernel_size.",
+                fix=fix,
             )
             raise GeometryError(msg)
         self._check_mode(a, big, lo, hi)
@@ -252,6 +268,13 @@ class AxisResolver:
             sizes = geometry.big_sizes(size, kernel, stride, dilation, *padding)
         few = sizes[: MOST_LISTED + 1]
         return tuple(few) if len(few) <= MOST_LISTED else sizes
+
+    def _mapped(self, a: int, big: int, kernel: int, lo: int, hi: int) -> int:
+        """Return the size to which the convolution maps ``big`` elements."""
+        stride, dilation = self.stride[a], self.dilation[a]
+        if isinstance(self.padding[a], str):
+            return geometry.same_size(big, stride)  # equal, and a simpler symbol
+        return geometry.small_size(big, kernel, stride, dilation, lo, hi)
 
     def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
         """Return the padding of the convolution of ``big`` elements at both ends."""

@@ -11,6 +11,7 @@ from mtconv.problem.axes import (
     AxisResolver,
     check_groups,
     check_kernel_channels,
+    check_known,
     check_magnitude,
     check_sizes,
     per_axis,
@@ -78,7 +79,11 @@ def _map_problem(
     data_shape = _canonical(first, data)
     kernel_shape = _canonical(second, kernel)
     channels: tuple[int | None, int | None] = (None, None)
+    leading = ("I", "O") if small == "I" else ("O", "I")
+    axes_of_kernel = (*map(repr, leading), *names) if kernel.channels else names
+    check_known(form, "kernel", kernel_shape, axes_of_kernel)
     if data.channels:
+        check_known(form, "x", (data_shape[data.batch],), ("'C'",))
         channels = check_kernel_channels(
             form,
             options.groups,
@@ -126,6 +131,8 @@ def _kernel_grad_problem(
     channels: tuple[int | None, int | None] = (None, None)
     if data.channels:
         channels = (x[data.batch], y[data.batch])
+        check_known(form, "x", channels[:1], ("'C'",))
+        check_known(form, "y", channels[1:], ("'C'",))
         check_groups(form, options.groups, x=x[data.batch], y=y[data.batch])
     else:
         _check_no_groups(form, options.groups)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias, cast
 
 from mtconv.errors import GeometryError, message, shown
-from mtconv.sizes import is_symbol
+from mtconv.sizes import is_open, is_symbol
 
 __all__ = [
     "ALGORITHMS",
@@ -148,8 +148,8 @@ def _int(
 ) -> int:
     if type(value) is int:
         return value
-    if argument == "output_size" and is_symbol(value):
-        return cast("int", value)
+    if is_symbol(value):
+        return _symbol(function, argument, value, axis, rule)
     if not _is_odd(value):
         try:
             return operator.index(value)  # type: ignore[arg-type]
@@ -166,6 +166,19 @@ def _int(
     raise GeometryError(msg)
 
 
+def _symbol(function: str, argument: str, value: Any, axis: str | None, rule: str) -> int:
+    """Let symbols of sizes pass; torch settles others for the integer that it traces."""
+    if argument in _SIZES:
+        return cast("int", value)
+    if not is_open(value):
+        return operator.index(value)
+    fix = "Write an integer: sizes of batch and space alone may be symbolic."
+    got = f"{value}, a symbolic size"
+    raise GeometryError(message(function, argument, rule, got, axis=axis, fix=fix))
+
+
+# Arguments that are sizes or shapes of arrays.
+_SIZES = frozenset({"output_size", "x_shape", "kernel_shape"})
 _BOOLS = frozenset({"bool", "bool_", "boolean"})
 
 

@@ -68,18 +68,21 @@ def big_sizes_are_those_that_lead_back(g: Any, t: Triple) -> Claims:
 
 def same_halves_the_least_padding(g: Any, t: Triple) -> Claims:
     def both() -> Any:
-        low = g.same_lo(N, *t, lower=False)
-        high = g.same_lo(N, *t, lower=True)
-        return low, high, g.small_size(N, *t, low, high)
+        low, high = g.same_padding(N, *t, lower=False)
+        turned = g.same_padding(N, *t, lower=True)
+        size = g.small_size(N, *t, low, high)
+        return low, high, *turned, size, g.same_size(N, t.stride)
 
     def formulas(r: Any) -> Any:
-        low, high, size = map(term_of, r)
+        low, high, *turned, size, same_size = map(term_of, r)
         outputs = (N.term + t.stride - 1) / t.stride
         total = low + high
         extent = t.dilation * (t.kernel - 1) + 1
         less = (N.term + total - 1 - extent) / t.stride + 1
         halves = z3.And(low >= 0, low <= high, high <= low + 1)
-        return [halves, size == outputs, z3.Or(total == 0, less < outputs)]
+        sizes = [size == outputs, same_size == outputs]
+        swapped = z3.And(turned[0] == high, turned[1] == low)
+        return [halves, swapped, *sizes, z3.Or(total == 0, less < outputs)]
 
     yield Claim([N.term >= 1], both, formulas)
 
@@ -95,7 +98,7 @@ def windows_have_each_tap_once(g: Any, t: Triple) -> Claims:
 
     for j in range(t.kernel):
 
-        def formulas(found: Any, j: int = j) -> Any:
+        def formulas(got: Any, j: int = j) -> Any:
             meets = [
                 z3.And(
                     w.tap == j,
@@ -103,9 +106,9 @@ def windows_have_each_tap_once(g: Any, t: Triple) -> Claims:
                     o.term
                     == term_of(w.big_start) + t.stride * (i.term - term_of(w.small_start)),
                 )
-                for w in found
+                for w in got
             ]
-            filled = [term_of(w.small_start) < term_of(w.small_stop) for w in found]
+            filled = [term_of(w.small_start) < term_of(w.small_stop) for w in got]
             return [*filled, count(meets) == z3.If(is_tap(axis_of(g, t), i, j, o), 1, 0)]
 
         yield Claim(SIZES, lambda j=j: window_of(j), formulas)
@@ -115,12 +118,12 @@ def phases_partition_the_taps(g: Any, t: Triple) -> Claims:
     for low in residues(t):
         axis = axis_of(g, t, low)
 
-        def formulas(found: Any, axis: Any = axis) -> Any:
+        def formulas(got: Any, axis: Any = axis) -> Any:
             claims = []
             for j in range(t.kernel):
                 meets = [
                     meets_phase(t, phase, m)
-                    for phase in found
+                    for phase in got
                     for m in range(phase.taps)
                     if phase.tap + m * phase.tap_step == j
                 ]
@@ -129,7 +132,7 @@ def phases_partition_the_taps(g: Any, t: Triple) -> Claims:
                 element = t.stride * v.term + remainder
                 members = [
                     inside(v.term + (remainder - p.start) // t.stride, 0, p.cells)
-                    for p in found
+                    for p in got
                     if (remainder - p.start) % t.stride == 0
                 ]
                 claims.append(z3.Implies(inside(element, 0, N), count(members) == 1))
@@ -219,10 +222,10 @@ def runs_are_neighbours_within_a_stride(g: Any, t: Triple) -> Claims:
                 for r in g.runs(axis)
             ]
 
-        def formulas(found: Any, axis: Any = axis) -> Any:
-            taps = [run.tap + step for run in found for step in range(run.taps)]
+        def formulas(got: Any, axis: Any = axis) -> Any:
+            taps = [run.tap + step for run in got for step in range(run.taps)]
             claims = [z3.BoolVal(taps == list(range(t.kernel)))]
-            for run in found:
+            for run in got:
                 claims.append(
                     z3.BoolVal(run.residue >= 0 and run.residue + run.taps <= t.stride)
                 )
@@ -240,8 +243,8 @@ def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
         axis = axis_of(g, t, low)
 
         def run(axis: Any = axis) -> Any:
-            found = [plain(phase) for phase in g.live_phases(axis)]
-            return [(phase, g.phase_axis(axis, phase)) for phase in found]
+            got = [plain(phase) for phase in g.live_phases(axis)]
+            return [(phase, g.phase_axis(axis, phase)) for phase in got]
 
         def formulas(r: Any, axis: Any = axis) -> Any:
             claims = []
@@ -258,8 +261,8 @@ def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
 
 STATEMENTS: dict[Callable[[Any, Triple], Claims], tuple[str, ...]] = {
     small_size_counts_the_windows_that_fit: ("small_size",),
-    big_sizes_are_those_that_lead_back: ("big_sizes",),
-    same_halves_the_least_padding: ("same_lo",),
+    big_sizes_are_those_that_lead_back: ("big_sizes", "natural_size"),
+    same_halves_the_least_padding: ("same_padding", "same_size"),
     windows_have_each_tap_once: ("windows", "Window", "Axis"),
     phases_partition_the_taps: ("phases", "Phase"),
     live_phases_are_those_with_taps: ("live_phases", "has_holes", "alike"),

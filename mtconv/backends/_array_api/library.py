@@ -62,6 +62,16 @@ class Library:
         """Select elements of an axis."""
         return self.xp.take(array, index, axis=axis)
 
+    def pad(self, array: Any, low: int, high: int, axis: int) -> Any:
+        """Put zeros before and behind an axis."""
+        before, after = tuple(array.shape[:axis]), tuple(array.shape[axis + 1 :])
+        parts = [
+            self.zeros((*before, size, *after), array) if number != 1 else array
+            for number, size in enumerate((low, 1, high))
+            if size
+        ]
+        return array if len(parts) == 1 else self.concat(parts, axis)
+
     def flip(self, array: Any, axis: int) -> Any:
         """Reverse an axis."""
         return self.xp.flip(array, axis=axis)

@@ -150,23 +150,13 @@ def _slices(lib: Library, array: Any, read: Reads, axis: int) -> Any:
     span = read.step * (read.cells - 1) + 1
     low = max(0, -min(read.starts))
     high = max(0, max(read.starts) + span - array.shape[axis])
-    array = _zero_padded(lib, array, low, high, axis)
+    array = lib.pad(array, low, high, axis)
     before = (slice(None),) * axis
     parts = [
         array[(*before, slice(start + low, start + low + span, read.step), ...)]
         for start in read.starts
     ]
     return parts[0] if len(parts) == 1 else lib.concat(parts, axis)
-
-
-def _zero_padded(lib: Library, array: Any, low: int, high: int, axis: int) -> Any:
-    before, after = tuple(array.shape[:axis]), tuple(array.shape[axis + 1 :])
-    parts = [
-        lib.zeros((*before, size, *after), array) if number != 1 else array
-        for number, size in enumerate((low, 1, high))
-        if size
-    ]
-    return array if len(parts) == 1 else lib.concat(parts, axis)
 
 
 def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
@@ -177,7 +167,7 @@ def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
     if (step := _step(table)) and table[-1] < size:
         return array[(*(slice(None),) * axis, slice(table[0], table[-1] + 1, step), ...)]
     if table and max(table) >= size:
-        array = _zero_padded(lib, array, 0, 1, axis)
+        array = lib.pad(array, 0, 1, axis)
     index = lib.from_numpy(np.asarray(table, np.int64), lib.device(array))
     return lib.take(array, index, axis)
 
@@ -240,7 +230,7 @@ def _folded(lib: Library, padded: Any, stretch: Stretch, size: int, axis: int) -
         part, cells = lib.sum(part, axis), 1
     elif step < 0:
         part, source = lib.flip(part, axis), source - cells + 1
-    return _zero_padded(lib, part, source, size - source - cells, axis)
+    return lib.pad(part, source, size - source - cells, axis)
 
 
 def _grouped(lib: Library, array: Any, groups: int) -> Any:

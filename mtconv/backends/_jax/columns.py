@@ -21,7 +21,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
+from mtconv.backends._jax.arrays import shifted
 from mtconv.geometry import Axis, Phase, TapRun, phases, runs
+from mtconv.sizes import larger
 
 __all__ = [
     "cells",
@@ -31,7 +33,6 @@ __all__ = [
     "margins",
     "overlap_add",
     "places",
-    "shifted",
     "split",
 ]
 
@@ -155,21 +156,10 @@ def _taps(array: Array, number: int, start: int, size: int) -> Array:
     return lax.slice_in_dim(array, start, start + size, axis=1 + number)
 
 
-def shifted(array: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
-    """Pad by zeros and crop, whichever the signs say."""
-    if all(edge == (0, 0, 0) for edge in edges):
-        return array
-    if all(low <= 0 and high <= 0 for low, high, _ in edges):
-        starts = [-low for low, _, _ in edges]
-        stops = [size + high for size, (_, high, _) in zip(array.shape, edges, strict=True)]
-        return lax.slice(array, starts, stops)
-    return lax.pad(array, jnp.zeros((), array.dtype), edges)
-
-
 def margins(axis: Axis) -> tuple[int, int]:
     """Cells before and behind the blocks that some tap reads or reaches."""
     shifts = [run.shift for run in runs(axis)]
-    return max(0, -min(shifts)), max(0, max(shifts) + axis.small - cells(axis))
+    return max(0, -min(shifts)), larger(0, max(shifts) + axis.small - cells(axis))
 
 
 def places(axis: Axis) -> tuple[list[int], list[int]]:

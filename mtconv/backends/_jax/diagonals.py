@@ -15,8 +15,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import accumulator
-from mtconv.backends._jax.columns import margins, places, shifted, split
+from mtconv.backends._jax.arrays import accumulator, shifted
+from mtconv.backends._jax.columns import margins, places, split
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["kernel_grad", "piece"]
@@ -31,7 +32,9 @@ _MOST_TAPS = 64
 def piece(spec: ConvSpec) -> int:
     """Length of a piece of the last axis; 0 where this form is not worth while."""
     axis = spec.axes[-1]
-    if spec.rank < 2 or axis.kernel < 3 or prod(spec.small) < _LEAST_CELLS:
+    if spec.rank < 2 or axis.kernel < 3 or traced(spec.small):
+        return 0
+    if prod(spec.small) < _LEAST_CELLS:
         return 0
     _, first = places(axis)
     span = max(first) - min(first)

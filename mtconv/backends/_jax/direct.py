@@ -17,9 +17,10 @@ import numpy as np
 from jax import Array, lax
 
 from mtconv.backends._jax import diagonals
-from mtconv.backends._jax.arrays import accumulator, dot, split_channels
-from mtconv.backends._jax.columns import cells, interleave, margins, shifted, split
+from mtconv.backends._jax.arrays import accumulator, dot, shifted, split_channels
+from mtconv.backends._jax.columns import cells, interleave, margins, split
 from mtconv.geometry import Axis, TapRun, runs
+from mtconv.sizes import larger
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -173,7 +174,7 @@ def _segments(axis: Axis) -> list[_Segment]:
 def _reach(axis: Axis) -> tuple[int, int]:
     """Cells before and behind the small side that some run reads."""
     shifts = [run.shift for run in runs(axis)]
-    return max(0, max(shifts)), max(0, cells(axis) - min(shifts) - axis.small)
+    return max(0, max(shifts)), larger(0, cells(axis) - min(shifts) - axis.small)
 
 
 def _places(axes: Sequence[Axis], row: Sequence[TapRun]) -> list[int]:

@@ -13,7 +13,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import accumulator
+from mtconv.backends._jax.arrays import accumulator, shifted
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -102,6 +103,11 @@ def _convolve(
     """
     batch, feature, outputs, inputs = leading
     rank = data.ndim - 2
+    if any(map(traced, padding)):  # a convolution takes integers only
+        dilation = options.pop("lhs_dilation", (1,) * rank)
+        edges = ((*ends, step - 1) for ends, step in zip(padding, dilation, strict=True))
+        data = shifted(data, [(0, 0, 0), (0, 0, 0), *edges])
+        padding = [(0, 0)] * rank
     space = tuple(range(2, 2 + rank))
     result = (0, 1, *space)
     if on_cpu:

@@ -9,10 +9,10 @@ would spoil. numba is imported when a kernel is first taken.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
-from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from mtconv.backends.host.inputs import asarray as asarray
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
 from mtconv.backends.host.prepared import PreparedKernel, prepare
+from mtconv.importing import ImportRefused, imported
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.ladders.numba import kernels_for
 from mtconv.planning.plan import Plan
@@ -58,19 +59,30 @@ def run(
     del precision
     if plan.algorithm != "native":
         return _numpy.run(plan, first, second, bias)
-    dtype = dtype_of(plan.dtype)
     result = None
-    if first.dtype == second.dtype == dtype and _kernels_work():
-        kernel_grad = plan.form == "kernel_grad"
-        result = (
-            _gradient(plan, first, second)
-            if kernel_grad
-            else _compiled(plan, first, second, bias, packs)
-        )
+    if first.dtype == second.dtype == dtype_of(plan.dtype):
+        try:
+            result = _by_kernels(plan, first, second, bias, packs)
+        except ImportRefused:
+            # It interrupts the import or the compiler, or Python is shutting down. Nothing
+            # has been computed yet, and NumPy can.
+            result = None
     if result is None:
         batch = len(canonical(first, plan.data))
         return _numpy.run(_for_numpy(plan, batch), first, second, bias)
     return result
+
+
+def _by_kernels(
+    plan: Plan, first: Array, second: Array, bias: Array | None, packs: Packs | None
+) -> Array | None:
+    """Compute a map by a kernel; None where numba is left aside, or no kernel has it."""
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    if plan.form == "kernel_grad":
+        return _gradient(compiler, plan, first, second)
+    return _compiled(compiler, plan, first, second, bias, packs)
 
 
 def run_prepared(
@@ -84,7 +96,12 @@ def run_prepared(
 
 
 def _compiled(
-    plan: Plan, first: Array, second: Array, bias: Array | None, packs: Packs | None
+    compiler: Compiler,
+    plan: Plan,
+    first: Array,
+    second: Array,
+    bias: Array | None,
+    packs: Packs | None,
 ) -> Array | None:
     """Compute a map by a kernel; None where no kernel has it."""
     result = results.empty(plan.shape, dtype_of(plan.dtype))
@@ -96,13 +113,12 @@ def _compiled(
         return None
     if work.pads and plan.fallbacks and not _is_finite(second, packs):
         return None
-    from mtconv.backends._numba.launch import launch
-
-    launch(work, ELEMENTS[plan.dtype], (data, kernel, out), (first, second), bias, packs)
+    whole = (first, second)
+    compiler.launch(work, plan.dtype, (data, kernel, out), whole, bias, packs)
     return result
 
 
-def _gradient(plan: Plan, x: Array, y: Array) -> Array | None:
+def _gradient(compiler: Compiler, plan: Plan, x: Array, y: Array) -> Array | None:
     """Compute the kernel gradient by a kernel; None where no kernel has it."""
     result = results.empty(plan.shape, dtype_of(plan.dtype))
     small, big = canonical(x, plan.data), canonical(y, plan.data)
@@ -110,28 +126,45 @@ def _gradient(plan: Plan, x: Array, y: Array) -> Array | None:
     work = work_for(plan, small.shape[0], (big.strides, out.strides, small.strides))
     if work is None:
         return None
-    from mtconv.backends._numba.launch import launch
-
     if work.leaves_zeros:
         result[...] = 0
-    launch(work, ELEMENTS[plan.dtype], (big, small, out), (y, x), None, None)
+    compiler.launch(work, plan.dtype, (big, small, out), (y, x), None, None)
     # To look at the gradient first is cheap, and tells of infinity in x.
     if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
         return None
     return result
 
 
+class Compiler(NamedTuple):
+    """What is imported together with numba."""
+
+    launch: Callable[..., None]
+    plans: dict[str, Callable[..., Work | None]]
+    vector_bytes: int
+    cells: int
+
+
 @cache
-def _kernels_work() -> bool:
-    """Return whether numba can be imported, which refuses a NumPy too new for it."""
+def _compiler() -> Compiler | None:
+    """Import numba, once; None where it cannot be, as it refuses a NumPy too new for it.
+
+    Raises
+    ------
+    ImportRefused
+        If it cannot be imported at this moment.
+    """
+    subject, packages = "The compiled kernels of mtconv", ("numba", "llvmlite")
     try:
-        import_module("mtconv.backends._numba.launch")
-        import_module("mtconv.backends._numba.plans")
+        launch = imported("mtconv.backends._numba.launch", subject, *packages)
+        plans = imported("mtconv.backends._numba.plans", subject, *packages)
+    except ImportRefused:
+        raise
     except Exception as error:  # whatever it raises, NumPy does what was asked
         msg = f"mtconv leaves numba aside: {type(error).__name__}: {error}"
         warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        return False
-    return True
+        return None
+    vectors = plans.machine()
+    return Compiler(launch.launch, plans.PLANS, vectors.vector_bytes, vectors.cells)
 
 
 def _for_numpy(plan: Plan, batch: int) -> Plan:
@@ -149,14 +182,14 @@ def _for_numpy(plan: Plan, batch: int) -> Plan:
 @lru_cache(maxsize=1024)
 def work_for(plan: Plan, batch: int, steps: tuple[Steps, Steps, Steps]) -> Work | None:
     """Return the kernel for a plan, with its tables, or None; cached."""
-    from mtconv.backends._numba.plans import PLANS, machine
-
+    compiler = _compiler()
+    if compiler is None:
+        return None
     element = ELEMENTS[plan.dtype]
     form = "conv_transpose" if plan.form == "conv_transpose" else "conv"
     case = make_case(form, plan.spec, batch, steps, element.stored_size, element.size)
-    vectors = machine()
     for kernel in kernels_for(plan.spec, plan.form, batch, element.size):
-        work = PLANS[kernel](case, vectors.vector_bytes, vectors.cells)
+        work = compiler.plans[kernel](case, compiler.vector_bytes, compiler.cells)
         if work is not None:
             return work
     return None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numba.compiled import load_kernel
-from mtconv.backends._numba.elements import Element
+from mtconv.backends._numba.elements import ELEMENTS, Element
 from mtconv.backends._numba.facts import COUNTERS, LINE
 from mtconv.backends._numba.work import Work
 from mtconv.backends.host import results
@@ -36,7 +36,7 @@ _COUNTED = COUNTERS * LINE
 
 def launch(
     work: Work,
-    element: Element,
+    dtype: str,
     arrays: tuple[Array, Array, Array],
     whole: tuple[Array, Array],
     bias: Array | None,
@@ -47,7 +47,8 @@ def launch(
     ``whole`` are the input and the kernel as they lie in memory, which says where they
     end. ``packs`` keeps the packed kernel.
     """
-    kernel: Any = load_kernel(work.kernel)
+    kernel: Any = load_kernel(work.kernel, dtype)
+    element = ELEMENTS[dtype]
     data, weights, out = (_address(array) for array in arrays)
     packed, packing, keeps = _packed(work, packs)
     offset = None if bias is None else _padded_bias(bias, element, work)

@@ -63,6 +63,11 @@ class TorchLibrary(Library):
             array = array.float()  # NumPy may have no such dtype
         return array.numpy()  # type: ignore[no-any-return]
 
+    def pad(self, array: Any, low: int, high: int, axis: int) -> Any:
+        """Put zeros before and behind an axis, without asking whether there are any."""
+        around = (0, 0) * (array.ndim - 1 - axis)
+        return torch.nn.functional.pad(array, (*around, low, high))
+
     def flip(self, array: Any, axis: int) -> Any:
         return torch.flip(array, (axis,))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from tests.backends.torch.geometries import SIZES, Geometry
+from tests.geometries import SIZES, Geometry
 
 MODES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -19,6 +20,38 @@ MODES: dict[str, dict[str, Any]] = {
 
 def tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array.copy())
+
+
+class Program(torch.nn.Module):
+    """A function as a module, which torch.export takes."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *arrays: torch.Tensor) -> Any:
+        return self.function(*arrays)
+
+
+def exported(function: Any, arrays: tuple[torch.Tensor, ...], sizes: Any) -> Any:
+    """Export a function; ``sizes`` are those of the first array that vary, by axis."""
+    shapes = (sizes, *(None for _ in arrays[1:]))
+    return torch.export.export(Program(function), arrays, dynamic_shapes=(shapes,))
+
+
+def a_saved_program_gives_what_loops_give(geometry: Geometry) -> None:
+    """Batch and space of an exported program are those of the call."""
+    arrays = geometry.arrays(0, SIZES[0])
+    start = 1 if geometry.options.get("layout") else 2
+    sizes = {start + a: torch.export.Dim("tuv"[a], min=4) for a in range(geometry.rank)}
+    sizes[0] = torch.export.Dim("b")
+    file = io.BytesIO()
+    torch.export.save(exported(geometry.call, tuple(map(tensor, arrays)), sizes), file)
+    file.seek(0)
+    program = torch.export.load(file).module()
+    for seed, size in enumerate(SIZES):
+        arrays = geometry.arrays(seed, size)
+        same(program(*map(tensor, arrays)), geometry.expected(*arrays))
 
 
 def same(got: torch.Tensor, expected: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.torch import checks
-from tests.backends.torch.geometries import GEOMETRIES, Geometry
+from tests.geometries import GEOMETRIES, Geometry
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 every = pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
@@ -30,3 +30,8 @@ def test_transforms_inside_of_compiled_programs(geometry: Geometry) -> None:
 @every
 def test_transforms_of_plain_calls(geometry: Geometry) -> None:
     checks.transforms_are_those_of_loops(geometry, inside=False)
+
+
+@every
+def test_a_saved_program_gives_what_loops_give(geometry: Geometry) -> None:
+    checks.a_saved_program_gives_what_loops_give(geometry)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from tests.backends.torch.geometries import GEOMETRIES
+from tests.geometries import GEOMETRIES
 
 torch = pytest.importorskip("torch")
 from tests.backends.torch import checks  # noqa: E402
