@@ -358,7 +358,7 @@ def _apply(
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     symbolic = False
     dtype = None if backend is not None else plain_dtype(first, second, bias)
-    name = backend or "numpy"
+    name = "numpy"
     try:
         if dtype is not None:
             engine = load(neutral_backend(dtype))

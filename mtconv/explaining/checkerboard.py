@@ -19,7 +19,7 @@ from mtconv.errors import GeometryError, message
 from mtconv.folds import fold_index
 from mtconv.geometry import Axis
 from mtconv.planning.plan import MAX_ELEMENTS
-from mtconv.problem.shapes import spec_from_shapes
+from mtconv.problem.shapes import named_spec
 from mtconv.spec import ConvSpec
 
 __all__ = ["overlap_advice", "overlap_count", "overlap_of"]
@@ -75,7 +75,7 @@ def overlap_count(
     >>> overlap_count((4,), (3,), stride=2)
     array([1, 1, 2, 1, 2, 1, 2, 1, 1])
     """
-    return overlap_of(spec_from_shapes(x_shape, kernel_shape, **options))
+    return overlap_of(named_spec("overlap_count", x_shape, kernel_shape, options))
 
 
 def overlap_of(spec: ConvSpec) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_name
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, renamed
 from mtconv.explaining.explanation import SIDES, Explanation
 from mtconv.explaining.facts import (
     accelerator_of,
@@ -101,10 +101,12 @@ def explain(
     second = freeze_shape("explain", "kernel_shape", kernel_shape)
     frozen = geometric(form, "explain", options)
     solved = "conv" if form == "conv" else "conv_transpose"
-    settled = problem(solved, first, second, frozen)
-    _check_known(first, settled.spec)
-    batch = batch_size(settled, first)
-    plan = make_plan(form, settled, first, kind, algorithm, backend)
+    arguments = {"x": "x_shape", "kernel": "kernel_shape"}
+    with renamed(solved, "explain", **arguments), renamed(form, "explain", **arguments):
+        settled = problem(solved, first, second, frozen)
+        _check_known(first, settled.spec)
+        batch = batch_size(settled, first)
+        plan = make_plan(form, settled, first, kind, algorithm, backend)
     sides = (first, second, result_shape(solved, settled, first))
     shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(

@@ -44,8 +44,9 @@ class KernelMap(ArrayMap):
     ) -> None:
         name = type(self).__name__
         computing = checked(name, computing)
-        engine = backend_for(name, computing.backend, x=data)
-        data = engine.asarray(name, "x", data)
+        argument = "x" if form == "conv_transpose" else "y"
+        engine = backend_for(name, computing.backend, **{argument: data})
+        data = engine.asarray(name, argument, data)
         size = freeze_sizes(name, "kernel_size", kernel_size)
         if channels is not None:
             channels = freeze_sizes(name, "channels", channels)

@@ -21,6 +21,9 @@ _ADVICE = {
     'layout="NDHW", kernel_layout="DHW" reads bare volumes.',
 }
 
+# What errors that may come of a volume begin with, after the function.
+_SHAPES = ("`x` ", "`y` ", "`kernel` ", "`bias` ")
+
 
 def advice(ndim: int, kernel_ndim: int, *layouts: str | None) -> str:
     """Say which layouts read bare volumes, where data and kernel can be such."""
@@ -31,12 +34,18 @@ def advice(ndim: int, kernel_ndim: int, *layouts: str | None) -> str:
 
 @contextmanager
 def advising(ndim: int, kernel_ndim: int, *layouts: str | None) -> Iterator[None]:
-    """Add the advice, if any is due, to errors that are raised inside."""
+    """Add the advice, if any is due, to errors that are raised inside.
+
+    It is due where an array or a size does not fit, or the number of spatial axes.
+    """
     try:
         yield
     except GeometryError as error:
         text, sentence = str(error), advice(ndim, kernel_ndim, *layouts)
-        if not sentence or text.endswith(sentence):
+        due = text.partition(": ")[2].startswith(_SHAPES) or any(
+            words in text for words in ("per spatial axis", "that the convolution maps to")
+        )
+        if not sentence or not due or text.endswith(sentence):
             raise
         msg = f"{text} {sentence}"
         raise GeometryError(msg) from None

@@ -177,6 +177,24 @@ def test_shapes_of_arguments(A, same):
     assert not np.array_equal(from_zero, every)
 
 
+@pytest.mark.parametrize("stride", [(1, 1, 1), (2, 3, 1), (3, 1, 3), (1, 2, 3)])
+def test_blocks_of_rows_make_no_difference(stride, monkeypatch, same):
+    from mtconv.operators.circular import aliases
+
+    small = (6, 4, 5)
+    size = tuple(n * s for n, s in zip(small, stride, strict=True))
+    padding = tuple((1, 3 - s) for s in stride)  # 4 - stride in all
+    A = mtconv.Conv(
+        spread(1, (1, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
+    )
+    y, z = spread(2, (2, *A.output_shape)), spread(3, (2, *A.input_shape))
+    expected = A.regularized_solve(y, 0.1, z)
+    monkeypatch.setattr(aliases, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(aliases, "_THREADED", 1)
+    with mtconv.workers(2):
+        same(A.regularized_solve(y, 0.1, z), expected)
+
+
 def test_layouts():
     kernel = spread(4, (5, 4, 2, 3))
     options = {"layout": "HWNC", "kernel_layout": "HWIO", "stride": 2, **CIRCULAR}

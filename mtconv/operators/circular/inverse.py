@@ -20,13 +20,11 @@ from mtconv.operators.circular.aliases import Aliases
 from mtconv.operators.circular.checks import check_closed_form
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.symbol import Frequencies
-from mtconv.planning.candidate import FLOATING
+from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.problem.build import Problem, match
 from mtconv.spec import ConvSpec
 
 __all__ = ["ClosedForm", "Setting", "closed_form"]
-
-_HALF = frozenset({"float16", "bfloat16"})
 
 
 class ClosedForm(NamedTuple):
@@ -46,7 +44,7 @@ class ClosedForm(NamedTuple):
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
         frequencies, leading = self.frequencies, self._leading(y)
         if self.aliases is not None:
-            return self.aliases.solve(y, weight, z)
+            return self.aliases.solve(y, weight, z, self.made)
         filtered = self.kept("filter", weight, _filter)
         if self.form == "conv_transpose":
             rest, start = frequencies.of_big(y), None
@@ -179,30 +177,39 @@ def closed_form(
 
     It is kept with operators of NumPy, where neither the kernel nor a trace can change.
     """
+    arrays = tuple(array for array in arrays if array is not None)
+    of_numpy = isinstance(operator.kernel, np.ndarray)
+    key: tuple[Any, ...] = ()
+    if of_numpy and all(isinstance(array, np.ndarray) for array in arrays):
+        key = ("closed form", engine.NAME, *(array.dtype for array in arrays))
+        if key in operator._prepared:
+            return operator._prepared[key]  # type: ignore[no-any-return]
     spec = operator._sides.front
     check_closed_form(function, spec)
-    setting = _setting(operator, engine, [a for a in arrays if a is not None])
-    keep = setting.library.xp is np and isinstance(operator.kernel, np.ndarray)
-    key = ("closed form", str(setting.compute))
-    closed = operator._prepared.get(key) if keep else None
+    setting = _setting(operator, engine, arrays)
+    keep = setting.library.xp is np and of_numpy
+    # One for all dtypes that are computed alike.
+    shared = ("closed form", str(setting.compute))
+    closed = operator._prepared.get(shared) if keep else None
     if closed is None:
         closed = _made(operator, spec, setting, arrays)
-        if keep:
-            operator._prepared[key] = closed
+    if keep:
+        operator._prepared[shared] = closed
+        if key:
+            operator._prepared[key] = closed, setting
     return closed, setting
 
 
-def _setting(operator: Any, engine: Backend, arrays: list[Any]) -> Setting:
+def _setting(operator: Any, engine: Backend, arrays: tuple[Any, ...]) -> Setting:
     library = library_of(engine, *arrays, operator.kernel)
     kernel = library.native(operator.kernel, arrays[0])
     dtype = library.promote((*arrays, kernel))
     if dtype_name(dtype) not in FLOATING:
         dtype = library.dtype("float64")
-    compute = dtype
     if library.xp is np:
         compute = np.dtype(np.complex128 if "complex" in str(dtype) else np.float64)
-    elif dtype_name(dtype) in _HALF:
-        compute = library.dtype("float32")
+    else:
+        compute = library.dtype(computing_dtype(dtype_name(dtype)))
     shape = (1, *operator.input_shape)
     problem = match(operator.form, operator._sides.front, shape, tuple(kernel.shape))
     return Setting(library, problem, dtype, compute)
@@ -213,8 +220,7 @@ def _made(
 ) -> ClosedForm:
     library = setting.library
     real = "complex" not in dtype_name(setting.compute)
-    like = next(array for array in arrays if array is not None)
-    w = library.astype(library.native(operator.kernel, like), setting.compute)
+    w = library.astype(library.native(operator.kernel, arrays[0]), setting.compute)
     w = canonical(w, setting.problem.kernel, library.permute)
     w = library.reshape(w, spec.kernel_shape)
     frequencies = Frequencies(library, spec, real)
