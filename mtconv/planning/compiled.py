@@ -17,13 +17,16 @@ __all__ = ["KERNELS", "KernelCounts", "count", "rank_kernels", "seconds"]
 
 # The kernels of each map, in order of preference where costs tie.
 KERNELS = {
-    "conv_transpose": ("lanes", "rows", "planes"),
+    "conv_transpose": ("lanes", "rows", "planes", "columns"),
     "conv": ("lanes", "rows", "planes"),
     "kernel_grad": ("gradient", "gradient_planes"),
 }
 
 # Cells of a tile, products of a chain, and bytes of a vector.
 TILE, CHAIN, VECTOR = 8, 128, 64
+
+# Bytes of the results of one block of `lanes`.
+LANES_SUMS = 2**17
 
 
 class KernelCounts(NamedTuple):
@@ -47,6 +50,7 @@ _FACTORS = {
     "lanes": KernelCounts(1.0, 2.0, 1.0, 0.6, 1.6),
     "rows": KernelCounts(0.95, 9.0, 1.4, 0.6, 11.0),
     "planes": KernelCounts(1.3, 9.0, 1.4, 0.5, 2.4),
+    "columns": KernelCounts(1.05, 3.0, 0.6, 0.8, 4.0),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
@@ -131,8 +135,10 @@ def _lane_cost(channels: int, lanes: int) -> tuple[float, float]:
 def _lanes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     units = prod(sizes.units)
-    tiles = sizes.images * -(-units // TILE) * TILE
     vectors, sums = _lane_cost(sizes.outs, lanes)
+    # Units whose results do not fit a block leave cells of tiles unused.
+    fit = max(1, LANES_SUMS // (sizes.phases * sums * VECTOR))
+    tiles = sizes.images * -(-units // fit) * -(-min(units, fit) // TILE) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         tiles * sizes.taps * sizes.ins * vectors,
@@ -186,6 +192,19 @@ def _planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     )
 
 
+def _columns(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
+    del batch
+    cells = sizes.images * -(-sizes.in_cells // lanes)
+    rows = sizes.taps * sizes.outs
+    return KernelCounts(
+        cells * rows * sizes.ins,
+        cells * rows * max(1.0, sizes.ins / CHAIN),
+        sizes.images * sizes.ins * sizes.in_cells,
+        sizes.images * sizes.outs * sizes.out_cells * (1 if sizes.ways <= 4 else 2.5),
+        sizes.ins * rows,
+    )
+
+
 def _gradient(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     cells = sizes.images * prod(sizes.units)
@@ -217,6 +236,7 @@ _COUNTS = {
     "lanes": _lanes,
     "rows": _rows,
     "planes": _planes,
+    "columns": _columns,
     "gradient": _gradient,
     "gradient_planes": _gradient_planes,
 }

@@ -22,6 +22,8 @@ PROBLEMS = {
     "five phases": ((1, 3, 40), (3, 2, 7), {"stride": 5, "dilation": 2}),
     "planes in the lanes": ((2, 20, 5, 6), (20, 1, 3, 3), {"groups": 20, "stride": 2}),
     "a volume": ((1, 4, 3, 4, 5), (4, 9, 2, 3, 2), {"stride": (2, 1, 2), "padding": 1}),
+    "columns": ((2, 40, 6, 7), (40, 1, 5, 5), {"stride": (2, 3), "padding": (1, 2)}),
+    "columns of a volume": ((1, 50, 3, 4, 5), (50, 1, 3, 2, 9), {"stride": (2, 1, 7)}),
     "groups": ((3, 6, 7), (6, 10, 3), {"groups": 3, "stride": 2}),
     "a crop beyond the kernel": ((1, 2, 6), (2, 3, 2), {"padding": 2, "stride": 3}),
 }

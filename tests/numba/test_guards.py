@@ -79,6 +79,7 @@ for number in range(int(sys.argv[2])):
         a, b, c = (placed(array, high) for array in (x, kernel, y))
         for names in (
             ("lanes", "gradient"), ("rows", "gradient"), ("planes", "gradient_planes"),
+            ("columns", "gradient"),
         ):
             _numba.kernels_for = lambda spec, form, *_: names[form == "kernel_grad":][:1]
             _numba.work_for.cache_clear()

@@ -19,7 +19,7 @@ from mtconv.backends._numba.cache import cache_folder
 __all__ = ["KERNELS", "load_kernel"]
 
 # The function of each kernel, in a module of the same name.
-KERNELS = ("lanes", "planes", "rows", "gradient", "gradient_planes")
+KERNELS = ("lanes", "planes", "rows", "columns", "gradient", "gradient_planes")
 
 _lock = threading.RLock()
 

@@ -32,6 +32,7 @@ _NUMBERED = {
     "start": 3,
     "block": 3,  # units of one task
     "box": 3,  # cells of the input that those reach over
+    "reach": 3,  # largest offset of a tap
 }
 _SINGLE = (
     "batch",
@@ -72,6 +73,14 @@ _SINGLE = (
     "in_line",
     "out_plane",
     "out_line",
+    # Columns: lines are channels of one phase of the middle axis, rows their taps.
+    "piece_bytes",  # columns of one tap of the first axis
+    "line_first",
+    "line_rows",
+    "row_first",
+    "offsets0",
+    "taps1",
+    "taps2",
     # The kernel, and what is made of it.
     "w_group",
     "w_in",

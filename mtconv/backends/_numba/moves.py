@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from mtconv.backends._numba.emit import I64, VECTOR_BYTES, Emitter, byte_size
+from mtconv.backends._numba.emit import I32, I64, VECTOR_BYTES, Emitter, byte_size
 from mtconv.backends._numba.jit import part
 
 __all__ = [
+    "add_row",
     "copy",
     "copy_in",
     "copy_out",
+    "copy_short",
     "copy_strided",
     "fill",
     "fill_vectors",
@@ -117,6 +120,29 @@ def _zero(context: Any, value: Any, target: Any, dst: Any) -> Any:
     return types.void(value, target, _INT), generate
 
 
+@intrinsic
+def _move_half(context: Any, value: Any, source: Any, dst: Any, src: Any) -> Any:
+    """Move half a vector to values."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        reader, writer = Emitter(builder, value, source), Emitter(builder, value)
+        vector = reader.load_stored(arguments[3], reader.lanes // 2)
+        writer.store(vector, arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(value, source, _INT, _INT), generate
+
+
+@part
+def copy_short(value, stored, dst, src, count):
+    """Copy a few elements of an array that lie side by side."""
+    lanes = VECTOR_BYTES // itemsize(value)
+    if 2 * count == lanes:
+        _move_half(value, stored, dst, src)
+    else:
+        copy(value, stored, value, dst, src, count)
+
+
 @part
 def fill(value, target, dst, step, count):
     """Write zeros, ``step`` bytes apart."""
@@ -161,6 +187,43 @@ def repeat(value, dst, src, count):
     """Write vectors that have one value in every lane, one after another."""
     for number in range(count):
         _repeat(value, dst + number * VECTOR_BYTES, src)
+
+
+@intrinsic
+def _add(context: Any, value: Any, dst: Any, src: Any, count: Any) -> Any:
+    """Add the first lanes of a vector to what is there, and zeros in the others."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(builder, value)
+        count = builder.trunc(arguments[3], I32)
+        lanes = ir.VectorType(I32, emit.lanes)
+        first = builder.insert_element(ir.Constant(lanes, ir.Undefined), count, I32(0))
+        undefined, zeros = ir.Constant(lanes, ir.Undefined), ir.Constant(lanes, [0] * emit.lanes)
+        counts = builder.shuffle_vector(first, undefined, zeros)
+        numbers = ir.Constant(lanes, list(range(emit.lanes)))
+        valid = builder.icmp_signed("<", numbers, counts)
+        vector = emit.load(arguments[2], emit.lanes)
+        added = builder.select(valid, vector, emit.zeros(emit.lanes))
+        total = emit.add(emit.load(arguments[1], emit.lanes), added)
+        emit.store(total, arguments[1])
+        return context.get_dummy_value()
+
+    return types.void(value, _INT, _INT, _INT), generate
+
+
+@part
+def add_row(value, dst, src, count):
+    """Add a row of values to another.
+
+    Less than a vector is read beyond the end of ``src``, and zeros are added to as much
+    beyond the end of ``dst``.
+    """
+    lanes = VECTOR_BYTES // itemsize(value)
+    number = 0
+    while number < count:
+        shift = number * itemsize(value)
+        _add(value, dst + shift, src + shift, min(lanes, count - number))
+        number += lanes
 
 
 @part
@@ -369,7 +432,10 @@ def _zip(
 
 @part
 def interleave(value, stored, ways, dst, src, step, count):
-    """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``."""
+    """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``.
+
+    Less than a vector is read beyond the ends of rows of ``src``.
+    """
     lanes = VECTOR_BYTES // itemsize(value)
     size, width = itemsize(stored), itemsize(value)
     if ways == 1:
@@ -378,6 +444,24 @@ def interleave(value, stored, ways, dst, src, step, count):
         for first in range(0, count, lanes):
             q = min(first, count - lanes)
             _zip(value, stored, ways, dst + ways * q * size, src + q * width, step)
+    elif ways > 4:
+        # Whole vectors are stored for each q, and the next one writes over what is too much.
+        whole = count
+        if ways < lanes:
+            whole = max(0, count - (lanes - 1) // ways)
+        rows = min(ways, lanes)
+        for r in range(0, ways, rows):
+            first = min(r, ways - rows)
+            for q in range(0, whole, lanes):
+                _block(
+                    value, value, stored, dst + (q * ways + first) * size, ways * size,
+                    src + first * step + q * width, step, rows - 1, min(lanes, whole - q),
+                )  # fmt: skip
+        for r in range(ways):
+            copy_strided(
+                value, value, stored, dst + (whole * ways + r) * size, ways * size,
+                src + r * step + whole * width, width, count - whole,
+            )  # fmt: skip
     else:
         for r in range(ways):
             copy_strided(
