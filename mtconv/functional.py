@@ -23,6 +23,9 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]
 
+# Backends that compute with NumPy's arrays.
+_OF_NUMPY = ("numpy", "numba")
+
 
 def conv_transpose(
     x: Any,
@@ -353,9 +356,11 @@ def _apply(
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    dtype = None if backend is not None else plain_dtype(first, second, bias)
+    dtype = None
+    if backend is None or (type(backend) is str and backend in _OF_NUMPY):
+        dtype = plain_dtype(first, second, bias)
     if dtype is not None:
-        engine = load(neutral_backend(dtype))
+        engine = load(backend or neutral_backend(dtype))
     else:
         name = "y" if form == "kernel_grad" else "kernel"
         engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})

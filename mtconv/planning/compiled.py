@@ -25,6 +25,9 @@ KERNELS = {
 # Cells of a tile, products of a chain, and bytes of a vector.
 TILE, CHAIN, VECTOR = 8, 128, 64
 
+# What it takes to begin adding a row of a column, in vectors that are added.
+ADD_ROW = 4
+
 # Bytes of the results of one block of `lanes`.
 LANES_SUMS = 2**17
 
@@ -47,10 +50,10 @@ class KernelCounts(NamedTuple):
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(1.0, 2.0, 1.0, 0.6, 1.6),
-    "rows": KernelCounts(0.95, 9.0, 1.4, 0.6, 11.0),
-    "planes": KernelCounts(1.3, 9.0, 1.4, 0.5, 2.4),
-    "columns": KernelCounts(1.05, 3.0, 0.6, 0.8, 4.0),
+    "lanes": KernelCounts(1.0, 0.5, 0.65, 0.6, 0.8),
+    "rows": KernelCounts(1.0, 12.0, 2.9, 0.45, 7.0),
+    "planes": KernelCounts(1.3, 7.0, 1.5, 1.1, 1.5),
+    "columns": KernelCounts(1.17, 3.0, 0.45, 3.3, 2.0),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
@@ -67,6 +70,7 @@ class _Sizes(NamedTuple):
     outs: int
     in_cells: int
     out_cells: int
+    in_last: int  # cells along the last axis
     units: tuple[int, ...]
     taps: int  # of all phases
     ways: int  # phases of the last axis
@@ -85,6 +89,7 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
             big,
             small_cells,
             big_cells,
+            spec.small[-1],
             tuple(-(-axis.big // axis.stride) for axis in spec.axes),
             taps,
             min(spec.axes[-1].stride, spec.axes[-1].big),
@@ -97,6 +102,7 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
         small,
         big_cells,
         small_cells,
+        spec.big[-1],
         spec.small,
         taps,
         1,
@@ -194,13 +200,16 @@ def _planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
 
 def _columns(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
-    cells = sizes.images * -(-sizes.in_cells // lanes)
     rows = sizes.taps * sizes.outs
+    vectors = sizes.images * -(-sizes.in_cells // lanes)
+    # Every row of cells is added for every tap, and to begin takes as long as vectors do.
+    lines = sizes.images * sizes.in_cells // sizes.in_last
+    added = -(-sizes.in_last // lanes) + ADD_ROW
     return KernelCounts(
-        cells * rows * sizes.ins,
-        cells * rows * max(1.0, sizes.ins / CHAIN),
+        vectors * rows * sizes.ins,
+        lines * rows * added,
         sizes.images * sizes.ins * sizes.in_cells,
-        sizes.images * sizes.outs * sizes.out_cells * (1 if sizes.ways <= 4 else 2.5),
+        sizes.images * sizes.outs * sizes.out_cells,
         sizes.ins * rows,
     )
 

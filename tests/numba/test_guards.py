@@ -20,6 +20,7 @@ import numpy as np
 from mtconv.backends import _numba
 from mtconv.backends._numba import launch
 from mtconv.planning import compiled
+from mtconv.planning.plan import plan_for_spec
 from mtconv.spec import ConvSpec
 import mtconv
 
@@ -47,8 +48,9 @@ class Space:
     '''Scratch memory of exactly the bytes that a kernel asks for.'''
     def __enter__(self): return self
     def __exit__(self, *_): return None
-    def take(self, shape, dtype):
-        return guarded(-(-shape[0] // 64) * 64, dtype, True)
+    def address(self, size):
+        memory = guarded(-(-size // 64) * 64, np.dtype("u1"), True)
+        return memory.__array_interface__["data"][0]
 
 launch.lend = Space
 _numba.results.empty = lambda shape, dtype: guarded(
@@ -82,7 +84,7 @@ for number in range(int(sys.argv[2])):
             ("columns", "gradient"),
         ):
             _numba.kernels_for = lambda spec, form, *_: names[form == "kernel_grad":][:1]
-            _numba.work_for.cache_clear()
+            plan_for_spec.cache_clear()
             found = (
                 spec.conv_transpose(a, b, backend="numba", algorithm="native"),
                 spec.conv(c, b, backend="numba", algorithm="native"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -42,6 +42,9 @@ Array = NDArray[Any]
 # A packed kernel that is not kept may be as large as this.
 PACKED_BYTES = 2**26
 
+# Tables of one plan that are kept, for arrays of several steps.
+MOST_STEPS = 32
+
 
 def run(
     plan: Plan,
@@ -60,13 +63,12 @@ def run(
         return _numpy.run(plan, first, second, bias)
     dtype = dtype_of(plan.dtype)
     result = None
-    if first.dtype == second.dtype == dtype and _kernels_work():
-        kernel_grad = plan.form == "kernel_grad"
-        result = (
-            _gradient(plan, first, second)
-            if kernel_grad
-            else _compiled(plan, first, second, bias, packs)
-        )
+    if first.dtype == second.dtype == dtype and _launcher() is not None:
+        work = _work(plan, first, second)
+        if work is not None and plan.form == "kernel_grad":
+            result = _gradient(plan, work, first, second)
+        elif work is not None:
+            result = _compiled(plan, work, first, second, bias, packs)
     if result is None:
         batch = len(canonical(first, plan.data))
         return _numpy.run(_for_numpy(plan, batch), first, second, bias)
@@ -84,37 +86,33 @@ def run_prepared(
 
 
 def _compiled(
-    plan: Plan, first: Array, second: Array, bias: Array | None, packs: Packs | None
+    plan: Plan,
+    work: Work,
+    data: Array,
+    kernel: Array,
+    bias: Array | None,
+    packs: Packs | None,
 ) -> Array | None:
-    """Compute a map by a kernel; None where no kernel has it."""
+    """Compute a map by a kernel; None where NumPy has to."""
+    if packs is None and work.packed_bytes > PACKED_BYTES:
+        return None
+    look = work.pads and bool(plan.fallbacks)
+    if look and packs is not None:
+        if not _is_finite(kernel, packs):
+            return None
+        look = False
     result = results.empty(plan.shape, dtype_of(plan.dtype))
-    data, kernel = canonical(first, plan.data), _kernel(second, plan.kernel)
-    out = canonical(result, plan.data)
-    steps = (data.strides, kernel.strides, out.strides)
-    work = work_for(plan, data.shape[0], steps)
-    if work is None or (work.packed_bytes > PACKED_BYTES and packs is None):
-        return None
-    if work.pads and plan.fallbacks and not _is_finite(second, packs):
-        return None
-    from mtconv.backends._numba.launch import launch
-
-    launch(work, ELEMENTS[plan.dtype], (data, kernel, out), (first, second), bias, packs)
-    return result
+    element, launch = ELEMENTS[plan.dtype], _launcher()
+    infinite = launch(work, element, (data, kernel, result), bias, packs, look)
+    return None if infinite else result
 
 
-def _gradient(plan: Plan, x: Array, y: Array) -> Array | None:
-    """Compute the kernel gradient by a kernel; None where no kernel has it."""
+def _gradient(plan: Plan, work: Work, x: Array, y: Array) -> Array | None:
+    """Compute the kernel gradient by a kernel; None where NumPy has to."""
     result = results.empty(plan.shape, dtype_of(plan.dtype))
-    small, big = canonical(x, plan.data), canonical(y, plan.data)
-    out = _kernel(result, plan.kernel)
-    work = work_for(plan, small.shape[0], (big.strides, out.strides, small.strides))
-    if work is None:
-        return None
-    from mtconv.backends._numba.launch import launch
-
     if work.leaves_zeros:
         result[...] = 0
-    launch(work, ELEMENTS[plan.dtype], (big, small, out), (y, x), None, None)
+    _launcher()(work, ELEMENTS[plan.dtype], (y, x, result), None, None, False)
     # To look at the gradient first is cheap, and tells of infinity in x.
     if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
         return None
@@ -122,16 +120,19 @@ def _gradient(plan: Plan, x: Array, y: Array) -> Array | None:
 
 
 @cache
-def _kernels_work() -> bool:
-    """Return whether numba can be imported, which refuses a NumPy too new for it."""
+def _launcher() -> Any:
+    """Return what runs a kernel; None if numba cannot be imported.
+
+    It refuses a NumPy too new for it.
+    """
     try:
-        import_module("mtconv.backends._numba.launch")
+        module = import_module("mtconv.backends._numba.launch")
         import_module("mtconv.backends._numba.plans")
     except Exception as error:  # whatever it raises, NumPy does what was asked
         msg = f"mtconv leaves numba aside: {type(error).__name__}: {error}"
         warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        return False
-    return True
+        return None
+    return module.launch
 
 
 def _for_numpy(plan: Plan, batch: int) -> Plan:
@@ -146,17 +147,36 @@ def _for_numpy(plan: Plan, batch: int) -> Plan:
     return replace(plan, algorithm=name, computing=computing, fallbacks=fallbacks)
 
 
-@lru_cache(maxsize=1024)
-def work_for(plan: Plan, batch: int, steps: tuple[Steps, Steps, Steps]) -> Work | None:
-    """Return the kernel for a plan, with its tables, or None; cached."""
+def _work(plan: Plan, first: Array, second: Array) -> Work | None:
+    """Return the kernel for a plan and steps of arrays, or None; kept with the plan."""
+    key = (first.shape, first.strides, second.strides)
+    kept = plan.tables
+    if key not in kept:
+        if len(kept) >= MOST_STEPS:
+            kept.clear()
+        kept[key] = work_for(plan, first, second)
+    work: Work | None = kept[key]
+    return work
+
+
+def work_for(plan: Plan, first: Array, second: Array) -> Work | None:
+    """Choose the kernel for a plan, and make its tables; None where no kernel has it."""
     from mtconv.backends._numba.plans import PLANS, machine
 
     element = ELEMENTS[plan.dtype]
-    form = "conv_transpose" if plan.form == "conv_transpose" else "conv"
-    case = make_case(form, plan.spec, batch, steps, element.stored_size, element.size)
+    result = np.empty(plan.shape, first.dtype)
+    data = canonical(first, plan.data)
+    steps: tuple[Steps, Steps, Steps]
+    if plan.form == "kernel_grad":
+        big, out = canonical(second, plan.data), _kernel(result, plan.kernel)
+        form, steps = "conv", (big.strides, out.strides, data.strides)
+    else:
+        kernel, out = _kernel(second, plan.kernel), canonical(result, plan.data)
+        form, steps = plan.form, (data.strides, kernel.strides, out.strides)
+    case = make_case(form, plan.spec, len(data), steps, element.stored_size, element.size)
     vectors = machine()
-    for kernel in kernels_for(plan.spec, plan.form, batch, element.size):
-        work = PLANS[kernel](case, vectors.vector_bytes, vectors.cells)
+    for kernel_name in kernels_for(plan.spec, plan.form, len(data), element.size):
+        work = PLANS[kernel_name](case, vectors.vector_bytes, vectors.cells)
         if work is not None:
             return work
     return None

@@ -9,7 +9,7 @@ read outside of the input is left out, so nothing is padded.
 from __future__ import annotations
 
 from mtconv.backends._numba.emit import VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import (
     add_row,
@@ -18,9 +18,11 @@ from mtconv.backends._numba.moves import (
     copy_strided,
     fill_vectors,
     index_at,
+    infinite_bytes,
     itemsize,
     peek,
     repeat,
+    report,
     take,
 )
 from mtconv.backends._numba.record import facts_at
@@ -30,7 +32,7 @@ from mtconv.backends._numba.tiles import rows_tile
 __all__ = ["run_columns"]
 
 # Input channels that are packed at a time: whole cache lines for every tile.
-PACKED = 16
+SHARE = 16
 
 
 @entry
@@ -40,10 +42,11 @@ def run_columns(
 ):  # fmt: skip
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
-    if packing == 1:
+    if packing != PACKED:
         task = take(counters)
         while task < facts.pack_tasks:
-            pack_columns(value, stored, facts, table, w, packed, task)
+            infinite = pack_columns(value, stored, facts, table, w, packed, task, packing)
+            report(counters + 3 * LINE, infinite)
             take(counters + LINE)
             task = take(counters)
         while peek(counters + LINE) < facts.pack_tasks:
@@ -59,15 +62,16 @@ def run_columns(
             rest % facts.groups, split, plane, (unit1, unit2),
         )  # fmt: skip
         task = take(counters + 2 * LINE)
+    return peek(counters + 3 * LINE)
 
 
 @part
-def pack_columns(value, stored, facts, table, w, packed, task):
+def pack_columns(value, stored, facts, table, w, packed, task, packing):
     """Pack a few input channels, for one tap of the first axis: a tile after another."""
-    width = itemsize(value)
-    parts = (facts.ins + PACKED - 1) // PACKED
-    rest, first = task // parts, task % parts * PACKED
-    last = min(facts.ins, first + PACKED)
+    width, infinite = itemsize(value), 0
+    parts = (facts.ins + SHARE - 1) // SHARE
+    rest, first = task // parts, task % parts * SHARE
+    last = min(facts.ins, first + SHARE)
     group, tap = rest // facts.planes, rest % facts.planes
     source = w + group * facts.w_group + index_at(table + facts.tap_rows, tap)
     for tile in range(index_at(table + facts.split_first, facts.splits)):
@@ -86,6 +90,10 @@ def pack_columns(value, stored, facts, table, w, packed, task):
                         there + index_at(rows, row), 0, 1,
                     )  # fmt: skip
             target += height * width
+        if packing == PACK_AND_LOOK:
+            size = (last - first) * height * width
+            infinite += infinite_bytes(value, target - size, size)
+    return infinite
 
 
 @part

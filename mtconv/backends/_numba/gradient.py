@@ -46,6 +46,7 @@ def run_gradient(
         target = out + group * facts.w_group + channel * facts.w_in
         write_gradient(value, stored, facts, table, target, space, channels, split)
         task = take(counters + 2 * LINE)
+    return 0
 
 
 @part

@@ -42,6 +42,7 @@ def run_gradient_planes(
                 value, stored, out + place, facts.w_group, sums + row * VECTOR_BYTES, planes
             )
         task = take(counters + 2 * LINE)
+    return 0
 
 
 @part

@@ -26,11 +26,14 @@ __all__ = [
     "fill",
     "fill_vectors",
     "index_at",
+    "infinite_bytes",
+    "infinite_values",
     "interleave",
     "itemsize",
     "lanes_to_rows",
     "peek",
     "repeat",
+    "report",
     "rows_to_lanes",
     "take",
 ]
@@ -57,6 +60,25 @@ def take(context: Any, counter: Any) -> Any:
         return builder.atomic_rmw("add", pointer, I64(1), "seq_cst")
 
     return _INT(_INT), generate
+
+
+@intrinsic
+def _count(context: Any, counter: Any, number: Any) -> Any:
+    """Add a number to what all threads count at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
+        builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(_INT, _INT), generate
+
+
+@part
+def report(counter, number):
+    """Add a number, if it is one, to what all threads count at an address."""
+    if number > 0:
+        _count(counter, number)
 
 
 @intrinsic
@@ -169,6 +191,58 @@ def fill_vectors(value, dst, count):
         _zero_vector(value, dst + number * VECTOR_BYTES)
 
 
+def _is_infinite(builder: Any, value: Any, address: Any, vector: bool) -> Any:
+    """Emit whether a value, or one of a vector, is infinite or NaN: one or zero."""
+    emit = Emitter(builder, value)
+    if not emit.floating:
+        return I64(0)
+    lanes = emit.lanes if vector else 1
+    # Zero times infinity is NaN.
+    product = builder.fmul(emit.load(address, lanes), emit.zeros(lanes))
+    word = ir.IntType(lanes)
+    bits = builder.bitcast(builder.fcmp_unordered("uno", product, product), word)
+    return builder.zext(builder.icmp_unsigned("!=", bits, word(0)), I64)
+
+
+@intrinsic
+def _infinite_vector(context: Any, value: Any, src: Any) -> Any:
+    """Return one if a value of a vector is infinite or NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _is_infinite(builder, value, arguments[1], vector=True)
+
+    return _INT(value, _INT), generate
+
+
+@intrinsic
+def _infinite_value(context: Any, value: Any, src: Any) -> Any:
+    """Return one if a value is infinite or NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _is_infinite(builder, value, arguments[1], vector=False)
+
+    return _INT(value, _INT), generate
+
+
+@part
+def infinite_values(value, src, step, count):
+    """Count the vectors with infinite values or NaN, of those ``step`` bytes apart."""
+    number = 0
+    for place in range(count):
+        number += _infinite_vector(value, src + place * step)
+    return number
+
+
+@part
+def infinite_bytes(value, src, size):
+    """Count the vectors, and last values, of a run that are infinite or NaN."""
+    whole = size // VECTOR_BYTES
+    number = infinite_values(value, src, VECTOR_BYTES, whole)
+    for place in range(whole * VECTOR_BYTES, size, itemsize(value)):
+        number += _infinite_value(value, src + place)
+    return number
+
+
 @intrinsic
 def _repeat(context: Any, value: Any, dst: Any, src: Any) -> Any:
     """Store one value in every lane of a vector."""
@@ -198,7 +272,10 @@ def _add(context: Any, value: Any, dst: Any, src: Any, count: Any) -> Any:
         count = builder.trunc(arguments[3], I32)
         lanes = ir.VectorType(I32, emit.lanes)
         first = builder.insert_element(ir.Constant(lanes, ir.Undefined), count, I32(0))
-        undefined, zeros = ir.Constant(lanes, ir.Undefined), ir.Constant(lanes, [0] * emit.lanes)
+        undefined, zeros = (
+            ir.Constant(lanes, ir.Undefined),
+            ir.Constant(lanes, [0] * emit.lanes),
+        )
         counts = builder.shuffle_vector(first, undefined, zeros)
         numbers = ir.Constant(lanes, list(range(emit.lanes)))
         valid = builder.icmp_signed("<", numbers, counts)
@@ -342,6 +419,8 @@ def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end)
     """
     lanes = VECTOR_BYTES // itemsize(value)
     size = itemsize(stored)
+    if count < 1:
+        return
     if count < lanes and src_step > 0 and src + (rows - 1) * src_step + lanes * size <= end:
         _block(value, stored, value, dst, dst_step, src, src_step, rows - 1, count)
         return
@@ -445,7 +524,7 @@ def interleave(value, stored, ways, dst, src, step, count):
             q = min(first, count - lanes)
             _zip(value, stored, ways, dst + ways * q * size, src + q * width, step)
     elif ways > 4:
-        # Whole vectors are stored for each q, and the next one writes over what is too much.
+        # Whole vectors are stored for each q; the next one writes over what is too much.
         whole = count
         if ways < lanes:
             whole = max(0, count - (lanes - 1) // ways)

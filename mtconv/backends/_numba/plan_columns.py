@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, product
+from itertools import accumulate, pairwise, product
 from math import prod
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ CHUNK_BYTES = 2**17
 MOST_RUNS = 8
 
 # Input channels that one task packs.
-PACKED = 16
+SHARE = 16
 
 # Bytes of the columns of one task.
 COLUMN_BYTES = 3 * 2**17
@@ -62,7 +62,7 @@ def plan_columns(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     cut = _cut(case, lines, vector_bytes // case.size)
     block = (1, *cut.units)
     row_ends = [0, *accumulate(lines)]
-    most_rows = max(row_ends[b] - row_ends[a] for a, b in _pairs(cut.bounds))
+    most_rows = max(row_ends[b] - row_ends[a] for a, b in pairwise(cut.bounds))
     cells = _cells(case, cut.units)
     pitch = -(-cells * case.size // vector_bytes) * vector_bytes
     pitch += vector_bytes * (pitch // vector_bytes % 2 == 0)
@@ -109,7 +109,7 @@ def plan_columns(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         "planes": len(taps0),
         "bias_bytes": case.outs * case.size,
         "packed_group": packed,
-        "pack_tasks": case.groups * len(taps0) * -(-case.ins // PACKED),
+        "pack_tasks": case.groups * len(taps0) * -(-case.ins // SHARE),
         "offsets": table.add(offsets),
         "offsets0": table.add([tap.offset for tap in taps0]),
         "phase_first": table.add([0, *accumulate(len(phase) for phase in first.phases)]),
@@ -123,7 +123,9 @@ def plan_columns(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         "tiles": table.add(lists),
         "taps1": table.add(_phase_lists([[t.offset for t in p] for p in middle.phases])),
         "taps2": table.add(
-            _phase_lists([[n for t in p for n in (t.offset, t.tap)] for p in last.phases], 2)
+            _phase_lists(
+                [[n for t in p for n in (t.offset, t.tap)] for p in last.phases], 2
+            )
         ),
     }
     sums_bytes = last.out_step * run_bytes
@@ -138,12 +140,8 @@ def plan_columns(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     )
 
 
-def _pairs(bounds: tuple[int, ...]) -> list[tuple[int, int]]:
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
-
-
 def _cells(case: KernelCase, units: tuple[int, int]) -> int:
-    """Cells of the input that so many units reach over: whole rows where there are several."""
+    """Cells of the input that so many units reach over, whole rows if there are several."""
     _, middle, last = case.axes
     if middle.in_size == 1:
         return min(last.in_size, units[1] + last.reach)
@@ -163,7 +161,7 @@ def _cut(case: KernelCase, lines: list[int], lanes: int) -> _Cut:
         size = -(-whole[along - 1] // blocks)
         units = (size, whole[1]) if along == 1 else (whole[0], size)
         bounds = tuple(len(lines) * part // parts for part in range(parts + 1))
-        rows = max(sum(lines[a:b]) for a, b in _pairs(bounds))
+        rows = max(sum(lines[a:b]) for a, b in pairwise(bounds))
         cells = -(-_cells(case, units) // lanes) * lanes
         excess = max(1.0, pieces * rows * cells * case.size / COLUMN_BYTES)
         number = -(-whole[along - 1] // size)
@@ -198,7 +196,7 @@ def _tiles(
     one another in the kernel.
     """
     place, parts = 0, []
-    for begin, end in _pairs(bounds):
+    for begin, end in pairwise(bounds):
         row, part = row_ends[begin], []
         for height in tile_heights(row_ends[end] - row, vector_bytes):
             follows = places[row : row + height] == [
