@@ -50,10 +50,10 @@ class KernelCounts(NamedTuple):
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(1.0, 0.5, 0.65, 0.6, 0.8),
-    "rows": KernelCounts(1.0, 12.0, 2.9, 0.45, 7.0),
-    "planes": KernelCounts(1.3, 7.0, 1.5, 1.1, 1.5),
-    "columns": KernelCounts(1.17, 3.0, 0.45, 3.3, 2.0),
+    "lanes": KernelCounts(1.0, 0.3, 0.45, 0.62, 1.5),
+    "rows": KernelCounts(0.88, 14.0, 3.0, 0.4, 20.0),
+    "planes": KernelCounts(1.2, 6.2, 1.6, 0.9, 2.8),
+    "columns": KernelCounts(1.2, 6.5, 0.4, 3.0, 1.5),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
