@@ -133,10 +133,20 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session
+def coq(session: nox.Session) -> None:
+    """Check the proofs for all sizes, strides and dilations at once; needs Coq's `coqc`."""
+    if shutil.which("coqc") is None:
+        session.error("Install Coq first, for example with: apt-get install coq")
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", "tests/proofs/test_coq.py")
+
+
+@nox.session
 def implementers(session: nox.Session) -> None:
     """Run the core set in ONNX runtimes and in XLA; installs them."""
     session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
-    session.run("pytest", "tests/verify/test_exports.py", *session.posargs)
+    files = ("tests/verify/test_exports.py", "tests/verify/test_runtimes.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session
@@ -176,9 +186,18 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def torch(session: nox.Session) -> None:
-    """Run the tests of the torch backend; installs torch."""
-    session.install("-e", ".[torch]", *group("test"))
+    """Run the tests of the torch backend; installs torch, and what ONNX export needs."""
+    onnx = ("onnx", "onnxscript", "onnxruntime")
+    session.install("-e", ".[torch]", *onnx, *group("test"))
     session.run("pytest", "tests/backends/torch", *session.posargs)
+
+
+@nox.session
+def tracing(session: nox.Session) -> None:
+    """Trace forty geometries, for sizes that vary, with torch and JAX; takes an hour."""
+    session.install("-e", ".[jax,torch]", *group("test"))
+    files = ("tests/backends/torch/forty_geometries.py", "tests/jax/forty_exports.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session
@@ -271,7 +290,7 @@ def doctest(session: nox.Session) -> None:
     """Run every example: docstrings, README and the pages under docs."""
     session.install("-e", BACKENDS, *group("test"), *group("examples"), *group("layers"))
     pages = map(str, sorted(Path("docs").glob("*.md")))
-    names = ("_torch.py", "_torch_autocast.py", "_cupy.py", "_numba")
+    names = ("_torch", "_cupy.py", "_numba")
     absent = [f"--ignore=mtconv/backends/{name}" for name in names]
     session.run("pytest", "--doctest-modules", *absent, "mtconv", "README.md", *pages)
 
@@ -279,22 +298,27 @@ def doctest(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site into docs/_build/html, warnings being errors, and check its pages."""
-    session.install("-e", BACKENDS, *group("docs"))
+    session.install("-e", BACKENDS, "playwright", *group("docs"))
     session.run("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
-    session.run("pytest", "tests/docs", env={"MTCONV_SITE": "docs/_build/html"})
+    env = {"MTCONV_SITE": "docs/_build/html", **axe(session)}
+    session.run("pytest", "tests/docs", env=env)
 
 
 @nox.session
 def explorer(session: nox.Session) -> None:
     """Hold the explorer of geometry against mtconv in Chromium, and look for barriers."""
     session.install("-e", ".", "playwright", *group("test"))
+    session.run("pytest", "tests/explorer", *session.posargs, env=axe(session))
+
+
+def axe(session: nox.Session) -> dict[str, str]:
+    """Install axe-core, which looks for barriers, where npm is; name it in a variable."""
     home = Path(session.create_tmp())
     npm = shutil.which("npm")
-    env = {}
-    if npm is not None:
-        session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
-        env["MTCONV_AXE"] = str(home / "node_modules" / "axe-core" / "axe.min.js")
-    session.run("pytest", "tests/explorer", *session.posargs, env=env)
+    if npm is None:
+        return {}
+    session.run(npm, "install", "--prefix", str(home), "axe-core", external=True)
+    return {"MTCONV_AXE": str(home / "node_modules" / "axe-core" / "axe.min.js")}
 
 
 @nox.session

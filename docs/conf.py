@@ -25,6 +25,8 @@ extensions = [
     "pictures",
     "notebook",
     "commands",
+    "speed",
+    "accessible",
 ]
 exclude_patterns = ["_build", "_extensions"]
 
@@ -43,8 +45,8 @@ html_math_renderer = "mathml"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 
 
 def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001

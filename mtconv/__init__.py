@@ -1,6 +1,5 @@
 """Transposed convolution and its exact adjoint, with one API on many array libraries."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from mtconv.errors import BackendError as BackendError
@@ -9,6 +8,7 @@ from mtconv.functional import apply_spec
 from mtconv.functional import conv as conv
 from mtconv.functional import conv_transpose as conv_transpose
 from mtconv.functional import kernel_grad as kernel_grad
+from mtconv.importing import imported
 from mtconv.problem.shapes import conv_shape as conv_shape
 from mtconv.problem.shapes import conv_transpose_shape as conv_transpose_shape
 from mtconv.problem.shapes import input_sizes as input_sizes
@@ -76,14 +76,14 @@ _MODULES = (
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         try:
-            return importlib.import_module(f"mtconv.{name}")
+            return imported(f"mtconv.{name}")
         except ImportError as error:  # so that `hasattr` answers
             msg = f"mtconv.{name} cannot be imported here: {error}"
             raise AttributeError(msg) from error
     if name not in _LATER:
         msg = f"module 'mtconv' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(importlib.import_module(_LATER[name]), name)
+    value = getattr(imported(_LATER[name], f"mtconv.{name}"), name)
     globals()[name] = value
     return value
 

@@ -52,12 +52,18 @@ def _cut(text: str, longest: int) -> str:
 
 
 @contextmanager
-def renamed(form: str, name: str) -> Iterator[None]:
-    """Let errors about a map, raised inside, name the function that applies it."""
+def renamed(form: str, name: str, **arguments: str) -> Iterator[None]:
+    """Let errors about a map, raised inside, name the function that applies it.
+
+    ``arguments`` are the names that this function has for arguments of the map.
+    """
     try:
         yield
     except (GeometryError, BackendError) as error:
         text = str(error)
         if not text.startswith(f"{form}: "):
             raise
-        raise type(error)(name + text.removeprefix(form)) from None
+        text = name + text.removeprefix(form)
+        for argument, own in arguments.items():
+            text = text.replace(f": `{argument}` ", f": `{own}` ", 1)
+        raise type(error)(text) from None

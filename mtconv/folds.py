@@ -8,11 +8,13 @@ chunks and shards.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
+
+from mtconv.sizes import at_least, larger, traced
 
 __all__ = [
     "FoldStretches",
@@ -21,6 +23,7 @@ __all__ = [
     "fold_margins",
     "fold_stretches",
     "most_folds",
+    "open_stretches",
     "stretch_onto",
     "stretches",
 ]
@@ -117,6 +120,31 @@ def fold_stretches(size: int, lo: int, hi: int, mode: str) -> FoldStretches:
     6 1 2 -1
     """
     return FoldStretches(size, lo, hi, mode)
+
+
+def open_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
+    """List the same stretches where the size may be a symbol.
+
+    If the padding repeats no element twice at one end, they are the same three for every
+    size. Otherwise the size has to be known, and torch settles for the one it traces.
+    """
+    if not traced((size, lo, hi)):
+        return fold_stretches(size, lo, hi, mode)
+    apart = {"replicate": None, "reflect": 1}.get(mode, 0)
+    if apart is not None and not at_least(size, larger(lo, hi) + apart):
+        return fold_stretches(size, lo, hi, mode)
+    before, behind, step = {
+        "circular": (size - lo, 0, 1),
+        "reflect": (lo, size - 2, -1),
+        "symmetric": (lo - 1, size - 1, -1),
+        "replicate": (0, size - 1, 0),
+    }[mode]
+    three = (
+        Stretch(0, lo, before, step),
+        Stretch(lo, size, 0, 1),
+        Stretch(lo + size, hi, behind, step),
+    )
+    return tuple(s for s in three if type(s.cells) is not int or s.cells)
 
 
 def _stretch_end(o: int, size: int, mode: str) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
-from mtconv.planning.plan import plan_for, plan_for_spec
+from mtconv.importing import refuse_at_shutdown
+from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
     ALGORITHMS,
     IntOrInts,
@@ -19,6 +20,7 @@ from mtconv.problem.options import (
     freeze,
     freeze_sizes,
 )
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]
@@ -76,7 +78,8 @@ def conv_transpose(
         Number of groups that the channels are divided into.
     padding_mode : str
         What the convolution reads in its padding: "zeros", "circular",
-        "reflect", "replicate" or "symmetric".
+        "reflect", "replicate" or "symmetric". The amount may exceed the size of the array;
+        the modes then go on as those of `numpy.pad` do.
     layout, kernel_layout : str, optional
         Order of the axes, for example "NHWC" and "HWIO"; "DHW" and "DHW" for a volume
         without channels and its kernel, "NHW" for a stack of images without channels.
@@ -356,23 +359,34 @@ def _apply(
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
+    symbolic = False
     dtype = None
     if backend is None or (type(backend) is str and backend in _OF_NUMPY):
         dtype = plain_dtype(first, second, bias)
-    if dtype is not None:
-        engine = load(backend or neutral_backend(dtype))
-    else:
-        name = "y" if form == "kernel_grad" else "kernel"
-        engine = backend_for(form, backend, **{"x": first, name: second, "bias": bias})
-        first = engine.asarray(form, "x", first)
-        second = engine.asarray(form, name, second)
-        bias = None if bias is None else engine.asarray(form, "bias", bias)
-        dtype = engine.result_dtype(first, second, bias)
-    bias_shape = None if bias is None else bias.shape
-    problem = (dtype, algorithm, engine.NAME, bias_shape)
-    if isinstance(geometry, ConvSpec):
-        plan = plan_for_spec(form, geometry, first.shape, second.shape, *problem)
-    else:
+    name = "numpy"
+    try:
+        if dtype is not None:
+            engine = load(backend or neutral_backend(dtype))
+        else:
+            argument = "y" if form == "kernel_grad" else "kernel"
+            operands = {"x": first, argument: second, "bias": bias}
+            engine = backend_for(form, backend, **operands)
+            name = engine.NAME
+            first = engine.asarray(form, "x", first)
+            second = engine.asarray(form, argument, second)
+            bias = None if bias is None else engine.asarray(form, "bias", bias)
+            dtype = engine.result_dtype(first, second, bias)
+            symbolic = traced(first.shape, second.shape, asked_size(geometry))
+        bias_shape = None if bias is None else bias.shape
+        problem = (dtype, algorithm, engine.NAME, bias_shape)
         shapes = (first.shape, second.shape)
-        plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
-    return engine.run(plan, first, second, bias, precision)
+        if symbolic:
+            plan = plan_traced(form, shapes, geometry, *problem, kernel_size)
+        elif isinstance(geometry, ConvSpec):
+            plan = plan_for_spec(form, geometry, *shapes, *problem)
+        else:
+            plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
+        return engine.run(plan, first, second, bias, precision)
+    except ImportError:
+        refuse_at_shutdown(f"What the {name} backend of mtconv needs")
+        raise

@@ -11,8 +11,9 @@ once, and nothing here knows about arrays, options or errors.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
+
+from mtconv.sizes import at_least, cached, larger
 
 __all__ = [
     "Axis",
@@ -24,13 +25,15 @@ __all__ = [
     "big_sizes",
     "has_holes",
     "live_phases",
+    "natural_size",
     "padded_axis",
     "phase_axis",
     "phase_groups",
     "phases",
     "restrict",
     "runs",
-    "same_lo",
+    "same_padding",
+    "same_size",
     "small_size",
     "taps_between",
     "touched_big",
@@ -104,7 +107,7 @@ class Window(NamedTuple):
         return self.small_stop - self.small_start
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def windows(axis: Axis) -> tuple[Window, ...]:
     """List the taps of an axis that reach at least one big cell, in order of ``j``."""
     reaching = []
@@ -134,7 +137,7 @@ class Phase(NamedTuple):
     shift_step: int
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def phases(axis: Axis) -> tuple[Phase, ...]:
     """Split the big side of an axis by residue modulo the stride.
 
@@ -142,21 +145,30 @@ def phases(axis: Axis) -> tuple[Phase, ...]:
     otherwise its taps are ``stride // g`` apart. Costs as many steps as the stride, where
     `live_phases` costs as many as the kernel has taps.
     """
-    return tuple(_phase(axis, start) for start in range(min(axis.stride, axis.big)))
+    # Of a big side that is a symbol every residue is listed; some may have no elements.
+    short = at_least(axis.big, axis.stride) is False
+    residues = axis.big if short else axis.stride
+    return tuple(_phase(axis, start) for start in range(residues))
 
 
 def alike(axis: Axis) -> bool:
     """Whether all phases have as many taps as each other, side by side in x."""
-    even = axis.kernel % axis.stride == 0 and axis.big >= axis.stride
-    return axis.stride == 1 or (axis.dilation == 1 and even)
+    if axis.stride == 1:
+        return True
+    even = axis.dilation == 1 and axis.kernel % axis.stride == 0
+    return even and at_least(axis.big, axis.stride) is True
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def live_phases(axis: Axis) -> tuple[Phase, ...]:
     """List the phases that have taps, without going through the others."""
     distinct = min(axis.kernel, axis.stride // _gcd(axis.stride, axis.dilation))
     starts = ((axis.dilation * j - axis.lo) % axis.stride for j in range(distinct))
-    return tuple(_phase(axis, start) for start in sorted(starts) if start < axis.big)
+    return tuple(
+        _phase(axis, start)
+        for start in sorted(starts)
+        if at_least(axis.big, start + 1) is not False
+    )
 
 
 def has_holes(axis: Axis) -> bool:
@@ -193,7 +205,7 @@ class PhaseGroup(NamedTuple):
     phases: tuple[Phase, ...]
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def phase_groups(axis: Axis, by: str = "taps") -> tuple[PhaseGroup, ...]:
     """Group the phases of an axis that have taps.
 
@@ -234,7 +246,7 @@ def _phase_group(axis: Axis, members: tuple[Phase, ...]) -> PhaseGroup:
     return PhaseGroup(first, reads, members)
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def phase_axis(axis: Axis, phase: Phase) -> Axis:
     """Relate small cells to the cells of one phase: a convolution of stride 1."""
     return Axis(axis.small, phase.cells, phase.taps, 1, phase.shift_step, phase.shift)
@@ -253,7 +265,7 @@ class TapRun(NamedTuple):
     shift: int
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def runs(axis: Axis) -> tuple[TapRun, ...]:
     """Split all taps of an axis into runs: few where the stride is large.
 
@@ -292,6 +304,13 @@ def small_size(big: int, kernel: int, stride: int, dilation: int, lo: int, hi: i
     return (big + lo + hi - extent) // stride + 1
 
 
+def natural_size(
+    small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
+) -> int:
+    """Size of a transposed convolution's result with ``lo`` and ``hi`` elements cropped."""
+    return stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
+
+
 def big_sizes(
     small: int, kernel: int, stride: int, dilation: int, lo: int, hi: int
 ) -> range:
@@ -300,15 +319,25 @@ def big_sizes(
     The first is the natural size of the transposed convolution (what
     ``output_padding=0`` gives) as long as that is positive.
     """
-    base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
+    base = natural_size(small, kernel, stride, dilation, lo, hi)
     return range(max(base, 1), max(base + stride, 1))
 
 
-def same_lo(big: int, kernel: int, stride: int, dilation: int, *, lower: bool) -> int:
-    """Low padding of "same" (or "same_lower") for a convolution of ``big`` cells."""
-    small = -(-big // stride)
-    total = max(stride * (small - 1) + dilation * (kernel - 1) + 1 - big, 0)
-    return total - total // 2 if lower else total // 2
+def same_size(big: int, stride: int) -> int:
+    """Size of a convolution's result with "same" padding, ``ceil(big / stride)``."""
+    return (big - 1) // stride + 1
+
+
+def same_padding(
+    big: int, kernel: int, stride: int, dilation: int, *, lower: bool
+) -> tuple[int, int]:
+    """Both paddings of "same" (or "same_lower") for a convolution of ``big`` elements."""
+    extent = dilation * (kernel - 1) + 1
+    total = extent - 1 - (big - 1) % stride
+    if extent < stride:  # otherwise the total is never negative
+        total = larger(total, 0)
+    less = total // 2
+    return (total - less, less) if lower else (less, total - less)
 
 
 def touched_small(axis: Axis, start: int, stop: int) -> tuple[int, int]:
@@ -351,5 +380,5 @@ def taps_between(axis: Axis, start: int, stop: int) -> Axis:
 
 def padded_axis(axis: Axis) -> Axis:
     """Take the padding of an axis into its big side: ``lo = 0``, nothing cropped."""
-    big = axis.lo + axis.big + max(axis.hi, 0)
+    big = axis.lo + axis.big + larger(axis.hi, 0)
     return Axis(axis.small, big, axis.kernel, axis.stride, axis.dilation, 0)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from mtconv import geometry
 from mtconv.geometry import Axis
+from mtconv.importing import imported
 
 __all__ = ["FORMS", "ConvSpec"]
 
@@ -92,8 +93,7 @@ class ConvSpec:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch.html import html
-
+        html: Callable[..., str] = imported("mtconv.sketch.html").html
         return html(repr(self), self.axes, self.padding_mode)
 
     @property

@@ -81,7 +81,7 @@ def test_an_unknown_padding_mode_is_no_mode():
     ],
 )
 def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
-    amounts = (0, 1, 2, 3, 7, 12)  # also those that calls refuse, many times the size
+    amounts = (0, 1, 2, 3, 7, 12)
     for size, lo, hi in product((1, 2, 5), amounts, amounts):
         expected = np.pad(np.arange(size), (lo, hi), numpy_mode).tolist()
         assert list(folds.fold_index(size, lo, hi, mode)) == expected
@@ -89,9 +89,8 @@ def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
 
 @pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
 def test_stretches_spell_the_index_of_a_padding_mode(mode):
-    for size, lo, hi in product(range(1, 6), range(5), range(5)):
-        most = {"reflect": size - 1, "symmetric": size}.get(mode, 4)
-        index = folds.fold_index(size, min(lo, most), min(hi, most), mode)
+    for size, lo, hi in product(range(1, 6), range(13), range(13)):
+        index = folds.fold_index(size, lo, hi, mode)
         pieces = folds.stretches(index)
         spelled = [s.source + s.step * t for s in pieces for t in range(s.cells)]
         assert spelled == list(index)

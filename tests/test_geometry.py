@@ -197,18 +197,25 @@ def test_an_axis_with_its_padding_taken_in_has_the_same_taps():
 
 def test_same_splits_the_padding_in_half():
     # A convolution of 5 cells by a kernel of 4: total padding 3.
-    assert geometry.same_lo(5, 4, 1, 1, lower=False) == 1
-    assert geometry.same_lo(5, 4, 1, 1, lower=True) == 2
+    assert geometry.same_padding(5, 4, 1, 1, lower=False) == (1, 2)
+    assert geometry.same_padding(5, 4, 1, 1, lower=True) == (2, 1)
     # One tap more, and two: total paddings 4 and 5.
-    assert geometry.same_lo(5, 5, 1, 1, lower=False) == 2
-    assert geometry.same_lo(5, 5, 1, 1, lower=True) == 2
-    assert geometry.same_lo(5, 6, 1, 1, lower=True) == 3
-    assert geometry.same_lo(5, 6, 1, 1, lower=False) == 2
+    assert geometry.same_padding(5, 5, 1, 1, lower=False) == (2, 2)
+    assert geometry.same_padding(5, 5, 1, 1, lower=True) == (2, 2)
+    assert geometry.same_padding(5, 6, 1, 1, lower=True) == (3, 2)
+    assert geometry.same_padding(5, 6, 1, 1, lower=False) == (2, 3)
     # Stride 2 makes 3 cells of 5: the last starts at 4, so 4 + 4 - 5 = 3.
-    assert geometry.same_lo(5, 4, 2, 1, lower=False) == 1
+    assert geometry.same_padding(5, 4, 2, 1, lower=False) == (1, 2)
     # A kernel of one tap needs none.
-    assert geometry.same_lo(5, 1, 3, 2, lower=True) == 0
-    assert geometry.same_lo(5, 1, 3, 2, lower=False) == 0
+    assert geometry.same_padding(5, 1, 3, 2, lower=True) == (0, 0)
+    assert geometry.same_padding(5, 1, 3, 2, lower=False) == (0, 0)
+
+
+def test_same_leaves_one_cell_for_each_stride():
+    for big in range(1, 12):
+        for stride in range(1, 5):
+            starts = range(0, big, stride)
+            assert geometry.same_size(big, stride) == len(starts)
 
 
 def test_sizes_that_python_does_not_share():

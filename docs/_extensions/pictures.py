@@ -60,12 +60,13 @@ class Result(Directive):
         namespace: dict[str, Any] = {}
         images = []
         with TemporaryDirectory() as elsewhere, contextlib.chdir(elsewhere):
-            for code in blocks:
-                exec(code, namespace)
+            for condition, code in blocks:
+                if not (condition and eval(condition, namespace)):
+                    exec(code, namespace)
             for theme in THEMES:
                 uri = f"{FOLDER}/{page.stem}-{theme}.png"
                 with mpl.rc_context(colours(theme)):
-                    exec(last, namespace)
+                    exec(last[1], namespace)
                     figure = namespace[self.arguments[0]]
                     figure.savefig(folder(self) / Path(uri).name, dpi=200)
                 images.append(image(self, uri, f"only-{theme}"))
@@ -96,14 +97,23 @@ def image(directive: Directive, uri: str, css_class: str) -> nodes.image:
     return node
 
 
-def python_blocks(page: Path) -> list[CodeType]:
-    """Compile the Python blocks of a page, which the test suite runs too."""
+# A block of Python, and the condition in a comment before it on which it is skipped.
+_BLOCK = re.compile(
+    r"^(?:<!--- skip: next if\(([^\n]*), reason=[^\n]*\) -->\n+)?```python\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def python_blocks(page: Path) -> list[tuple[str | None, CodeType]]:
+    """Compile the Python blocks of a page, which the test suite runs too.
+
+    The first of each pair is the condition on which the block is skipped, if it has one.
+    """
     found = []
-    text = page.read_text(encoding="utf-8")
-    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    for condition, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
         examples = doctest.DocTestParser().get_examples(block)
         source = "".join(example.source for example in examples) or block
-        found.append(compile(source, str(page), "exec"))
+        found.append((condition or None, compile(source, str(page), "exec")))
     return found
 
 

@@ -7,20 +7,19 @@ follow the other operand.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import sys
-from functools import cache
-from types import ModuleType
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from mtconv.errors import BackendError, message, shown
+from mtconv.importing import ImportRefused, imported, undivided
 from mtconv.planning.plan import Plan
 from mtconv.planning.rates import stored
 from mtconv.planning.support import NUMBERS
+from mtconv.sizes import compiling
 
 __all__ = [
     "BACKENDS",
@@ -125,17 +124,31 @@ def plain_dtype(first: Any, second: Any, bias: Any) -> str | None:
     return _PLAIN.get(dtype)
 
 
-@cache
+# The backend of each dtype that was asked for, once it could be settled.
+_neutral: dict[str, str] = {}
+
+
 def neutral_backend(dtype: str) -> str:
     """Name the backend of NumPy arrays of a dtype that nobody named one for.
 
-    That is "numba" after `mtconv warm`, for what it compiled, and "numpy" otherwise.
+    That is "numba" after `mtconv warm`, for what it compiled, and "numpy" otherwise. It is
+    settled by the first call that can read what is stored; where a call interrupts that,
+    or Python is shutting down, it is "numpy" for this call.
     """
+    backend = _neutral.get(dtype)
+    if backend is None:
+        try:
+            backend = _neutral[dtype] = _settled_backend(dtype)
+        except ImportRefused:
+            return "numpy"
+    return backend
+
+
+def _settled_backend(dtype: str) -> str:
     if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
         return "numpy"
-    from mtconv.backends._numba.warmed import is_warmed
-
-    return "numba" if is_warmed(dtype) else "numpy"
+    warmed = imported("mtconv.backends._numba.warmed")
+    return "numba" if undivided("numba", ("numba",), warmed.is_warmed, dtype) else "numpy"
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
@@ -147,12 +160,12 @@ def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
         If an array is of an unknown type, if two libraries are mixed, or if ``backend``
         names another library than that of an array.
     """
-    owners = {
-        name: owner
-        for name, array in arrays.items()
-        if (array is not None or name in _REQUIRED)
-        and (owner := _owner(function, name, array)) is not None
-    }
+    owners = {}
+    for name, array in arrays.items():
+        if array is not None or name in _REQUIRED:
+            owner = _owner(function, name, array)
+            if owner is not None:
+                owners[name] = owner
     if len(set(owners.values())) > 1:
         got = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
         argument = next(iter(owners))
@@ -235,6 +248,11 @@ def load(name: str) -> Backend:
         If this call interrupts the import of the backend on the same thread, as a signal
         handler or a finalizer can, or if Python is shutting down and imports nothing.
     """
+    if name == "torch" and compiling():
+        # torch can follow an import statement while it compiles, but no import by name.
+        from mtconv.backends import _torch
+
+        return _torch
     backend = loaded.get(name)
     if backend is None:
         backend = _import(name)
@@ -244,32 +262,15 @@ def load(name: str) -> Backend:
 
 def _import(name: str) -> Backend:
     row = BACKENDS[name]
-    if sys.meta_path is None:
-        msg = (
-            f"The {name} backend of mtconv cannot be imported while Python is shutting "
-            "down. Make one call of mtconv with the same kind of arrays before."
-        )
-        raise BackendError(msg)
-    absent = missing_packages(name)
+    absent = () if sys.meta_path is None else missing_packages(name)
     if absent:
         msg = (
             f"The {name} backend of mtconv needs {' and '.join(absent)}, which "
             f"cannot be imported. Install it with: {row.install}"
         )
         raise ImportError(msg)
-    try:
-        module: ModuleType | None = importlib.import_module(row.module)
-    except (ImportError, AttributeError):
-        if not _interrupts_import(row):
-            raise
-        module = None
-    if module is None or _interrupts_import(row):
-        msg = (
-            f"The {name} backend of mtconv is being imported, and this call, from a signal "
-            "handler or a finalizer, interrupts the import. Make one call of mtconv with "
-            "the same kind of arrays before handlers are set."
-        )
-        raise BackendError(msg)
+    subject = f"The {name} backend of mtconv"
+    module = imported(row.module, subject, row.arrays[0].partition(".")[0], *row.requires)
     check_provided(name, module)
     return cast("Backend", module)
 
@@ -285,20 +286,6 @@ def check_provided(name: str, backend: object) -> None:
         own = shown(own_name)
         msg = f"The {name} backend of mtconv must have NAME = {name!r}; it is {own}."
         raise BackendError(msg)
-
-
-def _interrupts_import(row: BackendRow) -> bool:
-    """Return whether the import of a backend, or of its library, is under way.
-
-    Imports on other threads have ended by the time this is asked: a thread that imports
-    the same module waits for them.
-    """
-    modules = (sys.modules.get(name) for name in (row.module, row.arrays[0], *row.requires))
-    # The mark that Python's own import system goes by.
-    return any(
-        getattr(getattr(module, "__spec__", None), "_initializing", False)
-        for module in modules
-    )
 
 
 def missing_packages(name: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ examples:
   mtconv verify --framework torch
   mtconv verify --export conformance
   mtconv verify --export conformance --format onnx
-  mtconv verify --export conformance --cases 500
+  mtconv verify --export conformance --format stablehlo --cases 500 --seed 7
 
 exit status:
   0    all equal
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print a table, and return 0, or 1 where anything failed."""
-    others = ("seconds", "thorough", "seed", "backend", "framework", "json")
+    others = ("seconds", "thorough", "backend", "framework", "json")
     refuse_together(arguments, "export", *others)
     refuse_together(arguments, "thorough", "seconds")
     if arguments.export is not None:
@@ -95,11 +95,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    cases = arguments.cases
-    if cases is not None and cases < 1:
-        rule = "must be at least 1"
-        raise GeometryError(message("verify", "cases", rule, cases))
-    print(export_conformance(arguments.export, cases, arguments.format or "json"))
+    if arguments.cases is None and arguments.seed is not None:
+        rule = "must be left out without --cases: the core set is always the same"
+        raise GeometryError(message("verify", "seed", rule, arguments.seed))
+    choice = arguments.format or "json", arguments.seed or 0
+    try:
+        print(export_conformance(arguments.export, arguments.cases, *choice))
+    except OSError as error:
+        rule = "must name a folder that can be made and written to"
+        got = f"{arguments.export} ({error.strerror or error})"
+        raise GeometryError(message("verify", "export", rule, got)) from None
     return 0
 
 

@@ -128,15 +128,15 @@ def convert(
     ----------
     options : mapping
         Options of ``src``'s call by name, groups included; those left out have their
-        defaults. Data formats are left out, but for TensorFlow's, which says what
+        defaults. Leave out data formats, except TensorFlow's, which determines what
         ``output_shape`` means.
     src, dst : str
         As in `convert_kernel`.
     kernel_size : sequence of int
         Number of taps along each spatial axis.
     input_size : sequence of int, optional
-        Spatial size of the input; needed where what the options mean depends on it: with
-        an output size or shape, and with padding words that look at the size.
+        Spatial size of the input; needed where the meaning of the options depends on
+        it: with an output size or shape, and with padding words that depend on the size.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def convert(
 
     See Also
     --------
-    convert_kernel : the kernel that goes with them.
+    convert_kernel : converts the kernel that goes with the options.
 
     Examples
     --------

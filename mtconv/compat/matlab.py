@@ -18,6 +18,7 @@ from mtconv.conventions.arguments import Arguments, Geometry
 from mtconv.conventions.framework import Options, draw_rules, size_rules
 from mtconv.conventions.kernel import KernelRule
 from mtconv.errors import GeometryError, message
+from mtconv.importing import imported
 from mtconv.matrix import build_csr
 from mtconv.planning.plan import MAX_ELEMENTS
 from mtconv.problem.axes import check_sizes
@@ -82,10 +83,10 @@ def convmtx2(H: Any, m: int | Sequence[int], n: int | None = None) -> Any:
         rule = f"must not lead to more than 2**47 = {MAX_ELEMENTS} entries"
         raise GeometryError(message(_FUNCTION, "m", rule, f"{entries} entries"))
     spec = ConvSpec(geometry.axes[::-1])
-    from mtconv.backends._sparse import as_csr_array
-
     flat = np.ascontiguousarray(kernel.T)[None, None]
-    return as_csr_array(build_csr(_FUNCTION, "conv_transpose", spec, flat))
+    return imported("mtconv.backends._sparse").as_csr_array(
+        build_csr(_FUNCTION, "conv_transpose", spec, flat)
+    )
 
 
 def read(call: Arguments) -> Geometry:

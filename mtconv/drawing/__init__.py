@@ -1,8 +1,8 @@
-"""Pictures of a geometry, drawn on matplotlib: still, moving, and how often cells are met.
+"""Pictures of a geometry, drawn on matplotlib: still, moving, and of overlap counts.
 
-Colours are phases: a big cell, the taps that feed it, their lines and their entries in
-the matrix share one. Hatched cells are cropped by the transposed convolution and padding
-to the convolution.
+Colours are phases: an element of the big side, the taps that reach it, their lines and
+their entries in the matrix have the same colour. Hatched elements are cropped by the
+transposed convolution, and are the padding of the convolution.
 """
 
 from mtconv.drawing.figures import animate as animate

@@ -32,16 +32,17 @@ def draw(
     ----------
     spec : ConvSpec
         A geometry of one or two spatial axes. Channels are not drawn: every pair of
-        them looks the same. Of long axes the first cells are drawn.
+        them looks the same. Of long axes, the first elements are drawn.
     form : str
         "conv_transpose" or "conv": which side is the input.
     theme : str
         "light" or "dark".
     matrix : bool
-        Whether the matrix stands beside; one of more than 100 000 entries never does.
+        Whether the matrix is drawn beside; one of more than 100 000 entries never is.
     cell : tuple of int, optional
-        Small cell whose taps are marked, one index per axis. With two axes it is one in
-        the middle unless given; with one axis all taps are drawn and none is marked.
+        Element of the small side whose taps are marked, one index per axis. With two axes,
+        the default is an element in the middle; with one axis, all taps are drawn and none
+        is marked.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def animate(
     matrix: bool = True,
     seconds: float = 0.8,
 ) -> None:
-    """Write a moving picture that marks the taps of one small cell after another.
+    """Write a moving picture that marks the taps of one small element after another.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def animate(
     matrix : bool
         As in `draw`.
     seconds : float
-        How long each cell is marked.
+        How long each element is marked.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def animate(
 
 
 def draw_overlap(spec: ConvSpec, *, theme: str = "light") -> Figure:
-    """Draw how many taps meet in each cell of the result, and advise.
+    """Draw how many taps reach each element of the result, and advise.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ def draw_overlap(spec: ConvSpec, *, theme: str = "light") -> Figure:
 
 
 def _marked(scene: Scene, cell: tuple[int, ...] | None) -> int | None:
-    """Return the number of the small cell that is marked."""
+    """Return the number of the small element that is marked."""
     if cell is None:
         if len(scene.lines) == 1:
             return None

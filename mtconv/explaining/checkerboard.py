@@ -1,4 +1,4 @@
-"""How often each cell of a transposed convolution's result is met, and what that means.
+"""How many products each element of a result is the sum of, and what that means.
 
 Cells that are met more often than their neighbours come out brighter whatever the input
 is: the checkerboard artefacts of upsampling networks.
@@ -19,7 +19,7 @@ from mtconv.errors import GeometryError, message
 from mtconv.folds import fold_index
 from mtconv.geometry import Axis
 from mtconv.planning.plan import MAX_ELEMENTS
-from mtconv.problem.shapes import spec_from_shapes
+from mtconv.problem.shapes import named_spec
 from mtconv.spec import ConvSpec
 
 __all__ = ["overlap_advice", "overlap_count", "overlap_of"]
@@ -30,7 +30,7 @@ def overlap_count(
     kernel_shape: Sequence[SupportsIndex],
     **options: Any,
 ) -> NDArray[np.int64]:
-    """Count the products that are added up in each cell of a transposed convolution.
+    """Count the products that are added up in each element of a transposed convolution.
 
     It is the transposed convolution of an input of ones by a kernel of ones, for one
     pair of channels: where it is not constant away from the borders, the result shows a
@@ -46,7 +46,7 @@ def overlap_count(
     Returns
     -------
     ndarray of int64, shape (*size,)
-        One count per spatial cell of the result.
+        One count per spatial element of the result.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def overlap_count(
 
     Notes
     -----
-    Costs one product per axis and cell: the counts of the axes are multiplied.
+    Costs one product per axis and element: the counts of the axes are multiplied.
 
     References
     ----------
@@ -68,18 +68,18 @@ def overlap_count(
 
     Examples
     --------
-    Two taps per cell everywhere but at the ends, and one or two in turn:
+    Two taps per element everywhere but at the ends, and one or two in turn:
 
     >>> overlap_count((4,), (4,), stride=2)
     array([1, 1, 2, 2, 2, 2, 2, 2, 1, 1])
     >>> overlap_count((4,), (3,), stride=2)
     array([1, 1, 2, 1, 2, 1, 2, 1, 1])
     """
-    return overlap_of(spec_from_shapes(x_shape, kernel_shape, **options))
+    return overlap_of(named_spec("overlap_count", x_shape, kernel_shape, options))
 
 
 def overlap_of(spec: ConvSpec) -> NDArray[np.int64]:
-    """Count the taps of each big cell of a spec."""
+    """Count the taps of each big element of a spec."""
     if prod(spec.big) > MAX_ELEMENTS:
         rule = f"must not lead to more than 2**47 = {MAX_ELEMENTS} cells"
         got = f"a result of sizes {spec.big}"
@@ -123,7 +123,7 @@ def _advice(axis: Axis) -> str:
 
 
 def _along(axis: Axis, mode: str) -> NDArray[np.int64]:
-    """Count the taps of each big cell of one axis, folded padding included."""
+    """Count the taps of each big element of one axis, folded padding included."""
     relation = axis if mode == "zeros" else geometry.padded_axis(axis)
     counts = np.zeros(relation.big, np.int64)
     for window in geometry.windows(relation):

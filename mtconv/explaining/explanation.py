@@ -1,4 +1,4 @@
-"""What `explain` found, as numbers and as text."""
+"""What `explain` returns, as numbers and as text."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ SIDES = {
     "conv_transpose": ("small", "kernel", "big"),
     "conv": ("big", "kernel", "small"),
     "kernel_grad": ("small", "big", "kernel"),
+}
+
+# Ways that operators know beside the algorithms of calls, and which values they leave to
+# those.
+_OF_OPERATORS = {
+    "separable": "values that are not finite, and integers too large for double precision",
+    "frequency": "values that are not finite, and whole numbers too large for it",
 }
 
 
@@ -53,7 +60,7 @@ class AxisFacts:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What `explain` found; ``print`` it, or read its fields.
+    """What `explain` returns; ``print`` it, or read its fields.
 
     Parameters
     ----------
@@ -94,6 +101,11 @@ class Explanation:
         """Shape of the result of the call."""
         return self.shapes[SIDES[self.plan.form][2]]
 
+    @property
+    def algorithm(self) -> str:
+        """Name of what is taken: the plan's algorithm, or a way that operators know."""
+        return self.candidates[0].algorithm
+
     def __str__(self) -> str:
         plan = self.plan
         first, second, result = (self.shapes[side] for side in SIDES[plan.form])
@@ -104,7 +116,7 @@ class Explanation:
                 f"x {first}, {name} {second} -> {result}",
                 "o = stride*i + dilation*j - lo, with i < n, j < k, o < N\n"
                 + self._axis_table(),
-                f"algorithm: {plan.algorithm}, {self.candidates[0].reason}"
+                f"algorithm: {self.algorithm}, {self.candidates[0].reason}"
                 + self._fallback_text()
                 + self._candidate_table(),
                 f"multiply-adds: {count_text(self.multiply_adds)}\n"
@@ -116,6 +128,8 @@ class Explanation:
     def _fallback_text(self) -> str:
         """Say in which dtype the call is computed, and what its values can change."""
         plan, lines = self.plan, []
+        if self.algorithm in _OF_OPERATORS:
+            lines.append(f"{plan.algorithm} for {_OF_OPERATORS[self.algorithm]}")
         if plan.computing != plan.dtype:
             lines.append(f"computed in {plan.computing}")
         before = (plan.algorithm, plan.computing)
@@ -165,6 +179,8 @@ class Explanation:
         return "\n" + table(headers, rows)
 
     def _workspace_text(self) -> str:
+        if self.algorithm == "frequency":
+            return "spectra of the whole arrays"
         if self.plan.backend == "sparse":
             return f"{bytes_text(self.workspace or 0)} in the matrix"
         if self.workspace is None:
@@ -182,7 +198,7 @@ class Explanation:
                 {name: _plain(value) for name, value in vars(axis).items()}
                 for axis in self.axes
             ],
-            "algorithm": self.plan.algorithm,
+            "algorithm": self.algorithm,
             "computing": self.plan.computing,
             "fallback": self.plan.fallback or None,
             "fallbacks": [fallback._asdict() for fallback in self.plan.fallbacks],

@@ -68,8 +68,8 @@ def time_algorithms(
 
     Examples
     --------
-    >>> found = time_algorithms((1, 2, 8, 8), (2, 2, 3, 3), stride=2, seconds=0.01)
-    >>> sorted(timing.chosen for timing in found)[-2:]
+    >>> timings = time_algorithms((1, 2, 8, 8), (2, 2, 3, 3), stride=2, seconds=0.01)
+    >>> sorted(timing.chosen for timing in timings)[-2:]
     [False, True]
     """
     explanation = explain(x_shape, kernel_shape, dtype, backend, form, **options)

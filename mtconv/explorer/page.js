@@ -109,8 +109,8 @@ function drawSizes(model) {
     `${model.inputSize.join(" × ")} → ${model.outputSize.join(" × ")}`;
   byId("formulas").innerHTML = model.axes.map((axis, n) => {
     const { relation, size } = formulas(state, model, n);
-    const name = model.axes.length === 1 ? "" : `<dt>${axisName(n)}</dt>`;
-    return `${name}<dd class="formula">${relation}</dd><dd class="formula">${size}</dd>`;
+    const name = model.axes.length === 1 ? "Relation and size" : axisName(n);
+    return `<dt>${name}</dt><dd class="formula">${relation}</dd><dd class="formula">${size}</dd>`;
   }).join("");
 }
 

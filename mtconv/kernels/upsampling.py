@@ -82,7 +82,7 @@ def nearest(
     """Make the kernel that enlarges by repeating each element.
 
     For ``mtconv.conv_transpose(x, kernel, stride=factor)``: every element of x becomes a
-    block of equal ones. The adjoint, divided by ``prod(factor)``, takes means of blocks.
+    block of equal ones. The adjoint, divided by ``prod(factor)``, averages blocks.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 
 from mtconv.backends.dispatch import backend_for
 from mtconv.functional import apply_spec
+from mtconv.importing import imported
 from mtconv.operators.circular.maps import in_frequency, in_library
 from mtconv.operators.explicit import Explicit
 from mtconv.operators.parts import read_only_copy
 from mtconv.operators.prepared import PREPARING, apply_prepared
 from mtconv.operators.sides import Sides, operator_spec, sides
-from mtconv.operators.single import How, checked
+from mtconv.operators.single import ComputeOptions, checked
+from mtconv.problem.advice import advice
 from mtconv.problem.options import IntOrInts, Options, freeze_sizes
-from mtconv.problem.volumes import advice
 
 __all__ = ["Operator"]
 
@@ -25,22 +27,27 @@ class Operator(Explicit):
     """What both operators share; `other` is the class of the transpose."""
 
     leaves = ("kernel",)
-    static = ("spec", "how")
+    static = ("spec", "computing")
 
     other: type[Operator]
 
-    def _set(self, kernel: Any, input_size: IntOrInts, options: Options, how: How) -> None:
+    def _set(
+        self,
+        kernel: Any,
+        input_size: IntOrInts,
+        options: Options,
+        computing: ComputeOptions,
+    ) -> None:
         name = type(self).__name__
-        how = checked(name, how)
-        engine = backend_for(name, how.backend, kernel=kernel)
+        computing = checked(name, computing)
+        engine = backend_for(name, computing.backend, kernel=kernel)
         kernel = engine.asarray(name, "kernel", kernel)
         size = freeze_sizes(name, "input_size", input_size)
         spec = operator_spec(name, self.form, size, kernel.shape, options)
-        self._own(read_only_copy(kernel), spec, how)
+        self._own(read_only_copy(kernel), spec, computing)
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch.html import html
-
+        html: Callable[..., str] = imported("mtconv.sketch.html").html
         return html(repr(self), self.spec.axes, self.spec.padding_mode)
 
     @property
@@ -62,7 +69,7 @@ class Operator(Explicit):
         return self._sides.batch_axis
 
     def _other(self, leaf: Any) -> Operator:
-        return self.other._make(leaf, self.spec, self.how)
+        return self.other._make(leaf, self.spec, self.computing)
 
     @cached_property
     def _prepared(self) -> dict[Any, Any]:
@@ -70,7 +77,7 @@ class Operator(Explicit):
 
     def _apply(self, x: Any, axis: int | None = None) -> Any:
         """Apply the map to one input, or to a batch along an axis."""
-        backend, algorithm, precision = self.how
+        backend, algorithm, precision = self.computing
         shapes = self._sides
         engine = self._engine("x", x)
         if engine.NAME not in PREPARING:

@@ -14,6 +14,7 @@ import numpy as np
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message
+from mtconv.importing import imported
 from mtconv.operators.linear import LinearMap
 
 __all__ = ["Combination", "applied", "fits", "promoted", "settled"]
@@ -150,11 +151,11 @@ class Combination(LinearMap):
         ValueError
             As `Conv.norm`.
         """
-        from mtconv.operators.spectrum import check_tolerance, lanczos_norm
-
+        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        check_tolerance(function, tol)
-        return lanczos_norm(self._double(function), tol)
+        spectrum.check_tolerance(function, tol)
+        norm: float = spectrum.lanczos_norm(self._double(function), tol)
+        return norm
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix from those of the members.
@@ -177,10 +178,9 @@ class Combination(LinearMap):
         BackendError
             If the matrix of a member does not fit into the memory available.
         """
-        from mtconv.operators.formats import check_format, formatted
-
-        format, order = check_format(format, order)  # noqa: A001
-        return formatted(self._matrix(order), format)
+        formats = imported("mtconv.operators.formats")
+        format, order = formats.check_format(format, order)  # noqa: A001
+        return formats.formatted(self._matrix(order), format)
 
     def _matrix(self, order: str) -> Any:
         """Build the matrix in compressed sparse rows."""

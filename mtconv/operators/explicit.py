@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mtconv.importing import imported
 from mtconv.operators.single import ArrayMap
 from mtconv.spec import ConvSpec
 
@@ -47,10 +48,10 @@ class Explicit(ArrayMap):
         >>> mtconv.Conv([1.0, -1.0], input_size=4, **options).norm()
         2.0
         """
-        from mtconv.operators.spectrum import operator_norm
-
+        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        return operator_norm(function, self.spec, self._in_numpy(), tol)
+        norm: float = spectrum.operator_norm(function, self.spec, self._in_numpy(), tol)
+        return norm
 
     def regularized_inverse(self, weight: Any) -> Any:
         """Return the operator ``(A^H A + weight)^-1`` of a circular operator.
@@ -91,10 +92,9 @@ class Explicit(ArrayMap):
         >>> A.regularized_inverse(1.0)([5.0, 5.0])  # A.T @ A is [[2, 2], [2, 2]]
         array([1., 1.])
         """
-        from mtconv.operators.circular.regularized import regularized_inverse
-
+        regularized = imported("mtconv.operators.circular.regularized")
         function = f"{type(self).__name__}.regularized_inverse"
-        return regularized_inverse(function, self, weight)
+        return regularized.regularized_inverse(function, self, weight)
 
     def regularized_solve(self, y: Any, weight: Any, z: Any = 0) -> Any:
         """Return the x that makes ``|A x - y|^2 + weight * |x - z|^2`` least.
@@ -135,10 +135,9 @@ class Explicit(ArrayMap):
         >>> A.regularized_solve([6.0, 6.0], 1.0, z=[1.0, 3.0])  # of [x0 + x1] * 2
         array([1.8, 3.8])
         """
-        from mtconv.operators.circular.regularized import regularized_solve
-
+        regularized = imported("mtconv.operators.circular.regularized")
         function = f"{type(self).__name__}.regularized_solve"
-        return regularized_solve(function, self, y, weight, z)
+        return regularized.regularized_solve(function, self, y, weight, z)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -168,9 +167,8 @@ class Explicit(ArrayMap):
         array([[1, 2, 0],
                [0, 1, 2]])
         """
-        from mtconv.operators.formats import sparse_matrix
-
-        return sparse_matrix(self.form, self.spec, self._in_numpy(), format, order)
+        formats = imported("mtconv.operators.formats")
+        return formats.sparse_matrix(self.form, self.spec, self._in_numpy(), format, order)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the kernel's library, zeros and all.
@@ -188,6 +186,6 @@ class Explicit(ArrayMap):
                [2, 1],
                [0, 2]])
         """
-        from mtconv.operators.formats import dense_matrix
-
-        return self._native(dense_matrix(self.form, self.spec, self._in_numpy()))
+        formats = imported("mtconv.operators.formats")
+        dense = formats.dense_matrix(self.form, self.spec, self._in_numpy())
+        return self._native(dense)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends.dispatch import load
 from mtconv.errors import BackendError
+from mtconv.importing import imported
 from mtconv.matrix.csr import Csr, build_csr
 from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import check_word
@@ -36,8 +37,7 @@ _FUNCTION = "to_sparse"
 def sparse_matrix(form: str, spec: ConvSpec, kernel: Array, format: str, order: str) -> Any:  # noqa: A002
     """Build the matrix of an operator on raveled arrays, in the spec's layout."""
     format, order = check_format(format, order)  # noqa: A001
-    from scipy import sparse
-
+    sparse = imported("scipy.sparse")
     w = canonical_kernel(spec, kernel)
     if format == "csc":  # the rows of the transpose are the columns
         other = "conv" if form == "conv_transpose" else "conv_transpose"
@@ -100,7 +100,7 @@ def _arrangements(spec: ConvSpec) -> tuple[Arrangement, Arrangement]:
     layout = None if spec.layout is None else spec.layout.replace("N", "")
     if layout is None and not channels and spec.rank > 2:
         layout = "DHW"
-    found = resolve_layouts(
+    layouts = resolve_layouts(
         _FUNCTION,
         "x",
         spec.rank + channels,
@@ -109,7 +109,7 @@ def _arrangements(spec: ConvSpec) -> tuple[Arrangement, Arrangement]:
         spec.kernel_layout,
         "I",
     )
-    return found.data, found.kernel
+    return layouts.data, layouts.kernel
 
 
 def _reordered(built: Csr, form: str, spec: ConvSpec, order: str) -> Csr:
@@ -117,16 +117,15 @@ def _reordered(built: Csr, form: str, spec: ConvSpec, order: str) -> Csr:
     data = _arrangements(spec)[0]
     if data.order is None and order == "C":
         return built
-    from scipy.sparse import csr_array
-
+    sparse = imported("scipy.sparse")
     small = (*((spec.small_channels,) if data.channels else ()), *spec.small)
     big = (*((spec.big_channels,) if data.channels else ()), *spec.big)
     rows, columns = (big, small) if form == "conv_transpose" else (small, big)
     place = np.empty(built.shape[1], built.indices.dtype)
     place[raveled(columns, data, order)] = np.arange(built.shape[1])
-    matrix = csr_array((built.data, place[built.indices], built.indptr), shape=built.shape)[
-        raveled(rows, data, order)
-    ]
+    matrix = sparse.csr_array(
+        (built.data, place[built.indices], built.indptr), shape=built.shape
+    )[raveled(rows, data, order)]
     matrix.sort_indices()
     return Csr(matrix.data, matrix.indices, matrix.indptr, built.shape)
 
@@ -153,8 +152,8 @@ def _marked(matrix: Any) -> Any:
 
 def _bcoo(built: Csr) -> Any:
     try:
-        from jax.experimental.sparse import BCOO
-        from jax.numpy import asarray
+        experimental = imported("jax.experimental.sparse")
+        asarray = imported("jax.numpy").asarray
     except ImportError as error:
         msg = "to_sparse('bcoo') needs JAX. Install it with: pip install 'mtconv[jax]'"
         raise ImportError(msg) from error
@@ -162,7 +161,7 @@ def _bcoo(built: Csr) -> Any:
         msg = "to_sparse: `format` 'bcoo' has indices of 32 bits"
         raise BackendError(msg)
     indices = np.stack([_rows(built), built.indices], axis=1).astype(np.int32, copy=False)
-    return BCOO(
+    return experimental.BCOO(
         (load("jax").asarray(_FUNCTION, "kernel", built.data), asarray(indices)),
         shape=built.shape,
         indices_sorted=True,

@@ -8,17 +8,20 @@ least, if that is less than the plan's; `fft` by name takes spectra.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import log2, prod
+from math import inf, log2, prod
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from mtconv.operators.circular.circle import circles_of
 from mtconv.operators.circular.maps import FrequencyForm
+from mtconv.operators.separable.form import SeparableForm, separated
 from mtconv.planning.candidate import FLOATING, Candidate
 from mtconv.planning.choose import choose_algorithm
 from mtconv.planning.cost import Cost
+from mtconv.planning.ladders.numpy import rates_of
 from mtconv.planning.plan import Plan
+from mtconv.planning.separable import fits_scratch, separable_cost
 
 __all__ = ["FormChoice", "form_candidates", "form_for"]
 
@@ -28,12 +31,21 @@ _BACKENDS = ("numpy", "numba")
 # Where spectra are kept, this is said.
 _KEPT = "circular, and its spectrum is kept"
 
+# What is said where the axes are applied one after another.
+_AXES = "the kernel is the product of one vector for each axis"
+
 
 class FormChoice(NamedTuple):
     """A form that a kernel has, and its estimated cost."""
 
     form: type[Any]
     candidate: Candidate
+
+    @property
+    def seconds(self) -> float:
+        """Estimated time of a call; infinite where there is no estimate."""
+        cost = self.candidate.cost
+        return inf if cost is None else cost.seconds
 
 
 def form_for(plan: Plan, kernel: NDArray[Any], batch: int, dtype: str) -> type[Any] | None:
@@ -46,26 +58,46 @@ def form_candidates(
     plan: Plan, kernel: NDArray[Any], batch: int, dtype: str
 ) -> tuple[FormChoice, ...]:
     """List the forms that are estimated to be faster than the plan, fastest first."""
-    if dtype not in FLOATING or not kernel.size or plan.backend not in _BACKENDS:
+    if not kernel.size or not batch or plan.backend not in _BACKENDS:
         return ()
     if plan.requested == "fft":
         return tuple(_frequency(plan, batch, dtype))
     if plan.requested != "auto":
         return ()
     taken = choose_algorithm(plan.spec, plan.form, batch, dtype, plan.backend)[0]
-    assert taken.cost is not None
+    if taken.cost is None:  # there is nothing to multiply
+        return ()
+    most = taken.cost.seconds
+    choices = (*_frequency(plan, batch, dtype), *_separable(plan, kernel, batch, dtype))
     return tuple(
-        choice
-        for choice in _frequency(plan, batch, dtype)
-        if choice.candidate.cost is not None
-        and choice.candidate.cost.seconds < taken.cost.seconds
+        sorted((choice for choice in choices if choice.seconds < most), key=_seconds)
     )
+
+
+def _seconds(choice: FormChoice) -> float:
+    return choice.seconds
+
+
+def _separable(
+    plan: Plan, kernel: NDArray[Any], batch: int, dtype: str
+) -> Iterator[FormChoice]:
+    """Estimate the time axis by axis, if the kernel is a product of one vector for each."""
+    itemsize = FLOATING.get(dtype, 8)
+    if dtype not in FLOATING and "int" not in dtype:
+        return
+    if plan.spec.rank < 2 or not fits_scratch(plan.form, plan.spec, itemsize):
+        return
+    if separated(plan, kernel, dtype) is None:
+        return
+    rates = rates_of(itemsize)
+    cost = separable_cost(plan.form, plan.spec, batch, itemsize, rates)
+    yield FormChoice(SeparableForm, Candidate(SeparableForm.NAME, cost, _AXES))
 
 
 def _frequency(plan: Plan, batch: int, dtype: str) -> Iterator[FormChoice]:
     """Estimate the time in frequency from what the plan's own transforms would take."""
     spec = plan.spec
-    if spec.padding_mode != "circular":
+    if spec.padding_mode != "circular" or dtype not in FLOATING:
         return
     ranked = choose_algorithm(spec, plan.form, batch, dtype, plan.backend)
     fft = next((c for c in ranked if c.algorithm == "fft"), None)

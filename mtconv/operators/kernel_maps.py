@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import library_of
 from mtconv.functional import apply_spec
+from mtconv.importing import imported
 from mtconv.operators.kernel_sides import KernelSides, fixed_spec, kernel_sides
 from mtconv.operators.parts import read_only_copy
-from mtconv.operators.single import ArrayMap, How, checked
+from mtconv.operators.single import ArrayMap, ComputeOptions, checked
 from mtconv.problem.options import IntOrInts, Options, freeze_sizes
 from mtconv.spec import ConvSpec
 
@@ -23,7 +24,7 @@ class KernelMap(ArrayMap):
     """
 
     leaves = ("data",)
-    static = ("form", "spec", "how")
+    static = ("form", "spec", "computing")
 
     form: str
     data: Any
@@ -39,17 +40,18 @@ class KernelMap(ArrayMap):
         kernel_size: IntOrInts,
         channels: Any,
         options: Options,
-        how: How,
+        computing: ComputeOptions,
     ) -> None:
         name = type(self).__name__
-        how = checked(name, how)
-        engine = backend_for(name, how.backend, x=data)
-        data = engine.asarray(name, "x", data)
+        computing = checked(name, computing)
+        argument = "x" if form == "conv_transpose" else "y"
+        engine = backend_for(name, computing.backend, **{argument: data})
+        data = engine.asarray(name, argument, data)
         size = freeze_sizes(name, "kernel_size", kernel_size)
         if channels is not None:
             channels = freeze_sizes(name, "channels", channels)
         spec = fixed_spec(name, form, tuple(data.shape), size, channels, options)
-        self._own(read_only_copy(data), form, spec, how)
+        self._own(read_only_copy(data), form, spec, computing)
 
     @property
     def _shapes(self) -> KernelSides:
@@ -66,7 +68,7 @@ class KernelMap(ArrayMap):
         return self._shapes.result
 
     def _other(self, leaf: Any) -> KernelMap:
-        return KernelGrad._make(leaf, self.form, self.spec, self.how)
+        return KernelGrad._make(leaf, self.form, self.spec, self.computing)
 
     def _apply(self, x: Any, axis: int | None = None) -> Any:
         if axis is None:
@@ -82,9 +84,9 @@ class KernelMap(ArrayMap):
         return self._run(self.form, self.data, x)
 
     def _run(self, form: str, first: Any, second: Any) -> Any:
-        backend, algorithm, precision = self.how
-        how = {"algorithm": algorithm, "backend": backend, "precision": precision}
-        return apply_spec(form, self.spec, first, second, **how)
+        backend, algorithm, precision = self.computing
+        options = {"algorithm": algorithm, "backend": backend, "precision": precision}
+        return apply_spec(form, self.spec, first, second, **options)
 
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value, by Lanczos iteration, which needs SciPy.
@@ -105,11 +107,11 @@ class KernelMap(ArrayMap):
             If an element of the data is NaN or infinite, or if the tolerance is no number
             of at least 0.
         """
-        from mtconv.operators.spectrum import check_tolerance, lanczos_norm
-
+        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        check_tolerance(function, tol)
-        return lanczos_norm(self._double(function), tol)
+        spectrum.check_tolerance(function, tol)
+        norm: float = spectrum.lanczos_norm(self._double(function), tol)
+        return norm
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -132,14 +134,14 @@ class KernelMap(ArrayMap):
         BackendError
             If it does not fit into the memory available.
         """
-        from mtconv.operators.formats import check_format, formatted
-        from mtconv.operators.kernel_matrix import kernel_map_matrix
-
-        format, order = check_format(format, order)  # noqa: A001
-        matrix = kernel_map_matrix(self.form, self.spec, self._in_numpy(), order)
+        formats = imported("mtconv.operators.formats")
+        format, order = formats.check_format(format, order)  # noqa: A001
+        matrix = imported("mtconv.operators.kernel_matrix").kernel_map_matrix(
+            self.form, self.spec, self._in_numpy(), order
+        )
         if isinstance(self, KernelGrad):
             matrix = matrix.T.tocsr()
-        return formatted(matrix, format)
+        return formats.formatted(matrix, format)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the data's library.
@@ -167,7 +169,7 @@ class KernelGrad(KernelMap):
         return self._shapes.kernel
 
     def _other(self, leaf: Any) -> KernelMap:
-        return self.forward[self.form]._make(leaf, self.form, self.spec, self.how)
+        return self.forward[self.form]._make(leaf, self.form, self.spec, self.computing)
 
     def _one(self, x: Any) -> Any:
         if self.form == "conv_transpose":

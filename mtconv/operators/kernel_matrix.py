@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.arrange import canonical
+from mtconv.importing import imported
 from mtconv.matrix import kernel_map_entries
 from mtconv.operators.formats import raveled, stored
 from mtconv.problem.layout import Arrangement, resolve_layouts
@@ -18,8 +19,7 @@ __all__ = ["kernel_map_matrix"]
 
 def kernel_map_matrix(form: str, spec: ConvSpec, data: NDArray[Any], order: str) -> Any:
     """Build the matrix of a map in compressed sparse rows, duplicates added up."""
-    from scipy.sparse import coo_array
-
+    sparse = imported("scipy.sparse")
     with_channels = spec.small_channels is not None
     layout = spec.layout
     if layout is None and not with_channels and spec.rank > 2:
@@ -31,7 +31,7 @@ def kernel_map_matrix(form: str, spec: ConvSpec, data: NDArray[Any], order: str)
     fixed = np.ascontiguousarray(canonical(stored(data), layouts.data))
     entries = kernel_map_entries("to_sparse", form, spec, fixed)
     places = (entries.rows, entries.columns)
-    matrix = coo_array((entries.data, places), shape=entries.shape).tocsr()
+    matrix = sparse.coo_array((entries.data, places), shape=entries.shape).tocsr()
     rows = raveled(_result_shape(form, spec, len(fixed), layouts.data), layouts.data, order)
     taps = spec.kernel_shape if with_channels else spec.kernel_size
     return matrix[rows][:, raveled(taps, layouts.kernel, order)]

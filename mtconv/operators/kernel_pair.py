@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from mtconv.operators.kernel_maps import KernelMap
-from mtconv.operators.single import How
+from mtconv.operators.single import ComputeOptions
 from mtconv.problem.options import IntOrInts, Padding, freeze
 
 __all__ = ["KernelConv", "KernelConvTranspose"]
@@ -101,8 +101,8 @@ class KernelConvTranspose(KernelMap):
             layout=layout,
             kernel_layout=kernel_layout,
         )
-        how = How(backend, algorithm, precision)
-        self._set("conv_transpose", x, kernel_size, channels, options, how)
+        computing = ComputeOptions(backend, algorithm, precision)
+        self._set("conv_transpose", x, kernel_size, channels, options, computing)
 
 
 class KernelConv(KernelMap):
@@ -181,8 +181,8 @@ class KernelConv(KernelMap):
             layout=layout,
             kernel_layout=kernel_layout,
         )
-        how = How(backend, algorithm, precision)
-        self._set("conv", y, kernel_size, channels, options, how)
+        computing = ComputeOptions(backend, algorithm, precision)
+        self._set("conv", y, kernel_size, channels, options, computing)
 
 
 KernelMap.forward.update(conv_transpose=KernelConvTranspose, conv=KernelConv)

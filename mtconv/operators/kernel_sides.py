@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, renamed
 from mtconv.problem.axes import check_groups, per_axis
 from mtconv.problem.build import match, problem, result_shape
 from mtconv.problem.layout import axis_names, resolve_layouts
@@ -31,7 +31,22 @@ def fixed_spec(
     options: Options,
 ) -> ConvSpec:
     """Make the spec of a map from the shape of its data and the size of its kernel."""
-    rank, with_channels = _rank(name, data, kernel_size, options)
+    own = "x" if form == "conv_transpose" else "y"
+    arguments = {"x": own, "kernel": "kernel_size"}
+    with renamed(form, name, **arguments), renamed(name, name, x=own):
+        return _fixed_spec(name, form, own, data, kernel_size, channels, options)
+
+
+def _fixed_spec(
+    name: str,
+    form: str,
+    own: str,
+    data: tuple[int, ...],
+    kernel_size: int | tuple[int, ...],
+    channels: int | tuple[int, ...] | None,
+    options: Options,
+) -> ConvSpec:
+    rank, with_channels = _rank(name, own, data, kernel_size, options)
     if options.layout is None and rank == 3 and not with_channels:
         options = options._replace(layout="DHW")  # what a bare volume needs elsewhere
     small = "I" if form == "conv_transpose" else "O"
@@ -48,11 +63,11 @@ def fixed_spec(
     shape = taps
     if with_channels:
         order = layouts.data.order or tuple(range(len(data)))
-        own = data[order[layouts.data.batch]]
-        shape = (*_channels(name, form, own, channels, options.groups), *taps)
+        size = data[order[layouts.data.batch]]
+        shape = (*_channels(name, form, own, size, channels, options.groups), *taps)
     elif channels is not None:
         rule = "must be left out where the data have no channels"
-        fix = f"With them, x has {rank + 1} or {rank + 2} axes."
+        fix = f"With them, {own} has {rank + 1} or {rank + 2} axes."
         raise GeometryError(message(name, "channels", rule, channels, fix=fix))
     if layouts.kernel.inverse is not None:
         shape = tuple(shape[axis] for axis in layouts.kernel.inverse)
@@ -60,7 +75,11 @@ def fixed_spec(
 
 
 def _rank(
-    name: str, data: tuple[int, ...], kernel_size: int | tuple[int, ...], options: Options
+    name: str,
+    own: str,
+    data: tuple[int, ...],
+    kernel_size: int | tuple[int, ...],
+    options: Options,
 ) -> tuple[int, bool]:
     """Return the number of spatial axes, and whether there are channels."""
     for text, others, channel in (
@@ -72,23 +91,29 @@ def _rank(
     if isinstance(kernel_size, tuple):
         return len(kernel_size), len(data) > len(kernel_size)
     if len(data) < 3:
-        rule = "must be a tuple unless x has batch, channels and space"
-        got = f"{kernel_size} for x of shape {data}"
+        rule = f"must be a tuple unless {own} has batch, channels and space"
+        got = f"{kernel_size} for {own} of shape {data}"
         fix = "Write one kernel size per spatial axis, for example (3,)."
         raise GeometryError(message(name, "kernel_size", rule, got, fix=fix))
     return len(data) - 2, True
 
 
 def _channels(
-    name: str, form: str, own: int, channels: int | tuple[int, ...] | None, groups: int
+    name: str,
+    form: str,
+    own: str,
+    size: int,
+    channels: int | tuple[int, ...] | None,
+    groups: int,
 ) -> tuple[int, int]:
     """Return the first two sizes of the kernel: small channels, and big ones per group."""
-    check_groups(name, groups, x=own)
+    check_groups(name, groups, **{own: size})
     other = groups if channels is None else channels
     if not isinstance(other, int) or other < 1 or other % groups:
         rule = f"must be a positive multiple of groups={groups}"
         raise GeometryError(message(name, "channels", rule, channels))
-    return (own, other // groups) if form == "conv_transpose" else (other, own // groups)
+    pair = (size, other // groups), (other, size // groups)
+    return pair[form == "conv"]
 
 
 @lru_cache(maxsize=1024)

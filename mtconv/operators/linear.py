@@ -14,7 +14,7 @@ import numpy as np
 
 from mtconv.backends.dispatch import Backend, backend_for
 from mtconv.backends.libraries import Library, library_of
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, renamed
 from mtconv.operators.parts import Parts
 from mtconv.operators.pytree import register
 
@@ -159,7 +159,7 @@ class LinearMap(Parts):
 
     def __rmatmul__(self, y: Any) -> Any:
         """Apply the transpose: ``y @ A`` is ``A.T @ y``, row by row for a matrix."""
-        library, y = self._array("x", y)
+        library, y = self._array("y", y)
         if not self.T._is_matrix(y.shape):
             return self.T(y)
         return library.permute(self.T.matmat(library.permute(y, (1, 0))), (1, 0))
@@ -177,7 +177,7 @@ class LinearMap(Parts):
         array, shape (rows,) or (rows, 1)
             The result in C order.
         """
-        library, v = self._array("x", v)
+        library, v = self._array("v", v)
         if v.shape not in ((self.shape[1],), (self.shape[1], 1)):
             raise GeometryError(self._wrong_shape("v", v.shape))
         product = self._apply(library.reshape(v, self.input_shape))
@@ -196,7 +196,7 @@ class LinearMap(Parts):
         array, shape (rows, count)
             One result per column.
         """
-        library, vs = self._array("x", vs)
+        library, vs = self._array("vs", vs)
         if len(vs.shape) != 2 or vs.shape[0] != self.shape[1]:
             raise GeometryError(self._wrong_shape("vs", vs.shape))
         count = vs.shape[1]
@@ -217,7 +217,9 @@ class LinearMap(Parts):
         array, shape (columns,) or (columns, 1)
             The product with ``A.H``.
         """
-        return self.H.matvec(v)
+        other = self.H
+        with renamed(type(other).__name__, f"{type(self).__name__}.rmatvec"):
+            return other.matvec(v)
 
     def rmatmat(self, vs: Any) -> Any:
         """Multiply every column of a matrix by the conjugate transpose.
@@ -232,7 +234,9 @@ class LinearMap(Parts):
         array, shape (columns, count)
             Their products with ``A.H``.
         """
-        return self.H.matmat(vs)
+        other = self.H
+        with renamed(type(other).__name__, f"{type(self).__name__}.rmatmat"):
+            return other.matmat(vs)
 
     # What pylops asks for.
     _matvec, _rmatvec, _matmat, _rmatmat = matvec, rmatvec, matmat, rmatmat

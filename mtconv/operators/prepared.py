@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Protocol, cast
 
 from mtconv.backends.dispatch import Backend
+from mtconv.importing import refuse_at_shutdown
 from mtconv.operators.forms import form_for
 from mtconv.planning.plan import Plan, plan_for_spec
 from mtconv.spec import ConvSpec
@@ -50,14 +51,18 @@ def apply_prepared(
     plan = plan_for_spec(
         form, spec, batch.shape, kernel.shape, dtype, algorithm, engine.NAME
     )
-    special = _special_form(made, plan, len(batch), dtype, kernel)
-    if special is not None:
-        result = special.run(batch, single=single)
-        if result is not None:
-            return result
-    if plan not in made:
-        made[plan] = preparing.prepare(plan, kernel)
-    result = preparing.run_prepared(plan, made[plan], batch)
+    try:
+        special = _special_form(made, plan, len(batch), dtype, kernel)
+        if special is not None:
+            result = special.run(batch, single=single)
+            if result is not None:
+                return result
+        if plan not in made:
+            made[plan] = preparing.prepare(plan, kernel)
+        result = preparing.run_prepared(plan, made[plan], batch)
+    except ImportError:
+        refuse_at_shutdown(f"What the {engine.NAME} backend of mtconv needs")
+        raise
     return result[0] if single else result
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends.dispatch import load
+from mtconv.importing import imported
 
 __all__ = ["register"]
 
@@ -23,10 +24,9 @@ def register(cls: type[Any]) -> None:
     """
     if cls in _registered or "jax" not in sys.modules:
         return
-    from jax.tree_util import register_pytree_node
-
+    trees = imported("jax.tree_util")
     _registered.add(cls)
-    register_pytree_node(
+    trees.register_pytree_node(
         cls,
         _flatten,
         lambda static, leaves: cls._from_parts(*leaves, *static),

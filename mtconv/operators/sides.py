@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from mtconv.errors import renamed
+from mtconv.problem.advice import advising
 from mtconv.problem.axes import per_axis
 from mtconv.problem.build import problem
 from mtconv.problem.layout import SPATIAL, resolve_layouts
 from mtconv.problem.options import Options
-from mtconv.problem.volumes import advising
 from mtconv.spec import ConvSpec
 
 __all__ = ["Sides", "operator_spec", "sides"]
@@ -35,7 +36,8 @@ def operator_spec(
     options: Options,
 ) -> ConvSpec:
     """Make the spec of an operator from its kernel and the spatial size of its input."""
-    with advising(3, len(kernel_shape), options.layout, options.kernel_layout):
+    layouts = options.layout, options.kernel_layout
+    with advising(3, len(kernel_shape), *layouts), renamed(form, name, x="input_size"):
         return _operator_spec(name, form, input_size, kernel_shape, options)
 
 

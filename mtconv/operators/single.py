@@ -13,10 +13,10 @@ from mtconv.operators.linear import LinearMap
 from mtconv.operators.spectrum import in_double
 from mtconv.problem.options import ALGORITHMS, check_word
 
-__all__ = ["ArrayMap", "How", "checked"]
+__all__ = ["ArrayMap", "ComputeOptions", "checked"]
 
 
-class How(NamedTuple):
+class ComputeOptions(NamedTuple):
     """The way to compute: what calls take besides arrays and geometry."""
 
     backend: str | None
@@ -24,19 +24,19 @@ class How(NamedTuple):
     precision: Any
 
 
-def checked(name: str, how: How) -> How:
+def checked(name: str, computing: ComputeOptions) -> ComputeOptions:
     """Check the words that say how to compute; they key the caches of later calls."""
     backend = None
-    if how.backend is not None:
-        backend = backend_name(name, how.backend, "must be None or one of")
-    algorithm = check_word(name, "algorithm", how.algorithm, ALGORITHMS)
-    return How(backend, algorithm, how.precision)
+    if computing.backend is not None:
+        backend = backend_name(name, computing.backend, "must be None or one of")
+    algorithm = check_word(name, "algorithm", computing.algorithm, ALGORITHMS)
+    return ComputeOptions(backend, algorithm, computing.precision)
 
 
 class ArrayMap(LinearMap):
     """An operator whose only leaf is an array, and which has a way to compute."""
 
-    how: How
+    computing: ComputeOptions
 
     @property
     def _leaf(self) -> Any:
@@ -44,7 +44,7 @@ class ArrayMap(LinearMap):
 
     @property
     def _backend(self) -> str | None:
-        return self.how.backend
+        return self.computing.backend
 
     @property
     def _like(self) -> Any:
@@ -52,7 +52,7 @@ class ArrayMap(LinearMap):
 
     def _own_engine(self) -> Backend:
         """Return the backend for an array that does not decide it."""
-        return backend_for(type(self).__name__, self.how.backend, kernel=self._leaf)
+        return backend_for(type(self).__name__, self.computing.backend, kernel=self._leaf)
 
     def _own_array(self) -> tuple[Library, Any]:
         """Return the array as its backend takes it, with the functions for it."""
@@ -105,7 +105,7 @@ class ArrayMap(LinearMap):
     def _double(self, function: str) -> LinearMap:
         array = in_double(function, self.leaves[0], self._in_numpy())
         parts = dict(zip(self.static, self._values(self.static), strict=True))
-        parts["how"] = How(None, "auto", None)
+        parts["computing"] = ComputeOptions(None, "auto", None)
         return self._make(array, *parts.values())
 
     def _native(self, dense: Any) -> Any:

@@ -10,10 +10,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.fft import fftn
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
+from mtconv.importing import imported
 from mtconv.operators.formats import canonical_kernel
 from mtconv.operators.linear import LinearMap
 from mtconv.spec import ConvSpec
@@ -90,22 +93,24 @@ def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
     matrix (small channels) x (big channels * residues) per group and frequency.
     """
     groups, (small, share) = spec.groups, spec.kernel_shape[:2]
-    impulses = np.zeros((small // groups, small, *spec.small), w.dtype)
-    first: tuple[Any, ...] = (..., *(0,) * spec.rank)
-    corner = impulses[first]
+    # The response to one cell does not need the others.
+    alone = replace(spec, axes=tuple(replace(axis, small=1) for axis in spec.axes))
+    impulses = np.zeros((small // groups, small, *alone.small), w.dtype)
     for s in range(small // groups):
-        corner[s, s :: small // groups] = 1
-    response = apply_spec("conv_transpose", spec, impulses, w, algorithm="exact")
+        impulses[s, s :: small // groups] = 1
+    response = apply_spec("conv_transpose", alone, impulses, w, algorithm="exact")
     residues = [size for axis in spec.axes for size in (axis.small, axis.stride)]
     response = response.reshape(small // groups, groups, share, *residues)
     grid = tuple(range(3, 3 + 2 * spec.rank, 2))
     strides = tuple(axis + 1 for axis in grid)
-    symbol = np.fft.fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
+    symbol = fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
     matrices = symbol.reshape(
         groups * prod(spec.small),
         small // groups,
         share * prod(a.stride for a in spec.axes),
     )
+    if 1 in matrices.shape[1:]:  # vectors need no decomposition
+        return float(np.linalg.norm(matrices, axis=(1, 2)).max())
     return float(np.linalg.norm(matrices, 2, axis=(1, 2)).max())
 
 
@@ -146,11 +151,11 @@ def _root_of_largest(
     """Root of the largest eigenvalue of a matrix without negative ones."""
     if size <= _FEW:
         return sqrt(max(np.linalg.eigvalsh(gram(np.eye(size, dtype=dtype)))[-1], 0.0))
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
-    operator = LinearOperator((size, size), matvec=gram, dtype=dtype)
-    start = np.random.default_rng(0).standard_normal(size).astype(dtype)
+    linalg = imported("scipy.sparse.linalg")
+    operator = linalg.LinearOperator((size, size), matvec=gram, dtype=dtype)
+    start = default_rng(0).standard_normal(size).astype(dtype)
     if not gram(start).any():  # no tap meets a cell
         return 0.0
-    largest = eigsh(operator, k=1, which="LA", v0=start, tol=tol, return_eigenvectors=False)
+    options = {"k": 1, "which": "LA", "v0": start, "tol": tol}
+    largest = linalg.eigsh(operator, **options, return_eigenvectors=False)
     return sqrt(max(largest[0], 0.0))

@@ -10,6 +10,7 @@ from typing import Any
 
 from mtconv.backends.libraries import Library
 from mtconv.errors import GeometryError, message
+from mtconv.importing import imported
 from mtconv.operators.combination import Combination, applied, promoted
 
 __all__ = ["HStack", "VStack"]
@@ -103,9 +104,10 @@ class VStack(_Stack):
         return _joined(library, parts, 1)
 
     def _matrix(self, order: str) -> Any:
-        from scipy.sparse import vstack
-
-        return vstack([member.to_sparse(order=order) for member in self.operators], "csr")
+        sparse = imported("scipy.sparse")
+        return sparse.vstack(
+            [member.to_sparse(order=order) for member in self.operators], "csr"
+        )
 
     def _dense(self, library: Library, members: list[Any]) -> Any:
         return _joined(library, members, 0)
@@ -151,9 +153,10 @@ class HStack(_Stack):
         return reduce(add, (applied(library, m, x, self.output_shape) for m, x in parts))
 
     def _matrix(self, order: str) -> Any:
-        from scipy.sparse import hstack
-
-        return hstack([member.to_sparse(order=order) for member in self.operators], "csr")
+        sparse = imported("scipy.sparse")
+        return sparse.hstack(
+            [member.to_sparse(order=order) for member in self.operators], "csr"
+        )
 
     def _dense(self, library: Library, members: list[Any]) -> Any:
         return _joined(library, members, 1)

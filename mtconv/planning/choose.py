@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from mtconv.errors import BackendError
+from mtconv.importing import imported
 from mtconv.planning.candidate import FLOATING, INEXACT, Candidate
 from mtconv.planning.ladders import jax, numpy, torch
 from mtconv.planning.support import LONG, NUMBERS, Support
@@ -38,13 +40,16 @@ _NUMPY = _complete(
 )
 
 
+@cache
+def _kernel_ladder() -> Any:
+    return imported("mtconv.planning.ladders.numba")
+
+
 def _of_kernels(name: str) -> Callable[..., Any]:
     """Return a choice of the compiled kernels, which are imported when they are asked."""
 
     def choice(*arguments: Any, **options: Any) -> Any:
-        from mtconv.planning.ladders import numba
-
-        return getattr(numba, name)(*arguments, **options)
+        return getattr(_kernel_ladder(), name)(*arguments, **options)
 
     return choice
 

@@ -14,7 +14,7 @@ from mtconv import geometry
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
-__all__ = ["Cost", "Rates", "estimate"]
+__all__ = ["Cost", "Rates", "estimate", "product_seconds"]
 
 
 class Rates(NamedTuple):
@@ -83,7 +83,7 @@ def estimate(
     return _MODELS[algorithm](spec, work, itemsize, rates)
 
 
-def _product(multiply_adds: float, depth: int, rows: int, rates: Rates) -> float:
+def product_seconds(multiply_adds: float, depth: int, rows: int, rates: Rates) -> float:
     """Seconds of a matrix product; a thin one waits for its result's memory."""
     thin = 1 + tuning.THIN / max(depth, 1) + tuning.FEW_ROWS / max(rows, 1)
     return multiply_adds / rates.gemm * thin
@@ -114,7 +114,7 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
         operations = 4
         moving = _gathered(spec, work, work.columns, rates)
         depth, rows = work.share * work.taps, work.small
-    seconds = _product(products, depth, rows, rates) + moving
+    seconds = product_seconds(products, depth, rows, rates) + moving
     seconds += operations * chunks * rates.call
     moved = itemsize * (work.x + work.y + 2 * work.columns)
     return Cost(products, moved, int(operations * chunks), seconds)
@@ -183,7 +183,7 @@ def _phase_cost(
 ) -> Cost:
     products = work.columns * work.small
     rows = work.share * work.live if work.transposed else work.small
-    seconds = _product(products, work.small * depth, rows, rates) + moving
+    seconds = product_seconds(products, work.small * depth, rows, rates) + moving
     seconds += operations * rates.call
     moved = itemsize * (work.x * 2 * copies + 2 * work.y)
     return Cost(products, moved, int(operations), seconds)
@@ -202,7 +202,9 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     depth = work.share * work.taps * residues // first.kernel
     chunks = 1 + columns * itemsize / rates.block
     operations = (6 * residues + 3 * len(runs)) * chunks
-    seconds = _product(products, depth, work.small, rates) + moving * tuning.ROW_MOVES
+    seconds = (
+        product_seconds(products, depth, work.small, rates) + moving * tuning.ROW_MOVES
+    )
     seconds += operations * rates.call
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
 

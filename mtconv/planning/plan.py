@@ -6,6 +6,7 @@ can change is listed in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,20 +14,24 @@ from math import prod
 from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message
+from mtconv.importing import imported
 from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
+from mtconv.problem.advice import advising, naming_symbols
 from mtconv.problem.build import Problem, batch_size, match, problem, result_shape
 from mtconv.problem.layout import Arrangement
-from mtconv.problem.options import ALGORITHMS, Options, check_word
-from mtconv.problem.volumes import advising
+from mtconv.problem.options import ALGORITHMS, Options, check_word, pinned
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = [
     "Plan",
+    "asked_size",
     "make_plan",
     "plan_for",
     "plan_for_spec",
+    "plan_traced",
 ]
 
 # An array of more elements cannot be addressed on any machine there is.
@@ -91,8 +96,7 @@ class Plan:
         return spectra[0] if spectra else ""
 
     def _repr_html_(self) -> str:
-        from mtconv.sketch.html import html
-
+        html: Callable[..., str] = imported("mtconv.sketch.html").html
         caption = f"{self.form} by {self.algorithm} of the {self.backend} backend"
         return html(caption, self.spec.axes, self.spec.padding_mode)
 
@@ -175,7 +179,7 @@ def plan_for(
     """Return the plan of one call from shapes, options and dtype; cached."""
     settled = problem(form, first, second, options, kernel_size)
     if bias is not None:
-        with _advising(settled):
+        with naming_symbols(bias), _advising(settled):
             _check_bias(form, settled.spec, bias)
         check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
@@ -195,10 +199,27 @@ def plan_for_spec(
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     settled = match(form, spec, first, second)
     if bias is not None:
-        with _advising(settled):
+        with naming_symbols(bias), _advising(settled):
             _check_bias(form, spec, bias)
         check_bias(support_of(backend), backend, form, bias)
     return make_plan(form, settled, first, dtype, algorithm, backend)
+
+
+def plan_traced(
+    form: str,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    geometry: Options | ConvSpec,
+    dtype: str,
+    algorithm: str,
+    backend: str,
+    bias: tuple[int, ...] | None = None,
+    kernel_size: int | tuple[int, ...] | None = None,
+) -> Plan:
+    """Return the plan of one call whose sizes may be symbols, which no cache can hold."""
+    call = dtype, algorithm, backend, bias
+    if isinstance(geometry, ConvSpec):
+        return plan_for_spec.__wrapped__(form, geometry, *shapes, *call)
+    return plan_for.__wrapped__(form, *shapes, pinned(geometry), *call, kernel_size)
 
 
 def _advising(settled: Problem) -> AbstractContextManager[None]:
@@ -212,6 +233,8 @@ def _advising(settled: Problem) -> AbstractContextManager[None]:
 
 
 def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
+    if traced(spec.small, spec.big):
+        return  # symbols have no largest value
     for axis in spec.axes:
         # Steps may lead far outside of all arrays; costs are floating-point numbers.
         for argument, step in (
@@ -262,3 +285,11 @@ def _check_bias(form: str, spec: ConvSpec, bias: tuple[int, ...]) -> None:
             axis="'C'",
         )
         raise GeometryError(msg)
+
+
+def asked_size(geometry: Options | ConvSpec) -> tuple[int, ...]:
+    """Return the sizes that were asked for, which may be symbols where shapes are not."""
+    size = geometry.output_size if isinstance(geometry, Options) else None
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)

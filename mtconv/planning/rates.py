@@ -14,6 +14,8 @@ import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mtconv.importing import ImportRefused, undivided
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -80,7 +82,7 @@ def rates_file() -> Path | None:
         from pathlib import Path
 
         from platformdirs import user_cache_dir
-    except ImportError:  # absent, half imported, or Python is shutting down
+    except ImportError:
         return None
     return Path(user_cache_dir("mtconv", appauthor=False)) / f"rates-{_machine()}.json"
 
@@ -104,7 +106,18 @@ def stored() -> WarmState | None:
 
     A file that cannot be understood, or is of another machine, is left aside with one
     warning.
+
+    Raises
+    ------
+    ImportRefused
+        If what reads it cannot be imported at this moment.
     """
+    packages = ("platformdirs", "pathlib", "json")
+    state: WarmState | None = undivided("What `mtconv warm` stored", packages, _read_stored)
+    return state
+
+
+def _read_stored() -> WarmState | None:
     path = rates_file()
     if path is None or not path.exists():
         return None
@@ -112,8 +125,6 @@ def stored() -> WarmState | None:
         import json
 
         return _parsed(json.loads(path.read_text()))
-    except ImportError:  # as above
-        return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         msg = (
             f"mtconv ignores {path}: {type(error).__name__}: {error}. `mtconv warm` writes "
@@ -150,9 +161,20 @@ def write_stored(path: Path, state: WarmState) -> None:
     partial.replace(path)
 
 
-@cache
 def current_rates() -> MachineRates:
-    """Return the rates that choices use in this process."""
+    """Return the rates that choices use: those of this process, or shipped ones.
+
+    A call that cannot read what is stored, since it interrupts that or Python is shutting
+    down, uses those that are shipped.
+    """
+    try:
+        return _rates_of_process()
+    except ImportRefused:
+        return SHIPPED
+
+
+@cache
+def _rates_of_process() -> MachineRates:
     if os.environ.get("MTCONV_RATES") == "default":
         return SHIPPED
     state = stored()

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from mtconv import geometry
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
+from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
+from mtconv.sizes import compiling, is_open, is_size, is_symbol, larger, smaller
 
 __all__ = [
     "MOST_LISTED",
     "AxisResolver",
     "check_groups",
     "check_kernel_channels",
+    "check_known",
     "check_magnitude",
     "check_sizes",
     "per_axis",
@@ -38,10 +41,10 @@ def per_axis(
 ) -> tuple[int, ...]:
     """Return one integer per axis, each at least ``least``."""
     check_magnitude(function, argument, value)
-    values = (value,) * len(names) if isinstance(value, int) else value
+    values = value if isinstance(value, tuple) else (value,) * len(names)
     _check_length(function, argument, values, names)
     for name, item in zip(names, values, strict=True):
-        if item < least:
+        if not reaches(function, argument, item, least, name):
             msg = message(function, argument, f"must be at least {least}", item, axis=name)
             raise GeometryError(msg)
     return values
@@ -55,19 +58,19 @@ def check_magnitude(function: str, argument: str, value: object) -> None:
     if isinstance(value, (tuple, list)):
         for item in value:
             check_magnitude(function, argument, item)
-    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+    elif isinstance(value, int) and not compiling() and value.bit_length() > _MOST_BITS:
         got = f"an integer of {value.bit_length()} bits"
         rule = f"must have at most {_MOST_BITS} bits"
         raise GeometryError(message(function, argument, rule, got))
 
 
 def check_sizes(
-    function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
+    function: str, argument: str, space: tuple[int, ...], names: tuple[str, ...]
 ) -> None:
     """Check that every spatial size is a positive integer."""
-    check_magnitude(function, argument, sizes)
-    for name, size in zip(names, sizes, strict=True):
-        if type(size) is not int or size < 1:
+    check_magnitude(function, argument, space)
+    for name, size in zip(names, space, strict=True):
+        if not (is_size(size) and reaches(function, argument, size, 1, name)):
             msg = message(
                 function,
                 argument,
@@ -77,6 +80,18 @@ def check_sizes(
                 fix="Only batch and channels may be empty.",
             )
             raise GeometryError(msg)
+
+
+def check_known(
+    function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
+) -> None:
+    """Check that channels and taps are integers: programs are written out along them."""
+    for name, size in zip(names, sizes, strict=True):
+        if is_open(size):
+            rule = "must have a known number of channels and taps"
+            fix = "Only batch and space may be symbolic: export a program for each number."
+            got = f"{size}, a symbolic size"
+            raise GeometryError(message(function, argument, rule, got, axis=name, fix=fix))
 
 
 def check_groups(function: str, groups: int, **channels: int) -> None:
@@ -160,9 +175,8 @@ class AxisResolver:
         lo, hi = self._amounts(a, big, kernel)
         self._check_mode(a, big, lo, hi)
         stride, dilation = self.stride[a], self.dilation[a]
-        small = geometry.small_size(big, kernel, stride, dilation, lo, hi)
-        if small < 1:
-            extent = dilation * (kernel - 1) + 1
+        extent = dilation * (kernel - 1) + 1
+        if not reaches(self.function, "x", big, extent - lo - hi, self.names[a]):
             msg = message(
                 self.function,
                 "kernel",
@@ -173,6 +187,7 @@ class AxisResolver:
                 fix="Pad more or use a smaller kernel or dilation.",
             )
             raise GeometryError(msg)
+        small = self._mapped(a, big, kernel, lo, hi)
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def transposed(self, a: int, small: int, kernel: int) -> Axis:
@@ -182,7 +197,7 @@ class AxisResolver:
         extra = self.output_padding[a]
         padding = self.padding[a]
         if isinstance(padding, str):
-            legal = range(max(stride * (small - 1) + 1, 1), stride * small + 1)
+            first = stride * (small - 1) + 1
             if extra:
                 msg = message(
                     self.function,
@@ -190,10 +205,10 @@ class AxisResolver:
                     f"must be 0 with padding={padding!r}",
                     extra,
                     axis=self.names[a],
-                    fix=f"Give `output_size` instead, from {legal[0]} to {legal[-1]}.",
+                    fix=f"Give `output_size` instead, from {first} to {stride * small}.",
                 )
                 raise GeometryError(msg)
-            big = legal[-1] if size is None else size
+            natural = stride * small
         else:
             if extra >= stride:
                 msg = message(
@@ -205,27 +220,32 @@ class AxisResolver:
                     fix="For a larger result give a smaller hi in padding=((lo, hi), ...).",
                 )
                 raise GeometryError(msg)
-            lo, hi = padding
-            legal = geometry.big_sizes(small, kernel, stride, dilation, lo, hi)
-            base = stride * (small - 1) + dilation * (kernel - 1) + 1 - lo - hi
-            big = base + extra if size is None else size
-        if big not in legal:
-            self._illegal_size(a, big, legal, asked=size is not None)
-        return self.between(a, small, big, kernel)
+            first = geometry.natural_size(small, kernel, stride, dilation, *padding)
+            natural = first + extra
+        big = natural if size is None else size
+        self._check_output_size(a, big, first, asked=size is not None)
+        lo, hi = self._amounts(a, big, kernel)
+        self._check_mode(a, big, lo, hi)
+        return Axis(small, big, kernel, stride, dilation, lo)
 
     def between(self, a: int, small: int, big: int, kernel: int) -> Axis:
         """Resolve an axis from both its sizes, as `kernel_grad` does."""
         lo, hi = self._amounts(a, big, kernel)
         stride, dilation = self.stride[a], self.dilation[a]
-        mapped = geometry.small_size(big, kernel, stride, dilation, lo, hi)
+        mapped = self._mapped(a, big, kernel, lo, hi)
         if mapped != small:
+            fix = "Check stride, padding, dilation and kernel_size."
+            if is_open(mapped) or is_open(small):
+                fix = f"x has to have the size {mapped}."
+            if is_open(small) and str(small).isidentifier():
+                fix = constraint(f"{small} == {mapped}")
             msg = message(
                 self.function,
                 "y",
                 "must have a size that the convolution maps to x's",
                 f"y of size {big}, which gives {mapped}, and x of size {small}",
                 axis=self.names[a],
-                fix="Check stride, padding, dilation and kernel_size.",
+                fix=fix,
             )
             raise GeometryError(msg)
         self._check_mode(a, big, lo, hi)
@@ -249,60 +269,84 @@ class AxisResolver:
         few = sizes[: MOST_LISTED + 1]
         return tuple(few) if len(few) <= MOST_LISTED else sizes
 
+    def _mapped(self, a: int, big: int, kernel: int, lo: int, hi: int) -> int:
+        """Return the size to which the convolution maps ``big`` elements."""
+        stride, dilation = self.stride[a], self.dilation[a]
+        if isinstance(self.padding[a], str):
+            return geometry.same_size(big, stride)  # equal, and a simpler symbol
+        return geometry.small_size(big, kernel, stride, dilation, lo, hi)
+
     def _amounts(self, a: int, big: int, kernel: int) -> tuple[int, int]:
         """Return the padding of the convolution of ``big`` elements at both ends."""
         padding = self.padding[a]
         if not isinstance(padding, str):
             return padding
-        stride, dilation = self.stride[a], self.dilation[a]
         lower = padding == "same_lower"
-        lo = geometry.same_lo(big, kernel, stride, dilation, lower=lower)
-        small = -(-big // stride)
-        full = stride * (small - 1) + dilation * (kernel - 1) + 1
-        return lo, max(full - big, 0) - lo
+        steps = kernel, self.stride[a], self.dilation[a]
+        return geometry.same_padding(big, *steps, lower=lower)
 
     def _check_mode(self, a: int, big: int, lo: int, hi: int) -> None:
         """Check the padding amounts of the modes that read y itself outside."""
         if self.mode == "zeros":
             return
-        most = {"reflect": big - 1, "symmetric": big}.get(self.mode)
-        if min(lo, hi) < 0 or (most is not None and max(lo, hi) > most):
-            limit = "" if most is None else f" and at most {most}"
+        apart = None
+        if is_symbol(big):
+            # How often an element is repeated must not depend on a symbol.
+            apart = {"circular": 0, "reflect": 1, "symmetric": 0}.get(self.mode)
+        name = self.names[a]
+        wide = apart is not None and not reaches(
+            self.function, "x", big, larger(lo, hi) + apart, name
+        )
+        if wide or smaller(lo, hi) < 0:
+            limit = "" if apart is None else f" and at most {big - apart}"
             fix = "Only padding_mode='zeros' crops."
-            if min(lo, hi) >= 0:
-                fix = "padding_mode='circular' and 'replicate' take any amount."
+            if wide:
+                fix = "Only padding_mode='replicate' takes any amount of a symbolic size."
             msg = message(
                 self.function,
                 "padding",
                 f"must be at least 0{limit} with padding_mode={self.mode!r}",
                 f"({lo}, {hi})",
-                axis=self.names[a],
+                axis=name,
                 fix=fix,
             )
             raise GeometryError(msg)
 
-    def _illegal_size(self, a: int, big: int, legal: range, *, asked: bool) -> None:
-        sizes = ", ".join(map(str, legal[:8])) + (", ..." if legal[8:] else "")
+    def _check_output_size(self, a: int, big: int, first: int, *, asked: bool) -> None:
+        """Check a size of the result; the ``stride`` sizes from ``first`` on are legal."""
+        function, axis = self.function, self.names[a]
+        last = first + self.stride[a] - 1
         if asked:
-            rule = f"must be a size that the convolution maps to x's: {sizes or 'none'}"
+            bounds = ((big, first), (last, big))
+            if all(reaches(function, "output_size", *pair, axis) for pair in bounds):
+                return
+            legal = _listed(first, last)
+            rule = f"must be a size that the convolution maps to x's: {legal}"
             fix = "Choose one of these sizes, or another padding."
-            msg = message(
-                self.function, "output_size", rule, big, axis=self.names[a], fix=fix
-            )
-        else:
-            rule = "must leave at least one element of the result"
-            fix = f"Pad less, or give `output_size`, one of {sizes}."
-            if not legal:
-                fix = "Pad less, or give a larger input."
-            msg = message(
-                self.function,
-                "padding",
-                rule,
-                f"padding={self.padding[a]}, which leaves {big}",
-                axis=self.names[a],
-                fix=fix,
-            )
+            msg = message(function, "output_size", rule, big, axis=axis, fix=fix)
+            raise GeometryError(msg)
+        if reaches(function, "x", big, 1, axis):
+            return
+        fix = f"Pad less, or give `output_size`, one of {_listed(first, last)}."
+        if last < 1:
+            fix = "Pad less, or give a larger input."
+        msg = message(
+            function,
+            "padding",
+            "must leave at least one element of the result",
+            f"padding={self.padding[a]}, which leaves {big}",
+            axis=axis,
+            fix=fix,
+        )
         raise GeometryError(msg)
+
+
+def _listed(first: int, last: int) -> str:
+    """Write down the positive sizes from ``first`` to ``last``, the first few of many."""
+    if compiling() or is_symbol(first):
+        return f"from {first} to {last}"
+    legal = range(larger(first, 1), last + 1)
+    return ", ".join(map(str, legal[:8])) + (", ..." if legal[8:] else "") or "none"
 
 
 def _paddings(

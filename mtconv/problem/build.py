@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
+from mtconv.problem.advice import advising, naming_symbols
 from mtconv.problem.axes import (
     AxisResolver,
     check_groups,
     check_kernel_channels,
+    check_known,
     check_magnitude,
     check_sizes,
     per_axis,
 )
 from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import Options
-from mtconv.problem.volumes import advising
+from mtconv.sizes import cached
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -38,7 +39,7 @@ class Problem(NamedTuple):
     kernel: Arrangement
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def problem(
     form: str,
     first: tuple[int, ...],
@@ -54,7 +55,8 @@ def problem(
     kernel_ndim = len(second)
     if isinstance(kernel_size, tuple):  # three taps without channels are read as such
         kernel_ndim = len(kernel_size) + 2
-    with advising(len(first), kernel_ndim, options.layout, options.kernel_layout):
+    layouts = options.layout, options.kernel_layout
+    with naming_symbols(first, second), advising(len(first), kernel_ndim, *layouts):
         if kernel_size is not None:
             return _kernel_grad_problem(first, second, options, kernel_size)
         return _map_problem(form, first, second, options)
@@ -77,7 +79,11 @@ def _map_problem(
     data_shape = _canonical(first, data)
     kernel_shape = _canonical(second, kernel)
     channels: tuple[int | None, int | None] = (None, None)
+    leading = ("I", "O") if small == "I" else ("O", "I")
+    axes_of_kernel = (*map(repr, leading), *names) if kernel.channels else names
+    check_known(form, "kernel", kernel_shape, axes_of_kernel)
     if data.channels:
+        check_known(form, "x", (data_shape[data.batch],), ("'C'",))
         channels = check_kernel_channels(
             form,
             options.groups,
@@ -125,6 +131,8 @@ def _kernel_grad_problem(
     channels: tuple[int | None, int | None] = (None, None)
     if data.channels:
         channels = (x[data.batch], y[data.batch])
+        check_known(form, "x", channels[:1], ("'C'",))
+        check_known(form, "y", channels[1:], ("'C'",))
         check_groups(form, options.groups, x=x[data.batch], y=y[data.batch])
     else:
         _check_no_groups(form, options.groups)
@@ -226,7 +234,8 @@ def match(
 ) -> Problem:
     """Check the shapes of the arrays of one call against a spec made before."""
     kernel_ndim = spec.rank + 2 * (spec.small_channels is not None)
-    with advising(len(first), kernel_ndim, spec.layout, spec.kernel_layout):
+    layouts = spec.layout, spec.kernel_layout
+    with naming_symbols(first, second), advising(len(first), kernel_ndim, *layouts):
         return _match(form, spec, first, second, kernel_ndim)
 
 

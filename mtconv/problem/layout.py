@@ -6,10 +6,10 @@ big-side channels, space for kernels. A layout is the permutation that leads the
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from mtconv.errors import GeometryError, message, shown
+from mtconv.sizes import cached
 
 __all__ = ["Arrangement", "Layouts", "axis_names", "resolve_layouts"]
 
@@ -53,7 +53,7 @@ def axis_names(rank: int, letters: str | None = None) -> tuple[str, ...]:
     return tuple(f"number {number}" for number in range(rank))
 
 
-@lru_cache(maxsize=1024)
+@cached(1024)
 def resolve_layouts(
     function: str,
     argument: str,

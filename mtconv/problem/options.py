@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple, SupportsIndex, TypeAlias, cast
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias, cast
 
 from mtconv.errors import GeometryError, message, shown
+from mtconv.sizes import is_open, is_symbol
 
 __all__ = [
     "ALGORITHMS",
@@ -20,6 +21,7 @@ __all__ = [
     "Padding",
     "check_word",
     "freeze",
+    "pinned",
 ]
 
 IntOrInts: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
@@ -90,6 +92,26 @@ def freeze(
     return tuple.__new__(Options, numbers + words)
 
 
+def pinned(options: Options) -> Options:
+    """Turn symbols into the integers that they are now, except those of `output_size`.
+
+    torch may take every integer of a program for a symbol, strides included, and compiles
+    one program for each of the values that it is asked for.
+    """
+    values = {
+        name: _pinned(value)
+        for name, value in zip(options._fields, options, strict=True)
+        if name != "output_size"
+    }
+    return options._replace(**values)
+
+
+def _pinned(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_pinned(item) for item in value)
+    return value if value is None or isinstance(value, str) else operator.index(value)
+
+
 def freeze_sizes(function: str, argument: str, value: IntOrInts) -> int | tuple[int, ...]:
     """Check one argument that is an integer or one integer per axis."""
     return value if type(value) is int else _ints(function, argument, value)
@@ -126,6 +148,8 @@ def _int(
 ) -> int:
     if type(value) is int:
         return value
+    if is_symbol(value):
+        return _symbol(function, argument, value, axis, rule)
     if not _is_odd(value):
         try:
             return operator.index(value)  # type: ignore[arg-type]
@@ -142,6 +166,19 @@ def _int(
     raise GeometryError(msg)
 
 
+def _symbol(function: str, argument: str, value: Any, axis: str | None, rule: str) -> int:
+    """Let symbols of sizes pass; torch settles others for the integer that it traces."""
+    if argument in _SIZES:
+        return cast("int", value)
+    if not is_open(value):
+        return operator.index(value)
+    fix = "Write an integer: sizes of batch and space alone may be symbolic."
+    got = f"{value}, a symbolic size"
+    raise GeometryError(message(function, argument, rule, got, axis=axis, fix=fix))
+
+
+# Arguments that are sizes or shapes of arrays.
+_SIZES = frozenset({"output_size", "x_shape", "kernel_shape"})
 _BOOLS = frozenset({"bool", "bool_", "boolean"})
 
 

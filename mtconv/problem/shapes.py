@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
-from mtconv.errors import GeometryError, message, shown
+from mtconv.errors import GeometryError, message, renamed, shown
 from mtconv.problem.axes import AxisResolver, per_axis
-from mtconv.problem.build import problem, result_shape
+from mtconv.problem.build import Problem, problem, result_shape
 from mtconv.problem.layout import axis_names
 from mtconv.problem.options import (
     IntOrInts,
@@ -17,6 +17,7 @@ from mtconv.problem.options import (
     freeze,
     freeze_sizes,
 )
+from mtconv.sizes import at_least
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "freeze_shape",
     "geometric",
     "input_sizes",
+    "named_spec",
     "spec_from_shapes",
 ]
 
@@ -157,13 +159,18 @@ def spec_from_shapes(
     **options: Any,
 ) -> ConvSpec:
     """Make the spec of ``conv_transpose(x, kernel, **options)`` from shapes."""
-    function = "ConvSpec.from_shapes"
-    return problem(
-        "conv_transpose",
-        freeze_shape(function, "x_shape", x_shape),
-        freeze_shape(function, "kernel_shape", kernel_shape),
-        freeze(function, **options),
-    ).spec
+    return named_spec("ConvSpec.from_shapes", x_shape, kernel_shape, options)
+
+
+def named_spec(
+    function: str,
+    x_shape: Sequence[SupportsIndex],
+    kernel_shape: Sequence[SupportsIndex],
+    options: dict[str, Any],
+) -> ConvSpec:
+    """Make the spec of a transposed convolution for a function that takes shapes."""
+    form = "conv_transpose"
+    return _solved(form, function, x_shape, kernel_shape, options)[0].spec
 
 
 def freeze_shape(
@@ -171,7 +178,7 @@ def freeze_shape(
 ) -> tuple[int, ...]:
     """Check that a shape is a sequence of integers, none negative."""
     frozen = freeze_sizes(function, argument, shape)
-    if isinstance(frozen, int) or any(size < 0 for size in frozen):
+    if not isinstance(frozen, tuple) or any(at_least(s, 0) is False for s in frozen):
         msg = message(
             function,
             argument,
@@ -189,11 +196,23 @@ def _shape(
     kernel_shape: Sequence[SupportsIndex],
     options: dict[str, Any],
 ) -> tuple[int, ...]:
-    function = f"{form}_shape"
+    solved, first = _solved(form, f"{form}_shape", x_shape, kernel_shape, options)
+    return result_shape(form, solved, first)
+
+
+def _solved(
+    form: str,
+    function: str,
+    x_shape: Sequence[SupportsIndex],
+    kernel_shape: Sequence[SupportsIndex],
+    options: dict[str, Any],
+) -> tuple[Problem, tuple[int, ...]]:
+    """Return the problem of a function that takes shapes, and the checked shape of x."""
     first = freeze_shape(function, "x_shape", x_shape)
     second = freeze_shape(function, "kernel_shape", kernel_shape)
-    solved = problem(form, first, second, geometric(form, function, options))
-    return result_shape(form, solved, first)
+    frozen = geometric(form, function, options)
+    with renamed(form, function, x="x_shape", kernel="kernel_shape"):
+        return problem(form, first, second, frozen), first
 
 
 def geometric(form: str, function: str, options: dict[str, Any]) -> Options:

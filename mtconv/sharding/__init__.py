@@ -48,11 +48,11 @@ def conv_transpose(
     x : array
         As in `mtconv.conv_transpose`.
     kernel, bias : array
-        As in `mtconv.conv_transpose`. They are needed everywhere and are sharded by
-        channels only where x is.
+        As in `mtconv.conv_transpose`. Every device needs them whole, unless the
+        channels of x are sharded; then they are sharded by channels too.
     mesh : jax.sharding.Mesh, optional
-        The devices. Left out, mesh and partition are those of x, which is known outside
-        of `jit` only.
+        The devices. By default, mesh and partition are those of x, which are known only
+        outside `jit`.
     partition : jax.sharding.PartitionSpec, optional
         Mesh axes of the axes of x.
     algorithm : str
@@ -76,14 +76,15 @@ def conv_transpose(
         divisible by its shards, or groups are cut by sharded channels.
     BackendError
         If mesh and partition are not known, or with a padding mode other than "zeros"
-        on sharded space.
+        and "circular" on sharded space.
 
     Notes
     -----
     Dtypes and multiply-adds are those of `mtconv.conv_transpose`, divided among the shards.
     The further cost is communication. Each shard receives the elements of its neighbours
     that its part of the result reads (see `mtconv.sharding.traffic`), over several hops
-    where shards are narrower than that.
+    where shards are narrower than that. With circular padding, shards of space are a ring,
+    and the halos are those of the larger side.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from math import prod
 from typing import Any, NamedTuple
@@ -16,11 +17,11 @@ from mtconv.functional import apply_spec
 from mtconv.geometry import windows
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement, axis_names
-from mtconv.sharding.exchange import extended, padded_window, window
-from mtconv.sharding.shards import Split, forward, shared, transposed
+from mtconv.sharding.exchange import collected, extended, padded_window, window
+from mtconv.sharding.shards import Split, forward, ring, shared, transposed
 from mtconv.spec import ConvSpec
 
-__all__ = ["ShardLayout", "lay_out", "program"]
+__all__ = ["ShardLayout", "lay_out", "program", "scattered"]
 
 Names = tuple[str, ...]
 
@@ -32,8 +33,10 @@ class ShardLayout(NamedTuple):
     ----------
     batch, channels : tuple of str
         Mesh axes of batch and channels.
-    space : tuple of (tuple of str, Split)
-        For each spatial axis that is sharded, its number, mesh axes and split.
+    space : tuple of (int, tuple of str, Split)
+        For each spatial axis that is sharded, its number, mesh axes and split. With
+        circular padding on sharded space, every axis is listed: one that is not sharded
+        is a ring of one shard.
     spec : ConvSpec
         What one shard computes, in canonical order.
     """
@@ -42,6 +45,11 @@ class ShardLayout(NamedTuple):
     channels: Names
     space: tuple[tuple[int, Names, Split], ...]
     spec: ConvSpec
+
+    @property
+    def around(self) -> bool:
+        """Whether the shards of space are a ring."""
+        return any(split.ring for _, _, split in self.space)
 
 
 def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> ShardLayout:
@@ -58,26 +66,47 @@ def lay_out(plan: Plan, batch: int, mesh: Mesh, partition: PartitionSpec) -> Sha
     at_batch = entries[0] if plan.data.batch else ()
     at_channels = entries[plan.data.batch] if plan.data.channels else ()
     at_space = entries[plan.data.leading :]
-    if spec.padding_mode != "zeros" and any(at_space):
-        fix = "Shard batch and channels only, or pad first."
-        rule = "must be 'zeros' where space is sharded"
-        raise BackendError(message(form, "padding_mode", rule, spec.padding_mode, fix=fix))
     shared(form, "x", "'N'", batch, _count(mesh, at_batch))
-    split_axis = transposed if form == "conv_transpose" else forward
-    axes, space = list(spec.axes), []
-    reads = all(windows(axis) for axis in spec.axes)
-    names = axis_names(spec.rank)
-    for number, (axis, mesh_names) in enumerate(zip(spec.axes, at_space, strict=True)):
+    if any(at_space):
+        _check_mode(form, spec.padding_mode, mesh)
+    space = tuple(_split_axes(plan, mesh, at_space))
+    axes, mode = list(spec.axes), spec.padding_mode
+    for number, _, split in space:
+        axes[number] = split.axis
+        mode = "zeros"
+    small, big, groups = _local_channels(plan, _count(mesh, at_channels))
+    local = ConvSpec(tuple(axes), groups, small, big, mode)
+    return ShardLayout(at_batch, at_channels, space, local)
+
+
+def _check_mode(form: str, mode: str, mesh: Mesh) -> None:
+    if mode not in ("zeros", "circular"):
+        inside = "jax.jit"
+        if AxisType.Explicit in mesh.axis_types:
+            inside = "jax.sharding.auto_axes"
+        fix = f"Shard batch and channels only, or call mtconv.{form} inside of {inside}."
+        rule = "must be 'zeros' or 'circular' where space is sharded"
+        raise BackendError(message(form, "padding_mode", rule, repr(mode), fix=fix))
+
+
+def _split_axes(
+    plan: Plan, mesh: Mesh, at_space: list[Names]
+) -> Iterator[tuple[int, Names, Split]]:
+    """Yield number, mesh axes and split of the axes that shards have parts of."""
+    form, axes = plan.form, plan.spec.axes
+    names = axis_names(plan.spec.rank)
+    around = plan.spec.padding_mode == "circular" and any(at_space)
+    reads = all(windows(axis) for axis in axes)
+    for number, (axis, mesh_names) in enumerate(zip(axes, at_space, strict=True)):
+        count = _count(mesh, mesh_names)
         if mesh_names:
-            count = _count(mesh, mesh_names)
             shared(form, "the small side", names[number], axis.small, count)
             shared(form, "the big side", names[number], axis.big, count)
-            split = split_axis(axis, count, reads)
-            axes[number] = split.axis
-            space.append((number, mesh_names, split))
-    small, big, groups = _local_channels(plan, _count(mesh, at_channels))
-    local = ConvSpec(tuple(axes), groups, small, big, spec.padding_mode)
-    return ShardLayout(at_batch, at_channels, tuple(space), local)
+        if around:
+            yield number, mesh_names, ring(axis, count)
+        elif mesh_names:
+            split = transposed if form == "conv_transpose" else forward
+            yield number, mesh_names, split(axis, count, reads)
 
 
 def _names(form: str, entry: Any, mesh: Mesh) -> Names:
@@ -130,9 +159,9 @@ def program(
     layout = lay_out(plan, batch, mesh, partition)
     form, spec = plan.form, plan.spec
     channels = layout.channels or None
-    rest = [None] * spec.rank
+    rest: list[Names | None] = [None] * spec.rank
     for number, names, _ in layout.space:
-        rest[number] = names  # type: ignore[call-overload]
+        rest[number] = names or None
     data = _partition(plan.data, layout.batch or None, channels, rest)
     bare = [None] * spec.rank
     by_small = form != "conv" or spec.groups > 1
@@ -144,9 +173,9 @@ def program(
         ins: tuple[Any, ...] = (data, data)
         out = kernel
     else:
-        scattered = _scattered(plan, layout, _count(mesh, layout.channels))
-        out_channels = channels if spec.groups > 1 or scattered else None
-        sharded = partial(_map, plan, layout, precision, scattered)
+        scatters = scattered(plan, layout, _count(mesh, layout.channels))
+        out_channels = channels if spec.groups > 1 or scatters else None
+        sharded = partial(_map, plan, layout, precision, scatters)
         ins = (data, kernel, PartitionSpec(out_channels)) if with_bias else (data, kernel)
         out = _partition(plan.data, layout.batch or None, out_channels, rest)
     mapped = jax.shard_map(sharded, mesh=mesh, in_specs=ins, out_specs=out)
@@ -164,7 +193,7 @@ def program(
     return jax.jit(resharded)
 
 
-def _scattered(plan: Plan, layout: ShardLayout, count: int) -> bool:
+def scattered(plan: Plan, layout: ShardLayout, count: int) -> bool:
     """Whether the sum over sharded channels leaves each shard its part of the result."""
     small, share = plan.spec.kernel_shape[:2]
     channels = share if plan.form == "conv_transpose" else small
@@ -175,14 +204,16 @@ def _map(
     plan: Plan,
     layout: ShardLayout,
     precision: Any,
-    scattered: bool,
+    scatters: bool,
     block: Array,
     kernel: Array,
     bias: Array | None = None,
 ) -> Array:
     """Run one of the two maps on one shard."""
     form, spec = plan.form, layout.spec
-    block = _haloed(layout, canonical(block, plan.data), form)
+    block = canonical(block, plan.data)
+    if form == "conv" or not layout.around:
+        block = _haloed(layout, block, form)
     w = canonical(kernel, plan.kernel)[0].reshape(spec.kernel_shape)
     result: Array = apply_spec(
         form, spec, block, w, algorithm=plan.requested, precision=precision
@@ -190,11 +221,16 @@ def _map(
     if form == "conv_transpose":
         for number, names, split in layout.space:
             size = plan.spec.axes[number].big // split.shards
+            if layout.around:
+                size += split.left + split.right
             result = window(result, number + 2, names, split, size)
-    if scattered:
+    if scatters:
         result = lax.psum_scatter(result, layout.channels, scatter_dimension=1, tiled=True)
     elif layout.channels and plan.spec.groups == 1:
         result = lax.psum(result, layout.channels)
+    if form == "conv_transpose" and layout.around:
+        for number, names, split in reversed(layout.space):
+            result = collected(result, number + 2, names, split)
     if bias is not None:
         result = result + bias.reshape(-1, *(1,) * spec.rank)
     return arranged(result, plan.data)

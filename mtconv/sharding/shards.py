@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis, touched_big, touched_small
 
-__all__ = ["Split", "forward", "hops", "shared", "transposed"]
+__all__ = ["Border", "Split", "borders", "forward", "ring", "shared", "transposed"]
 
 
 class Split(NamedTuple):
@@ -22,7 +22,7 @@ class Split(NamedTuple):
     relation between what it then has and its part of the result. ``drift`` tells how
     much further the result moves from shard to shard than ``stride`` times the input;
     shard ``p`` has its window ``spare - p*drift`` (or ``-p*drift``) elements from the
-    start.
+    start. On a ``ring`` the last shard and the first are neighbours.
     """
 
     shards: int
@@ -31,6 +31,7 @@ class Split(NamedTuple):
     right: int
     axis: Axis
     drift: int
+    ring: bool = False
 
     @property
     def spare(self) -> int:
@@ -60,10 +61,29 @@ def transposed(axis: Axis, count: int, reads: bool) -> Split:
 
 def forward(axis: Axis, count: int, reads: bool) -> Split:
     """Share the axis of a convolution or kernel gradient: shards of y, halos of y."""
+    result = axis.small // count
+    shards = range(count if reads else 0)
+    spans = [touched_big(axis, p * result, (p + 1) * result) for p in shards]
+    return _of_spans(axis, count, spans)
+
+
+def ring(axis: Axis, count: int) -> Split:
+    """Share the axis of a map with circular padding: shards of y, halos of y.
+
+    What reaches beyond an end of the array belongs to the shards at its other end.
+    """
+    result = axis.small // count
+    starts = [axis.stride * p * result - axis.lo for p in range(count)]
+    length = axis.stride * (result - 1) + axis.extent
+    spans = [(start, start + length) for start in starts]
+    return _of_spans(axis, count, spans)._replace(ring=True)
+
+
+def _of_spans(axis: Axis, count: int, spans: list[tuple[int, int]]) -> Split:
+    """Share the axis by what each shard reads of y."""
     own, result = axis.big // count, axis.small // count
     left = right = 0
-    for p in range(count if reads else 0):
-        start, stop = touched_big(axis, p * result, (p + 1) * result)
+    for p, (start, stop) in enumerate(spans):
         if start < stop:
             left, right = max(left, p * own - start), max(right, stop - (p + 1) * own)
     drift = own - axis.stride * result
@@ -75,7 +95,38 @@ def forward(axis: Axis, count: int, reads: bool) -> Split:
     return Split(count, own, left, right, local, drift)
 
 
-def hops(halo: int, own: int) -> list[int]:
+class Border(NamedTuple):
+    """Elements of the shard ``hop`` places before a shard, ``width`` from ``source`` on."""
+
+    hop: int
+    source: int
+    width: int
+
+
+def borders(split: Split) -> dict[Border, list[int]]:
+    """List what a shard receives, and at which places of its extended block it stands.
+
+    Only around a ring can the same elements stand at several places.
+    """
+    own = split.own
+    listed: dict[Border, list[int]] = {}
+
+    def note(hop: int, source: int, width: int, place: int) -> None:
+        hop = hop % split.shards if split.ring else hop
+        listed.setdefault(Border(hop, source, width), []).append(place)
+
+    place = split.left
+    for hop, width in enumerate(_hops(split.left, own), 1):
+        place -= width
+        note(hop, own - width, width, place)
+    place = split.left + own
+    for hop, width in enumerate(_hops(split.right, own), 1):
+        note(-hop, 0, width, place)
+        place += width
+    return listed
+
+
+def _hops(halo: int, own: int) -> list[int]:
     """Elements that come from the neighbour, from its neighbour, and so on."""
     return [min(own, halo - start) for start in range(0, halo, own)]
 

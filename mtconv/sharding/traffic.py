@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from jax.sharding import Mesh, PartitionSpec
 
-from mtconv.planning.plan import plan_for
+from mtconv.planning.plan import Plan, plan_for
 from mtconv.problem.options import freeze
-from mtconv.sharding.program import lay_out
-from mtconv.sharding.shards import hops
+from mtconv.sharding.program import ShardLayout, lay_out, scattered
+from mtconv.sharding.shards import borders
 
 __all__ = ["Traffic", "traffic"]
 
@@ -100,19 +100,28 @@ def traffic(
     batch = canonical[0] if plan.data.batch else 1
     layout = lay_out(plan, batch, mesh, partition)
     local = layout.spec
-    channels = local.kernel_shape[0]
-    sizes = list(plan.spec.small)
-    if form == "conv":
-        channels = local.kernel_shape[1] * local.groups
-        sizes = list(plan.spec.big)
+    by_big = form == "conv" or layout.around
+    sizes = list(plan.spec.big if by_big else plan.spec.small)
     for number, _, split in layout.space:
         sizes[number] = split.own
+    channels = _channels(plan, layout, mesh)
     batch //= prod(mesh.shape[name] for name in layout.batch)
     sent = []
     for number, _, split in layout.space:
         section = prod((batch, channels, *sizes)) // sizes[number] * itemsize
-        widths = hops(split.left, split.own) + hops(split.right, split.own)
-        sent += [width * section for width in widths]
+        # Once around a ring, the elements are the shard's own.
+        sent += [border.width * section for border in borders(split) if border.hop]
         sizes[number] += split.left + split.right + (split.spare if form == "conv" else 0)
-    summed = bool(layout.batch or layout.space)
+    summed = bool(layout.batch or any(names for _, names, _ in layout.space))
     return Traffic(tuple(sent), prod(local.kernel_shape) * itemsize * summed)
+
+
+def _channels(plan: Plan, layout: ShardLayout, mesh: Mesh) -> int:
+    """Count the channels of the blocks that shards exchange parts of."""
+    small, share = layout.spec.kernel_shape[:2]
+    if plan.form == "conv":
+        return share * layout.spec.groups
+    if not layout.around:
+        return small
+    count = prod(mesh.shape[name] for name in layout.channels)
+    return share * layout.spec.groups // (count if scattered(plan, layout, count) else 1)

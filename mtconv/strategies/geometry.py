@@ -26,6 +26,10 @@ _LARGEST = {1: Bounds(9, 4, 4), 2: Bounds(6, 3, 3), 3: Bounds(4, 3, 3)}
 _WIDE = {1: Bounds(40, 7, 8), 2: Bounds(12, 7, 4), 3: Bounds(5, 4, 3)}
 
 
+# Wider than many axes, so that padding modes repeat their elements again and again.
+_MOST_PADDING = 4
+
+
 class Layer(NamedTuple):
     """What networks have on every axis: kernel, stride, padding at both ends, extra."""
 
@@ -146,8 +150,6 @@ def _line(draw: st.DrawFn, rank: int, word: str, mode: str, limits: Limits) -> D
         total = max(stride * (small - 1) + dilation * (kernel - 1) + 1 - big, 0)
         lo = total // 2 if word == "same" else total - total // 2
         hi = total - lo
-        if mode in ("reflect", "symmetric") and max(lo, hi) > big - (mode == "reflect"):
-            kernel, lo, hi = 1, 0, 0  # a kernel of one tap needs no padding
         line = DrawnAxis(small, big, kernel, stride, dilation, lo, hi)
     else:
         lo, hi = _pads(draw, big, mode, limits) if word == "numbers" else (0, 0)
@@ -159,8 +161,8 @@ def _line(draw: st.DrawFn, rank: int, word: str, mode: str, limits: Limits) -> D
 
 def _pads(draw: st.DrawFn, big: int, mode: str, limits: Limits) -> tuple[int, int]:
     """Draw the padding at both ends so that at least one element is left."""
+    most = _MOST_PADDING
     least = -2 if "negative" in limits.paddings and mode == "zeros" else 0
-    most = {"reflect": min(4, big - 1), "symmetric": min(4, big)}.get(mode, 4)
     if "pairs" not in limits.paddings:
         lo = draw(st.integers(max(least, -((big - 1) // 2)), most))
         return lo, lo

@@ -10,6 +10,7 @@ from mtconv.backends._array_api.library import dtype_name
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message, shown
+from mtconv.importing import imported
 
 # What `numpy.dtype` may not know, since other libraries bring it.
 NUMBERS = frozenset(
@@ -36,7 +37,10 @@ __all__ = [
 def name_of_dtype(function: str, dtype: Any) -> str:
     """Name a dtype that is written as any library writes it."""
     try:
-        return str(np.dtype(dtype).name)
+        known = np.dtype(dtype)
+        name = known.name
+        if known.kind in "iufc":
+            return str(name)
     except TypeError:
         name = dtype if isinstance(dtype, str) else dtype_name(dtype)
     if name not in NUMBERS:
@@ -62,10 +66,11 @@ def together(*arrays: Any, like: Any = None) -> tuple[Any, ...]:
 
 def autocast_name(like: Any, dtype: str) -> str:
     """Name the dtype that `torch.autocast`, where it is on, makes of a result's dtype."""
-    from mtconv.backends._torch_autocast import autocast_dtype
-
-    cast = autocast_dtype(like.device.type, library(like).dtype(dtype))
-    return dtype if cast is None else str(dtype_name(cast))
+    autocast = imported("mtconv.backends._torch.autocast")
+    kind = like.device.type
+    if not autocast.is_on(kind):
+        return dtype
+    return str(dtype_name(autocast.autocast_dtype(kind, library(like).dtype(dtype))))
 
 
 def along(array: Any, axis: int, start: int, stop: int) -> Any:
@@ -77,6 +82,8 @@ def along(array: Any, axis: int, start: int, stop: int) -> Any:
 
 def joined(arrays: list[Any], axis: int) -> Any:
     """Join arrays along an axis; the result is never a view of one of them."""
+    if type(arrays[0]) is np.ndarray:
+        return np.concatenate(arrays, axis)
     return library(arrays[0]).concat(arrays, axis)
 
 

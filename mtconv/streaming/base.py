@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, SupportsIndex
+from typing import Any, ClassVar, NamedTuple, SupportsIndex
 
 from mtconv.backends.dispatch import backend_for, backend_name
 from mtconv.backends.libraries import library_of
-from mtconv.errors import GeometryError, message, renamed
+from mtconv.errors import BackendError, message, renamed
 from mtconv.functional import apply_spec
 from mtconv.operators.parts import read_only_copy
 from mtconv.problem.build import problem, result_shape
 from mtconv.problem.options import ALGORITHMS, IntOrInts, Options, check_word
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 from mtconv.streaming import arrays
-from mtconv.streaming.pieces import check_chunk, gather, holding, newest, with_axis
+from mtconv.streaming.pieces import (
+    are_plain,
+    check_chunk,
+    check_dtype,
+    gather,
+    holding,
+    newest,
+    with_axis,
+)
 from mtconv.streaming.settings import (
     Settings,
     arrangement,
@@ -23,13 +32,28 @@ from mtconv.streaming.settings import (
     settings,
     sizes,
 )
-from mtconv.streaming.state import StreamState, register
+from mtconv.streaming.state import StreamState, no_state, register
 from mtconv.streaming.stream import Stream
 from mtconv.streaming.timeline import Piece, open_steady, piece_between
 
 __all__ = ["MapStream"]
 
+_MOST_WORKS = 1024
+
 _PARTS = ("kernel", "bias", "settings", "algorithm", "backend", "precision")
+
+
+class Work(NamedTuple):
+    """What a step does to arrays of given shapes: integers, worked out once.
+
+    ``empty`` is the shape of an output of no elements, ``after`` the position afterwards.
+    """
+
+    axis: int
+    piece: Piece
+    spec: ConvSpec
+    empty: tuple[int, ...]
+    after: int
 
 
 class MapStream(Stream):
@@ -73,6 +97,7 @@ class MapStream(Stream):
 
     def _own(self, *parts: Any) -> None:
         self.__dict__.update(zip(_PARTS, parts, strict=True))
+        self._works: dict[Any, Work] = {}
         cls = type(self)
         register(cls, _flatten, lambda static, leaves: _unflatten(cls, static, leaves))
 
@@ -116,9 +141,9 @@ class MapStream(Stream):
     def _total(self, count: int) -> int:
         return self.settings.timeline.total(count)
 
-    def _time_axis(self, ndim: int) -> int:
-        function = f"{type(self).__name__}.step"
-        order = arrangement(function, self.settings, ndim)
+    def _time_axis(self, ndim: int, argument: str = "chunk", function: str = "") -> int:
+        function = function or f"{type(self).__name__}.step"
+        order = arrangement(function, self.settings, ndim, argument)
         place = order.leading + self.settings.number
         return place if order.order is None else order.order[place]
 
@@ -168,18 +193,14 @@ class MapStream(Stream):
             If the chunk does not fit the state.
         """
         function = f"{type(self).__name__}.step"
-        cells, chunk, lead = self._ready(function, state, chunk)
-        axis = self._time_axis(chunk.ndim)
-        line = holding(self.settings.timeline, state.held)
-        check_state(function, self.settings, cells, line.halo)
-        check_chunk(function, cells, chunk, axis)
+        cells, chunk, lead = self._ready(function, state, chunk, last=False)
+        work = self._work(function, state, cells, chunk)
+        axis = work.axis
         if lead is not None:
             chunk, lead = arrays.masked(chunk, axis, lead)
-        stop = state.position + chunk.shape[axis]
-        piece = piece_between(line, state.position, stop)
-        output = self._apply(function, piece, cells, chunk, state.position)
+        output = self._apply(function, work, cells, chunk, state.position)
         cells = newest(cells, chunk, axis)
-        return StreamState(cells, lead, line.canonical(stop), state.held), output
+        return StreamState(cells, lead, work.after, state.held), output
 
     def flush(self, state: StreamState) -> Any:
         """Return the rest of the output, which the end of the input settles.
@@ -196,22 +217,23 @@ class MapStream(Stream):
             whole map takes.
         """
         function = f"{type(self).__name__}.flush"
-        cells = self._ready(function, state, None)[0]
-        axis = self._time_axis(cells.ndim)
-        line = holding(self.settings.timeline, state.held)
-        check_state(function, self.settings, cells, line.halo)
-        piece = piece_between(line, state.position, state.position, last=True)
-        chunk = arrays.along(cells, axis, 0, 0)
-        return self._apply(function, piece, cells, chunk, state.position)
+        cells = self._ready(function, state, None, last=True)[0]
+        work = self._work(function, state, cells, None)
+        chunk = arrays.along(cells, work.axis, 0, 0)
+        return self._apply(function, work, cells, chunk, state.position)
 
-    def _ready(self, function: str, state: Any, chunk: Any) -> tuple[Any, Any, Any]:
+    def _ready(
+        self, function: str, state: Any, chunk: Any, *, last: bool
+    ) -> tuple[Any, Any, Any]:
         """Bring the arrays of the state and the chunk to one library."""
         if not isinstance(state, StreamState):
-            rule = "must be a state of this stream"
-            got = f"an object of type {type(state).__name__}"
-            fix = "Take the one that `start` or the last `step` returned."
-            raise GeometryError(message(function, "state", rule, got, fix=fix))
+            raise no_state(function, f"an object of type {type(state).__name__}")
+        if chunk is None and not last:
+            rule, fix = "must be an array, a list or a number", "At the end call `flush`."
+            raise BackendError(message(function, "chunk", rule, "None", fix=fix))
         kernel, cells = self.kernel, state.cells
+        if self.backend is None and are_plain(cells, chunk, kernel):
+            return cells, chunk, state.lead
         engine = backend_for(
             function, self.backend, chunk=chunk, state=cells, kernel=kernel
         )
@@ -221,22 +243,60 @@ class MapStream(Stream):
         functions = library_of(engine, cells, chunk, kernel)
         return functions.together(cells, chunk, state.lead, kernel)[:3]
 
+    def _work(self, function: str, state: StreamState, cells: Any, chunk: Any) -> Work:
+        """Return what is to be done, from shapes and positions alone.
+
+        ``chunk`` is None at the end of the signal.
+        """
+        shape = None if chunk is None else chunk.shape
+        if chunk is not None:
+            check_dtype(function, cells, chunk)
+        if traced(cells.shape, shape or ()):
+            return self._new_work(function, state, cells, shape)
+        key = cells.shape, shape, state.position, state.held
+        work = self._works.get(key)
+        if work is None:
+            work = self._new_work(function, state, cells, shape)
+            if len(self._works) >= _MOST_WORKS:
+                self._works.clear()
+            self._works[key] = work
+        return work
+
+    def _new_work(
+        self, function: str, state: StreamState, cells: Any, shape: tuple[int, ...] | None
+    ) -> Work:
+        last = shape is None
+        ndim = len(cells.shape) if shape is None else len(shape)
+        axis = self._time_axis(ndim, "state" if last else "chunk", function)
+        line = holding(self.settings.timeline, state.held)
+        check_state(function, self.settings, cells, line.halo)
+        position = stop = state.position
+        if shape is None:
+            shape = (*cells.shape[:axis], 0, *cells.shape[axis + 1 :])
+        else:
+            check_chunk(function, cells, shape, axis)
+            stop += shape[axis]
+        piece = piece_between(line, position, stop, last=last)
+        spec, empty = self._spec(function, shape, axis)
+        if piece.outputs:
+            spec = with_axis(spec, self.settings.number, piece.axis)
+        return Work(axis, piece, spec, empty, line.canonical(stop))
+
     def _apply(
-        self, function: str, piece: Piece, cells: Any, chunk: Any, position: int
+        self, function: str, work: Work, cells: Any, chunk: Any, position: int
     ) -> Any:
         """Compute one piece of the result from the state and the chunk."""
-        axis = self._time_axis(chunk.ndim)
-        spec, shape = self._spec(function, chunk.shape, axis)
+        axis, piece = work.axis, work.piece
         if piece.outputs == 0:
-            return self._nothing(shape, chunk)
+            return self._nothing(work.empty, chunk)
         if piece.blank:
             x = arrays.blank(chunk, axis, 1)
         else:
             x = gather(cells, chunk, piece.start - position, piece.stop - position, axis)
-        with renamed(self.form, function):
+        with renamed(self.form, function, x="chunk"):
             return apply_spec(
                 self.form,
-                with_axis(spec, self.settings.number, piece.axis),
+                work.spec,
                 x,
                 self.kernel,
                 self.bias,
@@ -251,7 +311,7 @@ class MapStream(Stream):
         """Return a spec with the other axes of a chunk, and the shape of no output."""
         settings = self.settings
         roomy = (*shape[:axis], settings.timeline.roomy, *shape[axis + 1 :])
-        with renamed(self.form, function):
+        with renamed(self.form, function, x="chunk"):
             whole = problem(self.form, roomy, settings.kernel_shape, settings.options)
         result = result_shape(self.form, whole, roomy)
         return whole.spec, (*result[:axis], 0, *result[axis + 1 :])

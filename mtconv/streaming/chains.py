@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from mtconv.errors import GeometryError, message, shown
+from mtconv.errors import BackendError, GeometryError, message, shown
 from mtconv.streaming import arrays
-from mtconv.streaming.state import register
+from mtconv.streaming.state import members, register
 from mtconv.streaming.stream import Stream
 
 __all__ = ["Chain", "Residual", "chain", "residual"]
@@ -27,11 +28,16 @@ class Chain(Stream):
         if not any(isinstance(layer, Stream) for layer in layers):
             rule = "must have a stream among them"
             raise GeometryError(message(function, "layers", rule, shown(layers)))
+        self.function = function
         self.layers = layers
         register(Chain, _flatten_chain, _unflatten_chain)
 
     def __repr__(self) -> str:
         return f"chain({', '.join(map(_short, self.layers))})"
+
+    @property
+    def _title(self) -> str:
+        return self.function
 
     @property
     def streams(self) -> list[Stream]:
@@ -52,56 +58,88 @@ class Chain(Stream):
         return self.streams[-1]._time_axis(ndim)
 
     def _template(self, batch: Any, dtype: Any, size: Any) -> Any:
-        return self.streams[0]._template(batch, dtype, size)
+        first = self.streams[0]
+        try:
+            return first._template(batch, dtype, size)
+        except (GeometryError, BackendError) as error:
+            raise self._named(error, "start", self.layers.index(first)) from None
 
     def _open(self, template: Any, before: int | None) -> tuple[Any, ...]:
         states = []
-        for number, layer in enumerate(self.layers):
-            state = None
-            if isinstance(layer, Stream):
-                state = layer._open(template, before)
-                template = layer.step(state, template)[1]
-                before = None if before is None else layer._lead(before)
-            else:
-                template = self._call(number, template)
-            states.append(state)
+        number = 0
+        try:
+            for number, layer in enumerate(self.layers):
+                state = None
+                if isinstance(layer, Stream):
+                    state = layer._open(template, before)
+                    template = layer.step(state, template)[1]
+                    before = None if before is None else layer._lead(before)
+                else:
+                    template = self._call(number, template)
+                states.append(state)
+        except (GeometryError, BackendError) as error:
+            raise self._named(error, "start", number) from None
         return tuple(states)
 
     def step(self, state: tuple[Any, ...], chunk: Any) -> tuple[tuple[Any, ...], Any]:
         """Take a chunk; see `Stream.step`."""
+        befores = members(f"{self._title}.step", state, len(self.layers))
         states = []
-        for number, (layer, before) in enumerate(zip(self.layers, state, strict=True)):
-            after = None
-            if isinstance(layer, Stream):
-                after, chunk = layer.step(before, chunk)
-            else:
-                chunk = self._call(number, chunk)
-            states.append(after)
+        number = 0
+        try:
+            for number, layer in enumerate(self.layers):
+                after = None
+                if isinstance(layer, Stream):
+                    after, chunk = layer.step(befores[number], chunk)
+                else:
+                    chunk = self._call(number, chunk)
+                states.append(after)
+        except (GeometryError, BackendError) as error:
+            raise self._named(error, "step", number) from None
         return tuple(states), chunk
 
     def flush(self, state: tuple[Any, ...]) -> Any:
         """Return the rest of the output; see `Stream.flush`."""
-        chunk = None
-        for number, (layer, before) in enumerate(zip(self.layers, state, strict=True)):
-            if not isinstance(layer, Stream):
-                chunk = chunk if chunk is None else self._call(number, chunk)
-            elif chunk is None:
-                chunk = layer.flush(before)
-            else:
-                after, output = layer.step(before, chunk)
-                rest = layer.flush(after)
-                chunk = arrays.joined([output, rest], layer._time_axis(rest.ndim))
+        befores = members(f"{self._title}.flush", state, len(self.layers))
+        chunk, number = None, 0
+        try:
+            for number, layer in enumerate(self.layers):
+                if not isinstance(layer, Stream):
+                    chunk = chunk if chunk is None else self._call(number, chunk)
+                elif chunk is None:
+                    chunk = layer.flush(befores[number])
+                else:
+                    after, output = layer.step(befores[number], chunk)
+                    rest = layer.flush(after)
+                    chunk = arrays.joined([output, rest], layer._time_axis(rest.ndim))
+        except (GeometryError, BackendError) as error:
+            raise self._named(error, "flush", number) from None
         return chunk
+
+    def _named(self, error: Exception, method: str, number: int) -> Exception:
+        """Let an error of a layer name this stream's method, and which layer it is."""
+        layer = self.layers[number]
+        if not isinstance(layer, Stream):
+            return error
+        function = f"{self._title}.{method}"
+        if any(isinstance(earlier, Stream) for earlier in self.layers[:number]):
+            function += f", layer {number}"
+        ours = re.match(rf"{layer._title}(\.\w+)?(?=: |, layer )", str(error))
+        if ours is None:
+            return error
+        return type(error)(function + str(error)[ours.end() :])
 
     def _call(self, number: int, chunk: Any) -> Any:
         """Call one of the functions, which must keep the axis of time."""
         result = self.layers[number](chunk)
-        if tuple(result.shape) != tuple(chunk.shape):
+        shape = getattr(result, "shape", None)
+        if shape is None or tuple(shape) != tuple(chunk.shape):
+            got = f"shape {tuple(shape)}" if shape is not None else type(result).__name__
             msg = message(
-                "chain",
+                self._title,
                 "layers",
                 "must be streams, or functions that keep the shape of a chunk",
-                f"shape {tuple(result.shape)} from {tuple(chunk.shape)} by number {number}",
+                f"{got} from {tuple(chunk.shape)} by number {number}",
                 fix="Functions act on every element by itself; the rest is a layer.",
             )
             raise GeometryError(msg)
@@ -117,6 +155,10 @@ class Residual(Stream):
 
     def __repr__(self) -> str:
         return repr(self.branch).replace("chain", "residual", 1)
+
+    @property
+    def _title(self) -> str:
+        return "residual"
 
     def _lead(self, before: int) -> int:
         return self.branch._lead(before)
@@ -148,7 +190,7 @@ class Residual(Stream):
 
     def step(self, state: tuple[Any, Any], chunk: Any) -> tuple[tuple[Any, Any], Any]:
         """Take a chunk; see `Stream.step`."""
-        inner, waiting = state
+        inner, waiting = members("residual.step", state, 2)
         inner, output = self.branch.step(inner, chunk)
         axis = self._time_axis(output.ndim)
         waiting, chunk = arrays.together(waiting, chunk, like=output)
@@ -160,7 +202,7 @@ class Residual(Stream):
 
     def flush(self, state: tuple[Any, Any]) -> Any:
         """Return the rest of the output; see `Stream.flush`."""
-        inner, waiting = state
+        inner, waiting = members("residual.flush", state, 2)
         output = self.branch.flush(inner)
         axis = self._time_axis(output.ndim)
         return output + arrays.along(waiting, axis, 0, output.shape[axis])
@@ -202,7 +244,7 @@ def chain(*layers: Stream | Callable[[Any], Any]) -> Chain:
 
 
 def residual(*layers: Stream | Callable[[Any], Any]) -> Residual:
-    """Add the input to what layers make of it.
+    """Add the input of layers to their output.
 
     Parameters
     ----------
@@ -251,12 +293,14 @@ def _short(layer: Any) -> str:
 
 def _flatten_chain(layers: Chain) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     functions = (None if isinstance(layer, Stream) else layer for layer in layers.layers)
-    return tuple(layers.streams), tuple(functions)
+    return tuple(layers.streams), (layers.function, *functions)
 
 
-def _unflatten_chain(functions: tuple[Any, ...], streams: tuple[Any, ...]) -> Chain:
+def _unflatten_chain(static: tuple[Any, ...], streams: tuple[Any, ...]) -> Chain:
+    function, *functions = static
     rest = iter(streams)
     new = object.__new__(Chain)
+    new.function = function
     new.layers = tuple(next(rest) if f is None else f for f in functions)
     return new
 

@@ -6,13 +6,23 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from mtconv.errors import BackendError, GeometryError, message
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 from mtconv.streaming import arrays
 from mtconv.streaming.timeline import Timeline
 
-__all__ = ["check_chunk", "gather", "holding", "newest", "with_axis"]
+__all__ = [
+    "are_plain",
+    "check_chunk",
+    "check_dtype",
+    "gather",
+    "holding",
+    "newest",
+    "with_axis",
+]
 
 
 @lru_cache(maxsize=1024)
@@ -28,20 +38,33 @@ def with_axis(spec: ConvSpec, number: int, axis: Axis) -> ConvSpec:
     return replace(spec, axes=axes)
 
 
-def check_chunk(function: str, cells: Any, chunk: Any, axis: int) -> None:
-    """Check that a chunk has the shape and dtype that the state was made for."""
-    rest = [tuple(a.shape[:axis] + a.shape[axis + 1 :]) for a in (cells, chunk)]
+def are_plain(cells: Any, chunk: Any, kernel: Any) -> bool:
+    """Return whether all are arrays of NumPy, the chunk like the state; most calls."""
+    return (
+        type(cells) is np.ndarray
+        and type(kernel) is np.ndarray
+        and (chunk is None or (type(chunk) is np.ndarray and chunk.dtype == cells.dtype))
+    )
+
+
+def check_chunk(function: str, cells: Any, shape: tuple[int, ...], axis: int) -> None:
+    """Check that a chunk has the shape that the state was made for."""
+    rest = [tuple(s[:axis] + s[axis + 1 :]) for s in (cells.shape, shape)]
     if rest[0] != rest[1]:
         wanted = [str(size) for size in cells.shape]
-        wanted[axis - len(chunk.shape)] = "any"
+        wanted[axis - len(shape)] = "any"
         msg = message(
             function,
             "chunk",
             f"must have the shape that the stream was started for, ({', '.join(wanted)})",
-            f"shape {tuple(chunk.shape)}",
+            f"shape {tuple(shape)}",
             fix="Start another stream for chunks of another shape.",
         )
         raise GeometryError(msg)
+
+
+def check_dtype(function: str, cells: Any, chunk: Any) -> None:
+    """Check that a chunk has the dtype that the state was made for."""
     if cells.dtype == chunk.dtype:
         return
     names = [arrays.dtype_name(array.dtype) for array in (cells, chunk)]

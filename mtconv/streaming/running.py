@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
+from mtconv.errors import GeometryError, message, renamed
 from mtconv.problem.options import IntOrInts
 from mtconv.streaming.stream import Stream
 
@@ -31,6 +33,9 @@ class RunningStream:
     """
 
     def __init__(self, stream: Stream) -> None:
+        if not isinstance(stream, Stream):
+            rule, got = "must be a stream", f"an object of type {type(stream).__name__}"
+            raise GeometryError(message("RunningStream", "stream", rule, got))
         self.stream = stream
         self.state: Any = None
 
@@ -60,7 +65,8 @@ class RunningStream:
         RunningStream
             The object itself.
         """
-        self.state = self.stream.start(batch, dtype, size=size, steady=steady)
+        with self._named("start"):
+            self.state = self.stream.start(batch, dtype, size=size, steady=steady)
         return self
 
     def step(self, chunk: Any) -> Any:
@@ -75,8 +81,14 @@ class RunningStream:
         -------
         array
             All output that is settled by now and was not before.
+
+        Raises
+        ------
+        GeometryError, BackendError
+            If the chunk does not fit, or the stream was not started.
         """
-        self.state, output = self.stream.step(self.state, chunk)
+        with self._named("step"):
+            self.state, output = self.stream.step(self._running("step"), chunk)
         return output
 
     def flush(self) -> Any:
@@ -86,5 +98,24 @@ class RunningStream:
         -------
         array
             The rest of the output.
+
+        Raises
+        ------
+        GeometryError
+            If the stream was not started, or the signal has ended already.
         """
-        return self.stream.flush(self.state)
+        with self._named("flush"):
+            output = self.stream.flush(self._running("flush"))
+        self.state = None
+        return output
+
+    def _running(self, method: str) -> Any:
+        if self.state is None:
+            rule, fix = "must have been started", "Call `start` first, for each signal."
+            msg = message(f"RunningStream.{method}", "stream", rule, "no state", fix=fix)
+            raise GeometryError(msg)
+        return self.state
+
+    def _named(self, method: str) -> AbstractContextManager[None]:
+        """Let errors of the stream name the method of this class."""
+        return renamed(f"{self.stream._title}.{method}", f"RunningStream.{method}")

@@ -6,10 +6,11 @@ import operator
 from typing import Any, NamedTuple, SupportsIndex
 
 from mtconv.errors import GeometryError, message, renamed, shown
-from mtconv.planning.plan import plan_for
+from mtconv.planning.plan import MAX_ELEMENTS, plan_for
 from mtconv.problem.axes import AxisResolver, per_axis
 from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import Options, freeze_sizes
+from mtconv.streaming.state import no_state
 from mtconv.streaming.timeline import Timeline
 
 __all__ = [
@@ -77,7 +78,7 @@ def settings(
         channels = small if form == "conv_transpose" else share * options.groups
     stream = Settings(form, options, kernel_shape, number, timeline, channels, names, space)
     shape = input_shape(stream, arrangement(name, stream, None), 1, space)
-    with renamed(form, name):
+    with renamed(form, name, x="kernel"):
         plan_for(form, shape, kernel_shape, options, dtype, "auto", backend, bias_shape)
     return stream
 
@@ -169,12 +170,14 @@ def _roomy(resolver: AxisResolver, form: str, a: int, kernel: int) -> int:
     return _timeline(resolver, form, a, kernel).roomy
 
 
-def arrangement(function: str, stream: Settings, ndim: int | None) -> Arrangement:
+def arrangement(
+    function: str, stream: Settings, ndim: int | None, argument: str = "chunk"
+) -> Arrangement:
     """Return where batch, channels and space are in chunks of this many dimensions."""
     options = stream.options
     return resolve_layouts(
         function,
-        "chunk",
+        argument,
         ndim,
         len(stream.kernel_shape),
         options.layout,
@@ -222,28 +225,23 @@ def sizes(function: str, stream: Settings, size: Any) -> tuple[int, ...]:
 def check_batch(function: str, batch: Any) -> None:
     """Check that a batch size is an integer, at least 0."""
     number = freeze_sizes(function, "batch", batch)
-    if isinstance(number, tuple) or number < 0:
+    if isinstance(number, tuple) or not 0 <= number <= MAX_ELEMENTS:
         rule = "must be an integer, at least 0, or None"
+        if not isinstance(number, tuple) and number > 0:
+            rule = "must be at most 2**47"
         raise GeometryError(message(function, "batch", rule, shown(batch)))
 
 
 def check_state(function: str, stream: Settings, cells: Any, halo: int) -> None:
     """Check that the array of a state is one of this stream."""
-    order = arrangement(function, stream, len(cells.shape))
+    order = arrangement(function, stream, len(cells.shape), "state")
     shape = tuple(cells.shape)
     if order.order is not None:
         shape = tuple(shape[axis] for axis in order.order)
     channels = shape[order.batch : order.leading]
     wanted = (stream.channels,) if order.channels else ()
     if channels != wanted or shape[order.leading + stream.number] != halo:
-        msg = message(
-            function,
-            "state",
-            "must be a state of this stream",
-            f"an array of shape {tuple(cells.shape)}",
-            fix="Take the one that `start` or the last `step` returned.",
-        )
-        raise GeometryError(msg)
+        raise no_state(function, f"an array of shape {tuple(cells.shape)}")
 
 
 def batched(function: str, stream: Settings, batch: Any) -> Arrangement:

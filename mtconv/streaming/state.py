@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
+from mtconv.importing import imported
 
-__all__ = ["StreamState", "map_state", "register"]
+__all__ = ["StreamState", "map_state", "members", "no_state", "register"]
 
 _registered: set[type] = set()
 
@@ -66,10 +67,25 @@ def register(
     """Tell JAX what a class is made of, once JAX has been imported."""
     if cls in _registered or "jax" not in sys.modules:
         return
-    from jax.tree_util import register_pytree_node
-
+    trees = imported("jax.tree_util")
     _registered.add(cls)
-    register_pytree_node(cls, flatten, unflatten)
+    trees.register_pytree_node(cls, flatten, unflatten)
+
+
+def no_state(function: str, got: str) -> GeometryError:
+    """Return the error about something that is no state of this stream."""
+    rule = "must be a state of this stream"
+    fix = "Take the one that `start` or the last `step` returned."
+    return GeometryError(message(function, "state", rule, got, fix=fix))
+
+
+def members(function: str, state: Any, count: int) -> Any:
+    """Return the states of the parts of a stream, after a check that there are as many."""
+    if not isinstance(state, (tuple, list)):
+        raise no_state(function, f"an object of type {type(state).__name__}")
+    if len(state) != count:
+        raise no_state(function, f"{len(state)} states in place of {count}")
+    return state
 
 
 def map_state(function: Callable[..., Any], *states: Any) -> Any:
@@ -90,7 +106,8 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
     Raises
     ------
     GeometryError
-        If the states are not at the same position.
+        If the states are not at the same position, or not of one stream, or if there is
+        none.
 
     Examples
     --------
@@ -102,7 +119,21 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
     >>> both.cells.shape
     (2, 1, 2)
     """
+    if not callable(function):
+        rule, got = "must be callable", f"an object of type {type(function).__name__}"
+        raise GeometryError(message("map_state", "function", rule, got))
+    if not states or not isinstance(states[0], (StreamState, tuple)):
+        rule, got = "must be states of a stream", shown(states)
+        raise GeometryError(message("map_state", "states", rule, got))
+    return _mapped(function, states)
+
+
+def _mapped(function: Callable[..., Any], states: tuple[Any, ...]) -> Any:
     first = states[0]
+    sizes = {(type(s), len(s) if isinstance(s, tuple) else 0) for s in states}
+    if len(sizes) > 1:
+        rule = "must be states of one stream"
+        raise GeometryError(message("map_state", "states", rule, shown(states)))
     if isinstance(first, StreamState):
         _check_alike(states)
         lead = first.lead  # the same number in all of them
@@ -111,7 +142,7 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
         cells = function(*(state.cells for state in states))
         return replace(first, cells=cells, lead=lead)
     if isinstance(first, tuple):
-        return tuple(map_state(function, *parts) for parts in zip(*states, strict=True))
+        return tuple(_mapped(function, parts) for parts in zip(*states, strict=True))
     return first if first is None else function(*states)
 
 

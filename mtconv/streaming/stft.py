@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.fft import irfft
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.errors import GeometryError, message, shown
+from mtconv.errors import GeometryError, message, renamed, shown
 from mtconv.problem.options import freeze_sizes
 from mtconv.streaming import arrays
 from mtconv.streaming.pair import ConvTransposeStream
-from mtconv.streaming.state import register
+from mtconv.streaming.state import members, register
 from mtconv.streaming.stream import Stream
 
 __all__ = ["InverseSTFTStream"]
@@ -66,7 +67,7 @@ class InverseSTFTStream(Stream):
     >>> import numpy as np
     >>> stream = InverseSTFTStream(4, hop_length=4, center=False, dtype="float64")
     >>> state = stream.start()
-    >>> spectra = np.fft.rfft([[1, 2, 3, 4], [5, 6, 7, 8]]).T
+    >>> spectra = rfft([[1, 2, 3, 4], [5, 6, 7, 8]]).T
     >>> state, output = stream.step(state, spectra)
     >>> output.round()
     array([1., 2., 3., 4., 5., 6., 7., 8.])
@@ -88,6 +89,10 @@ class InverseSTFTStream(Stream):
         hop = (
             max(frame // 4, 1) if hop_length is None else _length("hop_length", hop_length)
         )
+        for argument, value in (("center", center), ("normalized", normalized)):
+            if not isinstance(value, (bool, np.bool_)):
+                rule, got = "must be True or False", shown(value)
+                raise GeometryError(message("InverseSTFTStream", argument, rule, got))
         padded = _window(frame, win_length, window)
         kind = arrays.name_of_dtype("InverseSTFTStream", dtype)
         if kind not in _COMPLEX:
@@ -124,7 +129,8 @@ class InverseSTFTStream(Stream):
         if dtype is None:
             dtype = _COMPLEX[kind]
         name = arrays.name_of_dtype("InverseSTFTStream.start", dtype)
-        real = self.signal._template(batch, kind, size)
+        with renamed("ConvTransposeStream.start", "InverseSTFTStream.start"):
+            real = self.signal._template(batch, kind, size)
         shape = (*real.shape[:-2], self.frequencies, 0)
         return arrays.zeros(shape, name, real)
 
@@ -154,9 +160,12 @@ class InverseSTFTStream(Stream):
         GeometryError, BackendError
             If the chunk does not fit the state.
         """
+        function = "InverseSTFTStream.step"
         parts, ones = self._parts(chunk)
-        signal, output = self.signal.step(state[0], parts)
-        envelope, weight = self.envelope.step(state[1], ones)
+        signal, envelope = members(function, state, 2)
+        with renamed("ConvTransposeStream.step", function):
+            signal, output = self.signal.step(signal, parts)
+            envelope, weight = self.envelope.step(envelope, ones)
         return (signal, envelope), _quotient(output, weight)
 
     def flush(self, state: tuple[Any, Any]) -> Any:
@@ -172,7 +181,10 @@ class InverseSTFTStream(Stream):
         array, shape (N, samples) or (samples,)
             The rest of the signal.
         """
-        return _quotient(self.signal.flush(state[0]), self.envelope.flush(state[1]))
+        function = "InverseSTFTStream.flush"
+        signal, envelope = members(function, state, 2)
+        with renamed("ConvTransposeStream.flush", function):
+            return _quotient(self.signal.flush(signal), self.envelope.flush(envelope))
 
     def _parts(self, spectra: Any) -> tuple[Any, Any]:
         """Return real and imaginary parts as channels, and a one for each frame."""
@@ -197,11 +209,15 @@ class InverseSTFTStream(Stream):
         return parts, parts[..., :1, :] * 0 + 1
 
 
+# The matrix of its waves has 2**46 elements.
+LARGEST_FRAME = 2**23
+
+
 def _length(argument: str, value: Any) -> int:
     """Check that an argument is a positive integer."""
     number = freeze_sizes("InverseSTFTStream", argument, value)
-    if isinstance(number, tuple) or number < 1:
-        rule = "must be an integer, at least 1"
+    if isinstance(number, tuple) or not 1 <= number <= LARGEST_FRAME:
+        rule = "must be an integer from 1 to 2**23"
         raise GeometryError(message("InverseSTFTStream", argument, rule, shown(value)))
     return number
 
@@ -209,7 +225,12 @@ def _length(argument: str, value: Any) -> int:
 def _window(frame: int, win_length: Any, window: Any) -> np.ndarray[Any, Any]:
     """Return the window of a whole frame: zeros at both sides of a shorter one."""
     length = frame if win_length is None else _length("win_length", win_length)
-    values = np.ones(length) if window is None else np.asarray(window, "float64")
+    try:
+        values = np.ones(length) if window is None else np.asarray(window, "float64")
+    except (TypeError, ValueError):
+        rule = "must be an array of real numbers"
+        got = shown(window)
+        raise GeometryError(message("InverseSTFTStream", "window", rule, got)) from None
     if values.shape != (length,) or length > frame:
         rule = f"must have win_length = {length} elements, at most n_fft = {frame}"
         got = f"shape {values.shape}"
@@ -222,7 +243,7 @@ def _waves(frame: int) -> np.ndarray[Any, Any]:
     """Return what each real and imaginary part adds to a frame, (parts, samples)."""
     frequencies = frame // 2 + 1
     units = np.eye(frequencies)
-    return np.fft.irfft(np.concatenate([units, 1j * units]), frame)
+    return irfft(np.concatenate([units, 1j * units]), frame)
 
 
 def _check_envelope(envelope: ConvTransposeStream, frames: int) -> None:

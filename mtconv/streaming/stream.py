@@ -5,6 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
+
+from mtconv.errors import GeometryError, message, shown
 from mtconv.problem.options import IntOrInts
 
 __all__ = ["Stream"]
@@ -66,7 +69,16 @@ class Stream(ABC):
         GeometryError
             If sizes do not fit.
         """
+        function = f"{self._title}.start"
+        if not isinstance(steady, (bool, np.bool_)):
+            rule = "must be True or False"
+            raise GeometryError(message(function, "steady", rule, shown(steady)))
         return self._open(self._template(batch, dtype, size), 0 if steady else None)
+
+    @property
+    def _title(self) -> str:
+        """What errors call the stream."""
+        return type(self).__name__
 
     @abstractmethod
     def step(self, state: Any, chunk: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, shown
 from mtconv.problem.options import check_word
 from mtconv.testing.case import Case
 from mtconv.testing.reference import (
@@ -63,6 +63,7 @@ def export_conformance(
     folder: str | Path,
     cases: int | None = None,
     format: str = "json",  # noqa: A002
+    seed: int = 0,
 ) -> Path:
     """Write a conformance set into a folder.
 
@@ -71,11 +72,13 @@ def export_conformance(
     folder : str or Path
         Made if it is not there.
     cases : int, optional
-        Number of random problems, of the format "json" alone. Left out, the core set is
-        written: about thirty problems that every classic defect gets wrong.
+        Number of random problems. Left out, the core set is written: about thirty problems
+        that every classic defect gets wrong.
     format : str
         "json" for one file with plain numbers; "onnx" for node tests, which needs the
         package onnx; "stablehlo" for modules with the expected result.
+    seed : int
+        Of the random problems: the same seed gives the same files.
 
     Returns
     -------
@@ -85,9 +88,11 @@ def export_conformance(
     Raises
     ------
     GeometryError
-        If the format is not known, or has no random problems.
+        If the format is not known, or a number cannot be one.
     ImportError
         If a package is missing.
+    OSError
+        If the folder cannot be written to.
 
     Examples
     --------
@@ -98,20 +103,19 @@ def export_conformance(
     conformance-v1.json 3
     """
     check_word("verify", "format", format, FORMATS)
-    if cases is not None and format != "json":
-        rule = "must be left out for this format, which has the core set alone"
-        raise GeometryError(message("verify", "cases", rule, cases))
+    _check_whole("cases", cases, 1, "must be an integer of at least 1")
+    _check_whole("seed", seed, 0, "must be an integer, and not negative")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if format == "onnx":
-        return export_onnx(folder)
+        return export_onnx(folder, cases, seed)
     if format == "stablehlo":
-        return export_stablehlo(folder)
+        return export_stablehlo(folder, cases, seed)
     path = folder / f"conformance-v{VERSION}.json"
     if cases is None:
         entries = [{"name": c.name, **_entry(solve(c.case))} for c in core_cases()]
     else:
-        entries = [_entry(solve(case)) for case in islice(random_cases(), cases)]
+        entries = [_entry(solve(case)) for case in islice(random_cases(seed), cases)]
     whole = {
         "format": _FORMAT,
         "version": VERSION,
@@ -120,6 +124,11 @@ def export_conformance(
     }
     path.write_text(json.dumps(whole, indent=None, separators=(",", ":")) + "\n")
     return path
+
+
+def _check_whole(name: str, number: int | None, least: int, rule: str) -> None:
+    if number is not None and (type(number) is not int or number < least):
+        raise GeometryError(message("verify", name, rule, shown(number)))
 
 
 def read_conformance(path: str | Path) -> Iterator[Expected]:

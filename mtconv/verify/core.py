@@ -112,6 +112,14 @@ _ROWS = (
         padding=((4, 4), (4, 4)),
         channels=(1, 1),
     ),
+    _Row(
+        "padding_beyond_the_kernel_2d",
+        (5, 6),
+        (2, 1),
+        (2, 1),
+        padding=((3, 0), (1, 2)),
+        channels=(1, 2),
+    ),
 )
 
 

@@ -47,7 +47,7 @@ def layers() -> str:
         x, kernel, _ = layer.arrays()
         calls = {
             "mtconv": lambda layer=layer, x=x, kernel=kernel: mtconv.conv_transpose(
-                x, kernel, **layer.transposed_options
+                x, kernel, backend="numpy", **layer.transposed_options
             ),
             "torch": torch_transposed(layer, x, kernel),
         }
@@ -90,7 +90,7 @@ def conv() -> str:
         _, kernel, y = layer.arrays()
         calls = {
             "mtconv": lambda layer=layer, y=y, kernel=kernel: mtconv.conv(
-                y, kernel, **layer.options
+                y, kernel, backend="numpy", **layer.options
             ),
             "torch": torch_conv(layer, y, kernel),
         }

@@ -3,7 +3,8 @@
 ``python -m tests.benchmarks.bench_random SEED --layers 0:33 --out a.json`` times some of
 the layers that a seed draws (see `random_layers`) and writes a file;
 ``python -m tests.benchmarks.bench_random --join a.json b.json`` prints the summary, and
-``--write`` puts it into docs/performance.md. All calls are whole calls, two threads each,
+``--write`` puts it into docs/performance.md, and the times into `results`, from which the
+charts are drawn. All calls are whole calls, two threads each,
 in one process, three alternating repeats, each the median of a few calls; a ratio is the
 faster peer's time divided by ours, and ratios above 4 count as 4.
 """
@@ -30,11 +31,13 @@ from tests.benchmarks.harness import (
 )
 from tests.benchmarks.peers import ort_conv, ort_transposed, torch_conv, torch_transposed
 from tests.benchmarks.random_layers import draw_layers
+from tests.benchmarks.summary import RESULTS
 
 __all__ = ["main"]
 
 MAPS = ("conv_transpose", "conv", "kernel_grad")
 MOST = 4.0
+WORDS = {"numba": "With compiled kernels", "numpy": "With NumPy alone"}
 REPEATS = 3
 
 Calls = dict[str, Callable[[], Any]]
@@ -136,6 +139,18 @@ def summary(rows: list[dict[str, Any]], backend: str) -> list[list[str]]:
     return table
 
 
+def store(rows: list[dict[str, Any]], seeds: list[str], name: str) -> None:
+    """Write the times, to four digits and a row a line, where the charts look for them."""
+    rounded = [
+        {**row, "seconds": {name: float(f"{s:.4g}") for name, s in row["seconds"].items()}}
+        for row in rows
+    ]
+    lines = ",\n".join(json.dumps(row) for row in rounded)
+    text = f'{{"seed": {json.dumps(", ".join(seeds))}, "rows": [\n{lines}\n]}}\n'
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text)
+
+
 def main() -> None:
     """Time layers, or join what was timed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -179,7 +194,11 @@ def main() -> None:
     table = markdown_table(header, summary(rows, arguments.backend))
     print(f"seed {', '.join(seeds)}\n{table}")
     if arguments.write:
-        write_section("random", f"Seed {', '.join(seeds)}.\n\n{table}")
+        backend = arguments.backend
+        kind = "public" if seeds == ["None"] else "random"
+        store(rows, seeds, f"{kind}-{backend}")
+        of = "" if kind == "public" else f" Seed {', '.join(seeds)}."
+        write_section(f"{kind} {backend}", f"{WORDS[backend]}.{of}\n\n{table}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ __all__ = [
     "geometric_mean",
     "load_layers",
     "markdown_table",
+    "replace_section",
     "time_in_turn",
     "write_section",
 ]
@@ -194,6 +195,15 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
 
 
 def write_section(marker: str, text: str, path: Path = DOCS) -> None:
+    """Write a table into a document; sentences and picture made from tables follow it."""
+    replace_section(marker, text, path)
+    if path == DOCS:
+        from tests.benchmarks import summary  # which needs this module
+
+        summary.update()
+
+
+def replace_section(marker: str, text: str, path: Path) -> None:
     """Replace what stands between the two comments of a marker in a document.
 
     The comments are ``<!-- begin MARKER -->`` and ``<!-- end MARKER -->``.

@@ -89,7 +89,21 @@ def test_random_command_lines(capsys, tmp_path, monkeypatch, block):
         ),
         (
             "verify --export x --cases -3",
-            "mtconv verify: error: --cases must be at least 1; got -3.",
+            "mtconv verify: error: --cases must be an integer of at least 1; got -3.",
+        ),
+        (
+            "verify --export x --cases 3 --seed -1",
+            "mtconv verify: error: --seed must be an integer, and not negative; got -1.",
+        ),
+        (
+            "verify --export x --seed 3",
+            "mtconv verify: error: --seed must be left out without --cases: the core set "
+            "is always the same; got 3.",
+        ),
+        (
+            "verify --export noxfile.py/x --cases 3",
+            "mtconv verify: error: --export must name a folder that can be made and "
+            "written to; got noxfile.py/x (Not a directory).",
         ),
         (
             "verify --export x --backend numpy",

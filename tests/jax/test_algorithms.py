@@ -134,14 +134,16 @@ def test_columns_in_parts_give_the_same_values(make, monkeypatch, name, limit):
     spec = mtconv.ConvSpec.from_shapes(x_shape, kernel_shape, **options)
     parts = gemm.parts_for(spec, x_shape[0], 8)
     assert (parts == 1) == (limit == 2**40)
-    how = lowering.How(spec, "gemm", None)
+    params = lowering.CallParams(spec, "gemm", None)
     arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
     for form, (first, second) in arrays.items():
         got = jax.jit(
-            lambda a, b, form=form: lowering.lower(form, a, b, how=how, platform="cpu")
+            lambda a, b, form=form: lowering.lower(
+                form, a, b, params=params, platform="cpu"
+            )
         )(first, second)
         # The mesh form never loops.
-        assert (got == lowering.plain(form, first, second, how=how)).all()
+        assert (got == lowering.plain(form, first, second, params=params)).all()
         extra = {"kernel_size": kernel_shape[2:]} if form == "kernel_grad" else {}
         expected = getattr(mtconv, form)(
             np.asarray(first), np.asarray(second), algorithm="direct", **options, **extra
@@ -209,9 +211,9 @@ def test_each_platform_has_its_ladder(monkeypatch):
 
     real = lowering.choose_algorithm
     monkeypatch.setattr(lowering, "choose_algorithm", noted)
-    how = lowering.How(spec, "auto", None)
+    params = lowering.CallParams(spec, "auto", None)
     for platform in ("cpu", "cuda"):
-        lower = partial(lowering.lower, "conv", how=how, platform=platform)
+        lower = partial(lowering.lower, "conv", params=params, platform=platform)
         jax.eval_shape(lower, *arrays)
     assert asked == [False, True]
 

@@ -12,7 +12,9 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import mtconv
+from mtconv import sharding
 from mtconv.backends._jax import gemm
+from mtconv.backends._jax.meshes import advising
 
 DEVICES = 4
 OPTIONS = {"stride": 2, "padding": 1}
@@ -152,6 +154,35 @@ def test_explicit_axes(explicit, arrays, expected, axis):
             assert jax.typeof(got[0]).sharding.spec[0] == "d"
         equal(got, expected)
         equal(all_three(*placed), expected)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, jax.jit], ids=["eager", "jit"])
+def test_space_that_jax_cannot_shard(explicit, make, transform):
+    options = {"padding": 1, "padding_mode": "circular"}
+    x, kernel = make((2, 4, 8), 0, "float32"), make((4, 3, 3), 1, "float32")
+    lay = NamedSharding(explicit, P(None, None, "d"))
+    placed = jax.device_put(x, lay)
+
+    def plain(x):
+        return mtconv.conv_transpose(x, kernel, **options)
+
+    with pytest.raises(mtconv.BackendError) as refused:
+        transform(plain)(placed)
+    assert str(refused.value) == (
+        "conv_transpose: `x` must be sharded so that JAX can slice and pad it on a mesh "
+        "with explicit axes; got P(None, None, 'd'). Call mtconv.sharding.conv_transpose, "
+        "which exchanges halos, or make this call inside of jax.sharding.auto_axes."
+    )
+    advised = transform(jax.sharding.auto_axes(plain, out_sharding=lay))
+    for got in (advised(placed), sharding.conv_transpose(placed, kernel, **options)):
+        assert got.sharding.is_equivalent_to(lay, 3)
+        equal([got], [plain(x)])
+
+
+def test_other_errors_of_jax_stay_as_they_are(make):
+    x = make((2, 4, 8), 0, "float32")
+    with pytest.raises(ValueError, match="not about shards"), advising("conv", x):
+        raise ValueError("not about shards")  # noqa: EM101
 
 
 def test_donated_inputs(arrays, expected):

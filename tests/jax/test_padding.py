@@ -8,12 +8,12 @@ import pytest
 
 import mtconv
 
-# Shapes and paddings; "circular" wraps around the short axis more than once.
+# Shapes and paddings; most repeat the short axis more than once.
 MODES = {
     "circular": ((2, 2, 9, 2), ((3, 1), (3, 2))),
-    "reflect": ((2, 2, 5, 4), ((3, 1), (0, 2))),
+    "reflect": ((2, 2, 5, 2), ((3, 1), (3, 2))),
     "replicate": ((2, 2, 4, 3), ((5, 2), (0, 4))),
-    "symmetric": ((2, 2, 4, 3), ((4, 1), (3, 2))),
+    "symmetric": ((2, 2, 4, 2), ((4, 1), (3, 5))),
 }
 
 

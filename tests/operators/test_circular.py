@@ -69,7 +69,7 @@ def in_frequency(operator):
 def exact(operator, x):
     """The result of direct sums."""
     copy = type(operator)._make(
-        operator.kernel, operator.spec, operator.how._replace(algorithm="exact")
+        operator.kernel, operator.spec, operator.computing._replace(algorithm="exact")
     )
     return copy(x)
 

@@ -177,14 +177,14 @@ def test_pytree(jax_numpy):
     [
         (
             lambda: mtconv.KernelConv(np.ones(5), kernel_size=2),
-            "KernelConv: `kernel_size` must be a tuple unless x has batch, channels and "
-            "space; got 2 for x of shape (5,). Write one kernel size per spatial axis, for "
+            "KernelConv: `kernel_size` must be a tuple unless y has batch, channels and "
+            "space; got 2 for y of shape (5,). Write one kernel size per spatial axis, for "
             "example (3,).",
         ),
         (
             lambda: mtconv.KernelConv(np.ones(5), kernel_size=(2,), channels=1),
             "KernelConv: `channels` must be left out where the data have no channels; got "
-            "1. With them, x has 2 or 3 axes.",
+            "1. With them, y has 2 or 3 axes.",
         ),
         (
             lambda: mtconv.KernelConv(
@@ -202,7 +202,7 @@ def test_pytree(jax_numpy):
         ),
         (
             lambda: mtconv.KernelConv(np.ones((1, 4, 5)), kernel_size=(7,)),
-            "conv: `kernel` must not span more",
+            "KernelConv: `kernel_size` must not span more",
         ),
     ],
 )

@@ -66,8 +66,7 @@ def geometries(draw):
     sizes, taps, stride, padding, dilation = [], [], [], [], []
     for _ in range(draw(st.integers(1, 2))):
         N = draw(st.integers(1, 5))
-        most = {"reflect": N - 1, "symmetric": N}.get(mode, 2 * N + 1)
-        lo, hi = draw(st.integers(0, most)), draw(st.integers(0, most))
+        lo, hi = draw(st.integers(0, 2 * N + 1)), draw(st.integers(0, 2 * N + 1))
         d = draw(st.integers(1, 3))
         k = draw(st.integers(1, min((N + lo + hi - 1) // d + 1, 4)))
         sizes.append(N)
@@ -105,8 +104,7 @@ def test_all_three_maps(quick_engine, same, geometry, seed):
     check(quick_engine, same, *geometry, seed)
 
 
-# Each compiles: an even kernel, a stride that leaves cells over, a padding beyond the
-# array where the mode allows it.
+# Each compiles: an even kernel, and a stride that leaves cells over.
 POOL = [
     ((5,), (4,), {"stride": (1,), "padding": ((3, 2),), "dilation": (1,)}),
     ((4, 5), (3, 2), {"stride": (2, 3), "padding": ((1, 3), (2, 0)), "dilation": (1, 2)}),
@@ -120,10 +118,26 @@ def test_all_three_maps_of_the_pool(engine, same, geometry, mode):
     check(engine, same, sizes, taps, {**options, "padding_mode": mode}, seed=1)
 
 
-@pytest.mark.parametrize("mode", ["circular", "replicate"])
-def test_padding_beyond_the_array(engine, same, mode):
+@pytest.mark.parametrize("mode", list(NUMPY_NAME)[1:])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_padding_beyond_the_array(engine, same, mode, size):
+    # Three elements are repeated once or twice, two of them up to seven times.
     options = {"stride": (2,), "padding": ((7, 4),), "dilation": (1,)}
-    check(engine, same, (3,), (3,), {**options, "padding_mode": mode}, seed=2)
+    check(engine, same, (size,), (3,), {**options, "padding_mode": mode}, seed=2)
+
+
+def test_what_is_read_far_beyond_the_array():
+    import mtconv
+
+    read = {
+        "circular": [2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1],
+        "reflect": [2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3],
+        "replicate": [1, 1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3],
+        "symmetric": [2, 3, 3, 2, 1, 1, 2, 3, 3, 2, 1, 1],
+    }
+    for mode, expected in read.items():
+        options = {"padding": ((5, 4),), "padding_mode": mode}
+        assert mtconv.conv([1, 2, 3], [1], **options).tolist() == expected
 
 
 @pytest.mark.parametrize("mode", NUMPY_NAME)

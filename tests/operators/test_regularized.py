@@ -177,6 +177,24 @@ def test_shapes_of_arguments(A, same):
     assert not np.array_equal(from_zero, every)
 
 
+@pytest.mark.parametrize("stride", [(1, 1, 1), (2, 3, 1), (3, 1, 3), (1, 2, 3)])
+def test_blocks_of_rows_make_no_difference(stride, monkeypatch, same):
+    from mtconv.operators.circular import aliases
+
+    small = (6, 4, 5)
+    size = tuple(n * s for n, s in zip(small, stride, strict=True))
+    padding = tuple((1, 3 - s) for s in stride)  # 4 - stride in all
+    A = mtconv.Conv(
+        spread(1, (1, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
+    )
+    y, z = spread(2, (2, *A.output_shape)), spread(3, (2, *A.input_shape))
+    expected = A.regularized_solve(y, 0.1, z)
+    monkeypatch.setattr(aliases, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(aliases, "_THREADED", 1)
+    with mtconv.workers(2):
+        same(A.regularized_solve(y, 0.1, z), expected)
+
+
 def test_layouts():
     kernel = spread(4, (5, 4, 2, 3))
     options = {"layout": "HWNC", "kernel_layout": "HWIO", "stride": 2, **CIRCULAR}
@@ -212,13 +230,13 @@ def test_weights_may_change_from_call_to_call(A):
 
 def test_dtypes(A):
     y = spread(2, A.output_shape)
-    single = type(A)._make(A.kernel.astype(np.float32), A.spec, A.how)
+    single = type(A)._make(A.kernel.astype(np.float32), A.spec, A.computing)
     assert single.regularized_solve(y.astype(np.float32), 0.1).dtype == np.float32
     expected = single.regularized_solve(y, 0.1)
     assert expected.dtype == np.float64
     got = single.regularized_solve(y.astype(np.float32), 0.1)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-    integers = type(A)._make((A.kernel * 9).astype(int), A.spec, A.how)
+    integers = type(A)._make((A.kernel * 9).astype(int), A.spec, A.computing)
     assert integers.regularized_solve((y * 9).astype(int), 0.1).dtype == np.float64
     assert integers.regularized_inverse(0.1).dtype == np.float64
     assert A.regularized_solve(y * 1j, 0.1).dtype == np.complex128
@@ -280,7 +298,7 @@ class TestOtherLibraries:
     def test_traced_weights_and_gradients_of_jax(self, A):
         jax = pytest.importorskip("jax")
         jnp = pytest.importorskip("jax.numpy")
-        B = type(A)._make(jnp.asarray(A.kernel), A.spec, A.how)
+        B = type(A)._make(jnp.asarray(A.kernel), A.spec, A.computing)
         y = jnp.asarray(spread(2, A.output_shape))
         solve = jax.jit(lambda B, weight: B.regularized_solve(y, weight).sum())
         value, step = solve(B, 0.3), 1e-5

@@ -44,6 +44,14 @@ FORWARD = (
     "channels in x and 3 x 1 groups in the kernel on axis 'C'. Kernels are (C_out, "
     "C_in/groups, *k) unless `kernel_layout` says otherwise."
 )
+
+
+def own(text, function):
+    """The words of a function that takes shapes."""
+    _, _, rule = text.partition(": `x`")
+    return f"{function}: `x_shape`{rule}"
+
+
 FLAT = (
     "Conv: `{}` must have shape (3, 8), alone or behind a batch axis, or be flat with 24 "
     "elements; got shape {}."
@@ -122,7 +130,7 @@ CALLS = {
     ),
     "options of Conv": (
         lambda: mtconv.Conv(PSF, input_size=8, stride=(2, 1, 2)),
-        length((2, 1, 2), "conv"),
+        length((2, 1, 2), "Conv"),
     ),
     "Conv on a volume": (
         lambda: mtconv.Conv(PSF, input_size=8)(volume(8, 8, 8)),
@@ -136,17 +144,29 @@ CALLS = {
         lambda: mtconv.Conv(PSF, input_size=8).matvec(volume(512)),
         FLAT.format("v", (512,)),
     ),
-    "conv_shape": (lambda: mtconv.conv_shape((9, 9, 9), (3, 3, 3)), FORWARD),
+    "conv_shape": (
+        lambda: mtconv.conv_shape((9, 9, 9), (3, 3, 3)),
+        own(FORWARD, "conv_shape"),
+    ),
     "conv_transpose_shape": (
         lambda: mtconv.conv_transpose_shape((9, 9, 9), (3, 3, 3)),
-        TRANSPOSED,
+        own(TRANSPOSED, "conv_transpose_shape"),
     ),
-    "explain": (lambda: mtconv.explain((9, 9, 9), (3, 3, 3)), TRANSPOSED),
-    "explain of conv": (lambda: mtconv.explain((9, 9, 9), PSF.shape, form="conv"), FORWARD),
-    "overlap_count": (lambda: mtconv.overlap_count((9, 9, 9), (3, 3, 3)), TRANSPOSED),
+    "explain": (
+        lambda: mtconv.explain((9, 9, 9), (3, 3, 3)),
+        own(TRANSPOSED, "explain"),
+    ),
+    "explain of conv": (
+        lambda: mtconv.explain((9, 9, 9), PSF.shape, form="conv"),
+        own(FORWARD, "explain"),
+    ),
+    "overlap_count": (
+        lambda: mtconv.overlap_count((9, 9, 9), (3, 3, 3)),
+        own(TRANSPOSED, "overlap_count"),
+    ),
     "from_shapes": (
         lambda: mtconv.ConvSpec.from_shapes((9, 9, 9), (3, 3, 3)),
-        TRANSPOSED,
+        own(TRANSPOSED, "ConvSpec.from_shapes"),
     ),
     "a spec": (
         lambda: mtconv.ConvSpec.from_shapes((1, 3, 9), (3, 3, 3)).conv(

@@ -258,14 +258,6 @@ GEOMETRY = {
         "one of 'zeros', 'circular'",
         "'wrap'",
     ),
-    "reflection beyond the edge": (
-        forward(np.ones(3), np.ones(2), padding=3, padding_mode="reflect"),
-        "padding",
-        "at most 2 with padding_mode='reflect'",
-        "(3, 3)",
-        "'W'",
-        "'circular'",
-    ),
     "cropping with a padding mode": (
         forward(np.ones(3), np.ones(2), padding=-1, padding_mode="circular"),
         "padding",

@@ -16,16 +16,17 @@ SOURCE = inspect.getsource(geometry)
 def load(source: str = SOURCE) -> Any:
     """Execute the source of `mtconv.geometry` as a module of its own.
 
-    Two things are other than in the library: results are not cached, since symbolic
-    integers are no keys, and a range may have symbolic ends.
+    Two things are other than in the library: a range may have symbolic ends, and the
+    larger of two integers is found by comparing them.
     """
     module = ModuleType("geometry_on_symbols")
     sys.modules[module.__name__] = module  # dataclasses look there
     exec(compile(source, "mtconv/geometry.py", "exec"), module.__dict__)
     for name, value in list(vars(module).items()):
-        if hasattr(value, "cache_info"):
-            setattr(module, name, value.__wrapped__)
+        if inspect.unwrap(value) is not value:  # symbolic integers are no keys of caches
+            setattr(module, name, inspect.unwrap(value))
     module.range = spans  # type: ignore[attr-defined]
+    module.larger = max  # type: ignore[attr-defined]
     return module
 
 

@@ -68,18 +68,21 @@ def big_sizes_are_those_that_lead_back(g: Any, t: Triple) -> Claims:
 
 def same_halves_the_least_padding(g: Any, t: Triple) -> Claims:
     def both() -> Any:
-        low = g.same_lo(N, *t, lower=False)
-        high = g.same_lo(N, *t, lower=True)
-        return low, high, g.small_size(N, *t, low, high)
+        low, high = g.same_padding(N, *t, lower=False)
+        turned = g.same_padding(N, *t, lower=True)
+        size = g.small_size(N, *t, low, high)
+        return low, high, *turned, size, g.same_size(N, t.stride)
 
     def formulas(r: Any) -> Any:
-        low, high, size = map(term_of, r)
+        low, high, *turned, size, same_size = map(term_of, r)
         outputs = (N.term + t.stride - 1) / t.stride
         total = low + high
         extent = t.dilation * (t.kernel - 1) + 1
         less = (N.term + total - 1 - extent) / t.stride + 1
         halves = z3.And(low >= 0, low <= high, high <= low + 1)
-        return [halves, size == outputs, z3.Or(total == 0, less < outputs)]
+        sizes = [size == outputs, same_size == outputs]
+        swapped = z3.And(turned[0] == high, turned[1] == low)
+        return [halves, swapped, *sizes, z3.Or(total == 0, less < outputs)]
 
     yield Claim([N.term >= 1], both, formulas)
 
@@ -258,8 +261,8 @@ def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
 
 STATEMENTS: dict[Callable[[Any, Triple], Claims], tuple[str, ...]] = {
     small_size_counts_the_windows_that_fit: ("small_size",),
-    big_sizes_are_those_that_lead_back: ("big_sizes",),
-    same_halves_the_least_padding: ("same_lo",),
+    big_sizes_are_those_that_lead_back: ("big_sizes", "natural_size"),
+    same_halves_the_least_padding: ("same_padding", "same_size"),
     windows_have_each_tap_once: ("windows", "Window", "Axis"),
     phases_partition_the_taps: ("phases", "Phase"),
     live_phases_are_those_with_taps: ("live_phases", "has_holes", "alike"),

@@ -52,7 +52,9 @@ def run(function: Any, *arrays: Any) -> tuple[Any, dict[str, list[int]]]:
     return compiled(*arrays), found
 
 
-def problem(mesh: str, number: int) -> tuple[dict[str, Any], tuple[int, int], tuple]:
+def problem(
+    mesh: str, number: int, mode: str = "zeros"
+) -> tuple[dict[str, Any], tuple[int, int], tuple]:
     """Return options, kernel size and x's space for the steps of this number.
 
     Height and width have different steps. Some results are larger or smaller than
@@ -69,18 +71,25 @@ def problem(mesh: str, number: int) -> tuple[dict[str, Any], tuple[int, int], tu
         result = max(stride * own + (number + axis) % 3 - 1, 1)
         lo = extent * (1 + number % 3) // 4
         natural = stride * (own * count - 1) + extent
-        paddings.append((lo, natural - lo - result * count))
+        if mode == "circular":  # which neither crops nor leaves more than a stride
+            if natural - result * count <= -stride:
+                result = stride * own
+            lo = min(lo, max(natural - result * count, 0))
+            paddings.append((lo, max(natural - lo - result * count, 0)))
+        else:
+            paddings.append((lo, natural - lo - result * count))
         sizes.append(result * count)
         space.append(own * count)
     options = {
         "stride": tuple(stride for stride, _, _ in steps),
         "dilation": tuple(dilation for _, _, dilation in steps),
         "padding": tuple(paddings),
+        "padding_mode": mode,
     }
     kernel_size = (steps[0][1], steps[1][1])
     x_space = (space[0], space[1])
-    assert mtconv.conv_transpose_shape(x_space, kernel_size, **options) == tuple(sizes)
-    return options, kernel_size, x_space
+    assert mtconv.conv_shape(tuple(sizes), kernel_size, **options) == x_space
+    return options, kernel_size, (x_space, tuple(sizes))
 
 
 def assert_halos_and_one_reduction(
@@ -98,18 +107,23 @@ def numbers() -> list[Any]:
 
     Of number 35 no tap lands within the width of mesh 8x1: nothing is to be exchanged.
     """
-    quick = {10, 31, 35, 52, 73}
-    every = [pytest.mark.every]
-    return [pytest.param(n, marks=[] if n in quick else every) for n in range(len(STEPS))]
+    quick = {"zeros": {10, 31, 35, 52, 73}, "circular": {31}}
+    return [
+        pytest.param(n, mode, marks=[] if n in quick[mode] else [pytest.mark.every])
+        for mode, n in product(quick, range(len(STEPS)))
+    ]
 
 
-@pytest.mark.parametrize("number", numbers())
+@pytest.mark.parametrize(("number", "mode"), numbers())
 @pytest.mark.parametrize("name", MESHES)
-def test_maps_and_gradients_equal_numpy_and_move_halos_only(name: str, number: int) -> None:
+def test_maps_and_gradients_equal_numpy_and_move_halos_only(
+    name: str, number: int, mode: str
+) -> None:
     mesh = mesh_of(name)
-    options, kernel_size, space = problem(name, number)
+    options, kernel_size, (space, size) = problem(name, number, mode)
     x, w = integers(1, (2, 3, *space)), integers(2, (3, 2, *kernel_size))
-    expected = mtconv.conv_transpose(x, w, algorithm="direct", **options)
+    to_size = {**options, "output_size": size}
+    expected = mtconv.conv_transpose(x, w, algorithm="direct", **to_size)
     y = integers(3, expected.shape)
     down = mtconv.conv(y, w, algorithm="direct", **options)
     grad = mtconv.kernel_grad(x, y, kernel_size=kernel_size, algorithm="direct", **options)
@@ -118,7 +132,7 @@ def test_maps_and_gradients_equal_numpy_and_move_halos_only(name: str, number: i
     x, y = jax.device_put(x, lay), jax.device_put(y, lay)
 
     def up_map(x: Any, w: Any) -> Any:
-        return sharding.conv_transpose(x, w, **where, **options)
+        return sharding.conv_transpose(x, w, **where, **to_size)
 
     def down_map(y: Any, w: Any) -> Any:
         return sharding.conv(y, w, **where, **options)
@@ -135,7 +149,7 @@ def test_maps_and_gradients_equal_numpy_and_move_halos_only(name: str, number: i
     got, moved = run(up_map, x, w)
     assert got.sharding.is_equivalent_to(lay, 4)
     assert (np.asarray(got) == expected).all()
-    told = sharding.traffic(x.shape, w.shape, **where, **options)
+    told = sharding.traffic(x.shape, w.shape, **where, **to_size)
     assert set(moved) <= {"collective-permute"}
     assert sorted(moved.get("collective-permute", [])) == sorted(told.halos)
 
@@ -154,11 +168,12 @@ def test_maps_and_gradients_equal_numpy_and_move_halos_only(name: str, number: i
     assert (np.asarray(gw) == grad).all()
     assert_halos_and_one_reduction(moved, told, there_and_back=True)
 
-    told = sharding.traffic(x.shape, w.shape, **where, **options)
+    told = sharding.traffic(x.shape, w.shape, **where, **to_size)
     (gx, gw), moved = run(up_gradients, x, w, y)
     assert (np.asarray(gx) == down).all()
     assert (np.asarray(gw) == grad).all()
-    assert_halos_and_one_reduction(moved, told, there_and_back=True)
+    # Around a ring the halos are of y, which both gradients read; otherwise they are of x.
+    assert_halos_and_one_reduction(moved, told, there_and_back=mode == "zeros")
 
 
 @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
@@ -193,15 +208,82 @@ def test_sharded_channels(channels: tuple[int, int], groups: int, kind: AxisType
     assert (np.asarray(found) == grad).all()
 
 
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        ((4, 8), 1, {"stride": 2}),
+        ((4, 3), 1, {"stride": (1, 3)}),
+        ((8, 8), 4, {"dilation": (5, 2)}),
+    ],
+    ids=["scattered", "summed", "groups"],
+)
+def test_rings_of_shards_with_channels(layer: Any, kind: AxisType) -> None:
+    # Halos of the third layer go around the ring of two shards more than once.
+    (small, big), groups, steps = layer
+    mesh = jax.make_mesh((2, 2, 2), ("b", "c", "h"), axis_types=(kind,) * 3)
+    options = {**steps, "padding": ((9, 1), (4, 4)), "groups": groups, "layout": "NHWC"}
+    options = {**options, "padding_mode": "circular"}
+    y = integers(1, (2, 4, 6, big))
+    w, bias = integers(2, (small, big // groups, 3, 3)), integers(3, (big,))
+    down = mtconv.conv(y, w, algorithm="direct", **options)
+    x = integers(4, down.shape)
+    to_size = {**options, "output_size": (4, 6)}
+    up = mtconv.conv_transpose(x, w, bias, algorithm="direct", **to_size)
+    lay = NamedSharding(mesh, PartitionSpec("b", "h", None, "c"))
+    got = sharding.conv_transpose(jax.device_put(x, lay), w, bias, **to_size)
+    assert (np.asarray(got) == up).all()
+    told = sharding.traffic(x.shape, w.shape, mesh=mesh, partition=lay.spec, **to_size)
+    where = {"mesh": mesh, "partition": lay.spec}
+    if big % 2 == 0:
+        y_there = jax.device_put(y, lay)
+        assert (np.asarray(sharding.conv(y_there, w, **options)) == down).all()
+        grad = mtconv.kernel_grad(x, y, kernel_size=3, algorithm="direct", **options)
+        found = sharding.kernel_grad(
+            jax.device_put(x, lay), y_there, kernel_size=3, **options
+        )
+        assert (np.asarray(found) == grad).all()
+    if kind is AxisType.Auto:
+        _, moved = run(lambda x, w: sharding.conv_transpose(x, w, **where, **to_size), x, w)
+        assert sorted(moved["collective-permute"]) == sorted(told.halos)
+
+
 @pytest.mark.parametrize("mode", ["circular", "reflect"])
-def test_padding_modes_need_whole_space(mode: str) -> None:
+def test_padding_modes_of_whole_space(mode: str) -> None:
     mesh = mesh_of("2x2x2")
     x, w = integers(1, (2, 3, 4, 4)), integers(2, (3, 2, 4, 4))
     options = {"stride": 2, "padding": 1, "padding_mode": mode}
     got = sharding.conv_transpose(x, w, mesh=mesh, partition=PartitionSpec("b"), **options)
     assert (np.asarray(got) == mtconv.conv_transpose(x, w, **options)).all()
-    with pytest.raises(mtconv.BackendError, match="'zeros' where space is sharded"):
-        sharding.conv_transpose(x, w, mesh=mesh, partition=PARTITION, **options)
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "symmetric"])
+def test_the_advice_for_other_padding_modes_works(mode: str, kind: AxisType) -> None:
+    mesh = mesh_of("4x2", kind)
+    options = {"stride": 2, "padding": (1, 3), "padding_mode": mode}
+    y, w = integers(1, (2, 3, 8, 4)), integers(2, (2, 3, 3, 4))
+    lay = NamedSharding(mesh, PARTITION)
+    y_there = jax.device_put(y, lay)
+    expected = mtconv.conv(y, w, **options)
+    assert expected.shape == (2, 2, 4, 4)
+
+    def plain(y: Any) -> Any:
+        return mtconv.conv(y, w, **options)
+
+    inside, advised = "jax.jit", jax.jit(plain, out_shardings=lay)
+    if kind is AxisType.Explicit:
+        inside = "jax.sharding.auto_axes"
+        advised = jax.sharding.auto_axes(plain, out_sharding=lay)
+    with pytest.raises(mtconv.BackendError) as refused:
+        sharding.conv(y_there, w, **options)
+    assert str(refused.value) == (
+        "conv: `padding_mode` must be 'zeros' or 'circular' where space is sharded; got "
+        f"{mode!r}. Shard batch and channels only, or call mtconv.conv inside of {inside}."
+    )
+    got = advised(y_there)
+    assert (np.asarray(got) == expected).all()
+    assert got.sharding.is_equivalent_to(lay, 4)
 
 
 def test_refusals() -> None:

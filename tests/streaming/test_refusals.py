@@ -9,7 +9,9 @@ from mtconv.streaming import (
     ConvStream,
     ConvTransposeStream,
     InverseSTFTStream,
+    RunningStream,
     chain,
+    map_state,
     residual,
 )
 
@@ -17,6 +19,8 @@ KERNEL = np.ones((2, 3, 4))
 IMAGES = np.ones((2, 3, 4, 4))
 UP = ConvTransposeStream(KERNEL, stride=2)
 DOWN = ConvStream(KERNEL)
+BACK = ConvStream(np.ones((3, 3, 3)), padding=1)
+BOTH = chain(UP, abs, BACK)
 
 REFUSED = {
     "same with a stride": (
@@ -101,6 +105,89 @@ REFUSED = {
         "ConvTransposeStream.flush: `state` must be a state of this stream; got an object "
         "of type NoneType. Take the one that `start` or the last `step` returned.",
     ),
+    "a chain without a state": (
+        lambda: BOTH.step(None, np.ones((2, 2, 5))),
+        "chain.step: `state` must be a state of this stream; got an object of type "
+        "NoneType. Take the one that `start` or the last `step` returned.",
+    ),
+    "the state of a longer chain": (
+        lambda: BOTH.flush(chain(UP, abs, BACK, abs).start(2)),
+        "chain.flush: `state` must be a state of this stream; got 4 states in place of 3. "
+        "Take the one that `start` or the last `step` returned.",
+    ),
+    "the states of a chain the other way round": (
+        lambda: BOTH.step(BOTH.start(2)[::-1], np.ones((2, 2, 5))),
+        "chain.step: `state` must be a state of this stream; got an array of shape "
+        "(2, 3, 2). Take the one that `start` or the last `step` returned.",
+    ),
+    "a state of a residual branch that is none": (
+        lambda: residual(BACK).step(3, np.ones((2, 3, 5))),
+        "residual.step: `state` must be a state of this stream; got an object of type int. "
+        "Take the one that `start` or the last `step` returned.",
+    ),
+    "channels that the next layer does not take": (
+        lambda: chain(UP, abs, UP).start(2),
+        "chain.start, layer 2: `chunk` must have as many channels as the kernel's I axis; "
+        "got 3 channels in x and 2 in the kernel on axis 'C'. Kernels are (C_in, "
+        "C_out/groups, *k) unless `kernel_layout` says otherwise. Three axes include "
+        'channels here; layout="DHW", kernel_layout="DHW" reads a bare volume.',
+    ),
+    "a chunk of a chain with other channels": (
+        lambda: BOTH.step(BOTH.start(2), np.ones((2, 3, 5))),
+        "chain.step: `chunk` must have the shape that the stream was started for, (2, 2, "
+        "any); got shape (2, 3, 5). Start another stream for chunks of another shape.",
+    ),
+    "a number": (
+        lambda: UP.step(UP.start(2), 3.0),
+        "ConvTransposeStream.step: `chunk` must have 3 dimensions (N, C, *space) or 2 (C, "
+        "*space); got 0 dimensions. The kernel has channels; a bare signal or image takes "
+        "a kernel of its rank.",
+    ),
+    "a fraction as batch": (
+        lambda: UP.start(1.5),
+        "ConvTransposeStream.start: `batch` must be an integer or one per axis; got 1.5 of "
+        "type float. Nothing is rounded or converted; write, for example, 2.",
+    ),
+    "a batch that no array has": (
+        lambda: UP.start(2**48),
+        "ConvTransposeStream.start: `batch` must be at most 2**47; got 281474976710656.",
+    ),
+    "steady as an array": (
+        lambda: BOTH.start(2, steady=np.ones(2)),
+        "chain.start: `steady` must be True or False; got array([1., 1.]).",
+    ),
+    "a running stream that was not started": (
+        lambda: RunningStream(UP).step(np.ones((2, 2, 5))),
+        "RunningStream.step: `stream` must have been started; got no state. Call `start` "
+        "first, for each signal.",
+    ),
+    "a second flush": (
+        lambda: [running.flush() for running in [RunningStream(UP).start(2)] * 2],
+        "RunningStream.flush: `stream` must have been started; got no state. Call `start` "
+        "first, for each signal.",
+    ),
+    "a chunk of a running stream": (
+        lambda: RunningStream(UP).start(2).step(np.ones((2, 5))),
+        "RunningStream.step: `chunk` must have the shape that the stream was started for, "
+        "(2, 2, any); got shape (2, 5). Start another stream for chunks of another shape.",
+    ),
+    "no stream that could run": (
+        lambda: RunningStream(abs),
+        "RunningStream: `stream` must be a stream; got an object of type "
+        "builtin_function_or_method.",
+    ),
+    "no states to map": (
+        lambda: map_state(np.negative),
+        "map_state: `states` must be states of a stream; got ().",
+    ),
+    "states of two streams": (
+        lambda: map_state(lambda *a: a, BOTH.start(2)[:2], BOTH.start(2))[:0],
+        None,
+    ),
+    "a window of words": (
+        lambda: InverseSTFTStream(8, 2, window="hann"),
+        "InverseSTFTStream: `window` must be an array of real numbers; got 'hann'.",
+    ),
     "no layer": (
         lambda: chain(3),
         "chain: `layers` must be streams and functions; got 3 as number 0.",
@@ -144,7 +231,35 @@ def test_it_is_refused_in_these_words(name):
     call, text = REFUSED[name]
     with pytest.raises(GeometryError) as error:
         call()
-    assert str(error.value) == text
+    if text is None:  # it shows the arrays
+        assert str(error.value).startswith("map_state: `states` must be states of one")
+    else:
+        assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("stream", "name"),
+    [(UP, "ConvTransposeStream"), (BOTH, "chain"), (residual(BACK), "residual")],
+    ids=["stream", "chain", "residual"],
+)
+def test_a_step_on_nothing_names_the_chunk_and_the_flush(stream, name):
+    with pytest.raises(BackendError) as error:
+        stream.step(stream.start(2), None)
+    assert str(error.value) == (
+        f"{name}.step: `chunk` must be an array, a list or a number; got None. At the end "
+        "call `flush`."
+    )
+
+
+def test_a_function_of_a_chain_that_returns_nothing_is_refused():
+    layers = chain(UP, lambda _: None)
+    with pytest.raises(GeometryError) as error:
+        layers.start(2)
+    assert str(error.value) == (
+        "chain: `layers` must be streams, or functions that keep the shape of a chunk; got "
+        "NoneType from (2, 3, 0) by number 1. Functions act on every element by itself; "
+        "the rest is a layer."
+    )
 
 
 def test_chunks_of_another_dtype_are_refused():

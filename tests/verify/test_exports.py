@@ -1,18 +1,17 @@
-"""The core set in its three formats: right in real runtimes, and no defect gets through."""
-
-import ast
+"""The core set in its three formats: every defect, and every misreading, fails in it."""
 
 import numpy as np
 import pytest
 
+from mtconv import GeometryError
 from mtconv.cli.main import main
 from mtconv.verify import export_conformance
 from mtconv.verify.core import core_cases
 from tests.testing.styles import STYLES
 from tests.verify.defects import DEFECTS
-from tests.verify.readers import read_json, read_onnx, read_stablehlo
-
-READERS = {"json": read_json, "onnx": read_onnx, "stablehlo": read_stablehlo}
+from tests.verify.mistakes import CONV_MISTAKES, MISTAKES
+from tests.verify.plain import correlate
+from tests.verify.readers import ONNX_CONV, READERS
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +29,30 @@ def exported(tmp_path_factory):
     return export
 
 
-def run(call, case, **wrong):
-    options = case.options | wrong
-    return np.asarray(call(case.x, case.kernel, case.bias, **options))
+def run(call, case):
+    return np.asarray(call(case.x, case.kernel, case.bias, **case.options))
+
+
+def is_wrong(call, case):
+    """Return whether a call raises, or gives anything but the expected result."""
+    try:
+        result = run(call, case)
+    except (ValueError, IndexError):
+        return True
+    return result.shape != case.result.shape or (result != case.result).any()
+
+
+def failures(reader, path, mistake, call):
+    """Count the problems that a reader with a mistake cannot read, or gets wrong."""
+    count = 0
+    for record in reader.records(path):
+        try:
+            case = reader.call(mistake(record))
+        except (ValueError, IndexError):
+            count += 1
+        else:
+            count += is_wrong(call, case)
+    return count
 
 
 @pytest.mark.parametrize("form", READERS)
@@ -47,31 +67,58 @@ def test_right_implementations_pass(exported, form, style):
 @pytest.mark.parametrize("form", READERS)
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_every_defect_fails_at_least_two_cases(exported, form, defect):
-    for style in STYLES:
-        failed = []
-        for case in READERS[form](exported(form)):
-            got = np.asarray(
-                DEFECTS[defect](
-                    STYLES[style], case.x, case.kernel, case.bias, **case.options
-                )
-            )
-            if got.shape != case.result.shape or (got != case.result).any():
-                failed.append(case.name)
+    cases = list(READERS[form](exported(form)))
+    for style, right in STYLES.items():
+
+        def wrong(*arrays, call=right, **options):
+            return DEFECTS[defect](call, *arrays, **options)
+
+        failed = [case.name for case in cases if is_wrong(wrong, case)]
         assert len(failed) >= 2, (defect, style, failed)
+
+
+@pytest.mark.parametrize(
+    ("form", "mistake"), [(form, name) for form in READERS for name in MISTAKES[form]]
+)
+def test_every_misreading_fails_at_least_two_cases(exported, form, mistake):
+    path, change = exported(form), MISTAKES[form][mistake]
+    assert failures(READERS[form], path, lambda record: record, STYLES["scatter"]) == 0
+    assert failures(READERS[form], path, change, STYLES["scatter"]) >= 2
+
+
+def test_a_right_convolution_passes_the_nodes_of_conv(exported):
+    cases = list(ONNX_CONV(exported("onnx")))
+    assert len(cases) >= 28
+    for case in cases:
+        np.testing.assert_array_equal(run(correlate, case), case.result, case.name)
+
+
+@pytest.mark.parametrize("mistake", CONV_MISTAKES)
+def test_every_misreading_fails_at_least_two_nodes_of_conv(exported, mistake):
+    change = CONV_MISTAKES[mistake]
+    assert failures(ONNX_CONV, exported("onnx"), change, correlate) >= 2
+
+
+def files_of(path):
+    """Read everything below a folder, or one file, by its name."""
+    paths = [path] if path.is_file() else sorted(path.rglob("*"))
+    root = path.parent if path.is_file() else path
+    return {str(p.relative_to(root)): p.read_bytes() for p in paths if p.is_file()}
 
 
 @pytest.mark.parametrize("form", READERS)
 def test_files_are_the_same_each_time_and_small(exported, form, tmp_path):
-    first, second = exported(form), export_conformance(tmp_path, format=form)
-    files = {
-        path.relative_to(root): path.read_bytes()
-        for root in (first,)
-        for path in ([root] if root.is_file() else sorted(root.rglob("*.*")))
-        if path.is_file()
-    }
+    files = files_of(exported(form))
     assert sum(map(len, files.values())) < 10**6
-    for name, content in files.items():
-        assert (second / name if second.is_dir() else second).read_bytes() == content
+    assert files_of(export_conformance(tmp_path, format=form)) == files
+
+
+def test_values_are_small_integers(exported):
+    for form, reader in READERS.items():
+        for case in reader(exported(form)):
+            for array, most in ((case.x, 4), (case.kernel, 4), (case.result, 999)):
+                assert np.abs(array).max() <= most
+                assert (array == np.round(array)).all()
 
 
 def test_names_are_unique_and_say_something():
@@ -80,121 +127,66 @@ def test_names_are_unique_and_say_something():
     assert all(name.isidentifier() for name in names)
 
 
-def onnx_folders(root, part):
-    onnx = pytest.importorskip("onnx")
-    for folder in sorted((root / part).iterdir()):
-        model = onnx.load(folder / "model.onnx")
-        files = sorted((folder / "test_data_set_0").glob("input_*.pb"))
-        arrays = [onnx.numpy_helper.to_array(onnx.load_tensor(file)) for file in files]
-        inputs = dict(zip([i.name for i in model.graph.input], arrays, strict=True))
-        output = folder / "test_data_set_0" / "output_0.pb"
-        expected = None
-        if output.exists():
-            expected = onnx.numpy_helper.to_array(onnx.load_tensor(output))
-        yield folder.name, model, inputs, expected
-
-
-def by_onnxruntime(model, inputs):
-    runtime = pytest.importorskip("onnxruntime")
-    quiet = runtime.SessionOptions()
-    quiet.log_severity_level = 4
-    session = runtime.InferenceSession(
-        model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, inputs)[0]
-
-
-def by_reference(model, inputs):
-    reference = pytest.importorskip("onnx.reference")
-    return reference.ReferenceEvaluator(model).run(None, inputs)[0]
-
-
-# The evaluator of onnx 1.23 raises ValueError for groups of several outputs; the values
-# are those of plain loops, and onnxruntime's.
-FAULTS = {
-    "onnxruntime": set(),
-    "reference": {
-        f"convtranspose_{name}: ValueError"
-        for name in (
-            *("groups_2", "groups_2_stride_2", "batch_2_groups_2"),
-            *("depthwise_multiplier", "three_axes_everything"),
-        )
-    },
-}
-RUNTIMES = {"onnxruntime": by_onnxruntime, "reference": by_reference}
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_onnx_runtimes(exported, runtime):
-    wrong = set()
-    for name, model, inputs, expected in onnx_folders(exported("onnx"), "node"):
-        pytest.importorskip("onnx").checker.check_model(model, full_check=True)
-        try:
-            got = RUNTIMES[runtime](model, inputs)
-        except Exception as error:
-            wrong.add(f"{name}: {type(error).__name__}")
-            continue
-        if got.shape != expected.shape or (got != expected).any():
-            wrong.add(name)
-    assert wrong == FAULTS[runtime]
-
-
-def test_onnxruntime_refuses_what_is_no_transposed_convolution(exported):
-    folders = list(onnx_folders(exported("onnx"), "refused"))
-    assert len(folders) >= 4
-    for _, model, inputs, expected in folders:
-        assert expected is None
-        with pytest.raises(Exception, match=r"(?i)conv|shape|group"):
-            by_onnxruntime(model, inputs)
-
-
-def test_stablehlo_modules_give_their_values_when_jax_compiles_them(exported):
-    compile_module = jax_compiler()
-    paths = sorted(exported("stablehlo").glob("*.mlir"))
-    assert len(paths) == 2 * len(list(core_cases()))
-    for path in paths:
-        text = path.read_text()
-        check = text.partition("check.expect_eq_const %0, dense<")[2]
-        wanted = np.array(ast.literal_eval(check.partition(">")[0]))
-        # Only @case: the dialect of the check belongs to StableHLO's own interpreter.
-        body = text.partition("  func.func @main()")[0].replace("@case", "public @main")
-        np.testing.assert_array_equal(compile_module(body + "}"), wanted, path.name)
-
-
-def jax_compiler():
-    """Return a function that compiles and runs a module by jax's own compiler."""
-    jax = pytest.importorskip("jax")
-    try:
-        from jax._src.interpreters import mlir
-        from jax._src.lib import xla_client
-        from jax.extend.backend import get_backend
-        from jaxlib.mlir import ir
-    except ImportError:
-        pytest.skip(f"jax {jax.__version__} keeps its compiler elsewhere")
-    client = get_backend("cpu")
-    devices = xla_client.DeviceList(tuple(client.local_devices()[:1]))
-
-    def run_module(text):
-        with mlir.make_ir_context():
-            module = ir.Module.parse(text)
-            code = mlir.module_to_bytecode(module)
-        compiled = client.compile_and_load(code, devices, xla_client.CompileOptions())
-        outputs = compiled.execute_sharded([])
-        return np.asarray(outputs.disassemble_into_single_device_arrays()[0][0])
-
-    return run_module
-
-
 @pytest.mark.parametrize("form", ["json", "stablehlo"])
 def test_the_command_writes_each_format(capsys, tmp_path, form):
     assert main(["verify", "--export", str(tmp_path), "--format", form]) == 0
     assert capsys.readouterr().out.startswith(str(tmp_path))
 
 
-def test_random_problems_are_of_json_alone(capsys, tmp_path):
-    words = ["verify", "--export", str(tmp_path), "--format", "stablehlo", "--cases", "3"]
-    assert main(words) == 2
-    assert capsys.readouterr().err == (
-        "mtconv verify: error: --cases must be left out for this format, which has the "
-        "core set alone; got 3.\n"
-    )
+@pytest.mark.parametrize("form", READERS)
+def test_random_files_depend_on_the_seed_and_the_number_alone(form, tmp_path):
+    if form == "onnx":
+        pytest.importorskip("onnx")
+
+    def export(name, *choice):
+        return files_of(export_conformance(tmp_path / name, choice[0], form, *choice[1:]))
+
+    files = export("first", 12, 7)
+    assert export("again", 12, 7) == files
+    assert export("other", 12, 8) != files
+    assert export("default", 12) == export("zero", 12, 0)
+    if form != "json":
+        longer = export("longer", 15, 7)
+        assert len(longer) > len(files)
+        assert files.items() <= longer.items()
+
+
+def test_random_nodes_have_the_values_of_plain_loops(tmp_path):
+    pytest.importorskip("onnx")
+    root = export_conformance(tmp_path, 150, "onnx", seed=5)
+    cases = [(READERS["onnx"], STYLES["scatter"]), (ONNX_CONV, correlate)]
+    for reader, call in cases:
+        read = list(reader(root))
+        assert len(read) > 30
+        for case in read:
+            np.testing.assert_array_equal(run(call, case), case.result, case.name)
+
+
+def test_random_modules_have_the_values_of_plain_loops(tmp_path):
+    cases = list(READERS["stablehlo"](export_conformance(tmp_path, 60, "stablehlo", 5)))
+    assert len(cases) > 20
+    for case in cases:
+        np.testing.assert_array_equal(run(STYLES["scatter"], case), case.result, case.name)
+
+
+def test_the_command_takes_a_seed(capsys, tmp_path):
+    words = ["--format", "stablehlo", "--cases", "3", "--seed", "7"]
+    assert main(["verify", "--export", str(tmp_path / "a"), *words]) == 0
+    root = export_conformance(tmp_path / "b", 3, "stablehlo", 7)
+    assert files_of(tmp_path / "a" / "stablehlo") == files_of(root)
+    assert capsys.readouterr().out == f"{tmp_path / 'a' / 'stablehlo'}\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"cases": 0}, "`cases` must be an integer of at least 1; got 0."),
+        ({"cases": True}, "`cases` must be an integer of at least 1; got True."),
+        ({"seed": 1.0}, "`seed` must be an integer, and not negative; got 1.0."),
+    ],
+)
+def test_numbers_that_are_none(tmp_path, choice, message):
+    with pytest.raises(GeometryError) as error:
+        export_conformance(tmp_path / "x", **choice)
+    assert str(error.value) == f"verify: {message}"
+    assert not (tmp_path / "x").exists()

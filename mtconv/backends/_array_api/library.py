@@ -62,6 +62,28 @@ class Library:
         """Select elements of an axis."""
         return self.xp.take(array, index, axis=axis)
 
+    def pad(self, array: Any, low: int, high: int, axis: int) -> Any:
+        """Put zeros before and behind an axis."""
+        before, after = tuple(array.shape[:axis]), tuple(array.shape[axis + 1 :])
+        parts = [
+            self.zeros((*before, size, *after), array) if number != 1 else array
+            for number, size in enumerate((low, 1, high))
+            if size
+        ]
+        return array if len(parts) == 1 else self.concat(parts, axis)
+
+    def flip(self, array: Any, axis: int) -> Any:
+        """Reverse an axis."""
+        return self.xp.flip(array, axis=axis)
+
+    def expand(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """Repeat the one element of an axis."""
+        return self.xp.broadcast_to(array, shape)
+
+    def sum(self, array: Any, axis: int) -> Any:
+        """Add up an axis to one element, in the array's dtype."""
+        return self.xp.sum(array, axis=axis, dtype=array.dtype, keepdims=True)
+
     def concat(self, arrays: list[Any], axis: int) -> Any:
         """Join arrays along an axis."""
         return self.xp.concat(arrays, axis=axis)

@@ -9,20 +9,22 @@ Arrays are canonical: x (batch, channels, *small), y (batch, channels, *big), ke
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtconv.backends._array_api.library import Library
-from mtconv.folds import fold_index
+from mtconv.folds import Stretch, open_stretches
 from mtconv.geometry import Axis, phase_groups
+from mtconv.sizes import cached, larger
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
 
 Table = tuple[int, ...]
+Amounts = Sequence[tuple[int, int]]
 
 
 class Reads(NamedTuple):
@@ -148,23 +150,13 @@ def _slices(lib: Library, array: Any, read: Reads, axis: int) -> Any:
     span = read.step * (read.cells - 1) + 1
     low = max(0, -min(read.starts))
     high = max(0, max(read.starts) + span - array.shape[axis])
-    array = _zero_padded(lib, array, low, high, axis)
+    array = lib.pad(array, low, high, axis)
     before = (slice(None),) * axis
     parts = [
         array[(*before, slice(start + low, start + low + span, read.step), ...)]
         for start in read.starts
     ]
     return parts[0] if len(parts) == 1 else lib.concat(parts, axis)
-
-
-def _zero_padded(lib: Library, array: Any, low: int, high: int, axis: int) -> Any:
-    before, after = tuple(array.shape[:axis]), tuple(array.shape[axis + 1 :])
-    parts = [
-        lib.zeros((*before, size, *after), array) if number != 1 else array
-        for number, size in enumerate((low, 1, high))
-        if size
-    ]
-    return array if len(parts) == 1 else lib.concat(parts, axis)
 
 
 def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
@@ -175,7 +167,7 @@ def _take(lib: Library, array: Any, table: Table, axis: int) -> Any:
     if (step := _step(table)) and table[-1] < size:
         return array[(*(slice(None),) * axis, slice(table[0], table[-1] + 1, step), ...)]
     if table and max(table) >= size:
-        array = _zero_padded(lib, array, 0, 1, axis)
+        array = lib.pad(array, 0, 1, axis)
     index = lib.from_numpy(np.asarray(table, np.int64), lib.device(array))
     return lib.take(array, index, axis)
 
@@ -192,23 +184,53 @@ def _step(table: Table) -> int:
     return step if step > 0 and even else 0
 
 
-def pad(lib: Library, spec: ConvSpec, y: Any) -> Any:
-    """Fill the padding of y (batch, channels, *big) as the padding mode says."""
-    for number, axis in enumerate(spec.axes):
-        source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
-        y = _take(lib, y, source, 2 + number)
+def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) -> Any:
+    """Fill the padding of y (batch, channels, *big) as the padding mode says.
+
+    ``amounts`` are the elements before and behind each axis: `lo` and `hi`, if left out.
+    """
+    if amounts is None:
+        amounts = [(axis.lo, larger(axis.hi, 0)) for axis in spec.axes]
+    for number, (axis, ends) in enumerate(zip(spec.axes, amounts, strict=True), 2):
+        stretches = open_stretches(axis.big, *ends, spec.padding_mode)
+        parts = [_sources(lib, y, stretch, number) for stretch in stretches]
+        y = parts[0] if len(parts) == 1 else lib.concat(parts, number)
     return y
+
+
+def _sources(lib: Library, y: Any, stretch: Stretch, axis: int) -> Any:
+    """Return the elements of an axis that a stretch repeats."""
+    _, cells, source, step = stretch
+    first = source - cells + 1 if step < 0 else source
+    part = y[(*(slice(None),) * axis, slice(first, first + (cells if step else 1)), ...)]
+    if step < 0:
+        return lib.flip(part, axis)
+    if step == 0:
+        return lib.expand(part, (*part.shape[:axis], cells, *part.shape[axis + 1 :]))
+    return part
 
 
 def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
     """Add the padding's elements to the elements they were read from."""
-    for number, axis in enumerate(spec.axes):
-        first, *rest = _fold_tables(axis, spec.padding_mode)
-        total = _take(lib, padded, first, 2 + number)
-        for table in rest:
-            total = total + _take(lib, padded, table, 2 + number)
-        padded = total
+    for number, axis in enumerate(spec.axes, 2):
+        hi = larger(axis.hi, 0)
+        stretches = open_stretches(axis.big, axis.lo, hi, spec.padding_mode)
+        parts = [_folded(lib, padded, stretch, axis.big, number) for stretch in stretches]
+        padded = parts[0]
+        for part in parts[1:]:
+            padded = padded + part
     return padded
+
+
+def _folded(lib: Library, padded: Any, stretch: Stretch, size: int, axis: int) -> Any:
+    """Put the padded elements of a stretch where they were read from, among zeros."""
+    start, cells, source, step = stretch
+    part = padded[(*(slice(None),) * axis, slice(start, start + cells), ...)]
+    if step == 0:
+        part, cells = lib.sum(part, axis), 1
+    elif step < 0:
+        part, source = lib.flip(part, axis), source - cells + 1
+    return lib.pad(part, source, size - source - cells, axis)
 
 
 def _grouped(lib: Library, array: Any, groups: int) -> Any:
@@ -225,7 +247,7 @@ def _pairs(first: list[int], second: list[int]) -> list[int]:
     return [size for pair in zip(first, second, strict=True) for size in pair]
 
 
-@lru_cache(maxsize=1024)
+@cached(1024)
 def _groups(axis: Axis) -> tuple[Group, ...]:
     """Group the phases of an axis that have taps by the input elements they read.
 
@@ -252,21 +274,4 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
         )
         for members in groups
         for first in members[:1]
-    )
-
-
-@lru_cache(maxsize=1024)
-def _fold_tables(axis: Axis, mode: str) -> tuple[Table, ...]:
-    """List the padded elements that read each big element.
-
-    Table ``m`` has the m-th of every big element.
-    """
-    source = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)
-    readers: list[list[int]] = [[] for _ in range(axis.big)]
-    for padded, cell in enumerate(source):
-        readers[cell].append(padded)
-    most = max(map(len, readers))
-    return tuple(
-        tuple(cells[m] if m < len(cells) else len(source) for cells in readers)
-        for m in range(most)
     )

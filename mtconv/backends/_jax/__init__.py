@@ -23,10 +23,12 @@ from jax import Array
 from mtconv.backends._jax.arrays import fold, pad
 from mtconv.backends._jax.inputs import asarray, check_precision, check_promotion, settle
 from mtconv.backends._jax.library import library
-from mtconv.backends._jax.lowering import How
+from mtconv.backends._jax.lowering import CallParams
+from mtconv.backends._jax.meshes import advising
 from mtconv.backends._jax.primitives import apply
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.planning.plan import Plan
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "check_precision", "library", "result_dtype", "run"]
@@ -55,9 +57,11 @@ def run(
     precision = settle(plan.form, precision)
     name = "y" if plan.form == "kernel_grad" else "kernel"
     check_promotion(plan.form, {"x": first, name: second, "bias": bias})
-    if any(isinstance(array, jax.core.Tracer) for array in (first, second, bias)):
-        return _execute(plan, precision, first, second, bias)
-    return _compiled(plan, precision)(first, second, bias)
+    traced = any(isinstance(array, jax.core.Tracer) for array in (first, second, bias))
+    execute = partial(_execute, plan, precision) if traced else _compiled(plan, precision)
+    with advising(plan.form, first):
+        result: Array = execute(first, second, bias)
+    return result
 
 
 @lru_cache(maxsize=512)
@@ -71,24 +75,25 @@ def _execute(
 ) -> Array:
     spec = plan.spec
     dtype = jnp.result_type(*(a for a in (first, second, bias) if a is not None))
-    inner = spec if spec.padding_mode == "zeros" else spec.padded
-    how = How(_without_layout(inner), plan.requested, precision)
+    outside = spec.padding_mode != "zeros" or traced(tuple(a.lo for a in spec.axes))
+    inner = spec.padded if outside else spec
+    params = CallParams(_without_layout(inner), plan.requested, precision)
     first = canonical(first.astype(dtype), plan.data)
     if plan.form == "kernel_grad":
         second = canonical(second.astype(dtype), plan.data)
-        if inner is not spec:
+        if outside:
             second = _pad(spec, second)
-        w = apply("kernel_grad", how, first, second)
+        w = apply("kernel_grad", params, first, second)
         return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
     w = canonical(second.astype(dtype), plan.kernel).reshape(spec.kernel_shape)
     if plan.form == "conv_transpose":
-        result = apply("conv_transpose", how, first, w)
-        if inner is not spec:
+        result = apply("conv_transpose", params, first, w)
+        if outside:
             result = _fold(spec, result)
     else:
-        if inner is not spec:
+        if outside:
             first = _pad(spec, first)
-        result = apply("conv", how, first, w)
+        result = apply("conv", params, first, w)
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * spec.rank).astype(dtype)
     return arranged(result, plan.data)

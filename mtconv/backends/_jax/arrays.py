@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.folds import fold_index, fold_margins, stretches
+from mtconv.folds import Stretch, open_stretches
+from mtconv.geometry import Axis
+from mtconv.sizes import at_least, larger
 from mtconv.spec import ConvSpec
 
-__all__ = ["accumulator", "dot", "fold", "pad", "split_channels"]
+__all__ = ["accumulator", "dot", "fold", "pad", "shifted", "split_channels"]
 
 _HALF = frozenset({"float16", "bfloat16"})
 
@@ -38,12 +41,28 @@ def split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:
     return array.reshape(shape)
 
 
+def shifted(array: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
+    """Pad by zeros and crop, whichever the signs say."""
+    if all(edge == (0, 0, 0) for edge in edges):
+        return array
+    cropped = (
+        at_least(0, low) and at_least(0, high) and step == 0 for low, high, step in edges
+    )
+    if all(cropped):
+        starts = [-low for low, _, _ in edges]
+        stops = [size + high for size, (_, high, _) in zip(array.shape, edges, strict=True)]
+        return lax.slice(array, starts, stops)
+    return lax.pad(array, jnp.zeros((), array.dtype), edges)
+
+
 def pad(spec: ConvSpec, y: Array) -> Array:
     """Fill the padding of y (batch, channels, *big) as the padding mode says."""
+    if spec.padding_mode == "zeros":
+        ends = ((axis.lo, larger(axis.hi, 0), 0) for axis in spec.axes)
+        return shifted(y, [(0, 0, 0), (0, 0, 0), *ends])
     for number, axis in enumerate(spec.axes, 2):
-        index = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
         pieces = []
-        for _, cells, source, step in stretches(index):
+        for _, cells, source, step in _stretches(spec, axis):
             first = source - cells + 1 if step < 0 else source
             stop = first + (cells if step else 1)
             piece = lax.slice_in_dim(y, first, stop, axis=number)
@@ -57,21 +76,18 @@ def pad(spec: ConvSpec, y: Array) -> Array:
 
 
 def fold(spec: ConvSpec, padded: Array) -> Array:
-    """Add the padding's elements to the cells they were read from: the adjoint of pad.
+    """Add the padding's elements to the elements they were read from: the adjoint of pad.
 
     Slices of static bounds: a scatter-add, which the transpose of `pad` by an index
     would be, runs element by element on the CPU.
     """
+    if spec.padding_mode == "zeros":
+        ends = ((-axis.lo, -larger(axis.hi, 0), 0) for axis in spec.axes)
+        return shifted(padded, [(0, 0, 0), (0, 0, 0), *ends])
     y = padded.astype(accumulator(padded.dtype))
     for number, axis in enumerate(spec.axes, 2):
-        high = axis.lo + axis.big
-        before, after = fold_margins(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
-        margins = [
-            *stretches(before),
-            *(s._replace(start=s.start + high) for s in stretches(after)),
-        ]
-        total = lax.slice_in_dim(y, axis.lo, high, axis=number)
-        for start, cells, source, step in margins:
+        total = None
+        for start, cells, source, step in _stretches(spec, axis):
             piece = lax.slice_in_dim(y, start, start + cells, axis=number)
             first = source
             if step < 0:
@@ -80,6 +96,13 @@ def fold(spec: ConvSpec, padded: Array) -> Array:
                 piece = piece.sum(number, keepdims=True, dtype=y.dtype)
             around = [(0, 0, 0)] * y.ndim
             around[number] = (first, axis.big - first - piece.shape[number], 0)
-            total += lax.pad(piece, jnp.zeros((), y.dtype), around)
+            piece = shifted(piece, around)
+            total = piece if total is None else total + piece
+        assert total is not None
         y = total
     return y.astype(padded.dtype)
+
+
+def _stretches(spec: ConvSpec, axis: Axis) -> Iterable[Stretch]:
+    """List what the padded axis reads, as a few stretches of the big side."""
+    return open_stretches(axis.big, axis.lo, larger(axis.hi, 0), spec.padding_mode)

@@ -21,7 +21,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
+from mtconv.backends._jax.arrays import shifted
 from mtconv.geometry import Axis, Phase, TapRun, phases, runs
+from mtconv.sizes import larger
 
 __all__ = [
     "cells",
@@ -31,7 +33,6 @@ __all__ = [
     "margins",
     "overlap_add",
     "places",
-    "shifted",
     "split",
 ]
 
@@ -51,9 +52,9 @@ def cells(axis: Axis) -> int:
 
 def every_phase(axis: Axis) -> tuple[Phase, ...]:
     """List one phase per block; blocks beyond a big side below the stride are empty."""
-    found = phases(axis)
-    empty = (Phase(start, 0, 0, 1, 0, 0, 1) for start in range(len(found), axis.stride))
-    return (*found, *empty)
+    filled = phases(axis)
+    empty = (Phase(start, 0, 0, 1, 0, 0, 1) for start in range(len(filled), axis.stride))
+    return (*filled, *empty)
 
 
 def split(axes: Axes, y: Array) -> Array:
@@ -90,10 +91,10 @@ def overlap_add(axes: Axes, columns: Array) -> Array:
             columns = _overlap_add_by_loop(axes, columns, together[0])
             continue
         total = None
-        for found in product(*(runs(axes[number]) for number in together)):
+        for chosen in product(*(runs(axes[number]) for number in together)):
             part = columns
             edges: Edges = [(0, 0, 0)] * columns.ndim
-            for number, run in zip(together, found, strict=True):
+            for number, run in zip(together, chosen, strict=True):
                 part = _taps(part, number, run.tap, run.taps)
                 _land(axes, number, run, edges)
             part = shifted(part, edges)
@@ -122,17 +123,17 @@ def _batches(axes: Axes) -> list[tuple[int, ...]]:
 
 
 def _gather(
-    axes: Axes, blocks: Array, together: tuple[int, ...], found: tuple[TapRun, ...]
+    axes: Axes, blocks: Array, together: tuple[int, ...], chosen: tuple[TapRun, ...]
 ) -> Array:
-    if len(found) == len(together):
+    if len(chosen) == len(together):
         edges: Edges = [(0, 0, 0)] * blocks.ndim
         part = blocks
-        for number, run in zip(together, found, strict=True):
+        for number, run in zip(together, chosen, strict=True):
             part = _taps(part, number, run.residue, run.taps)
             _meet(axes, number, run, edges)
         return shifted(part, edges)
-    number = together[len(found)]
-    parts = [_gather(axes, blocks, together, (*found, run)) for run in runs(axes[number])]
+    number = together[len(chosen)]
+    parts = [_gather(axes, blocks, together, (*chosen, run)) for run in runs(axes[number])]
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1 + number)
 
 
@@ -155,34 +156,23 @@ def _taps(array: Array, number: int, start: int, size: int) -> Array:
     return lax.slice_in_dim(array, start, start + size, axis=1 + number)
 
 
-def shifted(array: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
-    """Pad by zeros and crop, whichever the signs say."""
-    if all(edge == (0, 0, 0) for edge in edges):
-        return array
-    if all(low <= 0 and high <= 0 for low, high, _ in edges):
-        starts = [-low for low, _, _ in edges]
-        stops = [size + high for size, (_, high, _) in zip(array.shape, edges, strict=True)]
-        return lax.slice(array, starts, stops)
-    return lax.pad(array, jnp.zeros((), array.dtype), edges)
-
-
 def margins(axis: Axis) -> tuple[int, int]:
     """Cells before and behind the blocks that some tap reads or reaches."""
     shifts = [run.shift for run in runs(axis)]
-    return max(0, -min(shifts)), max(0, max(shifts) + axis.small - cells(axis))
+    return max(0, -min(shifts)), larger(0, max(shifts) + axis.small - cells(axis))
 
 
 def places(axis: Axis) -> tuple[list[int], list[int]]:
     """Residue and first cell of every tap, counted from the margin before the blocks."""
     before, _ = margins(axis)
-    found = [
+    positions = [
         divmod(axis.dilation * tap - axis.lo, axis.stride) for tap in range(axis.kernel)
     ]
-    return [residue for _, residue in found], [shift + before for shift, _ in found]
+    return [residue for _, residue in positions], [shift + before for shift, _ in positions]
 
 
 def _indices(axis: Axis) -> tuple[Array, ...]:
-    return tuple(jnp.asarray(found, jnp.int32) for found in places(axis))
+    return tuple(jnp.asarray(numbers, jnp.int32) for numbers in places(axis))
 
 
 def _overlap_add_by_loop(axes: Axes, columns: Array, number: int) -> Array:

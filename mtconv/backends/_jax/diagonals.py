@@ -15,8 +15,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import accumulator
-from mtconv.backends._jax.columns import margins, places, shifted, split
+from mtconv.backends._jax.arrays import accumulator, shifted
+from mtconv.backends._jax.columns import margins, places, split
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["kernel_grad", "piece"]
@@ -31,7 +32,9 @@ _MOST_TAPS = 64
 def piece(spec: ConvSpec) -> int:
     """Length of a piece of the last axis; 0 where this form is not worth while."""
     axis = spec.axes[-1]
-    if spec.rank < 2 or axis.kernel < 3 or prod(spec.small) < _LEAST_CELLS:
+    if spec.rank < 2 or axis.kernel < 3 or traced(spec.small):
+        return 0
+    if prod(spec.small) < _LEAST_CELLS:
         return 0
     _, first = places(axis)
     span = max(first) - min(first)
@@ -50,7 +53,7 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
         [*(residue for residue, _ in row), *(start for _, start in row)]
         for row in product(*(zip(*places(axis), strict=True) for axis in outer))
     ]
-    found: dict[int, tuple[Array, int]] = {}
+    by_residue: dict[int, tuple[Array, int]] = {}
     for residue in sorted(set(residues)):
         own = [f for r, f in zip(residues, first, strict=True) if r == residue]
         stretches = _stretches(spec, y, length, residue, (min(own), max(own)))
@@ -62,8 +65,11 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
             sums = jnp.stack([term(row) for row in rows], axis=3)
         else:
             sums = jnp.moveaxis(lax.map(term, jnp.asarray(rows, jnp.int32)), 0, 3)
-        found[residue] = sums, min(own)
-    taps = [found[r][0][..., f - found[r][1]] for r, f in zip(residues, first, strict=True)]
+        by_residue[residue] = sums, min(own)
+    taps = [
+        by_residue[r][0][..., f - by_residue[r][1]]
+        for r, f in zip(residues, first, strict=True)
+    ]
     return jnp.stack(taps, axis=-1).reshape(spec.kernel_shape)
 
 

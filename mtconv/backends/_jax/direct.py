@@ -17,9 +17,10 @@ import numpy as np
 from jax import Array, lax
 
 from mtconv.backends._jax import diagonals
-from mtconv.backends._jax.arrays import accumulator, dot, split_channels
-from mtconv.backends._jax.columns import cells, interleave, margins, shifted, split
+from mtconv.backends._jax.arrays import accumulator, dot, shifted, split_channels
+from mtconv.backends._jax.columns import cells, interleave, margins, split
 from mtconv.geometry import Axis, TapRun, runs
+from mtconv.sizes import larger
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -51,12 +52,12 @@ def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
     size = (*x.shape[:3], *(cells(axis) for axis in spec.axes))
     contract = ((1,), (1,)), ((0,), (0,))
 
-    def blocks(found: tuple[_Segment, ...]) -> Array:
-        number = len(found)
+    def blocks(segments: tuple[_Segment, ...]) -> Array:
+        number = len(segments)
         if number < rank:
-            parts = [blocks((*found, s)) for s in _segments(spec.axes[number])]
+            parts = [blocks((*segments, s)) for s in _segments(spec.axes[number])]
             return parts[0] if len(parts) == 1 else jnp.concatenate(parts, 2 + number)
-        lengths = tuple(segment.length for segment in found)
+        lengths = tuple(segment.length for segment in segments)
 
         def term(row: Starts) -> Array:
             window = _slice(x, (0, 0, 0, *row[rank:]), size)
@@ -67,10 +68,10 @@ def conv_transpose(spec: ConvSpec, x: Array, w: Array, precision: Any) -> Array:
                 *(tap for tap, _ in row),
                 *(e[0] - s for (_, s), e in zip(row, edges, strict=True)),
             ]
-            for row in product(*(segment.terms for segment in found))
+            for row in product(*(segment.terms for segment in segments))
         ]
         shape = (spec.groups, share, *lengths, *size[2:])
-        inner = max(len(found[-1].terms), 1)
+        inner = max(len(segments[-1].terms), 1)
         return _sum(term, rows, inner, jnp.zeros(shape, accumulator(x.dtype)))
 
     whole = blocks(())
@@ -83,8 +84,8 @@ def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
     w, window = split_channels(spec, w, 0), _windows(spec, y)
     both = tuple(range(2, 3 + rank)), tuple(range(1, 2 + rank))
     total = jnp.zeros((*w.shape[:2], y.shape[0], *spec.small), accumulator(y.dtype))
-    found = _few_runs(spec)
-    for lengths in sorted({tuple(run.taps for run in row) for row in product(*found)}):
+    axis_runs = _few_runs(spec)
+    for lengths in sorted({tuple(run.taps for run in row) for row in product(*axis_runs)}):
         contract = both, ((0,), (0,))
 
         def term(
@@ -95,10 +96,10 @@ def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
 
         rows = [
             _places(spec.axes, row)
-            for row in product(*found)
+            for row in product(*axis_runs)
             if tuple(run.taps for run in row) == lengths
         ]
-        total = _sum(term, rows, len(found[-1]), total)
+        total = _sum(term, rows, len(axis_runs[-1]), total)
     return total.reshape(spec.kernel_shape[0], *total.shape[2:]).swapaxes(0, 1)
 
 
@@ -115,9 +116,9 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     def term(starts: Starts, lengths: Lengths) -> Array:
         return dot(x, window(starts, lengths), *contract, precision)
 
-    found = _few_runs(spec)
-    if len(list(product(*found))) > _MOST_TERMS:  # single taps, all of one shape
-        rows = [_places(spec.axes, row)[rank:] for row in product(*found)]
+    axis_runs = _few_runs(spec)
+    if len(list(product(*axis_runs))) > _MOST_TERMS:  # single taps, all of one shape
+        rows = [_places(spec.axes, row)[rank:] for row in product(*axis_runs)]
         taps = lax.map(
             lambda row: term(list(row), (1,) * rank), jnp.asarray(rows, jnp.int32)
         )
@@ -128,7 +129,7 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
         if number == rank:
             starts = _places(spec.axes, row)[rank:]
             return term(starts, tuple(run.taps for run in row))
-        parts = [taps_of((*row, run)) for run in found[number]]
+        parts = [taps_of((*row, run)) for run in axis_runs[number]]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts, 3 + number)
 
     return taps_of(()).reshape(spec.kernel_shape)
@@ -136,31 +137,33 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
 
 def _few_runs(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
     """List the runs of each axis; where they are many, every tap alone, for a loop."""
-    found = [runs(axis) for axis in spec.axes]
-    if prod(len(row) for row in found) <= _MOST_TERMS:
-        return found
+    axis_runs = [runs(axis) for axis in spec.axes]
+    if prod(len(row) for row in axis_runs) <= _MOST_TERMS:
+        return axis_runs
     return [
         tuple(
             TapRun(run.tap + t, 1, run.residue + t, run.shift)
             for run in row
             for t in range(run.taps)
         )
-        for row in found
+        for row in axis_runs
     ]
 
 
 def _segments(axis: Axis) -> list[_Segment]:
     """Split the residues of an axis where the runs that feed them change."""
-    found = runs(axis)
+    axis_runs = runs(axis)
     edges = {0, axis.stride}
-    edges |= {run.residue for run in found} | {run.residue + run.taps for run in found}
+    edges |= {run.residue for run in axis_runs} | {
+        run.residue + run.taps for run in axis_runs
+    }
     bounds = sorted(edges)
     return [
         _Segment(
             stop - start,
             tuple(
                 (run.tap + start - run.residue, run.shift)
-                for run in found
+                for run in axis_runs
                 if run.residue <= start and stop <= run.residue + run.taps
             ),
         )
@@ -171,7 +174,7 @@ def _segments(axis: Axis) -> list[_Segment]:
 def _reach(axis: Axis) -> tuple[int, int]:
     """Cells before and behind the small side that some run reads."""
     shifts = [run.shift for run in runs(axis)]
-    return max(0, max(shifts)), max(0, cells(axis) - min(shifts) - axis.small)
+    return max(0, max(shifts)), larger(0, cells(axis) - min(shifts) - axis.small)
 
 
 def _places(axes: Sequence[Axis], row: Sequence[TapRun]) -> list[int]:
@@ -189,8 +192,8 @@ def _windows(spec: ConvSpec, y: Array) -> Callable[[Starts, Lengths], Array]:
 
     def window(starts: Starts, lengths: Lengths) -> Array:
         size = (blocks.shape[0], *lengths, y.shape[0], *spec.small)
-        found = _slice(blocks, (0, *starts[:rank], 0, *starts[rank:]), size)
-        return split_channels(spec, found, 0)
+        piece = _slice(blocks, (0, *starts[:rank], 0, *starts[rank:]), size)
+        return split_channels(spec, piece, 0)
 
     return window
 
@@ -200,10 +203,10 @@ def _sum(
 ) -> Array:
     """Add the terms of all rows, ``inner`` of them unrolled where they are many."""
     if len(rows) <= _MOST_TERMS:
-        found = None
+        subtotal = None
         for row in rows:
-            found = term(row) if found is None else found + term(row)
-        return total if found is None else total + found
+            subtotal = term(row) if subtotal is None else subtotal + term(row)
+        return total if subtotal is None else total + subtotal
     inner = inner if inner <= _MOST_TERMS else 1
     table = np.asarray(rows, np.int32).reshape(-1, inner, len(rows[0]))
 
@@ -225,14 +228,14 @@ def _product(w: Array, window: Array, contract: Any, precision: Any) -> Array:
     w, window = w.astype(dtype), window.astype(dtype)
     total = None
     for index in product(*(range(w.shape[axis]) for axis in left)):
-        one, other = w, window
+        factor, other = w, window
         for position, a, b in zip(index, left, right, strict=True):
-            one = lax.slice_in_dim(one, position, position + 1, axis=a)
+            factor = lax.slice_in_dim(factor, position, position + 1, axis=a)
             other = lax.slice_in_dim(other, position, position + 1, axis=b)
-        one, other = lax.squeeze(one, left), lax.squeeze(other, right)
-        one = lax.expand_dims(one, range(one.ndim, one.ndim + other.ndim - 1))
-        other = lax.expand_dims(other, range(1, 1 + one.ndim - other.ndim))
-        total = one * other if total is None else total + one * other
+        factor, other = lax.squeeze(factor, left), lax.squeeze(other, right)
+        factor = lax.expand_dims(factor, range(factor.ndim, factor.ndim + other.ndim - 1))
+        other = lax.expand_dims(other, range(1, 1 + factor.ndim - other.ndim))
+        total = factor * other if total is None else total + factor * other
     assert total is not None
     return total
 

@@ -17,6 +17,7 @@ from jax import Array, lax
 from mtconv.backends._jax.arrays import dot, split_channels
 from mtconv.backends._jax.columns import gather, interleave, overlap_add, split
 from mtconv.planning.ladders.jax import COLUMNS, columns
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad", "parts_for"]
@@ -28,7 +29,7 @@ def conv_transpose(
     """Add the columns ``w.T @ x`` of every tap where they land."""
     x, w = split_channels(spec, x, 1), split_channels(spec, w, 0)
     batch, _, inner, *size = x.shape
-    few = isinstance(batch, int) and batch * prod(size) <= inner
+    few = not traced(x.shape) and batch * prod(size) <= inner
 
     def blocks(w: Array, x: Array) -> Array:
         if few:  # cells: then it is cheaper to transpose the columns than the kernel
@@ -40,10 +41,10 @@ def conv_transpose(
         return overlap_add(spec.axes, _merged(columns))
 
     if spec.groups > 1:
-        found = _loop(blocks, parts, (w, 0), (x, 1))
+        blocks_of_y = _loop(blocks, parts, (w, 0), (x, 1))
     else:
-        found = _loop(lambda w: blocks(w, x), parts, (w, 2))
-    return interleave(spec.axes, _merged(found))
+        blocks_of_y = _loop(lambda w: blocks(w, x), parts, (w, 2))
+    return interleave(spec.axes, _merged(blocks_of_y))
 
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, parts: int = 1) -> Array:
@@ -86,7 +87,7 @@ def kernel_grad(
 
 def parts_for(spec: ConvSpec, batch: Any, itemsize: int) -> int:
     """Say in how many parts to make the columns; 1 unless they are large."""
-    if not isinstance(batch, int):
+    if traced((batch, *spec.small)):
         return 1
     share = spec.kernel_shape[1]
     blocks = spec.groups * share * prod(spec.big)
@@ -116,11 +117,11 @@ def _loop(
         shape = (*array.shape[:axis], parts, size, *array.shape[axis + 1 :])
         return jnp.moveaxis(array.reshape(shape), axis, 0)
 
-    given = tuple(divided(array, axis) for array, axis in arrays)
+    divisions = tuple(divided(array, axis) for array, axis in arrays)
     if not add:
-        return lax.map(lambda part: function(*part), given)
-    start = jnp.zeros_like(function(*(array[0] for array in given)))
-    total, _ = lax.scan(lambda sum_, part: (sum_ + function(*part), None), start, given)
+        return lax.map(lambda part: function(*part), divisions)
+    start = jnp.zeros_like(function(*(array[0] for array in divisions)))
+    total, _ = lax.scan(lambda sum_, part: (sum_ + function(*part), None), start, divisions)
     return total[None]
 
 

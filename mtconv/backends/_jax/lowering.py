@@ -10,12 +10,12 @@ from mtconv.backends._jax import direct, gemm, native, polyphase
 from mtconv.planning.choose import choose_algorithm
 from mtconv.spec import ConvSpec
 
-__all__ = ["How", "lower", "plain"]
+__all__ = ["CallParams", "lower", "plain"]
 
 _MODULES = {"gemm": gemm, "polyphase": polyphase, "direct": direct, "native": native}
 
 
-class How(NamedTuple):
+class CallParams(NamedTuple):
     """The static part of a call: what all three maps of one problem share."""
 
     spec: ConvSpec
@@ -24,17 +24,17 @@ class How(NamedTuple):
 
 
 def lower(
-    form: str, first: Array, second: Array, *, how: How, platform: str | None
+    form: str, first: Array, second: Array, *, params: CallParams, platform: str | None
 ) -> Array:
     """Write one map in operations of JAX, by the algorithm that suits the platform."""
-    spec, batch, dtype = how.spec, first.shape[0], first.dtype
+    spec, batch, dtype = params.spec, first.shape[0], first.dtype
     on_cpu = platform == "cpu"
     size = batch if isinstance(batch, int) else 1
     ranked = choose_algorithm(
-        spec, form, size, dtype.name, "jax", how.requested, accelerator=not on_cpu
+        spec, form, size, dtype.name, "jax", params.requested, accelerator=not on_cpu
     )
     algorithm = ranked[0].algorithm
-    options: dict[str, Any] = {"precision": how.precision}
+    options: dict[str, Any] = {"precision": params.precision}
     if algorithm == "gemm" and on_cpu:
         options["parts"] = gemm.parts_for(spec, batch, dtype.itemsize)
     elif algorithm in ("native", "polyphase"):
@@ -43,7 +43,7 @@ def lower(
     return result.astype(dtype)
 
 
-def plain(form: str, first: Array, second: Array, *, how: How) -> Array:
+def plain(form: str, first: Array, second: Array, *, params: CallParams) -> Array:
     """Write one map so that it stays right on any mesh: dots, pads and transposes."""
-    result = getattr(gemm, form)(how.spec, first, second, precision=how.precision)
+    result = getattr(gemm, form)(params.spec, first, second, precision=params.precision)
     return result.astype(first.dtype)

@@ -13,7 +13,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import accumulator
+from mtconv.backends._jax.arrays import accumulator, shifted
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -100,21 +101,26 @@ def _convolve(
     XLA's fast convolutions on the CPU want channels last; on other platforms it finds
     the layout itself.
     """
-    batch, feature, out, into = leading
+    batch, feature, outputs, inputs = leading
     rank = data.ndim - 2
+    if any(map(traced, padding)):  # a convolution takes integers only
+        dilation = options.pop("lhs_dilation", (1,) * rank)
+        edges = ((*ends, step - 1) for ends, step in zip(padding, dilation, strict=True))
+        data = shifted(data, [(0, 0, 0), (0, 0, 0), *edges])
+        padding = [(0, 0)] * rank
     space = tuple(range(2, 2 + rank))
     result = (0, 1, *space)
     if on_cpu:
         data = data.transpose(batch, *space, feature)
-        kernel = kernel.transpose(*space, into, out)
+        kernel = kernel.transpose(*space, inputs, outputs)
         inner = tuple(range(1, 1 + rank))
         last = (0, 1 + rank, *inner)
         numbers = lax.ConvDimensionNumbers(last, (1 + rank, rank, *range(rank)), last)
     else:
         numbers = lax.ConvDimensionNumbers(
-            (batch, feature, *space), (out, into, *space), result
+            (batch, feature, *space), (outputs, inputs, *space), result
         )
-    found = lax.conv_general_dilated(
+    convolved = lax.conv_general_dilated(
         data,
         kernel,
         padding=padding,
@@ -123,4 +129,4 @@ def _convolve(
         preferred_element_type=accumulator(data.dtype) if on_cpu else None,
         **options,
     )
-    return jnp.moveaxis(found, -1, 1) if on_cpu else found
+    return jnp.moveaxis(convolved, -1, 1) if on_cpu else convolved

@@ -99,17 +99,17 @@ def _phase(blocks: Array, part: _Part) -> Array:
 
 def _parts(spec: ConvSpec) -> Iterator[_Part]:
     """List the phases in the order of the blocks."""
-    for found in product(*(every_phase(axis) for axis in spec.axes)):
+    for combination in product(*(every_phase(axis) for axis in spec.axes)):
         axes = (
             Axis(axis.small, cells(axis), phase.taps, 1, phase.shift_step, phase.shift)
-            for axis, phase in zip(spec.axes, found, strict=True)
+            for axis, phase in zip(spec.axes, combination, strict=True)
         )
         yield _Part(
             replace(spec, axes=tuple(axes)),
             tuple(
                 slice(phase.tap, phase.tap + phase.taps * phase.tap_step, phase.tap_step)
-                for phase in found
+                for phase in combination
             ),
-            tuple(phase.start for phase in found),
-            all(phase.taps for phase in found),
+            tuple(phase.start for phase in combination),
+            all(phase.taps for phase in combination),
         )

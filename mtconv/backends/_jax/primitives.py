@@ -16,7 +16,7 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from mtconv.backends._jax.lowering import How, lower, plain
+from mtconv.backends._jax.lowering import CallParams, lower, plain
 from mtconv.backends._jax.vmap import fold
 
 __all__ = ["apply"]
@@ -24,13 +24,13 @@ __all__ = ["apply"]
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def apply(form: str, how: How, first: Array, second: Array) -> Array:
+def apply(form: str, params: CallParams, first: Array, second: Array) -> Array:
     """Apply one of the three maps to canonical arrays of one dtype."""
     if _on_a_mesh(first) or _on_a_mesh(second):
         # Abstract values made outside JAX carry no mesh axes, so JAX's own operations
         # have to; every gradient of them is right, if not always the fastest.
-        return plain(form, first, second, how=how)
-    return _PRIMITIVES[form].bind(first, second, how=how)
+        return plain(form, first, second, params=params)
+    return _PRIMITIVES[form].bind(first, second, params=params)
 
 
 def _on_a_mesh(array: Array) -> bool:
@@ -41,9 +41,9 @@ def _on_a_mesh(array: Array) -> bool:
     return any(kind != jax.sharding.AxisType.Auto for kind in mesh.axis_types)
 
 
-def _abstract(form: str, first: Any, second: Any, *, how: How) -> ShapedArray:
+def _abstract(form: str, first: Any, second: Any, *, params: CallParams) -> ShapedArray:
     """Shape and dtype of a result."""
-    spec = how.spec
+    spec = params.spec
     channels, size = spec.kernel_shape[0], spec.small
     if form == "conv_transpose":
         channels, size = spec.kernel_shape[1] * spec.groups, spec.big
@@ -52,18 +52,18 @@ def _abstract(form: str, first: Any, second: Any, *, how: How) -> ShapedArray:
 
 
 @lru_cache(maxsize=512)
-def _compiled(form: str, how: How) -> Any:
+def _compiled(form: str, params: CallParams) -> Any:
     """Compile one primitive for eager calls, such as those of a gradient outside `jit`."""
-    return jax.jit(partial(_PRIMITIVES[form].bind, how=how))
+    return jax.jit(partial(_PRIMITIVES[form].bind, params=params))
 
 
-def _batched(form: str, arrays: Any, axes: Any, *, how: How) -> tuple[Array, int]:
-    return fold(partial(apply, form), form, how, arrays, axes)
+def _batched(form: str, arrays: Any, axes: Any, *, params: CallParams) -> tuple[Array, int]:
+    return fold(partial(apply, form), form, params, arrays, axes)
 
 
 def _primitive(form: str) -> Primitive:
     primitive = Primitive(f"mtconv_{form}")
-    primitive.def_impl(lambda first, second, how: _compiled(form, how)(first, second))
+    primitive.def_impl(lambda first, second, params: _compiled(form, params)(first, second))
     primitive.def_abstract_eval(partial(_abstract, form))
     batching.primitive_batchers[primitive] = partial(_batched, form)
     for platform in (None, *_PLATFORMS):
@@ -76,16 +76,16 @@ _PRIMITIVES = {form: _primitive(form) for form in ("conv_transpose", "conv", "ke
 
 ad.defbilinear(
     _PRIMITIVES["conv_transpose"],
-    lambda y, _x, w, how: apply("conv", how, y, w),
-    lambda y, x, _w, how: apply("kernel_grad", how, x, y),
+    lambda y, _x, w, params: apply("conv", params, y, w),
+    lambda y, x, _w, params: apply("kernel_grad", params, x, y),
 )
 ad.defbilinear(
     _PRIMITIVES["conv"],
-    lambda x, _y, w, how: apply("conv_transpose", how, x, w),
-    lambda x, y, _w, how: apply("kernel_grad", how, x, y),
+    lambda x, _y, w, params: apply("conv_transpose", params, x, w),
+    lambda x, y, _w, params: apply("kernel_grad", params, x, y),
 )
 ad.defbilinear(
     _PRIMITIVES["kernel_grad"],
-    lambda w, _x, y, how: apply("conv", how, y, w),
-    lambda w, x, _y, how: apply("conv_transpose", how, x, w),
+    lambda w, _x, y, params: apply("conv", params, y, w),
+    lambda w, x, _y, params: apply("conv_transpose", params, x, w),
 )

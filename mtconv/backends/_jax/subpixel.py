@@ -26,8 +26,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import dot, split_channels
-from mtconv.backends._jax.columns import cells, interleave, shifted, split
+from mtconv.backends._jax.arrays import dot, shifted, split_channels
+from mtconv.backends._jax.columns import cells, interleave, split
 from mtconv.geometry import Axis, phase_groups
 from mtconv.spec import ConvSpec
 

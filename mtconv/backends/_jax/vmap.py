@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mtconv.backends._jax.lowering import How, plain
+from mtconv.backends._jax.lowering import CallParams, plain
 from mtconv.spec import ConvSpec
 
 __all__ = ["fold"]
@@ -56,7 +56,7 @@ _RULES = {
 
 
 def fold(
-    call: Callable[..., Array], form: str, how: How, arrays: Any, axes: Any
+    call: Callable[..., Array], form: str, params: CallParams, arrays: Any, axes: Any
 ) -> tuple[Array, int]:
     """Do one call for all along the mapped axes; the new axis of the result is 0."""
     batched = [isinstance(axis, int) for axis in axes]
@@ -67,13 +67,13 @@ def fold(
     size = (first if batched[0] else second).shape[0]
     if not isinstance(size, int):  # a spec holds integers, and this size is symbolic
         mapped_axes = tuple(0 if mapped else None for mapped in batched)
-        whole = jax.vmap(lambda a, b: plain(form, a, b, how=how), mapped_axes)
+        whole = jax.vmap(lambda a, b: plain(form, a, b, params=params), mapped_axes)
         return whole(first, second), 0
     rule = _RULES[form, batched[0], batched[1]]
-    groups = how.spec.groups
+    groups = params.spec.groups
     first = first if rule.first is None else _join(first, rule.first, groups)
     second = second if rule.second is None else _join(second, rule.second, groups)
-    spec = how.spec
+    spec = params.spec
     if rule.grows:
         small, share = spec.kernel_shape[:2]
         grown = (size if name in rule.grows else 1 for name in _GROUPS)
@@ -81,11 +81,11 @@ def fold(
         spec = ConvSpec(
             spec.axes, groups * per_groups, small * per_small, share * groups * per_big
         )
-    requested = how.requested
+    requested = params.requested
     if "groups" in rule.grows and requested in ("auto", "exact"):
         # One kernel per example: batched matrix products, no grouped convolution.
         requested = "gemm"
-    result = call(how._replace(spec=spec, requested=requested), first, second)
+    result = call(params._replace(spec=spec, requested=requested), first, second)
     return _part(result, rule.result, groups, size), 0
 
 

@@ -9,10 +9,10 @@ would spoil. numba is imported when a kernel is first taken.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from mtconv.backends.host.inputs import asarray as asarray
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
 from mtconv.backends.host.prepared import PreparedKernel, prepare
+from mtconv.importing import ImportRefused, imported
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.ladders.numba import kernels_for
 from mtconv.planning.plan import Plan
@@ -61,18 +62,33 @@ def run(
     del precision
     if plan.algorithm != "native":
         return _numpy.run(plan, first, second, bias)
-    dtype = dtype_of(plan.dtype)
     result = None
-    if first.dtype == second.dtype == dtype and _launcher() is not None:
-        work = _work(plan, first, second)
-        if work is not None and plan.form == "kernel_grad":
-            result = _gradient(plan, work, first, second)
-        elif work is not None:
-            result = _compiled(plan, work, first, second, bias, packs)
+    if first.dtype == second.dtype == dtype_of(plan.dtype):
+        try:
+            result = _by_kernels(plan, first, second, bias, packs)
+        except ImportRefused:
+            # It interrupts the import or the compiler, or Python is shutting down. Nothing
+            # has been computed yet, and NumPy can.
+            result = None
     if result is None:
         batch = len(canonical(first, plan.data))
         return _numpy.run(_for_numpy(plan, batch), first, second, bias)
     return result
+
+
+def _by_kernels(
+    plan: Plan, first: Array, second: Array, bias: Array | None, packs: Packs | None
+) -> Array | None:
+    """Compute a map by a kernel; None where numba is left aside, or no kernel has it."""
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    work = _work(compiler, plan, first, second)
+    if work is None:
+        return None
+    if plan.form == "kernel_grad":
+        return _gradient(compiler, plan, work, first, second)
+    return _compiled(compiler, plan, work, (first, second), bias, packs)
 
 
 def run_prepared(
@@ -86,10 +102,10 @@ def run_prepared(
 
 
 def _compiled(
+    compiler: Compiler,
     plan: Plan,
     work: Work,
-    data: Array,
-    kernel: Array,
+    arrays: tuple[Array, Array],
     bias: Array | None,
     packs: Packs | None,
 ) -> Array | None:
@@ -98,41 +114,58 @@ def _compiled(
         return None
     look = work.pads and bool(plan.fallbacks)
     if look and packs is not None:
-        if not _is_finite(kernel, packs):
+        if not _is_finite(arrays[1], packs):
             return None
         look = False
     result = results.empty(plan.shape, dtype_of(plan.dtype))
-    element, launch = ELEMENTS[plan.dtype], _launcher()
-    infinite = launch(work, element, (data, kernel, result), bias, packs, look)
+    infinite = compiler.launch(work, plan.dtype, (*arrays, result), bias, packs, look)
     return None if infinite else result
 
 
-def _gradient(plan: Plan, work: Work, x: Array, y: Array) -> Array | None:
+def _gradient(
+    compiler: Compiler, plan: Plan, work: Work, x: Array, y: Array
+) -> Array | None:
     """Compute the kernel gradient by a kernel; None where NumPy has to."""
     result = results.empty(plan.shape, dtype_of(plan.dtype))
     if work.leaves_zeros:
         result[...] = 0
-    _launcher()(work, ELEMENTS[plan.dtype], (y, x, result), None, None, False)
+    compiler.launch(work, plan.dtype, (y, x, result), None, None, False)
     # To look at the gradient first is cheap, and tells of infinity in x.
     if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
         return None
     return result
 
 
-@cache
-def _launcher() -> Any:
-    """Return what runs a kernel; None if numba cannot be imported.
+class Compiler(NamedTuple):
+    """What is imported together with numba."""
 
-    It refuses a NumPy too new for it.
+    launch: Callable[..., int]
+    plans: dict[str, Callable[..., Work | None]]
+    vector_bytes: int
+    cells: int
+
+
+@cache
+def _compiler() -> Compiler | None:
+    """Import numba, once; None where it cannot be, as it refuses a NumPy too new for it.
+
+    Raises
+    ------
+    ImportRefused
+        If it cannot be imported at this moment.
     """
+    subject, packages = "The compiled kernels of mtconv", ("numba", "llvmlite")
     try:
-        module = import_module("mtconv.backends._numba.launch")
-        import_module("mtconv.backends._numba.plans")
+        launch = imported("mtconv.backends._numba.launch", subject, *packages)
+        plans = imported("mtconv.backends._numba.plans", subject, *packages)
+    except ImportRefused:
+        raise
     except Exception as error:  # whatever it raises, NumPy does what was asked
         msg = f"mtconv leaves numba aside: {type(error).__name__}: {error}"
         warnings.warn(msg, RuntimeWarning, stacklevel=2)
         return None
-    return module.launch
+    vectors = plans.machine()
+    return Compiler(launch.launch, plans.PLANS, vectors.vector_bytes, vectors.cells)
 
 
 def _for_numpy(plan: Plan, batch: int) -> Plan:
@@ -147,22 +180,22 @@ def _for_numpy(plan: Plan, batch: int) -> Plan:
     return replace(plan, algorithm=name, computing=computing, fallbacks=fallbacks)
 
 
-def _work(plan: Plan, first: Array, second: Array) -> Work | None:
+def _work(compiler: Compiler, plan: Plan, first: Array, second: Array) -> Work | None:
     """Return the kernel for a plan and steps of arrays, or None; kept with the plan."""
     key = (first.shape, first.strides, second.strides)
     kept = plan.tables
-    if key not in kept:
+    work: Work | None
+    try:
+        work = kept[key]
+    except KeyError:
         if len(kept) >= MOST_STEPS:
             kept.clear()
-        kept[key] = work_for(plan, first, second)
-    work: Work | None = kept[key]
+        work = kept[key] = work_for(compiler, plan, first, second)
     return work
 
 
-def work_for(plan: Plan, first: Array, second: Array) -> Work | None:
+def work_for(compiler: Compiler, plan: Plan, first: Array, second: Array) -> Work | None:
     """Choose the kernel for a plan, and make its tables; None where no kernel has it."""
-    from mtconv.backends._numba.plans import PLANS, machine
-
     element = ELEMENTS[plan.dtype]
     result = np.empty(plan.shape, first.dtype)
     data = canonical(first, plan.data)
@@ -174,9 +207,8 @@ def work_for(plan: Plan, first: Array, second: Array) -> Work | None:
         kernel, out = _kernel(second, plan.kernel), canonical(result, plan.data)
         form, steps = plan.form, (data.strides, kernel.strides, out.strides)
     case = make_case(form, plan.spec, len(data), steps, element.stored_size, element.size)
-    vectors = machine()
-    for kernel_name in kernels_for(plan.spec, plan.form, len(data), element.size):
-        work = PLANS[kernel_name](case, vectors.vector_bytes, vectors.cells)
+    for name in kernels_for(plan.spec, plan.form, len(data), element.size):
+        work = compiler.plans[name](case, compiler.vector_bytes, compiler.cells)
         if work is not None:
             return work
     return None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numba.compiled import load_kernel
-from mtconv.backends._numba.elements import Element
+from mtconv.backends._numba.elements import ELEMENTS, Element
 from mtconv.backends._numba.facts import COUNTERS, LINE, PACK, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.work import Work
 from mtconv.backends.host import results
@@ -42,7 +42,7 @@ _HEAD = object.__basicsize__
 
 def launch(
     work: Work,
-    element: Element,
+    dtype: str,
     arrays: tuple[Array, Array, Array],
     bias: Array | None,
     packs: dict[Any, Any] | None,
@@ -53,7 +53,8 @@ def launch(
     ``packs`` keeps the packed kernel. Where ``look`` asks for it and the kernel has
     infinite values or NaN, the number that comes back is not zero.
     """
-    kernel: Any = load_kernel(work.kernel)
+    kernel: Any = load_kernel(work.kernel, dtype)
+    element = ELEMENTS[dtype]
     first, second, result = arrays
     data, weights = address_of(first), address_of(second)
     packed, packing, keeps = _packed(work, packs)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 
 from mtconv.backends import _numba
 from mtconv.backends._numba.compiled import KERNELS, load_kernel
-from mtconv.backends._numba.elements import ELEMENTS
 from mtconv.backends.host.blas import guard
 from mtconv.planning.compiled import count
 from mtconv.planning.plan import plan_for_spec
@@ -20,19 +17,13 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["compile_kernels", "measure_rates"]
 
-# Arguments of every kernel after its two numbers: addresses, and one flag.
-ADDRESSES = 12
-
 ROUNDS = 9
 
 
 def compile_kernels(dtype: str) -> None:
     """Compile every kernel for a dtype, or load what was compiled before."""
-    element = ELEMENTS[dtype]
-    kinds = (numba.typeof(element.value), numba.typeof(element.stored))
     for name in KERNELS:
-        kernel: Any = load_kernel(name)
-        kernel.compile((*kinds, *(numba.int64,) * ADDRESSES))
+        load_kernel(name, dtype)
 
 
 def measure_rates() -> MachineRates:

@@ -18,6 +18,7 @@ from math import ceil, prod
 from typing import Any
 
 import numpy as np
+from numpy.fft import fftn, ifftn, irfftn, rfftn
 
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.counts import Counts
@@ -215,15 +216,15 @@ def fast_length(least: int) -> int:
 def _transform(array: Array, lengths: tuple[int, ...]) -> Array:
     space = tuple(range(-len(lengths), 0))
     if array.dtype.kind == "c":
-        return np.fft.fftn(array, lengths, axes=space)
-    return np.fft.rfftn(array, lengths, axes=space)
+        return fftn(array, lengths, axes=space)
+    return rfftn(array, lengths, axes=space)
 
 
 def _back(spectrum: Array, lengths: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     space = tuple(range(-len(lengths), 0))
     if dtype.kind == "c":
-        return np.fft.ifftn(spectrum, lengths, axes=space).astype(dtype, copy=False)
-    return np.fft.irfftn(spectrum, lengths, axes=space).astype(dtype, copy=False)
+        return ifftn(spectrum, lengths, axes=space).astype(dtype, copy=False)
+    return irfftn(spectrum, lengths, axes=space).astype(dtype, copy=False)
 
 
 def footprint(form: str, c: Counts) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mtconv.importing import ImportRefused, undivided
+
 __all__ = ["BlasGuard", "guard"]
 
 
@@ -37,9 +39,11 @@ class BlasGuard:
         if self._changing():
             return False
         if self._libraries is None:
-            # Not under the lock: an import can wait for another thread. A call that
-            # interrupts the import finds no libraries, which this corrects.
-            self._libraries = _blas_libraries()
+            # Not under the lock: an import can wait for another thread.
+            try:
+                self._libraries = undivided("BLAS", ("threadpoolctl",), _blas_libraries)
+            except ImportRefused:  # for this call alone
+                return False
         return bool(self._libraries)
 
     def _changing(self) -> bool:
@@ -79,7 +83,7 @@ class BlasGuard:
 def _blas_libraries() -> list[Any]:
     try:
         from threadpoolctl import ThreadpoolController
-    except ImportError:  # it is not installed, or the interpreter is shutting down
+    except ImportError:
         return []
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from math import inf, isfinite, isnan, prod, sqrt
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mtconv.errors import BackendError, message
 from mtconv.folds import most_folds
 from mtconv.planning import tuning
+from mtconv.planning.support import NUMBERS
 from mtconv.spec import ConvSpec
 
 __all__ = ["LARGEST_WHOLE", "Traits", "all_finite", "asarray", "dtype_of", "fit_float64"]
@@ -24,10 +26,15 @@ Array = NDArray[Any]
 LARGEST_WHOLE = 2.0**53
 
 
+def _masked_class() -> Any:
+    """Return the class of masked arrays; none exist before `numpy.ma` is imported."""
+    return getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+
+
 def asarray(function: str, argument: str, array: Any) -> NDArray[Any]:
     """Convert neutral arrays to NumPy; refuse what cannot be added and multiplied."""
     if type(array) is not np.ndarray:
-        if isinstance(array, (np.ma.MaskedArray, np.matrix)):
+        if isinstance(array, (np.matrix, _masked_class())):
             msg = message(
                 function,
                 argument,
@@ -69,10 +76,13 @@ def result_dtype(*arrays: NDArray[Any] | None) -> str:
     return _name(first)
 
 
-@lru_cache(maxsize=64)
+# NumPy works a name out every time, with an import, which fails at shutdown.
+_NAMES = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
+
+
 def _name(dtype: np.dtype[Any]) -> str:
-    """Name a dtype; NumPy works the name out every time."""
-    return dtype.name
+    """Name a dtype."""
+    return _NAMES.get(dtype) or dtype.name
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from mtconv.backends.libraries import Library
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
@@ -91,6 +93,4 @@ def gathered(library: Library, array: Any, axis: int, places: tuple[int, ...]) -
 
 
 def _indices(places: tuple[int, ...]) -> Any:
-    import numpy as np
-
     return np.asarray(places, np.int64)

@@ -46,7 +46,7 @@ class ClosedForm(NamedTuple):
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
         frequencies, leading = self.frequencies, self._leading(y)
         if self.aliases is not None:
-            return self.aliases.solve(y, weight, z)
+            return self.aliases.solve(y, weight, z, self.made)
         filtered = self.kept("filter", weight, _filter)
         if self.form == "conv_transpose":
             rest, start = frequencies.of_big(y), None
@@ -133,8 +133,8 @@ def _small_inverse(closed: ClosedForm, weight: Any) -> Any:
     matrices = library.permute(matrices, (0, 3, 1, 2))
     conjugate = library.conj(matrices)
     gram = library.matmul(conjugate, library.permute(matrices, (0, 1, 3, 2)))
-    one = library.native(np.eye(small), symbol)
-    gram = gram + library.astype(one, gram.dtype) * weight
+    identity = library.native(np.eye(small), symbol)
+    gram = gram + library.astype(identity, gram.dtype) * weight
     return library.permute(library.xp.linalg.inv(gram), (0, 2, 3, 1))
 
 
@@ -179,20 +179,30 @@ def closed_form(
 
     It is kept with operators of NumPy, where neither the kernel nor a trace can change.
     """
+    arrays = tuple(array for array in arrays if array is not None)
+    of_numpy = isinstance(operator.kernel, np.ndarray)
+    key: tuple[Any, ...] = ()
+    if of_numpy and all(isinstance(array, np.ndarray) for array in arrays):
+        key = ("closed form", engine.NAME, *(array.dtype for array in arrays))
+        if key in operator._prepared:
+            return operator._prepared[key]  # type: ignore[no-any-return]
     spec = operator._sides.front
     check_closed_form(function, spec)
-    setting = _setting(operator, engine, [a for a in arrays if a is not None])
-    keep = setting.library.xp is np and isinstance(operator.kernel, np.ndarray)
-    key = ("closed form", str(setting.compute))
-    closed = operator._prepared.get(key) if keep else None
+    setting = _setting(operator, engine, arrays)
+    keep = setting.library.xp is np and of_numpy
+    # One for all dtypes that are computed alike.
+    shared = ("closed form", str(setting.compute))
+    closed = operator._prepared.get(shared) if keep else None
     if closed is None:
         closed = _made(operator, spec, setting, arrays)
-        if keep:
-            operator._prepared[key] = closed
+    if keep:
+        operator._prepared[shared] = closed
+        if key:
+            operator._prepared[key] = closed, setting
     return closed, setting
 
 
-def _setting(operator: Any, engine: Backend, arrays: list[Any]) -> Setting:
+def _setting(operator: Any, engine: Backend, arrays: tuple[Any, ...]) -> Setting:
     library = library_of(engine, *arrays, operator.kernel)
     kernel = library.native(operator.kernel, arrays[0])
     dtype = library.promote((*arrays, kernel))
@@ -213,8 +223,7 @@ def _made(
 ) -> ClosedForm:
     library = setting.library
     real = "complex" not in dtype_name(setting.compute)
-    like = next(array for array in arrays if array is not None)
-    w = library.astype(library.native(operator.kernel, like), setting.compute)
+    w = library.astype(library.native(operator.kernel, arrays[0]), setting.compute)
     w = canonical(w, setting.problem.kernel, library.permute)
     w = library.reshape(w, spec.kernel_shape)
     frequencies = Frequencies(library, spec, real)

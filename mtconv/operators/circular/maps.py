@@ -75,12 +75,12 @@ class FrequencyForm:
         """
         plan = self._plan
         dtype = np.result_type(data, self._kernel).newbyteorder("=")
-        given = canonical(data, plan.data)
+        arranged_data = canonical(data, plan.data)
         careful = None
         if plan.requested == "auto":
             careful = look(
                 plan.form,
-                given,
+                arranged_data,
                 self._kernel,
                 dtype.name,
                 most_folded(plan.spec),
@@ -91,9 +91,11 @@ class FrequencyForm:
         # Double precision, beside whose errors those of single precision are none.
         compute = np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
         frequencies, symbol = self._symbol(real=dtype.kind != "c")
-        given = given.astype(compute, copy=False)
-        leading = self._leading(len(given), single=single)
-        result: NDArray[Any] = applied(plan.form, frequencies, symbol, given, leading)
+        arranged_data = arranged_data.astype(compute, copy=False)
+        leading = self._leading(len(arranged_data), single=single)
+        result: NDArray[Any] = applied(
+            plan.form, frequencies, symbol, arranged_data, leading
+        )
         if careful is not None:
             careful.keep(result)
         result = result.astype(dtype, copy=False)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtconv.backends.libraries import Library
-from mtconv.errors import GeometryError, message
+from mtconv.errors import GeometryError, message, renamed
+from mtconv.importing import imported
 from mtconv.operators.circular.checks import check_closed_form, check_weight
 from mtconv.operators.circular.inverse import closed_form
 from mtconv.operators.combination import Combination, promoted
@@ -91,14 +92,13 @@ class RegularizedInverse(Combination):
         return self._make((self.operators[0]._double(function),), None, weight)
 
     def _matrix(self, order: str) -> Any:
-        from scipy.sparse import csr_array
-
+        sparse = imported("scipy.sparse")
         dense = np.asarray(self._library.to_numpy(self.to_dense()))
         if order == "F":
             shape = self.input_shape
             places = np.arange(dense.shape[0]).reshape(shape).ravel("F")
             dense = dense[places][:, places]
-        return csr_array(dense)
+        return sparse.csr_array(dense)
 
     def to_dense(self) -> Any:
         """Build the matrix, of which no element is zero, column by column.
@@ -125,7 +125,8 @@ def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any)
     """Check shapes, and solve for one array or a batch."""
     check_closed_form(function, operator.spec)
     weight = check_weight(function, weight)
-    library, y = operator._array("x", y)
+    with renamed(type(operator).__name__, function):
+        library, y = operator._array("y", y)
     flat = y.shape == (operator.shape[0],) != operator.output_shape
     if flat:
         y = library.reshape(y, operator.output_shape)
@@ -134,7 +135,7 @@ def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any)
     if not single and not operator.T._is_batch(y.shape):
         rule = f"must have shape {operator.output_shape}, alone or behind a batch axis"
         raise GeometryError(message(function, "y", rule, f"shape {tuple(y.shape)}"))
-    engine = operator._engine("x", y)
+    engine = operator._engine("y", y)
     start = _start(function, operator, z, flat=flat, y_shape=None if single else y.shape)
     y, start = (
         None if a is None else (a[None, ...] if single else _front(library, a, axis))
@@ -155,7 +156,8 @@ def _start(
     """Check z; None where it is the number 0."""
     if isinstance(z, (int, float)) and z == 0:
         return None
-    library, z = operator._array("x", z)
+    with renamed(type(operator).__name__, function):
+        library, z = operator._array("z", z)
     if flat and z.shape == (operator.shape[1],):
         return library.reshape(z, operator.input_shape)
     wanted = operator.input_shape

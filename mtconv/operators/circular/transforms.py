@@ -7,14 +7,15 @@ may use, otherwise by NumPy.
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from numpy import fft
 
 from mtconv.backends.host.threads import workers_at_most
 from mtconv.backends.libraries import Library
+from mtconv.importing import imported
 
 __all__ = ["Transforms"]
 
@@ -39,7 +40,7 @@ class Transforms:
 
     def back(self, spectrum: Any, sizes: tuple[int, ...]) -> Any:
         """Transform back to these sizes; the spectrum is overwritten where that can be."""
-        if self.library.xp is not np or _module() is np.fft:
+        if self.library.xp is not np or _module() is fft:
             return self._call("irfftn" if self.real else "ifftn", spectrum, s=sizes)
         # Axis by axis in place, and only the result takes new memory.
         module, threads = _module(), _threads(spectrum)
@@ -54,7 +55,7 @@ class Transforms:
         xp = self.library.xp
         if xp is np:
             module = _module()
-            threads = {} if module is np.fft else _threads(array)
+            threads = {} if module is fft else _threads(array)
             return getattr(module, name)(array, axes=self.axes, **options, **threads)
         word = "dim" if xp.__name__ == "torch" else "axes"
         return getattr(xp.fft, name)(array, **{word: self.axes}, **options)
@@ -66,4 +67,4 @@ def _threads(array: Any) -> dict[str, int]:
 
 @cache
 def _module() -> Any:
-    return np.fft if find_spec("scipy") is None else import_module("scipy.fft")
+    return fft if find_spec("scipy") is None else imported("scipy.fft")

@@ -9,6 +9,7 @@ from math import prod
 
 from mtconv.geometry import alike, runs
 from mtconv.planning.candidate import FLOATING, Candidate
+from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["ALGORITHMS", "COLUMNS", "columns", "one_product", "rank", "rank_on_accelerator"]
@@ -41,6 +42,8 @@ def rank(
        stride, dilation and number of groups.
     """
     del exact
+    if traced(tuple(axis.lo for axis in spec.axes)):
+        spec = spec.padded  # as it is computed
     small, share = spec.kernel_shape[:2]
     inner = small // max(spec.groups, 1) * share
     if form != "conv_transpose":
@@ -81,7 +84,9 @@ def one_product(spec: ConvSpec) -> bool:
 
 
 def _repeats(spec: ConvSpec, item: int) -> bool:
-    """Whether columns are beyond the caches, and windows of phases far fewer."""
+    """Whether columns are sure to be beyond the caches, and windows of phases far fewer."""
+    if traced(spec.small, (item,)):
+        return False
     windows = spec.kernel_shape[0] * prod(spec.small)
     windows *= prod(axis.kernel // axis.stride for axis in spec.axes)
     count = columns(spec)

@@ -38,7 +38,7 @@ def rank(
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of NumPy by estimated time; refused ones come last."""
     itemsize = FLOATING.get(dtype, 8)
-    rates = _rates(itemsize)
+    rates = rates_of(itemsize)
     ranked: list[Candidate] = []
     refused: list[Candidate] = []
     for name in ALGORITHMS:
@@ -53,7 +53,7 @@ def rank(
     return (*ranked, *refused)
 
 
-def _rates(itemsize: int) -> Rates:
+def rates_of(itemsize: int) -> Rates:
     """Wider elements are slower in proportion; integers are computed in float64."""
     measured, wider = current_rates(), itemsize / 4
     return Rates(

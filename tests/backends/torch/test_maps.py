@@ -135,7 +135,7 @@ def test_the_meta_device_needs_no_data() -> None:
 
 
 def test_products_of_integers_without_matmul() -> None:
-    from mtconv.backends._torch import integer_product
+    from mtconv.backends._torch.library import integer_product
 
     a = torch.arange(24).reshape(2, 1, 3, 4)
     b = torch.arange(40).reshape(2, 4, 5)

@@ -12,28 +12,31 @@ from typing import Any
 
 import torch
 
-__all__ = ["autocast_dtype", "product", "without_autocast"]
+__all__ = ["autocast_dtype", "compiled_product", "is_on", "product"]
 
 # Autocast leaves float64, complex numbers and integers alone.
 _ROUNDED = frozenset({torch.float32, torch.float16, torch.bfloat16})
+# Devices on which torch itself has autocast: while it compiles, nobody can be asked.
+_DEVICES = frozenset({"cpu", "cuda", "hpu", "maia", "mps", "mtia", "xla", "xpu"})
 
 
-def _is_on(device_type: str) -> bool:
-    # Asked in this order: some devices have no autocast, and no answer to the second.
-    available: bool = torch.amp.is_autocast_available(device_type)
+def is_on(device_type: str) -> bool:
+    """Return whether autocast is on for a device."""
+    if torch.compiler.is_dynamo_compiling():
+        available = device_type in _DEVICES
+    else:  # some devices have no autocast, and no answer to the next question
+        available = torch.amp.is_autocast_available(device_type)
     return available and torch.is_autocast_enabled(device_type)
 
 
-def autocast_dtype(device_type: str, dtype: torch.dtype) -> torch.dtype | None:
-    """Return the dtype that autocast computes in now; None where it does nothing."""
-    if dtype not in _ROUNDED or not _is_on(device_type):
-        return None
-    return torch.get_autocast_dtype(device_type)
+def autocast_dtype(device_type: str, dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype that autocast, which is on, rounds this one to."""
+    return torch.get_autocast_dtype(device_type) if dtype in _ROUNDED else dtype
 
 
-def without_autocast(device_type: str) -> AbstractContextManager[Any]:
+def _without_autocast(device_type: str) -> AbstractContextManager[Any]:
     """Switch autocast off where it is on."""
-    if not _is_on(device_type):
+    if not is_on(device_type):
         return nullcontext()
     off: AbstractContextManager[Any] = torch.autocast(device_type, enabled=False)
     return off
@@ -41,12 +44,21 @@ def without_autocast(device_type: str) -> AbstractContextManager[Any]:
 
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Multiply stacks of matrices in their own dtype, gradients included."""
-    if a.dtype not in _ROUNDED or torch.jit.is_tracing():
-        # TorchScript can store no function of Python.
-        with without_autocast(a.device.type):
-            return torch.matmul(a, b)
+    if a.dtype not in _ROUNDED:
+        return torch.matmul(a, b)
     result: torch.Tensor = _Product.apply(a, b)
     return result
+
+
+def compiled_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Do the same in a program that is compiled inside of autocast.
+
+    torch compiles no function with derivatives of its own in both directions. So the
+    products are those of float64, which autocast leaves alone, gradients included.
+    """
+    if a.dtype not in _ROUNDED:
+        return torch.matmul(a, b)
+    return torch.matmul(a.double(), b.double()).to(a.dtype)
 
 
 class _Product(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
@@ -59,7 +71,7 @@ class _Product(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def forward(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        with without_autocast(a.device.type):
+        with _without_autocast(a.device.type):
             return torch.matmul(a, b)
 
     @staticmethod
