@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "_extensions"), str(HERE.parent)]
@@ -60,6 +61,11 @@ def escape_stars(app, what, name, obj, options, lines):  # noqa: ARG001
             lines[number] = "``".join(parts)
 
 
+def skip_modules(app, what, name, obj, skip, options):  # noqa: ARG001
+    """Leave out attributes that are modules: they are no part of the API."""
+    return True if isinstance(obj, ModuleType) else None
+
+
 def list_pages(app, docname, source):  # noqa: ARG001
     """List pages that index.md does not name before the last of its table of contents."""
     if docname == "index":
@@ -78,4 +84,5 @@ def write_explorer(app, exception):
 def setup(app):
     app.connect("build-finished", write_explorer)
     app.connect("source-read", list_pages)
+    app.connect("autodoc-skip-member", skip_modules)
     app.connect("autodoc-process-docstring", escape_stars, priority=400)
