@@ -25,9 +25,6 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["apply_spec", "conv", "conv_transpose", "kernel_grad"]
 
-# Backends that compute with NumPy's arrays.
-_OF_NUMPY = ("numpy", "numba")
-
 
 def conv_transpose(
     x: Any,
@@ -360,9 +357,7 @@ def _apply(
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     symbolic = False
-    dtype = None
-    if backend is None or (type(backend) is str and backend in _OF_NUMPY):
-        dtype = plain_dtype(first, second, bias)
+    dtype = plain_dtype(first, second, bias, backend)
     name = "numpy"
     try:
         if dtype is not None:

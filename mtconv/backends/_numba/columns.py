@@ -8,22 +8,20 @@ read outside of the input is left out, so nothing is padded.
 
 from __future__ import annotations
 
+from mtconv.backends._numba.additions import add_row
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
-    add_row,
     copy_in,
     copy_short,
     copy_strided,
     fill_vectors,
     index_at,
-    infinite_bytes,
     itemsize,
-    peek,
     repeat,
-    report,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.rows import divided, write_row

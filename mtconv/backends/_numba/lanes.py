@@ -8,23 +8,20 @@ that output channels lie side by side.
 from __future__ import annotations
 
 from mtconv.backends._numba.box import load_box
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_bytes, infinite_values
 from mtconv.backends._numba.moves import (
     copy,
     copy_in,
     copy_out,
     fill,
     index_at,
-    infinite_bytes,
-    infinite_values,
     itemsize,
     lanes_to_rows,
-    peek,
-    report,
     rows_to_lanes,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import lanes_tile

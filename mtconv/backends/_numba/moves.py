@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from mtconv.backends._numba.emit import I32, I64, VECTOR_BYTES, Emitter, byte_size
+from mtconv.backends._numba.emit import I64, VECTOR_BYTES, Emitter, byte_size
 from mtconv.backends._numba.jit import part
 
 __all__ = [
-    "add_row",
     "copy",
     "copy_in",
     "copy_out",
@@ -26,16 +24,11 @@ __all__ = [
     "fill",
     "fill_vectors",
     "index_at",
-    "infinite_bytes",
-    "infinite_values",
     "interleave",
     "itemsize",
     "lanes_to_rows",
-    "peek",
     "repeat",
-    "report",
     "rows_to_lanes",
-    "take",
 ]
 
 _INT = types.int64
@@ -49,47 +42,6 @@ def itemsize(context: Any, kind: Any) -> Any:
         return context.get_constant(_INT, byte_size(kind))
 
     return _INT(kind), generate
-
-
-@intrinsic
-def take(context: Any, counter: Any) -> Any:
-    """Return the number at an address and add one to it, as one step for all threads."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, I64(1), "seq_cst")
-
-    return _INT(_INT), generate
-
-
-@intrinsic
-def _count(context: Any, counter: Any, number: Any) -> Any:
-    """Add a number to what all threads count at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(_INT, _INT), generate
-
-
-@part
-def report(counter, number):
-    """Add a number, if it is one, to what all threads count at an address."""
-    if number > 0:
-        _count(counter, number)
-
-
-@intrinsic
-def peek(context: Any, counter: Any) -> Any:
-    """Return the number that all threads count at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, I64(0), "seq_cst")
-
-    return _INT(_INT), generate
 
 
 @intrinsic
@@ -191,58 +143,6 @@ def fill_vectors(value, dst, count):
         _zero_vector(value, dst + number * VECTOR_BYTES)
 
 
-def _is_infinite(builder: Any, value: Any, address: Any, vector: bool) -> Any:
-    """Emit whether a value, or one of a vector, is infinite or NaN: one or zero."""
-    emit = Emitter(builder, value)
-    if not emit.floating:
-        return I64(0)
-    lanes = emit.lanes if vector else 1
-    # Zero times infinity is NaN.
-    product = builder.fmul(emit.load(address, lanes), emit.zeros(lanes))
-    word = ir.IntType(lanes)
-    bits = builder.bitcast(builder.fcmp_unordered("uno", product, product), word)
-    return builder.zext(builder.icmp_unsigned("!=", bits, word(0)), I64)
-
-
-@intrinsic
-def _infinite_vector(context: Any, value: Any, src: Any) -> Any:
-    """Return one if a value of a vector is infinite or NaN."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _is_infinite(builder, value, arguments[1], vector=True)
-
-    return _INT(value, _INT), generate
-
-
-@intrinsic
-def _infinite_value(context: Any, value: Any, src: Any) -> Any:
-    """Return one if a value is infinite or NaN."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _is_infinite(builder, value, arguments[1], vector=False)
-
-    return _INT(value, _INT), generate
-
-
-@part
-def infinite_values(value, src, step, count):
-    """Count the vectors with infinite values or NaN, of those ``step`` bytes apart."""
-    number = 0
-    for place in range(count):
-        number += _infinite_vector(value, src + place * step)
-    return number
-
-
-@part
-def infinite_bytes(value, src, size):
-    """Count the vectors, and last values, of a run that are infinite or NaN."""
-    whole = size // VECTOR_BYTES
-    number = infinite_values(value, src, VECTOR_BYTES, whole)
-    for place in range(whole * VECTOR_BYTES, size, itemsize(value)):
-        number += _infinite_value(value, src + place)
-    return number
-
-
 @intrinsic
 def _repeat(context: Any, value: Any, dst: Any, src: Any) -> Any:
     """Store one value in every lane of a vector."""
@@ -261,46 +161,6 @@ def repeat(value, dst, src, count):
     """Write vectors that have one value in every lane, one after another."""
     for number in range(count):
         _repeat(value, dst + number * VECTOR_BYTES, src)
-
-
-@intrinsic
-def _add(context: Any, value: Any, dst: Any, src: Any, count: Any) -> Any:
-    """Add the first lanes of a vector to what is there, and zeros in the others."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = Emitter(builder, value)
-        count = builder.trunc(arguments[3], I32)
-        lanes = ir.VectorType(I32, emit.lanes)
-        first = builder.insert_element(ir.Constant(lanes, ir.Undefined), count, I32(0))
-        undefined, zeros = (
-            ir.Constant(lanes, ir.Undefined),
-            ir.Constant(lanes, [0] * emit.lanes),
-        )
-        counts = builder.shuffle_vector(first, undefined, zeros)
-        numbers = ir.Constant(lanes, list(range(emit.lanes)))
-        valid = builder.icmp_signed("<", numbers, counts)
-        vector = emit.load(arguments[2], emit.lanes)
-        added = builder.select(valid, vector, emit.zeros(emit.lanes))
-        total = emit.add(emit.load(arguments[1], emit.lanes), added)
-        emit.store(total, arguments[1])
-        return context.get_dummy_value()
-
-    return types.void(value, _INT, _INT, _INT), generate
-
-
-@part
-def add_row(value, dst, src, count):
-    """Add a row of values to another.
-
-    Less than a vector is read beyond the end of ``src``, and zeros are added to as much
-    beyond the end of ``dst``.
-    """
-    lanes = VECTOR_BYTES // itemsize(value)
-    number = 0
-    while number < count:
-        shift = number * itemsize(value)
-        _add(value, dst + shift, src + shift, min(lanes, count - number))
-        number += lanes
 
 
 @part

@@ -6,22 +6,20 @@ The input is transposed into a box once, and every product is one of two vectors
 
 from __future__ import annotations
 
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_values
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_out,
     copy_strided,
     fill_vectors,
     index_at,
-    infinite_values,
     itemsize,
     lanes_to_rows,
-    peek,
-    report,
     rows_to_lanes,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import planes_tile

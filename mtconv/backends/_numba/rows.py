@@ -7,22 +7,20 @@ goes over several of them, and what lies between is computed and left.
 
 from __future__ import annotations
 
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_strided,
     fill,
     fill_vectors,
     index_at,
-    infinite_bytes,
     interleave,
     itemsize,
-    peek,
     repeat,
-    report,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import rows_tile
