@@ -144,10 +144,11 @@ def coq(session: nox.Session) -> None:
 
 @nox.session
 def implementers(session: nox.Session) -> None:
-    """Run the core set in ONNX runtimes and in XLA; installs them."""
-    session.install("-e", BACKENDS, *group("test"), "onnx>=1.20", "onnxruntime>=1.20")
-    files = ("tests/verify/test_exports.py", "tests/verify/test_runtimes.py")
-    session.run("pytest", *files, *session.posargs)
+    """Run exported files in other runtimes; `-- --write` updates the page."""
+    session.install("-e", BACKENDS, *group("test"), *group("implementers"))
+    names = ("exports", "runtimes", "implementers", "faults")
+    session.run("pytest", *(f"tests/verify/test_{name}.py" for name in names))
+    session.run("python", "-m", "tests.verify.implementers", *session.posargs)
 
 
 @nox.session
