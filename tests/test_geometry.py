@@ -114,16 +114,16 @@ def test_touched_cells_are_those_that_the_kernel_spans():
         spans = [(axis.stride * i - axis.lo, i) for i in range(axis.small)]
         for start in range(axis.big):
             stop = min(start + 2, axis.big)
-            found = geometry.touched_small(axis, start, stop)
+            got = geometry.touched_small(axis, start, stop)
             cells = [i for o, i in spans if o < stop and o + axis.extent > start]
-            check_range(found, cells, axis.small)
-            assert {i for i, _, o in taps(axis) if start <= o < stop} <= set(range(*found))
+            check_range(got, cells, axis.small)
+            assert {i for i, _, o in taps(axis) if start <= o < stop} <= set(range(*got))
         for start in range(axis.small):
             stop = min(start + 2, axis.small)
-            found = geometry.touched_big(axis, start, stop)
+            got = geometry.touched_big(axis, start, stop)
             span = range(spans[start][0], spans[stop - 1][0] + axis.extent)
-            check_range(found, [o for o in span if 0 <= o < axis.big], axis.big)
-            assert {o for i, _, o in taps(axis) if start <= i < stop} <= set(range(*found))
+            check_range(got, [o for o in span if 0 <= o < axis.big], axis.big)
+            assert {o for i, _, o in taps(axis) if start <= i < stop} <= set(range(*got))
 
 
 def test_halos_are_tight_where_no_tap_is_missing():
@@ -158,8 +158,8 @@ def test_runs_are_the_taps_in_order():
 
 
 def test_runs_are_as_long_as_they_can_be():
-    found = geometry.runs(Axis(small=5, big=10, kernel=4, stride=2, lo=1))
-    assert [(run.tap, run.taps) for run in found] == [(0, 1), (1, 2), (3, 1)]
+    got = geometry.runs(Axis(small=5, big=10, kernel=4, stride=2, lo=1))
+    assert [(run.tap, run.taps) for run in got] == [(0, 1), (1, 2), (3, 1)]
 
 
 def test_sizes_of_a_convolution_by_counting():
@@ -168,8 +168,8 @@ def test_sizes_of_a_convolution_by_counting():
     ):
         extent = dilation * (k - 1) + 1
         places = range(-lo, big + hi - extent + 1, stride)  # where the kernel fits
-        found = geometry.small_size(big, k, stride, dilation, lo, hi)
-        assert max(found, 0) == len(places)
+        got = geometry.small_size(big, k, stride, dilation, lo, hi)
+        assert max(got, 0) == len(places)
 
 
 def test_big_sizes_are_those_that_map_back():

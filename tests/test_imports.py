@@ -157,13 +157,13 @@ def roots_of(path):
 
 def graph():
     """Each part of the package with the parts that it imports."""
-    found = {}
+    got = {}
     for path in PACKAGE.rglob("*.py"):
         if path != PACKAGE / "__init__.py":
-            found.setdefault(part(path), set()).update(imports_of(path))
+            got.setdefault(part(path), set()).update(imports_of(path))
     return {
-        name: {other for other in others if other in found} - {name}
-        for name, others in found.items()
+        name: {other for other in others if other in got} - {name}
+        for name, others in got.items()
     }
 
 

@@ -36,9 +36,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def public():
     for module in MODULES:
         pytest.importorskip("hypothesis")
-        found = import_module(module)
-        for name in found.__all__:
-            yield module, name, getattr(found, name)
+        got = import_module(module)
+        for name in got.__all__:
+            yield module, name, getattr(got, name)
 
 
 PUBLIC = [pytest.param(value, id=f"{module}.{name}") for module, name, value in public()]

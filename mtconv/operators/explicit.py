@@ -21,9 +21,11 @@ class Explicit(ArrayMap):
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value.
 
-        Exact for circular padding whose period the stride divides, where a Fourier
-        transform takes the matrix apart into one small matrix per frequency. Otherwise
-        by Lanczos iteration, which needs SciPy.
+        Exact for circular padding, where a Fourier transform takes the matrix apart into
+        one small matrix per frequency. An axis whose size the stride does not divide has no
+        frequencies; if that leaves matrices that are too large to be decomposed (for one
+        channel and stride 3, more than about 700 elements on the small side), and with
+        other padding, Lanczos iteration is used, which needs SciPy.
 
         Parameters
         ----------

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mtconv.errors import message, shown
 from mtconv.functional import apply_spec
+from mtconv.geometry import Axis
 from mtconv.importing import imported
 from mtconv.operators.formats import canonical_kernel
 from mtconv.operators.linear import LinearMap
@@ -28,6 +29,10 @@ Array = NDArray[Any]
 # Elements of all symbols together; larger operators iterate.
 _SYMBOL_ELEMENTS = 2**26
 
+# Products that the decomposition of the matrices of all frequencies may take, where axes
+# that the stride does not divide make them large.
+_DECOMPOSITION = 2**30
+
 # A matrix with as few rows or columns as this is decomposed as it is.
 _FEW = 8
 
@@ -39,14 +44,13 @@ def operator_norm(function: str, spec: ConvSpec, kernel: Array, tol: float) -> f
     if spec.small_channels is None:
         spec = replace(spec, small_channels=1, big_channels=1)
     spec = replace(spec, layout=None, kernel_layout=None)
-    small, share = spec.kernel_shape[:2]
     if not w.any():
         return 0.0
     # Near 1 neither its squares nor their sums vanish or overflow.
     largest = max(np.abs(w.real).max(), np.abs(w.imag).max())
     scale: float = 2.0 ** float(np.frexp(largest)[1] - 1)
     w = w / scale
-    if _is_block_circulant(spec) and small * share * prod(spec.big) <= _SYMBOL_ELEMENTS:
+    if spec.padding_mode == "circular" and _is_decomposed(spec):
         return scale * _block_circulant_norm(spec, w)
     return scale * _iterated_norm(spec, w, tol)
 
@@ -78,11 +82,20 @@ def in_double(function: str, argument: str, array: Array) -> Array:
     return w
 
 
-def _is_block_circulant(spec: ConvSpec) -> bool:
+def _goes_round(axis: Axis) -> bool:
     """Return whether moving x by a cell moves y by a stride, all the way round."""
-    return spec.padding_mode == "circular" and all(
-        axis.big == axis.stride * axis.small for axis in spec.axes
-    )
+    return axis.big == axis.stride * axis.small
+
+
+def _is_decomposed(spec: ConvSpec) -> bool:
+    """Return whether the matrices of all frequencies are small and few enough."""
+    small, share = spec.kernel_shape[:2]
+    cells = prod(axis.small for axis in spec.axes if not _goes_round(axis))
+    elements = small * share * prod(spec.big) * cells
+    if elements > _SYMBOL_ELEMENTS:
+        return False
+    # The work of a decomposition is that of so many products.
+    return cells == 1 or elements * cells * small // spec.groups <= _DECOMPOSITION
 
 
 def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
@@ -90,24 +103,31 @@ def _block_circulant_norm(spec: ConvSpec, w: Array) -> float:
 
     A cell of x meets ``prod(stride)`` residues of y in each of its channels; along the
     coarse grid the matrix is circulant, so a Fourier transform decouples it into one
-    matrix (small channels) x (big channels * residues) per group and frequency.
+    matrix (small channels) x (big channels * residues) per group and frequency. An axis
+    that the stride does not divide has no frequencies; all its cells are in each matrix.
     """
     groups, (small, share) = spec.groups, spec.kernel_shape[:2]
     # The response to one cell does not need the others.
-    alone = replace(spec, axes=tuple(replace(axis, small=1) for axis in spec.axes))
-    impulses = np.zeros((small // groups, small, *alone.small), w.dtype)
+    alone = replace(
+        spec,
+        axes=tuple(replace(a, small=1) if _goes_round(a) else a for a in spec.axes),
+    )
+    cells = prod(alone.small)
+    impulses = np.zeros((small // groups, cells, small, cells), w.dtype)
     for s in range(small // groups):
-        impulses[s, s :: small // groups] = 1
+        impulses[s, :, s :: small // groups] = np.eye(cells)[:, None]
+    impulses = impulses.reshape(-1, small, *alone.small)
     response = apply_spec("conv_transpose", alone, impulses, w, algorithm="exact")
-    residues = [size for axis in spec.axes for size in (axis.small, axis.stride)]
-    response = response.reshape(small // groups, groups, share, *residues)
+    pairs = [(a.small, a.stride) if _goes_round(a) else (1, a.big) for a in spec.axes]
+    residues = [size for pair in pairs for size in pair]
+    response = response.reshape(len(impulses), groups, share, *residues)
     grid = tuple(range(3, 3 + 2 * spec.rank, 2))
     strides = tuple(axis + 1 for axis in grid)
     symbol = fftn(response, axes=grid).transpose(1, *grid, 0, 2, *strides)
     matrices = symbol.reshape(
-        groups * prod(spec.small),
-        small // groups,
-        share * prod(a.stride for a in spec.axes),
+        groups * prod(frequencies for frequencies, _ in pairs),
+        len(impulses),
+        share * prod(elements for _, elements in pairs),
     )
     if 1 in matrices.shape[1:]:  # vectors need no decomposition
         return float(np.linalg.norm(matrices, axis=(1, 2)).max())

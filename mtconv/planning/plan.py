@@ -15,7 +15,7 @@ from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message
 from mtconv.importing import imported
-from mtconv.planning.candidate import FLOATING, INEXACT, Fallback
+from mtconv.planning.candidate import FLOATING, INEXACT, Fallback, computing_dtype
 from mtconv.planning.choose import choose_algorithm, support_of
 from mtconv.planning.support import check_bias, check_problem
 from mtconv.problem.advice import advising, naming_symbols
@@ -94,6 +94,13 @@ class Plan:
         """What computes values that "auto" cannot trust an inexact algorithm with."""
         spectra = [f.algorithm for f in self.fallbacks if f.condition == "spectra"]
         return spectra[0] if spectra else ""
+
+    def rounded(self, dtype: str) -> Plan:
+        """Return the plan of a call whose arrays the library casts to a dtype first."""
+        choice = self.algorithm, self.backend, self.requested
+        dtypes = dtype, computing_dtype(dtype)
+        geometry = self.form, self.spec, self.data, self.kernel
+        return Plan(*geometry, *choice, *dtypes, self.fallbacks, self.shape)
 
     def _repr_html_(self) -> str:
         html: Callable[..., str] = imported("mtconv.sketch.html").html

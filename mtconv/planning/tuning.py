@@ -92,6 +92,9 @@ MOST_DEPTH = 256
 # Samples of fewer elements are put side by side for one matrix product.
 FOLDED_ELEMENTS = 512
 
+# Bytes of the columns of a margin that is computed at a time, and folded onto its block.
+FOLDED_BYTES = 2**18
+
 # Columns of a problem that costs more calls than work: they are one look-up.
 FEW_COLUMNS = 2**14
 

@@ -155,16 +155,14 @@ def _problems(draw: st.DrawFn, words: Words, switches: Switches) -> Case:
     if groups > 1:
         chosen["groups"] = groups
     lead = () if kind != "batched" else (draw(st.sampled_from(words.batches)),)
-    small = () if kind == "bare" else (groups * small_share,)
-    big = () if kind == "bare" else (groups * big_share,)
-    taps = () if kind == "bare" else (groups * small_share, big_share)
-    most = 4
     dtype = draw(st.sampled_from(words.dtypes))
-    if switches.wide:
-        most = largest_value(dtype, small_share * prod(line.kernel for line in lines))
+    terms = small_share * prod(line.kernel for line in lines)
+    most = largest_value(dtype, terms) if switches.wide else 4
     make = _arrays(draw, dtype, switches.integer_valued, most)
+    sides = (groups * small_share, groups * big_share, big_share)
+    small, big, share = ((),) * 3 if kind == "bare" else ((side,) for side in sides)
     x = make((*lead, *small, *(line.small for line in lines)), 7)
-    kernel = make((*taps, *(line.kernel for line in lines)), 5)
+    kernel = make((*small, *share, *(line.kernel for line in lines)), 5)
     y = make((*lead, *big, *(line.big for line in lines)), 6)
     shift = make(big, 4) if switches.bias and big and draw(st.booleans()) else None
     if layouts and ((rank == 3 and kind == "bare") or draw(st.booleans())):

@@ -140,15 +140,20 @@ def reference_kernel_grad(
     solved = problem("kernel_grad", first.shape, second.shape, frozen, size)
     dtype, wide = _dtypes(first, second)
     data, cotangent = _split(solved, first, "small"), _split(solved, second, "big")
-    data, cotangent = data.astype(wide), cotangent.astype(wide)
-    w = np.zeros(_kernel_shape(solved.spec), wide)
-    for i, j, o in taps(solved.spec):
-        # Item by item of the batch: (groups, s, 1) times (groups, 1, b).
-        for x_item, y_item in zip(data[_at(i)], cotangent[_at(o)], strict=True):
-            w[_at(j)] += x_item[:, :, None] * y_item[:, None, :]
     spec = solved.spec
+    w = _correlated(spec, data.astype(wide), cotangent.astype(wide))
     shape = spec.kernel_shape if solved.kernel.channels else spec.kernel_size
     return _arranged(w, shape, solved.kernel).astype(dtype)
+
+
+def _correlated(spec: ConvSpec, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Add up the terms of the kernel gradient of (batch, groups, channels, *space)."""
+    w = np.zeros(_kernel_shape(spec), x.dtype)
+    for i, j, o in taps(spec):
+        # Sample by sample: (groups, s, 1) times (groups, 1, b).
+        for x_sample, y_sample in zip(x[_at(i)], y[_at(o)], strict=True):
+            w[_at(j)] += x_sample[:, :, None] * y_sample[:, None, :]
+    return w
 
 
 def _map(
@@ -158,23 +163,32 @@ def _map(
     third = None if bias is None else np.asarray(bias)
     solved = problem(form, first.shape, second.shape, freeze(form, **options))
     dtype, wide = _dtypes(first, second, third)
-    transposed = form == "conv_transpose"
-    data = _split(solved, first, "small" if transposed else "big").astype(wide)
+    side = "small" if form == "conv_transpose" else "big"
+    data = _split(solved, first, side).astype(wide)
     w = _moved(second, solved.kernel).reshape(_kernel_shape(solved.spec)).astype(wide)
+    result = _summed(form, solved.spec, data, w)
+    if third is not None:
+        ones = (1,) * solved.spec.rank
+        result += third.astype(wide).reshape(*result.shape[1:3], *ones)
+    batch = result.shape[:1] if solved.data.batch else ()
+    channels = (result.shape[1] * result.shape[2],) if solved.data.channels else ()
+    shape = (*batch, *channels, *result.shape[3:])
+    return _arranged(result, shape, solved.data).astype(dtype)
+
+
+def _summed(form: str, spec: ConvSpec, data: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
+    """Add up the terms of a map of data (batch, groups, channels, *space)."""
+    transposed = form == "conv_transpose"
     if not transposed:
         w = w.swapaxes(1, 2)
-    space = solved.spec.big if transposed else solved.spec.small
-    result = np.zeros((*data.shape[:2], w.shape[2], *space), wide)
-    for i, j, o in taps(solved.spec):
+    space = spec.big if transposed else spec.small
+    result = np.zeros((*data.shape[:2], w.shape[2], *space), w.dtype)
+    for i, j, o in taps(spec):
         source, target = (i, o) if transposed else (o, i)
         # (batch, groups, s, 1) times (groups, s, b), summed over s.
         terms = data[_at(source)][..., None] * w[_at(j)]
-        result[_at(target)] += terms.sum(axis=2, dtype=wide)
-    if third is not None:
-        result += third.astype(wide).reshape(*result.shape[1:3], *(1 for _ in space))
-    batch = result.shape[:1] if solved.data.batch else ()
-    channels = (result.shape[1] * result.shape[2],) if solved.data.channels else ()
-    return _arranged(result, (*batch, *channels, *space), solved.data).astype(dtype)
+        result[_at(target)] += terms.sum(axis=2, dtype=w.dtype)
+    return result
 
 
 def _at(cell: tuple[int, ...]) -> tuple[Any, ...]:

@@ -72,7 +72,7 @@ def export_conformance(
     folder : str or Path
         Made if it is not there.
     cases : int, optional
-        Number of random problems. Left out, the core set is written: about thirty problems
+        Number of random problems. Left out, the core set is written: 35 problems
         that every classic defect gets wrong.
     format : str
         "json" for one file with plain numbers; "onnx" for node tests, which needs the

@@ -1,4 +1,4 @@
-"""The core set: about thirty problems, of which every classic defect gets some wrong.
+"""The core set: 35 problems, of which every classic defect gets some wrong.
 
 Values are small integers without symmetry, so that results are exact in every dtype that
 holds them. Sizes differ from axis to axis, and from channels to batch.
@@ -120,6 +120,8 @@ _ROWS = (
         padding=((3, 0), (1, 2)),
         channels=(1, 2),
     ),
+    _Row("one_position", (3,), (3,), padding=((2, 2),), channels=(1, 1)),
+    _Row("one_position_2d", (2, 3), (2, 3), padding=((1, 1), (2, 2))),
 )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtconv.verify.onnx_nodes import Node, core_nodes
 from mtconv.verify.onnx_random import random_nodes
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "write_node"]
 
 # What every runtime reads: neither operator has changed its meaning since.
 _OPSET, _IR = 11, 8
@@ -29,11 +29,12 @@ def export_onnx(folder: Path, cases: int | None = None, seed: int = 0) -> Path:
     nodes = core_nodes() if cases is None else islice(random_nodes(seed), cases)
     for node in nodes:
         kind = "refused" if node.options is None else "node"
-        _write(onnx, root / kind / node.name, node)
+        write_node(onnx, root / kind / node.name, node)
     return root
 
 
-def _write(onnx: Any, folder: Path, node: Node) -> None:
+def write_node(onnx: Any, folder: Path, node: Node) -> None:
+    """Write a folder with the model, the inputs and, if there is one, the output."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     names, result = ["X", "W", "B"][: len(node.arrays)], node.result()
     inputs = [

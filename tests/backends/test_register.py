@@ -91,8 +91,8 @@ def test_an_array_needs_shape_ndim_and_dtype_alone():
 
 @pytest.mark.usefixtures("toy")
 def test_it_is_explained_and_listed():
-    found = mtconv.explain(X.shape, KERNEL.shape, "float64", "toy")
-    assert found.plan.algorithm == "direct"
+    explanation = mtconv.explain(X.shape, KERNEL.shape, "float64", "toy")
+    assert explanation.plan.algorithm == "direct"
     with pytest.raises(mtconv.BackendError, match="'array_api', 'toy'; got 'other'"):
         mtconv.conv(X, KERNEL, backend="other")
 
@@ -270,8 +270,8 @@ def test_a_ladder_chooses_among_several():
     support = Support(numpy_ladder.ALGORITHMS, ("float64",), ladder=numpy_ladder.rank)
     register("toy", Toy(), support)
     try:
-        found = mtconv.explain(X.shape, KERNEL.shape, "float64", "toy")
-        names = {candidate.algorithm for candidate in found.candidates}
+        explanation = mtconv.explain(X.shape, KERNEL.shape, "float64", "toy")
+        names = {candidate.algorithm for candidate in explanation.candidates}
     finally:
         unregister("toy")
     assert names == set(numpy_ladder.ALGORITHMS)

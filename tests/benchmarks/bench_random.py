@@ -122,16 +122,16 @@ def summary(rows: list[dict[str, Any]], backend: str) -> list[list[str]]:
     """Lay out geometric means, shares and the worst layers of every map."""
     table = []
     for form in MAPS:
-        mine = [row["seconds"] for row in rows if row["map"] == form]
-        if not mine:
+        own = [row["seconds"] for row in rows if row["map"] == form]
+        if not own:
             continue
-        cells = [form, str(len(mine))]
+        cells = [form, str(len(own))]
         for peer in ("torch", "onnxruntime"):
-            having = [s for s in mine if peer in s]
+            having = [s for s in own if peer in s]
             ratios = [min(MOST, s[peer] / s[backend]) for s in having]
             cells.append(f"{geometric_mean(ratios):.2f}" if ratios else "")
-        fastest = [min(t for name, t in s.items() if name != backend) for s in mine]
-        pairs = zip(fastest, mine, strict=True)
+        fastest = [min(t for name, t in s.items() if name != backend) for s in own]
+        pairs = zip(fastest, own, strict=True)
         ratios = sorted(min(MOST, fast / s[backend]) for fast, s in pairs)
         share = sum(ratio >= 1 for ratio in ratios) / len(ratios)
         worst = ", ".join(f"{ratio:.2f}" for ratio in ratios[:3])
@@ -180,8 +180,8 @@ def main() -> None:
             rows = run(layers[first:last], maps, arguments.backend)
         seeds = [str(arguments.seed)]
         if arguments.out:
-            found = {"seed": arguments.seed, "rows": rows}
-            arguments.out.write_text(json.dumps(found))
+            got = {"seed": arguments.seed, "rows": rows}
+            arguments.out.write_text(json.dumps(got))
     header = [
         "map",
         "layers",

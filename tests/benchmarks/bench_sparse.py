@@ -45,9 +45,9 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
 def seconds(function: Callable[[], Any]) -> float:
     gc.collect()
     start = time.perf_counter()
-    found = function()
+    got = function()
     taken = time.perf_counter() - start
-    del found
+    del got
     return taken
 
 

@@ -29,11 +29,16 @@ STEP, HEIGHT = 0.15, 0.5
 
 
 def draw_comparisons(page: str, theme: Theme) -> Figure:
-    """Draw a row for each comparison of the transposed convolution, a dot a layer."""
+    """Draw a row for each comparison of the transposed convolution, a dot a layer.
+
+    The other maps have rows for the first engine only, or the chart would fill a page.
+    """
+    every = comparisons(page)
+    first = {(row.engine, row.layers) for row in every[:1]}
     rows = [
         row
-        for row in comparisons(page)
-        if row.map.startswith("conv_transpose") or row.engine != "JAX"
+        for row in every
+        if row.map.startswith("conv_transpose") or (row.engine, row.layers) in first
     ]
     figure = Figure(figsize=(5.2, 0.75 + 0.72 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -43,8 +48,8 @@ def draw_comparisons(page: str, theme: Theme) -> Figure:
         axes.text(
             LOW - 0.3,
             number + 0.62,
-            f"{row.engine}: {row.map}, against {_short(row.peer)}"
-            + (", random layers" if row.capped else ""),
+            f"{row.engine}: {row.map} vs {_short(row.peer)}"
+            + (" (random)" if row.capped else ""),
             color=theme.ink,
             fontsize=8.5,
             # Without this, the lines of the axis cross the words.
@@ -82,7 +87,7 @@ def draw_layers(page: str, theme: Theme) -> Figure:
             marker,
             color=colour,
             markersize=6,
-            label=f"{row.engine}, against {_short(row.peer)}",
+            label=f"{row.engine} vs {_short(row.peer)}",
         )
     axes.set_yticks(range(len(order)), order, color=theme.ink, fontsize=8)
     axes.set_ylim(-0.7, len(order) - 0.3)
@@ -109,7 +114,7 @@ def write_picture(page: str, path: Path) -> None:
 
 
 def _short(peer: str) -> str:
-    return peer.removeprefix("the faster of ").replace(" and ", " or ")
+    return peer.removeprefix("the faster of ").replace(" and ", "/")
 
 
 def _place(ratio: float) -> float:

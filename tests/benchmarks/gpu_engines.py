@@ -105,7 +105,7 @@ class Jax:
         """Measure a copy in bytes per second and products in multiply-adds per second."""
         jax, jnp = self.jax, self.jax.numpy
         big = jax.device_put(np.ones(scale * scale * 4, "float32"), self.device)
-        found = {"copy": 8 * big.size / _seconds(self, lambda a: a + 1, big)}
+        got = {"copy": 8 * big.size / _seconds(self, lambda a: a + 1, big)}
         for name, dtype, precision in (
             ("float32", "float32", "highest"),
             ("tf32", "float32", "default"),
@@ -114,8 +114,8 @@ class Jax:
             noise = np.random.default_rng(0).standard_normal((scale, scale))
             a = jax.device_put(noise.astype("float32"), self.device).astype(dtype)
             product = partial(jnp.matmul, precision=precision)
-            found[name] = scale**3 / _seconds(self, product, a, a)
-        return found
+            got[name] = scale**3 / _seconds(self, product, a, a)
+        return got
 
 
 def _seconds(engine: Jax, function: Callable[..., Any], *arrays: Any) -> float:
@@ -178,7 +178,7 @@ class Torch:
         dtype = getattr(torch, _dtype(layer, mode))
         arrays = [torch.from_numpy(a).to(self.device, dtype) for a in host]
         formats = {2: torch.channels_last, 3: torch.channels_last_3d}
-        found: dict[str, Call | Exception] = {}
+        got: dict[str, Call | Exception] = {}
         for form, what in wanted:
             tensors = arrays
             if form.endswith("last"):
@@ -187,8 +187,8 @@ class Torch:
                 memory = formats[len(layer.input_size)]
                 tensors = [a.contiguous(memory_format=memory) for a in arrays]
             run = self._run(layer, form, what, tensors)
-            found[f"{form} {what}"] = Call(run, self.wait, _first(self.to_host))
-        return found
+            got[f"{form} {what}"] = Call(run, self.wait, _first(self.to_host))
+        return got
 
     def _run(self, layer: Layer, form: str, what: str, tensors: Any) -> Callable[[], Any]:
         torch, (x, kernel, y) = self.torch, tensors
@@ -243,18 +243,18 @@ class Cupy:
         cupy, dtype = self.cupy, _dtype(layer, mode)
         x, kernel, _ = (cupy.asarray(a, dtype=dtype) for a in host)
         wait = _synchronized(cupy)
-        found: dict[str, Call | Exception] = {}
+        got: dict[str, Call | Exception] = {}
         if ("mtconv cupy", "forward") in wanted:
             options = layer.transposed_options
             run = partial(mtconv.conv_transpose, x, kernel, **options)
-            found["mtconv cupy forward"] = Call(run, wait, _first(cupy.asnumpy))
+            got["mtconv cupy forward"] = Call(run, wait, _first(cupy.asnumpy))
         plain = layer.in_channels == layer.out_channels == layer.batch == 1
         plain = plain and len(layer.input_size) == 2 and max(layer.dilation) == 1
         if plain and ("cupyx", "forward") in wanted:
-            found["cupyx forward"] = Call(
+            got["cupyx forward"] = Call(
                 partial(_cupyx, cupy, layer, x, kernel), wait, _first(cupy.asnumpy)
             )
-        return found
+        return got
 
 
 def _cupyx(cupy: Any, layer: Layer, x: Any, kernel: Any) -> Any:

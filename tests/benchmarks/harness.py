@@ -210,9 +210,9 @@ def replace_section(marker: str, text: str, path: Path) -> None:
     """
     begin, end = f"<!-- begin {marker} -->", f"<!-- end {marker} -->"
     document = path.read_text()
-    head, found, rest = document.partition(begin)
+    head, got, rest = document.partition(begin)
     _, closed, tail = rest.partition(end)
-    if not (found and closed):
+    if not (got and closed):
         msg = f"{path} has no section {marker!r}: write '{begin}' and '{end}' into it"
         raise ValueError(msg)
     path.write_text(f"{head}{begin}\n{text.strip()}\n{end}{tail}")

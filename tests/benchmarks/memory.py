@@ -28,13 +28,13 @@ def main(name: str, library: str) -> None:
     warm = _call(small, library)
     if warm is not None:
         warm()  # what a library allocates once is not the call's
-    found = [_resident(call)]
+    got = [_resident(call)]
     if library == "mtconv":
         results.forget()  # the result would lie in the memory of the last one
         tracemalloc.start()
         result = call()
-        found.insert(0, (tracemalloc.get_traced_memory()[1] - result.nbytes) / _MIB)
-    print(json.dumps(found))
+        got.insert(0, (tracemalloc.get_traced_memory()[1] - result.nbytes) / _MIB)
+    print(json.dumps(got))
 
 
 def _call(layer: Layer, library: str) -> Callable[[], Any] | None:

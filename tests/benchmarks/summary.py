@@ -83,7 +83,7 @@ def column(table: list[dict[str, str]], name: str) -> dict[str, float]:
 def comparisons(page: str, results: Path = RESULTS) -> list[Comparison]:
     """Return all comparisons that the tables of the page and the results allow."""
     published = "layers of published models"
-    found = [*_timed(results, "random"), *_timed(results, "public")]
+    got = [*_timed(results, "random"), *_timed(results, "public")]
     engine = "NumPy alone"
     for marker, form, peer in (
         ("numpy layers", "conv_transpose", "the faster of torch and onnxruntime"),
@@ -91,7 +91,7 @@ def comparisons(page: str, results: Path = RESULTS) -> list[Comparison]:
     ):
         for table in tables(page, marker):
             ratios = column(table, "ratio")
-            found.append(Comparison(engine, form, peer, published, ratios))
+            got.append(Comparison(engine, form, peer, published, ratios))
     for form, table in zip(
         ("conv_transpose", "conv_transpose and its gradients"),
         tables(page, "jax tables"),
@@ -99,8 +99,8 @@ def comparisons(page: str, results: Path = RESULTS) -> list[Comparison]:
     ):
         for peer in ("lax", "torch"):
             ratios = column(table, f"x {peer}")
-            found.append(Comparison("JAX", form, peer, published, ratios))
-    return [comparison for comparison in found if comparison.ratios]
+            got.append(Comparison("JAX", form, peer, published, ratios))
+    return [comparison for comparison in got if comparison.ratios]
 
 
 def _timed(results: Path, kind: str) -> Iterable[Comparison]:

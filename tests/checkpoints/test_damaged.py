@@ -20,7 +20,7 @@ def whole(tmp_path_factory):
     """The bytes of a good file of each ending."""
     folder = tmp_path_factory.mktemp("whole")
     kernel = Stored("<f4", np.arange(24, dtype="<f4").reshape(2, 3, 4))
-    more = {
+    extra = {
         "up.weight": kernel,
         "b": Stored("<i8", np.arange(3)),
         "h": Stored("BF16", np.ones(5, "<u2")),
@@ -29,7 +29,7 @@ def whole(tmp_path_factory):
     for ending in ENDINGS:
         path = folder / f"a.{ending}"
         checkpoint = (
-            Checkpoint({"": kernel}) if ending == "npy" else Checkpoint(more, {"k": "v"})
+            Checkpoint({"": kernel}) if ending == "npy" else Checkpoint(extra, {"k": "v"})
         )
         write(path, checkpoint)
         files[ending] = path.read_bytes()

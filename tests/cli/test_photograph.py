@@ -49,14 +49,14 @@ def test_float32_holds_every_sum_of_every_job_exactly(photograph):
 def test_backends_agree_exactly_and_are_adjoint_exactly(photograph, backend):
     small = photograph[:, 100:132, 100:124]
     for job in demo.jobs(small):
-        found = demo.measure(job, backend)
+        got = demo.measure(job, backend)
         expected = mtconv.conv_transpose(
             job.x.astype(np.float64), job.kernel, algorithm="direct", **job.options
         )
-        assert (found.result == expected).all()
-        assert found.adjoint_error == 0
-        assert found.first > 0
-        assert found.again > 0
+        assert (got.result == expected).all()
+        assert got.adjoint_error == 0
+        assert got.first > 0
+        assert got.again > 0
 
 
 def test_enlarging_keeps_the_picture(photograph):
@@ -96,9 +96,9 @@ def test_pixels_have_one_size_in_photograph_and_enlargements(photograph):
     widths = {
         axes.get_title("left"): axes.get_window_extent().width for axes in figure.axes
     }
-    one = pytest.approx(widths["input:\n256 x 256 pixels"], rel=0.02)
-    assert widths["enlarged 2 times:\n512 x 512 pixels"] / 2 == one
-    assert widths["enlarged 4 times:\n1024 x 1024 pixels"] / 4 == one
+    single = pytest.approx(widths["input:\n256 x 256 pixels"], rel=0.02)
+    assert widths["enlarged 2 times:\n512 x 512 pixels"] / 2 == single
+    assert widths["enlarged 4 times:\n1024 x 1024 pixels"] / 4 == single
 
 
 def test_the_command_prints_a_table_and_writes_the_picture(tmp_path, capsys):

@@ -27,10 +27,10 @@ def _array(stored: dict[str, Any]) -> np.ndarray:
     return np.array(stored["values"], dtype=np.float64).reshape(stored["shape"])
 
 
-def ours(drawn: Drawn, backend: str | None = None, **how: Any) -> np.ndarray:
+def ours(drawn: Drawn, backend: str | None = None, **choices: Any) -> np.ndarray:
     """Run a call through mtconv; on JAX, compiled as a whole."""
     module, function = drawn.function.split(".")
-    call = partial(getattr(getattr(compat, module), function), **drawn.options, **how)
+    call = partial(getattr(getattr(compat, module), function), **drawn.options, **choices)
     if backend != "jax":
         return np.asarray(call(**drawn.arrays, backend=backend))
     import jax

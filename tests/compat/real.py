@@ -89,11 +89,11 @@ def _flax(function: str, arrays: dict[str, Any], options: dict[str, Any]) -> Any
     channels = kernel.shape[-2:]
     if options["transpose_kernel"]:
         channels = channels[::-1]
-    said = dict(_tuples(options), use_bias=bias is not None, param_dtype=np.float64)
+    words = dict(_tuples(options), use_bias=bias is not None, param_dtype=np.float64)
     if bias is None and not options["transpose_kernel"]:
-        layer = flax.linen.ConvTranspose(channels[1], kernel.shape[:-2], **said)
+        layer = flax.linen.ConvTranspose(channels[1], kernel.shape[:-2], **words)
         return layer.apply({"params": {"kernel": kernel}}, arrays["inputs"])
-    module = nnx.ConvTranspose(*channels, kernel.shape[:-2], **said, rngs=nnx.Rngs(0))
+    module = nnx.ConvTranspose(*channels, kernel.shape[:-2], **words, rngs=nnx.Rngs(0))
     module.kernel[...] = kernel
     if bias is not None:
         module.bias[...] = bias
@@ -106,11 +106,16 @@ def _haiku(function: str, arrays: dict[str, Any], options: dict[str, Any]) -> An
     import haiku
 
     w = arrays["w"]
-    said = _tuples(options)
+    words = _tuples(options)
 
     def forward(x: Any) -> Any:
         layer = haiku.ConvNDTranspose(
-            w.ndim - 2, w.shape[-2], w.shape[:-2], with_bias="b" in arrays, **said, name="c"
+            w.ndim - 2,
+            w.shape[-2],
+            w.shape[:-2],
+            with_bias="b" in arrays,
+            **words,
+            name="c",
         )
         return layer(x)
 

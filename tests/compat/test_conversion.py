@@ -73,7 +73,7 @@ def test_converted_calls_are_equal(src, dst, same):
 @pytest.mark.parametrize("dst", ["mtconv", *CALLS])
 def test_a_converted_geometry_is_the_same_or_refused(dst):
     """Random crops: what is not refused reads back as the very same relations."""
-    rng, said = np.random.default_rng(5), 0
+    rng, words = np.random.default_rng(5), 0
     for _ in range(200):
         stride, spread, taps = (tuple(map(int, rng.integers(1, 5, 2))) for _ in range(3))
         pads = tuple(tuple(map(int, pair)) for pair in rng.integers(-1, 3, (2, 2)))
@@ -85,11 +85,11 @@ def test_a_converted_geometry_is_the_same_or_refused(dst):
             fixes = ("Run ", "leave at least one", "Put dilation - 1 zeros")
             assert any(fix in str(error) for fix in fixes)  # noqa: PT017
             continue
-        said += 1
+        words += 1
         back = compat.convert(there, dst, "mtconv", **size)
         spec = mtconv.ConvSpec.from_shapes((1, 1, 6, 7), (1, 1, *taps), **options)
         assert mtconv.ConvSpec.from_shapes((1, 1, 6, 7), (1, 1, *taps), **back) == spec
-    assert said > (150 if dst in ("mtconv", "jax", "equinox", "tinygrad") else 5)
+    assert words > (150 if dst in ("mtconv", "jax", "equinox", "tinygrad") else 5)
 
 
 def test_circular_padding_goes_between_flax_and_equinox():
@@ -105,8 +105,8 @@ def test_onnx_has_no_output_padding_of_a_stride():
     # Its standard goes up to the dilation, onnxruntime does not.
     for amount, stride in ((1, 2), (2, 3)):
         options = {"stride": stride, "dilation": 3, "output_padding": amount}
-        found = compat.convert(options, "torch", "onnx", kernel_size=(2,))
-        assert found["output_padding"] == [amount]
+        got = compat.convert(options, "torch", "onnx", kernel_size=(2,))
+        assert got["output_padding"] == [amount]
         options["stride"] = amount
         with pytest.raises(mtconv.GeometryError, match="is less than the stride"):
             compat.convert(options, "torch", "onnx", kernel_size=(2,))

@@ -108,9 +108,9 @@ def test_sequences_of_other_frameworks_may_be_arrays(function):
     arrays, options = SEQUENCES[function]
     expected = function(*arrays, **options)
     for dtype in ("i8", "i4", "u1"):
-        for one in options:
-            changed = options | {one: np.array(options[one], dtype)}
-            assert (function(*arrays, **changed) == expected).all(), one
+        for single in options:
+            changed = options | {single: np.array(options[single], dtype)}
+            assert (function(*arrays, **changed) == expected).all(), single
         every = {name: np.array(value, dtype) for name, value in options.items()}
         assert (function(*arrays, **every) == expected).all()
 
@@ -254,13 +254,13 @@ def test_conversions_take_arrays_and_strings_of_other_classes():
 
 
 def test_flags_and_dtypes_of_other_frameworks():
-    for function, name, more in (
+    for function, name, extra in (
         (jax.conv_transpose, "jax.lax.conv_transpose", {"strides": 2, "padding": "SAME"}),
         (flax.conv_transpose, "flax.ConvTranspose", {}),
     ):
         refused(
-            lambda function=function, more=more: function(
-                LAST, LAST_TAPS, transpose_kernel=np.array([]), **more
+            lambda function=function, extra=extra: function(
+                LAST, LAST_TAPS, transpose_kernel=np.array([]), **extra
             ),
             GeometryError,
             f"{name}: `transpose_kernel` must be True or False; got array([], "

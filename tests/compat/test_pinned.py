@@ -25,8 +25,8 @@ def test_arrays_of_the_standard_and_nothing_more_will_do(name, same):
     strict = pytest.importorskip("array_api_strict")
     for drawn, result in list(pinned(name))[::4]:
         arrays = {key: strict.asarray(value) for key, value in drawn.arrays.items()}
-        given = ours(replace(drawn, arrays=arrays))
-        same(given, result)
+        passed = ours(replace(drawn, arrays=arrays))
+        same(passed, result)
 
 
 def test_an_algorithm_can_be_named(same):
@@ -44,14 +44,14 @@ for name in DRAWS:
     ours(next(pinned(name))[0])
 print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
     )
-    loaded = {*found.stdout.split()}
+    loaded = {*done.stdout.split()}
     assert {"numpy", "mtconv"} <= loaded
     assert not loaded & {"torch", "jax", "flax", "haiku", "equinox", "keras", "tensorflow"}
     assert not loaded & {"onnx", "onnxruntime", "tinygrad", "mlx", "scipy"}

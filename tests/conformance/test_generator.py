@@ -29,7 +29,7 @@ def saved(tmp_path_factory):
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    layers = [torch.nn.ConvTranspose2d(i, o, k, **how) for i, o, k, how in LAYERS]
+    layers = [torch.nn.ConvTranspose2d(i, o, k, **choices) for i, o, k, choices in LAYERS]
     parts = [part for layer in layers for part in (layer, torch.nn.ReLU())][:-1]
     generator = torch.nn.Sequential(*parts)
     path = tmp_path_factory.mktemp("generator") / "generator.safetensors"
@@ -49,8 +49,8 @@ def check(result, wanted):
 
 def run(relu, state, z):
     """Run the generator with the calls of `mtconv.compat.torch`."""
-    for number, (_, _, _, how) in enumerate(LAYERS):
-        options = {name: value for name, value in how.items() if name != "bias"}
+    for number, (_, _, _, choices) in enumerate(LAYERS):
+        options = {name: value for name, value in choices.items() if name != "bias"}
         name = str(2 * number)
         bias = state.get(f"{name}.bias")
         z = conv_transpose2d(z, state[f"{name}.weight"], bias, **options)
@@ -82,8 +82,8 @@ def test_flax_layers_with_torchs_weights(saved):
     path, z, wanted = saved
     state = load_file(path)
     layers = []
-    for number, (inputs, outputs, taps, how) in enumerate(LAYERS):
-        layer = ConvTranspose(inputs, outputs, taps, **how, rngs=nnx.Rngs(0))
+    for number, (inputs, outputs, taps, choices) in enumerate(LAYERS):
+        layer = ConvTranspose(inputs, outputs, taps, **choices, rngs=nnx.Rngs(0))
         layer.weight[...] = state[f"{2 * number}.weight"]
         if layer.bias is not None:
             layer.bias[...] = state[f"{2 * number}.bias"]
@@ -100,8 +100,8 @@ def test_equinox_layers_with_torchs_weights(saved):
     path, z, wanted = saved
     state = load_file(path)
     layers = []
-    for number, (inputs, outputs, taps, how) in enumerate(LAYERS):
-        layer = ConvTranspose(inputs, outputs, taps, **how, key=jax.random.key(0))
+    for number, (inputs, outputs, taps, choices) in enumerate(LAYERS):
+        layer = ConvTranspose(inputs, outputs, taps, **choices, key=jax.random.key(0))
         names = ["weight"] if layer.bias is None else ["weight", "bias"]
         layer = equinox.tree_at(
             lambda leaf, names=names: [getattr(leaf, name) for name in names],

@@ -31,7 +31,7 @@ def test_the_real_target_gives_what_the_source_meant(src, dst, same, record_prop
     if src == dst:
         return
     rng = np.random.default_rng(4)
-    said = 0
+    words = 0
     for options, taps in geometries():
         both = ROWS[src].kernel.divided and ROWS[dst].kernel.divided
         # TensorFlow's groups are in its output_shape, so its options do not tell them.
@@ -39,17 +39,17 @@ def test_the_real_target_gives_what_the_source_meant(src, dst, same, record_prop
         x = rng.integers(-4, 5, (1, 2 * groups, 4, 3)).astype(float)
         kernel = rng.integers(-4, 5, (2 * groups, 3, *taps)).astype(float)
         size = {"kernel_size": taps, "input_size": (4, 3)}
-        given = options | {"groups": groups}
+        passed = options | {"groups": groups}
         try:
-            in_src = compat.convert(given, "mtconv", src, **size)
+            in_src = compat.convert(passed, "mtconv", src, **size)
             in_dst = compat.convert(in_src, src, dst, **size)
-            expected = mtconv.conv_transpose(x, kernel, **given)
+            expected = mtconv.conv_transpose(x, kernel, **passed)
         except mtconv.GeometryError:
             continue
-        said += 1
+        words += 1
         there = compat.convert_kernel(kernel, "mtconv", src, groups)
         there = compat.convert_kernel(there, src, dst, groups)
         result = run(dst.split("_")[0], drawn(dst, x, there, in_dst))
         same(channels_first(dst, result), expected)
-    assert said >= 1
-    record_property("cases", said)
+    assert words >= 1
+    record_property("cases", words)

@@ -51,12 +51,12 @@ def public_names():
 
 
 def faults(name):
-    found = numpydoc.validate(name)
+    got = numpydoc.validate(name)
     ignored = set(IGNORED)
     *_, parent, last = name.split(".")
-    if found["type"] != "function" or parent[0].isupper() or last.endswith("Error"):
+    if got["type"] != "function" or parent[0].isupper() or last.endswith("Error"):
         ignored.add("EX01")  # the examples of a class show its methods, if it has any
-    return [f"{code}: {text}" for code, text in found["errors"] if code not in ignored]
+    return [f"{code}: {text}" for code, text in got["errors"] if code not in ignored]
 
 
 @pytest.mark.parametrize("name", list(public_names()))

@@ -13,4 +13,4 @@ def test_every_question_links_to_where_it_is_asked():
     for question in questions:
         threads = THREAD.findall(question)
         assert threads, question.splitlines()[0]
-        assert all(said == linked for said, linked in threads)
+        assert all(words == linked for words, linked in threads)

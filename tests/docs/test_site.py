@@ -48,13 +48,13 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
-        found = dict(attributes)
+        got = dict(attributes)
         self.style = tag == "style"
-        self.fetched += [found[name] for name in FETCHED.get(tag, []) if found.get(name)]
-        self.fetched += in_style(found.get("style") or "")
-        if tag == "a" and found.get("href"):
-            self.links.append(found["href"])
-        self.ids |= {found[name] for name in ("id", "name") if found.get(name)}
+        self.fetched += [got[name] for name in FETCHED.get(tag, []) if got.get(name)]
+        self.fetched += in_style(got.get("style") or "")
+        if tag == "a" and got.get("href"):
+            self.links.append(got["href"])
+        self.ids |= {got[name] for name in ("id", "name") if got.get(name)}
 
     def handle_data(self, data):
         if self.style:
@@ -76,24 +76,24 @@ def pages():
 
 
 def test_no_page_fetches_anything_from_elsewhere():
-    found = {
+    got = {
         (str(path.relative_to(SITE)), address)
         for path, page in pages().items()
         for address in page.fetched
         if outside(address)
     }
-    assert found == set()
+    assert got == set()
 
 
 def test_no_stylesheet_or_picture_fetches_anything_from_elsewhere():
-    found = set()
+    got = set()
     for path in [*SITE.rglob("*.css"), *SITE.rglob("*.svg")]:
         text = path.read_text(encoding="utf-8")
         addresses = in_style(text)
         if path.suffix == ".svg":
             addresses += re.findall(r"<(?:image|use|script)[^>]*href=\"([^\"]+)", text)
-        found |= {(path.name, a) for a in addresses if outside(a)}
-    assert found == set()
+        got |= {(path.name, a) for a in addresses if outside(a)}
+    assert got == set()
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_the_check_above_can_fail(tmp_path, text):
 
 
 def test_every_page_is_reached_and_every_local_link_leads_somewhere():
-    found = pages()
+    got = pages()
     broken, reached = set(), {SITE / "index.html"}
-    for path, page in found.items():
+    for path, page in got.items():
         for link in page.links + page.fetched:
             parts = urlsplit(link)
             if outside(link) or parts.scheme:
@@ -124,12 +124,12 @@ def test_every_page_is_reached_and_every_local_link_leads_somewhere():
             reached.add(target)
             if not target.exists():
                 broken.add((path.name, link))
-            elif parts.fragment and target in found:
-                known = unquote(parts.fragment) in found[target].ids
+            elif parts.fragment and target in got:
+                known = unquote(parts.fragment) in got[target].ids
                 broken |= set() if known else {(path.name, link)}
     assert broken == set()
     by_design = {SITE / "search.html", SITE / "genindex.html", SITE / "py-modindex.html"}
-    assert set(found) - reached - by_design == set()
+    assert set(got) - reached - by_design == set()
 
 
 def test_formulas_are_mathml_and_pictures_come_for_both_themes():

@@ -126,7 +126,7 @@ def test_every_layer_is_a_dot_at_its_ratio(results, monkeypatch):
         ]
     )
     words = [text.get_text() for text in axes.texts]
-    assert "compiled kernels: conv_transpose, against torch, random layers" in words
+    assert "compiled kernels: conv_transpose vs torch (random)" in words
     assert [word for word in words if word.endswith("×")] == [
         *("2.00×", "8.00×", "1.00×", "3.00×", "2.00×"),
     ]

@@ -46,8 +46,8 @@ def relation(axis):
 
 def artist(figure, gid):
     """Return the one artist of a figure that has this id."""
-    (found,) = figure.findobj(lambda a: a.get_gid() == gid)
-    return found
+    (got,) = figure.findobj(lambda a: a.get_gid() == gid)
+    return got
 
 
 def centres(collection):

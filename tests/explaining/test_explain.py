@@ -33,37 +33,37 @@ def test_shapes_are_those_of_the_call(form, options):
     x, kernel = np.ones((2, 4, 11, 12)), np.ones((4, 6, 3, 2))
     if form == "conv":
         kernel = np.ones((6, 4, 3, 2))
-    found = mtconv.explain(x.shape, kernel.shape, form=form, **options)
+    explanation = mtconv.explain(x.shape, kernel.shape, form=form, **options)
     y = mtconv.conv_transpose(x, np.ones((4, 6, 3, 2)), **options)
     if form == "kernel_grad":
         got = mtconv.kernel_grad(x, y, kernel_size=(3, 2), **options)
-        assert found.shapes == {"small": x.shape, "kernel": got.shape, "big": y.shape}
+        assert explanation.shapes == {"small": x.shape, "kernel": got.shape, "big": y.shape}
     else:
         got = getattr(mtconv, form)(x, kernel, **options)
-        assert found.shapes["big" if form == "conv" else "small"] == x.shape
-    assert found.result == got.shape
+        assert explanation.shapes["big" if form == "conv" else "small"] == x.shape
+    assert explanation.result == got.shape
 
 
 @pytest.mark.parametrize(("form", "options"), CASES)
 def test_axes_count_taps_as_the_relation_does(form, options):
-    found = mtconv.explain((2, 2, 7, 8), (2, 2, 3, 2), form=form, **options)
-    for axis in found.axes:
+    explanation = mtconv.explain((2, 2, 7, 8), (2, 2, 3, 2), form=form, **options)
+    for axis in explanation.axes:
         shifts = [axis.dilation * j - axis.lo for j in range(axis.k)]
         assert axis.phases == tuple(
             sum((shift - phase) % axis.stride == 0 for shift in shifts)
             for phase in range(axis.stride)
         )
-    per_axis = [len(taps(axis)) for axis in found.axes]
-    assert found.multiply_adds == 2 * 2 * 2 * per_axis[0] * per_axis[1]
+    per_axis = [len(taps(axis)) for axis in explanation.axes]
+    assert explanation.multiply_adds == 2 * 2 * 2 * per_axis[0] * per_axis[1]
 
 
 def test_legal_sizes_are_those_that_calls_accept():
     options = {"stride": 3, "padding": (1, 2), "dilation": 2}
-    found = mtconv.explain((1, 1, 5, 6), (1, 1, 3, 2), **options)
+    explanation = mtconv.explain((1, 1, 5, 6), (1, 1, 3, 2), **options)
     accepted = [[], []]
     for number, sizes in enumerate(accepted):
         for size in range(1, 40):
-            wanted = [axis.N for axis in found.axes]
+            wanted = [axis.N for axis in explanation.axes]
             wanted[number] = size
             try:
                 mtconv.conv_transpose_shape(
@@ -72,37 +72,37 @@ def test_legal_sizes_are_those_that_calls_accept():
             except GeometryError:
                 continue
             sizes.append(size)
-    assert [list(axis.legal) for axis in found.axes] == accepted
+    assert [list(axis.legal) for axis in explanation.axes] == accepted
 
 
 def test_bytes_are_those_of_the_arrays():
     x, kernel = np.ones((2, 3, 8, 8), np.float64), np.ones((3, 5, 4, 4), np.float64)
     y = mtconv.conv_transpose(x, kernel, stride=2)
-    found = mtconv.explain(x.shape, kernel.shape, np.float64, stride=2)
-    assert found.array_bytes == x.nbytes + kernel.nbytes + y.nbytes
+    explanation = mtconv.explain(x.shape, kernel.shape, np.float64, stride=2)
+    assert explanation.array_bytes == x.nbytes + kernel.nbytes + y.nbytes
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv"])
 def test_the_workspace_of_sparse_is_its_matrix(form):
-    found = mtconv.explain((2, 4, 5, 6), (4, 4, 3, 3), "float64", "sparse", form)
-    matrix = build_csr(form, form, found.plan.spec, np.ones((4, 4, 3, 3)))
-    assert found.workspace == sum(part.nbytes for part in matrix[:3])
+    explanation = mtconv.explain((2, 4, 5, 6), (4, 4, 3, 3), "float64", "sparse", form)
+    matrix = build_csr(form, form, explanation.plan.spec, np.ones((4, 4, 3, 3)))
+    assert explanation.workspace == sum(part.nbytes for part in matrix[:3])
 
 
 def test_the_algorithm_named_by_the_caller_comes_first_with_the_others_behind():
-    found = mtconv.explain((1, 8, 32, 32), (8, 8, 4, 4), algorithm="direct", stride=2)
-    names = [candidate.algorithm for candidate in found.candidates]
-    assert (found.plan.algorithm, names[0]) == ("direct", "direct")
+    explanation = mtconv.explain((1, 8, 32, 32), (8, 8, 4, 4), algorithm="direct", stride=2)
+    names = [candidate.algorithm for candidate in explanation.candidates]
+    assert (explanation.plan.algorithm, names[0]) == ("direct", "direct")
     assert sorted(names) == sorted(DECLARED["numpy"].algorithms)
-    assert found.candidates[0].reason == "named by the caller"
+    assert explanation.candidates[0].reason == "named by the caller"
 
 
 def test_exact_says_why_it_takes_no_fft():
     shapes = (1, 1, 200, 200), (1, 1, 101, 101)
     assert mtconv.explain(*shapes).plan.algorithm == "fft"
-    found = mtconv.explain(*shapes, algorithm="exact")
-    reasons = {c.algorithm: c.reason for c in found.candidates}
-    assert found.plan.algorithm != "fft"
+    explanation = mtconv.explain(*shapes, algorithm="exact")
+    reasons = {c.algorithm: c.reason for c in explanation.candidates}
+    assert explanation.plan.algorithm != "fft"
     assert reasons["fft"] == "not exact on integer-valued arrays"
 
 
@@ -156,8 +156,8 @@ def test_the_text_says_who_decides_on_the_workspace():
 
 
 def test_many_phases_are_counted():
-    found = str(mtconv.explain((7,), (12,), stride=5))
-    assert "2 to 3 in 5 phases" in found
+    explanation = str(mtconv.explain((7,), (12,), stride=5))
+    assert "2 to 3 in 5 phases" in explanation
     assert "3, 3, 2, 2" in str(mtconv.explain((7,), (10,), stride=4))
 
 

@@ -13,20 +13,20 @@ from mtconv.planning.choose import DECLARED
 def test_every_algorithm_is_timed_once_and_the_choice_is_marked(form):
     channels = 3 if form == "conv" else 2
     shapes = (1, channels, 6, 6), (2, 3, 3, 3)
-    found = time_algorithms(*shapes, form=form, stride=2, padding=1, seconds=0.002)
-    assert sorted(timing.algorithm for timing in found) == sorted(
+    timings = time_algorithms(*shapes, form=form, stride=2, padding=1, seconds=0.002)
+    assert sorted(timing.algorithm for timing in timings) == sorted(
         DECLARED["numpy"].algorithms
     )
-    chosen = [timing.algorithm for timing in found if timing.chosen]
+    chosen = [timing.algorithm for timing in timings if timing.chosen]
     assert chosen == [
         mtconv.explain(*shapes, form=form, stride=2, padding=1).plan.algorithm
     ]
-    times = [timing.seconds for timing in found]
+    times = [timing.seconds for timing in timings]
     assert times == sorted(times)
     assert times[0] > 0
 
 
 def test_an_algorithm_that_cannot_run_the_dtype_has_no_time_and_comes_last():
-    found = time_algorithms((4,), (3,), "int32", seconds=0.001)
-    assert {timing.algorithm for timing in found if timing.seconds is None} == {"fft"}
-    assert found[-1].seconds is None
+    timings = time_algorithms((4,), (3,), "int32", seconds=0.001)
+    assert {timing.algorithm for timing in timings if timing.seconds is None} == {"fft"}
+    assert timings[-1].seconds is None

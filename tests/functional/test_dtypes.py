@@ -83,8 +83,8 @@ def test_bfloat16_accumulates_in_float32(engine):
 
 def test_float16_overflows_to_infinity_only_in_the_result(quick_engine):
     x = np.full((1, 2, 1), 60000, np.float16)
-    one = np.array([[[1]], [[-1]]], np.float16)
-    assert quick_engine.conv_transpose(x, one).item() == 0
+    single = np.array([[[1]], [[-1]]], np.float16)
+    assert quick_engine.conv_transpose(x, single).item() == 0
     two = np.array([[[1]], [[1]]], np.float16)
     with np.errstate(over="ignore"):
         assert quick_engine.conv_transpose(x, two).item() == np.inf

@@ -50,6 +50,18 @@ def by_loops(axis, x, w, y):
     return {"conv": dx, "kernel_grad": dw, "conv_transpose": dy}
 
 
+def stands_in(plan, algorithm):
+    """Whether another algorithm takes the place of one without dilation.
+
+    It then runs the plan that it has by its own name, so once is enough.
+    """
+    dilated = plan.spec.axes[0].dilation > 1
+    assert plan.algorithm == (
+        "polyphase" if algorithm == "subpixel" and dilated else algorithm
+    )
+    return plan.algorithm != algorithm
+
+
 @pytest.fixture(scope="module")
 def values():
     """Numbers of 20 bits: sums of their products are exact, and none equals another."""
@@ -66,7 +78,7 @@ def test_every_small_relation(backend, algorithm, n, values, record_property):
         pytest.skip(f"needs {', '.join(absent)}")
     run = load(backend).run
     exact = algorithm not in INEXACT
-    cases = 0
+    cases = repeated = 0
     for axis in relations(n):
         x, w, y = values[0][:n], values[1][: axis.kernel], values[2][: axis.big]
         arrays = {
@@ -79,12 +91,15 @@ def test_every_small_relation(backend, algorithm, n, values, record_property):
             plan = make_plan(
                 form, Problem(spec, BARE, BARE), first.shape, "float64", algorithm, backend
             )
+            cases += 1
+            if stands_in(plan, algorithm):
+                repeated += 1
+                continue
             got = run(plan, first, second, None, None)
             if exact:
                 assert got.tolist() == expected, (form, axis)
             else:
                 scale = np.linalg.norm(first) * np.linalg.norm(second)
                 assert np.abs(got - expected).max() <= 1e-14 * scale, (form, axis)
-            cases += 1
     assert cases == 3 * RELATIONS[n]
-    record_property("cases", cases)
+    record_property("cases", cases - repeated)

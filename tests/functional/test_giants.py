@@ -55,10 +55,10 @@ def test_many_sizes_are_a_range():
 
 
 def test_explanations_stay_short():
-    found = explain((2,), (3,), stride=BILLION)
-    (axis,) = found.axes
+    got = explain((2,), (3,), stride=BILLION)
+    (axis,) = got.axes
     assert axis.legal == range(BILLION + 3, 2 * BILLION + 3)
     assert axis.phases == (1, 1, 1, 0)
-    assert "0 to 1 in 1000000000 phases" in str(found)
-    written = json.loads(json.dumps(found.as_dict()))["axes"][0]
+    assert "0 to 1 in 1000000000 phases" in str(got)
+    written = json.loads(json.dumps(got.as_dict()))["axes"][0]
     assert written["legal"] == {"from": BILLION + 3, "to": 2 * BILLION + 2}

@@ -66,12 +66,12 @@ def test_a_warning_as_an_error_leaves_no_kernel_to_the_next_calls():
             mtconv.conv_transpose(huge, np.full((8, 8, 3, 3), 3e38, np.float32), stride=2)
     y = np.zeros((1, 47, 8, 8), np.float32)
     y[0, 5, 2, 3], y[0, 46, 7, 0] = 3, 2
-    one, two = np.zeros((2, 8, 47, 8, 8), np.float32)
-    one[4, 5, 2, 3], two[6, 5, 2, 3], two[6, 46, 7, 0] = 7, 10, 100
+    single, two = np.zeros((2, 8, 47, 8, 8), np.float32)
+    single[4, 5, 2, 3], two[6, 5, 2, 3], two[6, 46, 7, 0] = 7, 10, 100
     y, options = np.tile(y, (2, 1, 4, 4)), {"stride": 8}
     due = np.zeros((2, 8, 4, 4), np.float32)
     due[:, 4] = 21
-    assert np.array_equal(mtconv.conv(y, one, **options), due)
+    assert np.array_equal(mtconv.conv(y, single, **options), due)
     due[:, 4], due[:, 6] = 0, 230
     assert np.array_equal(mtconv.conv(y, two, **options), due)
     rng = np.random.default_rng(1)

@@ -277,15 +277,15 @@ def same(got: Any, expected: Any, name: str = "") -> None:
     np.testing.assert_array_equal(got, expected, name)
 
 
-def check_maps(lib: Library, case: Case, *, compiled: bool = False, **how: Any) -> None:
+def check_maps(lib: Library, case: Case, *, compiled: bool = False, **choices: Any) -> None:
     """Compare all three maps of a case; ``compiled``: as one program under `jax.jit`."""
     names = ("conv_transpose", "conv", "kernel_grad")
 
     def maps(x: Any, kernel: Any, bias: Any, y: Any) -> tuple[Any, ...]:
         return (
-            mtconv.conv_transpose(x, kernel, bias, **case.options, **how),
-            mtconv.conv(y, kernel, **case.conv_options, **how),
-            mtconv.kernel_grad(x, y, **case.grad_options, **how),
+            mtconv.conv_transpose(x, kernel, bias, **case.options, **choices),
+            mtconv.conv(y, kernel, **case.conv_options, **choices),
+            mtconv.kernel_grad(x, y, **case.grad_options, **choices),
         )
 
     if compiled and lib.name == "jax":

@@ -12,19 +12,19 @@ from tests.gpu.support import FEW, library, make, same
 
 
 def both_ways(
-    case: Any, **how: Any
+    case: Any, **choices: Any
 ) -> list[tuple[Any, tuple[Any, ...], Any, tuple[Any, ...]]]:
     """List map, operands, cotangent, and the expected gradients by the operands."""
     up, down, by_kernel = case.expected()
 
     def conv_transpose(x: Any, kernel: Any) -> Any:
-        return mtconv.conv_transpose(x, kernel, **case.options, **how)
+        return mtconv.conv_transpose(x, kernel, **case.options, **choices)
 
     def conv(y: Any, kernel: Any) -> Any:
-        return mtconv.conv(y, kernel, **case.conv_options, **how)
+        return mtconv.conv(y, kernel, **case.conv_options, **choices)
 
     def kernel_grad(x: Any, y: Any) -> Any:
-        return mtconv.kernel_grad(x, y, **case.grad_options, **how)
+        return mtconv.kernel_grad(x, y, **case.grad_options, **choices)
 
     return [
         (conv_transpose, (case.x, case.kernel), case.y, (down, by_kernel)),

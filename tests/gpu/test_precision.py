@@ -26,20 +26,20 @@ def wide_numbers() -> tuple[Any, Any, Any]:
 
 def expected(x: Any, kernel: Any, y: Any) -> tuple[Any, Any, Any]:
     x, kernel, y = (array.astype("float64") for array in (x, kernel, y))
-    found = (
+    got = (
         testing.reference_conv_transpose(x, kernel, **OPTIONS),
         testing.reference_conv(y, kernel, **OPTIONS),
         testing.reference_kernel_grad(x, y, kernel_size=4, **OPTIONS),
     )
-    assert all(abs(array).max() < 2**24 for array in found)
-    return tuple(array.astype("float32") for array in found)
+    assert all(abs(array).max() < 2**24 for array in got)
+    return tuple(array.astype("float32") for array in got)
 
 
-def maps(x: Any, kernel: Any, y: Any, **how: Any) -> tuple[Any, Any, Any]:
+def maps(x: Any, kernel: Any, y: Any, **choices: Any) -> tuple[Any, Any, Any]:
     return (
-        mtconv.conv_transpose(x, kernel, **OPTIONS, **how),
-        mtconv.conv(y, kernel, **OPTIONS, **how),
-        mtconv.kernel_grad(x, y, kernel_size=4, **OPTIONS, **how),
+        mtconv.conv_transpose(x, kernel, **OPTIONS, **choices),
+        mtconv.conv(y, kernel, **OPTIONS, **choices),
+        mtconv.kernel_grad(x, y, kernel_size=4, **OPTIONS, **choices),
     )
 
 

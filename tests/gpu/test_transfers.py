@@ -16,12 +16,12 @@ from tests.gpu.support import FEW, SMOKE, library, make, same
 LARGEST_INDEX = 1024
 
 
-def results(case: Any, arrays: Any, **how: Any) -> tuple[Any, Any, Any]:
+def results(case: Any, arrays: Any, **choices: Any) -> tuple[Any, Any, Any]:
     x, kernel, bias, y = arrays
     return (
-        mtconv.conv_transpose(x, kernel, bias, **case.options, **how),
-        mtconv.conv(y, kernel, **case.conv_options, **how),
-        mtconv.kernel_grad(x, y, **case.grad_options, **how),
+        mtconv.conv_transpose(x, kernel, bias, **case.options, **choices),
+        mtconv.conv(y, kernel, **case.conv_options, **choices),
+        mtconv.kernel_grad(x, y, **case.grad_options, **choices),
     )
 
 

@@ -50,20 +50,20 @@ def test_jax_vmap(jax: Any) -> None:
 
 def maps_of_each(arrays: Any, axes: Any) -> Any:
     """The maps of each of three problems by plain loops."""
-    found = []
+    got = []
     for item in range(3):
         a, b, c = (
             array if axis is None else array[item]
             for array, axis in zip(arrays, axes, strict=True)
         )
-        found.append(
+        got.append(
             (
                 testing.reference_conv_transpose(a, b, **OPTIONS),
                 testing.reference_conv(c, b, **OPTIONS),
                 testing.reference_kernel_grad(a, c, kernel_size=3, **OPTIONS),
             )
         )
-    return [np.stack(results) for results in zip(*found, strict=True)]
+    return [np.stack(results) for results in zip(*got, strict=True)]
 
 
 def test_torch_vmap(torch: Any) -> None:
@@ -111,11 +111,11 @@ def test_sharding_over_one_device(jax: Any, axis: int) -> None:
     mesh = Mesh(np.array([next(iter(x.devices()))]), ("devices",))
     partition = PartitionSpec(*(None,) * axis, "devices")
     x, y = (jax.device_put(a, NamedSharding(mesh, partition)) for a in (x, y))
-    where = {"mesh": mesh, "partition": partition}
+    place = {"mesh": mesh, "partition": partition}
     got = (
-        sharding.conv_transpose(x, kernel, bias, **where, **case.options),
-        sharding.conv(y, kernel, **where, **case.conv_options),
-        sharding.kernel_grad(x, y, **where, **case.grad_options),
+        sharding.conv_transpose(x, kernel, bias, **place, **case.options),
+        sharding.conv(y, kernel, **place, **case.conv_options),
+        sharding.kernel_grad(x, y, **place, **case.grad_options),
     )
     for result, expected in zip(got, case.expected(), strict=True):
         assert lib.on_gpu(result)

@@ -41,6 +41,11 @@ JAX = " ".join(
     f"jax/test_{name}.py"
     for name in ("algorithms", "compilation", "dtypes", "padding", "transforms")
 )
+# What prepares compiled kernels; the kernels themselves are compiled, and kept in files.
+KERNELS = "+".join(
+    f"backends/_numba/{name}"
+    for name in ("facts", "plan_lanes", "plan_planes", "plan_rows", "units")
+)
 TESTS = {
     "geometry": f"test_geometry.py {CORE}",
     "folds": f"test_folds.py test_geometry.py {CORE}",
@@ -49,11 +54,14 @@ TESTS = {
     "operators": "operators functional/test_notebook.py sketch",
     "backends/_numpy": f"{CORE} {RANDOM} numpy",
     "backends/host": f"{CORE} host numpy",
+    "planning": f"planning explaining backends/test_register.py {CORE}",
+    KERNELS: "numba",
     "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS}",
     "backends/_jax": f"functional/test_notebook.py functional/test_dtypes.py {JAX}",
 }
 # The parts whose tests need JAX; the others leave it out, for it compiles.
 WITH_JAX = {"operators": "numpy,sparse,jax", "backends/_jax": "jax"}
+WITH_NUMBA = {KERNELS: "numba"}
 # The outcome of a mutant that says nothing; it does not count.
 NOTHING = "nothing"
 # What the children find imported. JAX is imported but not started, for it has threads.
@@ -63,23 +71,23 @@ WARM = "numpy.testing scipy.sparse.linalg hypothesis.extra.numpy sybil coverage"
 def sources(part: str) -> list[Path]:
     """List the files of a part: of a module, of a folder, or of both sides of a "+"."""
     first, *others = part.split("+")
-    found: list[Path] = []
+    got: list[Path] = []
     for name in (first, *others):
         folder = Path("mtconv", name)
         inside = sorted(folder.rglob("*.py"))
-        found += inside if folder.is_dir() else [folder.with_suffix(".py")]
-    return found
+        got += inside if folder.is_dir() else [folder.with_suffix(".py")]
+    return got
 
 
 def drawn(part: str, sample: int, seed: int, outcomes: Outcomes) -> Iterator[Any]:
     """Yield all mutants of a part, or as many drawn at random, each saying something."""
     from mutants import mutants_of
 
-    found = [mutant for path in sources(part) for mutant in mutants_of(path)]
+    got = [mutant for path in sources(part) for mutant in mutants_of(path)]
     if sample:
-        random.Random(seed).shuffle(found)
-    left = sample or len(found)
-    for mutant in found:
+        random.Random(seed).shuffle(got)
+    left = sample or len(got)
+    for mutant in got:
         key = mutant.key
         if key not in outcomes and mutant.source() is None:
             outcomes[key] = NOTHING
@@ -126,7 +134,7 @@ def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
     """Try the mutants of a part, some at a time; say whether the time sufficed."""
     from trial import try_mutant
 
-    os.environ["MTCONV_TEST_BACKENDS"] = WITH_JAX.get(part, "numpy,sparse")
+    os.environ["MTCONV_TEST_BACKENDS"] = (WITH_JAX | WITH_NUMBA).get(part, "numpy,sparse")
     tests = [f"tests/{name}" for name in TESTS[part].split()]
     base, complete, tried = None, True, []
     running: deque[tuple[Any, Callable[[], Any]]] = deque()
@@ -177,6 +185,7 @@ def report(part: str, tried: list[Any], outcomes: Outcomes, complete: bool) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="+", choices=list(TESTS))
+    parser.add_argument("--others", action="store_true", help="all parts but these")
     parser.add_argument("--sample", type=int, default=0, help="mutants of each; 0 is all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="children at a time")
@@ -184,6 +193,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="JSON file for the outcomes")
     parser.add_argument("--again", action="store_true", help="try survivors once more")
     arguments = parser.parse_args()
+    if arguments.others:
+        arguments.parts = [part for part in TESTS if part not in arguments.parts]
     outcomes = Outcomes(arguments.keep and arguments.keep.absolute())
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))

@@ -29,13 +29,13 @@ LAYERS = (
 def jobs() -> list[tuple[mtconv.Conv, np.ndarray, np.ndarray]]:
     """Operators with an input for each direction, floats of no symmetry."""
     rng = np.random.default_rng(5)
-    found = []
+    got = []
     for kernel, size, options in LAYERS:
         operator = mtconv.Conv(rng.standard_normal(kernel), input_size=size, **options)
         x = rng.standard_normal((2, *operator.input_shape))
         y = rng.standard_normal((2, *operator.output_shape))
-        found.append((operator, x, y))
-    return found
+        got.append((operator, x, y))
+    return got
 
 
 def call(job: tuple[mtconv.Conv, np.ndarray, np.ndarray], way: int) -> np.ndarray:

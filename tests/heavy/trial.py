@@ -64,14 +64,14 @@ class Baseline:
         statement = statement_at(mutant.path, mutant.line)
         lines = self.lines.get(str(mutant.path), {})
         if statement is None:
-            found = {test for tests in lines.values() for test in tests}
-            found = found or set(self.seconds)
+            got = {test for tests in lines.values() for test in tests}
+            got = got or set(self.seconds)
         else:
-            found = {test for line in statement for test in lines.get(str(line), ())}
+            got = {test for line in statement for test in lines.get(str(line), ())}
         # A change of a table may be seen by few of the many tests that look into it.
         most = MOST_SECONDS if statement is not None else 3 * MOST_SECONDS
         chosen, total = [], 0.0
-        for test in sorted(found, key=lambda t: (-self.kills[t], self.seconds[t], t)):
+        for test in sorted(got, key=lambda t: (-self.kills[t], self.seconds[t], t)):
             total += self.seconds[test]
             if chosen and total > most:
                 break
@@ -159,8 +159,8 @@ def baseline(tests: list[str], files: list[Path]) -> tuple[Any, Any]:
         data = coverage.get_data()
         lines = {
             str(file): {
-                line: [test for test in found if test]
-                for line, found in data.contexts_by_lineno(str(file.absolute())).items()
+                line: [test for test in got if test]
+                for line, got in data.contexts_by_lineno(str(file.absolute())).items()
             }
             for file in files
         }

@@ -96,8 +96,8 @@ def whole_taps(axis, size, *, transposed):
 def test_blocks_of_a_convolution_read_their_halo():
     """Cells 3 to 5 of ten read 2*3 - 1 to 2*5 + 2*2 - 1, the ends less."""
     axis = Axis(10, 21, 3, 2, 2, 1)
-    found = whole_taps(axis, 4, transposed=False)
-    assert found == [
+    got = whole_taps(axis, 4, transposed=False)
+    assert got == [
         (slice(0, 3), slice(0, 8), Axis(3, 8, 3, 2, 2, 1)),
         (slice(3, 6), slice(5, 14), Axis(3, 9, 3, 2, 2, 0)),
         (slice(6, 10), slice(11, 21), Axis(4, 10, 3, 2, 2, 0)),
@@ -107,8 +107,8 @@ def test_blocks_of_a_convolution_read_their_halo():
 def test_blocks_between_phases_share_no_cell():
     """A kernel as long as its stride of 3: cells 0, 1 and 2 of x meet three cells each."""
     axis = Axis(5, 15, 3, 3)
-    found = whole_taps(axis, 4, transposed=True)
-    assert found == [
+    got = whole_taps(axis, 4, transposed=True)
+    assert got == [
         (slice(0, 1), slice(0, 3), Axis(1, 3, 3, 3)),
         (slice(1, 2), slice(3, 6), Axis(1, 3, 3, 3)),
         (slice(2, 3), slice(6, 9), Axis(1, 3, 3, 3)),
@@ -131,15 +131,15 @@ def test_blocks_between_phases_share_no_cell():
     ],
 )
 def test_edges_of_a_transposed_convolution_are_beginnings_of_strides(axis, size, edges):
-    found = whole_taps(axis, size, transposed=True)
-    assert [big for _, big, _ in found] == [slice(*pair) for pair in pairwise(edges)]
+    got = whole_taps(axis, size, transposed=True)
+    assert [big for _, big, _ in got] == [slice(*pair) for pair in pairwise(edges)]
 
 
 def test_a_halo_is_read_by_both_neighbours():
     """Four taps, stride 2: cell 6 meets cells 2 and 3, cell 7 meets cells 3 and 4."""
     axis = Axis(8, 16, 4, 2, 1, 1)
-    found = whole_taps(axis, 8, transposed=True)
-    assert found == [
+    got = whole_taps(axis, 8, transposed=True)
+    assert got == [
         (slice(0, 4), slice(0, 7), Axis(4, 7, 4, 2, 1, 1)),
         (slice(3, 8), slice(7, 16), Axis(5, 9, 4, 2, 1, 2)),
     ]

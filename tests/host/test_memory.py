@@ -87,9 +87,9 @@ def test_memory_is_allocated_by_the_first_array_only():
 
 def test_aligned_memory_has_its_size():
     kept = [aligned(size) for size in (*range(1, 200), 1000)]
-    assert [len(one) for one in kept] == [*range(1, 200), 1000]
-    assert all(address(one) % 64 == 0 for one in kept)
-    assert [one.base.nbytes for one in kept] == [len(one) + 64 for one in kept]
+    assert [len(single) for single in kept] == [*range(1, 200), 1000]
+    assert all(address(single) % 64 == 0 for single in kept)
+    assert [single.base.nbytes for single in kept] == [len(single) + 64 for single in kept]
 
 
 def test_a_thread_keeps_one_workspace_from_block_to_block():

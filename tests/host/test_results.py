@@ -114,23 +114,23 @@ def test_threads_never_get_the_same_memory():
     start = threading.Barrier(4)
     wrong = []
 
-    def work(mine):
+    def work(own):
         start.wait()
         for number in range(200):
             array = empty((LEAST,), FLOAT)
-            array[:8] = id(mine) % 1000
-            mine.append(array)
+            array[:8] = id(own) % 1000
+            own.append(array)
             if number % 3:
-                one = mine.pop(0)
-                if (one[:8] != id(mine) % 1000).any():
-                    wrong.append(one)
-            del mine[:-2]
+                single = own.pop(0)
+                if (single[:8] != id(own) % 1000).any():
+                    wrong.append(single)
+            del own[:-2]
 
-    threads = [threading.Thread(target=work, args=(mine,)) for mine in held]
+    threads = [threading.Thread(target=work, args=(own,)) for own in held]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not wrong
-    places = [place(array) for mine in held for array in mine]
+    places = [place(array) for own in held for array in own]
     assert len(set(places)) == len(places) == 8

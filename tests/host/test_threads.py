@@ -66,8 +66,8 @@ def test_calls_from_many_threads_do_not_disturb_one_another(monkeypatch):
     expected = [run(problem) for problem in problems]
     with ThreadPoolExecutor(8) as pool:
         for _ in range(3):
-            found = list(pool.map(run, problems))
-            assert all(map(np.array_equal, found, expected))
+            got = list(pool.map(run, problems))
+            assert all(map(np.array_equal, got, expected))
 
 
 def test_blas_has_its_threads_back_after_a_call_and_after_an_error(monkeypatch):

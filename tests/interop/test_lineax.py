@@ -28,17 +28,17 @@ def test_conjugate_gradients_on_the_normal_equations():
 def test_conjugate_gradients_on_a_sum():
     kernel = np.random.default_rng(11).standard_normal((1, 1, 3, 3)).astype(np.float32)
     A = mtconv.Conv(kernel, (8, 7), padding=1, padding_mode="circular", backend="jax")
-    one = mtconv.Conv(np.ones((1, 1, 1, 1), np.float32), (8, 7))
+    single = mtconv.Conv(np.ones((1, 1, 1, 1), np.float32), (8, 7))
     x = jnp.asarray(np.random.default_rng(12).standard_normal(A.input_shape), jnp.float32)
-    normal = A.T @ A + 0.5 * one
+    normal = A.T @ A + 0.5 * single
     operator = lineax.FunctionLinearOperator(
         normal,
         jax.ShapeDtypeStruct(A.input_shape, x.dtype),
         lineax.positive_semidefinite_tag,
     )
     solver = lineax.CG(rtol=1e-6, atol=1e-6)
-    found = jax.jit(lambda y: lineax.linear_solve(operator, y, solver).value)(normal(x))
-    np.testing.assert_allclose(found, x, atol=1e-3)
+    got = jax.jit(lambda y: lineax.linear_solve(operator, y, solver).value)(normal(x))
+    np.testing.assert_allclose(got, x, atol=1e-3)
 
 
 def test_matrix():

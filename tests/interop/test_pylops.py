@@ -78,8 +78,8 @@ def test_sparse_spikes_are_found():
     spikes = np.zeros(60)
     spikes[[11, 30, 47]] = 1.0, -2.0, 1.5
     alpha = 1 / A.norm() ** 2
-    found = fista(
+    got = fista(
         pylops.aslinearoperator(A), A(spikes), niter=4000, eps=1e-3, alpha=alpha, tol=0
     )[0]
-    assert set(np.argsort(np.abs(found))[-3:]) == {11, 30, 47}
-    np.testing.assert_allclose(found, spikes, atol=0.05)
+    assert set(np.argsort(np.abs(got))[-3:]) == {11, 30, 47}
+    np.testing.assert_allclose(got, spikes, atol=0.05)

@@ -41,7 +41,7 @@ def test_phases_as_channels_where_columns_are_beyond_the_caches():
     assert chosen(*shapes, stride=3) == ["gemm"] * 3
     spec = mtconv.ConvSpec.from_shapes((2, *shapes[0][1:]), shapes[1], stride=2)
     ranked = [choose_algorithm(spec, form, 2, backend="jax")[0] for form in FORMS]
-    assert [one.algorithm for one in ranked] == ["polyphase", "polyphase", "gemm"]
+    assert [single.algorithm for single in ranked] == ["polyphase", "polyphase", "gemm"]
     assert chosen((1, 64, 64, 64), (64, 4, 4, 4), stride=2) == ["gemm"] * 3
 
 
@@ -77,14 +77,14 @@ def test_phases_as_channels_give_the_same_values(make, monkeypatch, name):
             subpixel, form, lambda *a, function=function: used.append(1) or function(*a)
         )
     for form, (first, second) in arrays.items():
-        given = dict(options)
+        passed = dict(options)
         if form != "conv_transpose":  # the others see the size of y
-            given.pop("output_padding", None)
+            passed.pop("output_padding", None)
         if form == "kernel_grad":
-            given["kernel_size"] = kernel_shape[2:]
+            passed["kernel_size"] = kernel_shape[2:]
         call = getattr(mtconv, form)
-        got = call(jnp.asarray(first), second, algorithm="polyphase", **given)
-        expected = call(np.asarray(first), np.asarray(second), algorithm="direct", **given)
+        got = call(jnp.asarray(first), second, algorithm="polyphase", **passed)
+        expected = call(np.asarray(first), np.asarray(second), algorithm="direct", **passed)
         np.testing.assert_array_equal(got, expected)
     assert len(used) == 3
 
@@ -112,8 +112,8 @@ def test_elementwise_for_depthwise_layers_and_images():
 
 
 def test_large_strides_make_products_of_neighbouring_taps():
-    found = chosen((1, 21, 4, 4), (21, 1, 64, 64), stride=32, groups=21)
-    assert found == ["direct", "gemm", "gemm"]
+    got = chosen((1, 21, 4, 4), (21, 1, 64, 64), stride=32, groups=21)
+    assert got == ["direct", "gemm", "gemm"]
 
 
 # Layers whose columns are many times the result; stride, groups, kernel.

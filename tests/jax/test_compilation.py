@@ -126,8 +126,8 @@ def test_export_with_a_symbolic_batch(strided, options):
     for size in (1, 5):
         tiled = [jnp.concatenate([array] * 3)[:size] for array in (x, y)]
         got = program.call(tiled[0], kernel, tiled[1])
-        for one, other in zip(got, all_three(tiled[0], kernel, tiled[1]), strict=True):
-            assert (one == other).all()
+        for single, other in zip(got, all_three(tiled[0], kernel, tiled[1]), strict=True):
+            assert (single == other).all()
 
 
 def test_export_of_a_map_over_a_symbolic_axis(make):

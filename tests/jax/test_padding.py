@@ -38,12 +38,12 @@ def test_values_equal_numpy(padded, make, dtype):
         mtconv.kernel_grad(np.asarray(x), np.asarray(y), kernel_size=(3, 2), **options),
     )
     x, y, kernel = (array.astype(dtype) for array in (x, y, kernel))
-    found = (
+    actual = (
         mtconv.conv(y, kernel, **options),
         mtconv.conv_transpose(x, kernel, **options, **size),
         mtconv.kernel_grad(x, y, kernel_size=(3, 2), **options),
     )
-    for got, wanted in zip(found, expected, strict=True):
+    for got, wanted in zip(actual, expected, strict=True):
         assert got.dtype == dtype
         assert abs(wanted).max() < 2**8  # exact in every dtype
         np.testing.assert_array_equal(np.asarray(got.astype("float32")), wanted)

@@ -18,10 +18,10 @@ def equal(got, expected):
     """Compare trees of arrays element by element."""
     got, expected = jax.tree.leaves(got), jax.tree.leaves(expected)
     assert len(got) == len(expected)
-    for one, other in zip(got, expected, strict=True):
-        assert one.shape == other.shape
-        assert one.dtype == other.dtype
-        assert (one == other).all()
+    for single, other in zip(got, expected, strict=True):
+        assert single.shape == other.shape
+        assert single.dtype == other.dtype
+        assert (single == other).all()
 
 
 def gradients(function):
@@ -56,7 +56,7 @@ def test_vmap_equals_a_loop(problem, form, mapped):
     arrays = [problem.arrays(seed) for seed in (0, 5, 9)]
     names = {"conv_transpose": (0, 1), "conv": (2, 1), "kernel_grad": (0, 2)}[form]
     operands = [
-        jnp.stack([found[n] for found in arrays], axis=1) if along else arrays[0][n]
+        jnp.stack([actual[n] for actual in arrays], axis=1) if along else arrays[0][n]
         for n, along in zip(names, mapped, strict=True)
     ]
     axes = tuple(1 if along else None for along in mapped)
@@ -64,11 +64,11 @@ def test_vmap_equals_a_loop(problem, form, mapped):
     one_by_one = [
         function(
             *(
-                found[n] if along else arrays[0][n]
+                actual[n] if along else arrays[0][n]
                 for n, along in zip(names, mapped, strict=True)
             )
         )
-        for found in arrays
+        for actual in arrays
     ]
     equal(got, jnp.stack(one_by_one, axis=2))
 
@@ -80,14 +80,14 @@ def test_jit_of_vmap_of_gradients_equals_eager_loops(problem, mapped):
     function = gradients(problem.conv_transpose)
     arrays = [problem.arrays(seed) for seed in (0, 5)]
     operands = [
-        jnp.stack([found[n] for found in arrays]) if along else arrays[0][n]
+        jnp.stack([actual[n] for actual in arrays]) if along else arrays[0][n]
         for n, along in enumerate(mapped)
     ]
     axes = tuple(0 if along else None for along in mapped)
     got = jax.jit(jax.vmap(function, axes))(*operands)
     one_by_one = [
-        function(*(found[n] if along else arrays[0][n] for n, along in enumerate(mapped)))
-        for found in arrays
+        function(*(actual[n] if along else arrays[0][n] for n, along in enumerate(mapped)))
+        for actual in arrays
     ]
     equal(got, jax.tree.map(lambda *parts: jnp.stack(parts), *one_by_one))
 
@@ -122,9 +122,11 @@ def hessian_vector_products(problem):
 def test_hessian_vector_products_agree_both_ways(problem, hessian_vector_products, seed):
     x, kernel, y = problem.arrays(seed)
     direction = problem.arrays(seed + 3)[:2]
-    one, other = (product((x, kernel), direction, y) for product in hessian_vector_products)
-    equal(one, other)
-    assert any((part != 0).any() for part in one)
+    single, other = (
+        product((x, kernel), direction, y) for product in hessian_vector_products
+    )
+    equal(single, other)
+    assert any((part != 0).any() for part in single)
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])

@@ -39,14 +39,14 @@ def read_off(cut):
 
 @pytest.mark.parametrize("axis", axes(), ids=str)
 def test_units_of_a_transposed_convolution_have_the_taps_of_the_relation(axis):
-    found = sorted(read_off(units(axis, "conv_transpose")))
-    assert found == sorted(taps(axis))
+    got = sorted(read_off(units(axis, "conv_transpose")))
+    assert got == sorted(taps(axis))
 
 
 @pytest.mark.parametrize("axis", axes(), ids=str)
 def test_units_of_a_convolution_have_the_taps_of_the_relation(axis):
-    found = sorted((i, j, o) for o, j, i in read_off(units(axis, "conv")))
-    assert found == sorted(taps(axis))
+    got = sorted((i, j, o) for o, j, i in read_off(units(axis, "conv")))
+    assert got == sorted(taps(axis))
 
 
 def test_an_axis_of_one_cell_reads_and_writes_it():

@@ -126,6 +126,6 @@ def test_a_cache_that_cannot_be_written_leaves_calls_as_they_were(tmp_path):
 
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "rates.json"
-    found = rates.WarmState(rates.SHIPPED, "digest", ("float32",))
-    rates.write_stored(path, found)
-    assert rates._parsed(json.loads(path.read_text())) == found
+    got = rates.WarmState(rates.SHIPPED, "digest", ("float32",))
+    rates.write_stored(path, got)
+    assert rates._parsed(json.loads(path.read_text())) == got

@@ -182,8 +182,8 @@ def equal(size, pieces):
 def test_layers_are_cut_so(form, algorithm, problem, expected):
     x_shape, kernel_shape, options = problem
     spec = spec_of(x_shape, kernel_shape, **options)
-    found = cut(spec, form, algorithm, x_shape[0], 4)
-    assert edges_of(found, form) == [edges for edges in expected if edges is not None]
+    tasks = cut(spec, form, algorithm, x_shape[0], 4)
+    assert edges_of(tasks, form) == [edges for edges in expected if edges is not None]
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_channels_are_shared_between_threads_where_they_are_even(
 ):
     cells = 20_000 // batch  # as much work for all of them
     spec = spec_of((batch, 64, cells), (64, channels, 4), stride=2)
-    found = cut(spec, "conv_transpose", "gemm", batch, 4)
-    assert edges_of(found, "conv_transpose")[:3] == [items, [0, 1], shares]
+    tasks = cut(spec, "conv_transpose", "gemm", batch, 4)
+    assert edges_of(tasks, "conv_transpose")[:3] == [items, [0, 1], shares]
 
 
 # --------------------------------------------------------------------------------- bounds
@@ -226,8 +226,8 @@ def test_work_of_2_28_multiply_adds_is_worth_four_blocks(
     cells, channels, batch, blocks_wanted
 ):
     spec = ConvSpec((Axis(cells, cells, 1),), 1, *channels)
-    found = cut(spec, "conv_transpose", "gemm", batch, 4)
-    assert counts(found, "conv_transpose") == [1, 1, blocks_wanted, 1]
+    tasks = cut(spec, "conv_transpose", "gemm", batch, 4)
+    assert counts(tasks, "conv_transpose") == [1, 1, blocks_wanted, 1]
 
 
 @pytest.mark.parametrize(
@@ -255,16 +255,16 @@ def test_work_of_2_28_multiply_adds_is_worth_four_blocks(
 def test_columns_of_the_groups_of_a_block_take_16_mib(form, problem, itemsize, expected):
     x_shape, kernel_shape, options = problem
     spec = spec_of(x_shape, kernel_shape, **options)
-    found = cut(spec, form, "gemm", x_shape[0], itemsize)
-    assert edges_of(found, form)[:3] == list(expected)
+    tasks = cut(spec, form, "gemm", x_shape[0], itemsize)
+    assert edges_of(tasks, form)[:3] == list(expected)
 
 
 def test_items_that_fit_one_block_are_cut_for_threads():
     """Those of a gradient are added up: a block of each would be no share."""
     spec = spec_of((2, 14, 60, 60), (14, 1, 9, 13))
     for form, items in (("conv_transpose", 2), ("kernel_grad", 1)):
-        found = cut(spec, form, "direct", 2, 4)
-        assert counts(found, form) == [items, 1, 1, 1, 1]
+        tasks = cut(spec, form, "direct", 2, 4)
+        assert counts(tasks, form) == [items, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -285,15 +285,15 @@ def test_items_that_fit_one_block_are_cut_for_threads():
 def test_blocks_are_four_times_as_long_as_their_halo(form, rows, pieces):
     """With rows so long, a block of one row would be enough."""
     spec = ConvSpec((rows, Axis(4300, 4300, 1)), 1, 16, 1024)
-    found = cut(spec, form, "gemm", 1, 4)
-    assert counts(found, form)[3:] == [pieces, 1]
+    tasks = cut(spec, form, "gemm", 1, 4)
+    assert counts(tasks, form)[3:] == [pieces, 1]
 
 
 def test_rows_beyond_the_hard_limit_are_cut():
     """2**21 // 3 cells of x are the most: 2097150 cells of the result, not 3 million."""
     spec = ConvSpec((Axis(2, 2, 1), Axis(10**6, 3 * 10**6, 3, 3)), 1, 1, 1)
-    found = cut(spec, "conv_transpose", "gemm", 1, 4)
-    assert counts(found, "conv_transpose") == [1, 1, 1, 2, 2]
+    tasks = cut(spec, "conv_transpose", "gemm", 1, 4)
+    assert counts(tasks, "conv_transpose") == [1, 1, 1, 2, 2]
 
 
 def test_an_odd_number_of_cells_is_two_halves():
@@ -323,8 +323,8 @@ def test_shares_of_threads(form, algorithm, x_shape, kernel_shape, groups, piece
 def test_a_result_of_less_than_a_stride_is_a_cell():
     """1024 cells are 1024 items: two thousand, halved."""
     spec = ConvSpec((Axis(1, 5, 3, 7),), 1, 1, 500)
-    found = cut(spec, "conv_transpose", "gemm", 2000, 4)
-    assert counts(found, "conv_transpose") == [2, 1, 1, 1]
+    tasks = cut(spec, "conv_transpose", "gemm", 2000, 4)
+    assert counts(tasks, "conv_transpose") == [2, 1, 1, 1]
 
 
 def test_taps_are_cut_where_halos_are_longer_than_blocks():

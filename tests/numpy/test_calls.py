@@ -132,8 +132,8 @@ def test_zeros_stand_for_clipped_taps_where_columns_are_gathered(form, axis, mod
     condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
     direct = Fallback(condition, "direct", "float32")
     for algorithm, listed in (("gemm", pads), ("polyphase", True), ("direct", False)):
-        given = precautions(spec, form, "float32", algorithm, algorithm)
-        assert given == ("float32", (direct,) * listed)
+        passed = precautions(spec, form, "float32", algorithm, algorithm)
+        assert passed == ("float32", (direct,) * listed)
 
 
 def test_a_clipped_tap_of_a_convolution_must_not_be_infinite():

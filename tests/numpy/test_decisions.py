@@ -98,11 +98,11 @@ def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(last, cop
 )
 def test_y_is_extended_by_zeros_up_to_a_size(axis, lead, extended):
     y = zeros(*lead, axis.big)
-    (found,), array = im2col.extend((axis,), y, Workspace())
+    (got,), array = im2col.extend((axis,), y, Workspace())
     assert (array is not y) == extended
     assert array.shape[-1] == (axis.full if extended else axis.big)
-    assert found == (Axis(1000, axis.full, axis.kernel) if extended else axis)
-    (found,), array = im2col.extend((axis,), y, Workspace(), always=True)
+    assert got == (Axis(1000, axis.full, axis.kernel) if extended else axis)
+    (got,), array = im2col.extend((axis,), y, Workspace(), always=True)
     assert array.shape[-1] == axis.full
 
 
@@ -110,10 +110,10 @@ def test_a_whole_y_is_copied_if_asked():
     axis = Axis(3, 9, 3, 2, 1, 0)  # and two cells that no tap reaches
     y = np.arange(9.0)
     for copy in (False, True):
-        axes, found = im2col.extend((axis,), y, Workspace(), copy=copy)
+        axes, got = im2col.extend((axis,), y, Workspace(), copy=copy)
         assert axes == (axis,)
-        assert (found is y) != copy
-        assert np.array_equal(found, y)
+        assert (got is y) != copy
+        assert np.array_equal(got, y)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_taps_are_clipped_at_either_end(axis, clips):
     ],
 )
 def test_cells_that_a_source_has(first, length, size, taken, placed):
-    found = im2col.common((first,), (length,), (size,))
-    assert found == ((..., slice(*taken)), (..., slice(*placed)))
+    got = im2col.common((first,), (length,), (size,))
+    assert got == ((..., slice(*taken)), (..., slice(*placed)))
 
 
 # -------------------------------------------------------------------------------- padding
@@ -167,32 +167,32 @@ def test_neighbouring_ranges_are_one_up_to_a_length(ranges, longest, joined):
 
 
 def test_margins_wider_than_a_block_come_in_parts():
-    """Parts have twice the cells of the block, so that memory is bounded."""
+    """Parts have a largest length, so that memory is bounded."""
     axis = Axis(19, 3, 1, 1, 1, 8)
-    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1))
+    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1), 4)
     assert [(part.small.start, part.small.stop) for part in parts] == [
         *((n, n + 2) for n in range(0, 18, 3)),
         (18, 19),
     ]
-    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1))
+    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1), 2)
     assert [(part.small.start, part.small.stop) for part in parts] == [
         *((n, n + 2) for n in range(10, 18, 2)),
         (18, 19),
     ]
 
 
-def test_parts_are_as_long_as_two_blocks_wherever_they_are():
-    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1))
+def test_parts_are_as_long_as_they_may_be_wherever_they_are():
+    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1), 4)
     assert max(part.axis.big for part in parts) == 4
     assert (
-        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1)) == ()
+        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1), 2) == ()
     )  # not reached
 
 
 def test_a_repeated_cell_keeps_its_axis():
     runs = ((slice(0, 3), 1), (slice(3, 5), slice(4, 2, -1)))
-    into, source = padding.indices(runs)
-    assert into == (..., slice(0, 3), slice(3, 5))
+    target, source = padding.indices(runs)
+    assert target == (..., slice(0, 3), slice(3, 5))
     assert source == (..., slice(1, 2), slice(4, 2, -1))
 
 
@@ -232,12 +232,12 @@ def test_stretches_become_indices(stretch, index):
 def test_32_terms_are_added_in_a_row(taps, stride, form, parts):
     axes = (Axis(200, stride * 199 + taps, taps, stride),)
     x, y, w = zeros(1, 1, 1, 200), zeros(1, 1, 1, axes[0].big), zeros(1, 1, 1, taps)
-    found = []
+    got = []
 
     def noted(*args):
-        for some, target in real(*args):
-            found.append((len(some), np.shares_memory(target, args[1])))
-            yield some, target
+        for part, target in real(*args):
+            got.append((len(part), np.shares_memory(target, args[1])))
+            yield part, target
 
     real = direct.sums
     with pytest.MonkeyPatch.context() as patch:
@@ -246,7 +246,7 @@ def test_32_terms_are_added_in_a_row(taps, stride, form, parts):
             direct.conv(axes, y, Weights(w), x, Workspace())
         else:
             direct.conv_transpose(axes, x, Weights(w), y, Workspace())
-    assert found == [(count, len(parts) == 1) for count in parts]
+    assert got == [(count, len(parts) == 1) for count in parts]
 
 
 @pytest.mark.parametrize(

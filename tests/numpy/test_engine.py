@@ -188,18 +188,18 @@ def four_blocks(monkeypatch, cut_anew):
 @pytest.fixture
 def packings(monkeypatch):
     """List the kernels that are packed."""
-    found = []
+    got = []
 
     def packed(self, form, shape, dtype, space, fill):
         def noted(array):
-            found.append((self._part, shape))
+            got.append((self._part, shape))
             fill(array)
 
         return real(self, form, shape, dtype, space, noted)
 
     real = Weights.packed
     monkeypatch.setattr(Weights, "packed", packed)
-    return found
+    return got
 
 
 @pytest.mark.usefixtures("four_blocks")
@@ -248,13 +248,13 @@ def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings, cut_
     cut_anew()
     rng = np.random.default_rng(0)
     x, kernel = rng.integers(-4, 5, (2, 4, 5)), rng.integers(-4, 5, (4, 3, 3))
-    found = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
+    got = mtconv.conv_transpose(x, kernel, groups=2, algorithm="polyphase")
     ranges = (range(2), range(2), range(3), range(3))  # g, ci, co, taps
     parts = {("polyphase", starts) for starts in product(*ranges)}
     assert {part for part, _ in packings} == parts
     assert len(packings) == len(parts)
     expected = mtconv.conv_transpose(x, kernel, groups=2, algorithm="direct")
-    assert np.array_equal(found, expected)
+    assert np.array_equal(got, expected)
 
 
 # ------------------------------------------------------------------------------- threads

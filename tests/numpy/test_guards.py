@@ -22,7 +22,7 @@ from mtconv.planning.choose import DECLARED, INEXACT
 from mtconv.planning.plan import make_plan
 from mtconv.problem.build import Problem
 from mtconv.spec import ConvSpec
-from tests.functional.test_enumeration import BARE, by_loops, relations
+from tests.functional.test_enumeration import BARE, by_loops, relations, stands_in
 
 GUARD = 64
 
@@ -56,9 +56,9 @@ class Guarded(Workspace):
 
 @pytest.fixture
 def space(monkeypatch):
-    found = Guarded()
-    monkeypatch.setattr(engine, "lend", lambda: nullcontext(found))
-    return found
+    got = Guarded()
+    monkeypatch.setattr(engine, "lend", lambda: nullcontext(got))
+    return got
 
 
 def strides_beyond_the_enumeration():
@@ -90,12 +90,14 @@ def test_every_third_relation_between_guards(algorithm, space, record_property):
                 second = guarded(y)
             settled = Problem(ConvSpec((axis,)), BARE, BARE)
             plan = make_plan(form, settled, first.shape, "float64", algorithm, "numpy")
+            if stands_in(plan, algorithm):
+                continue
+            cases += 1
             got = _numpy.run(plan, first, second, None, None)
             scale = np.linalg.norm(first) * np.linalg.norm(second)
             allowed = 1e-14 * scale if algorithm in INEXACT else 0
             assert np.abs(got - expected).max() <= allowed, axis  # and not NaN
             space.check()
-            cases += 1
     record_property("cases", cases)
 
 

@@ -29,14 +29,14 @@ def by_loops(axes, y):
     """Columns (b, g, co, *taps, *small) as the relation says."""
     taps = tuple(axis.kernel for axis in axes)
     small = tuple(axis.small for axis in axes)
-    found = np.zeros((*y.shape[:3], *taps, *small))
+    got = np.zeros((*y.shape[:3], *taps, *small))
     for j, i in product(np.ndindex(*taps), np.ndindex(*small)):
         o = [
             a.stride * n + a.dilation * t - a.lo for a, n, t in zip(axes, i, j, strict=True)
         ]
         if all(0 <= cell < axis.big for cell, axis in zip(o, axes, strict=True)):
-            found[(..., *j, *i)] = y[(..., *o)]
-    return found
+            got[(..., *j, *i)] = y[(..., *o)]
+    return got
 
 
 def numbered(axes):
@@ -62,9 +62,9 @@ def test_runs_hold_the_same_cells_at_the_beginning_of_each_row(axes):
     y = numbered(axes)
     taps = tuple(axis.kernel for axis in axes)
     rows = (axes[0].small, *(axis.full for axis in axes[1:]))
-    found = gather_runs(axes, y, Workspace()).reshape(*y.shape[:3], *taps, *rows)
+    got = gather_runs(axes, y, Workspace()).reshape(*y.shape[:3], *taps, *rows)
     cells = tuple(slice(axis.small) for axis in axes)
-    assert np.array_equal(found[(..., *cells)], by_loops(axes, y))
+    assert np.array_equal(got[(..., *cells)], by_loops(axes, y))
 
 
 def test_extend_leaves_alone_what_is_whole_and_what_would_be_much_larger():
@@ -112,8 +112,8 @@ def test_results_of_channels_last_layouts_are_written():
     options = {"stride": 2, "padding": 1}
     expected = mtconv.conv(np.moveaxis(y, -1, 1), kernel, algorithm="direct", **options)
     for algorithm in ("gemm", "polyphase"):
-        found = mtconv.conv(y, kernel, layout="NHWC", algorithm=algorithm, **options)
-        assert np.array_equal(np.moveaxis(found, -1, 1), expected)
+        got = mtconv.conv(y, kernel, layout="NHWC", algorithm=algorithm, **options)
+        assert np.array_equal(np.moveaxis(got, -1, 1), expected)
 
 
 @pytest.mark.parametrize(

@@ -17,30 +17,30 @@ def numbers(*shape, dtype=np.float32):
 @pytest.fixture
 def products(monkeypatch):
     """Note the shapes that `numpy.matmul` writes."""
-    found = []
+    got = []
 
     def noted(rows, columns, out):
-        found.append(out.shape)
+        got.append(out.shape)
         return real(rows, columns, out=out)
 
     real = np.matmul
     monkeypatch.setattr(products_of.np, "matmul", noted)
-    return found
+    return got
 
 
 @pytest.fixture
 def chains(monkeypatch):
     """Note the numbers of terms of each product, and whether it is written to ``out``."""
-    found = []
+    got = []
 
     def noted(rows, columns, out):
         assert columns.shape[-2] == rows.shape[-1]
-        found.append(rows.shape[-1])
+        got.append(rows.shape[-1])
         return real(rows, columns, out)
 
     real = products_of.matmul
     monkeypatch.setattr(products_of, "matmul", noted)
-    return found
+    return got
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_a_sum_without_terms_is_zero():
     ],
 )
 def test_results_that_blas_can_write_to(array, shape):
-    found = as_matrices(array)
-    assert (None if found is None else found.shape) == shape
-    assert found is None or np.shares_memory(found, array)
+    got = as_matrices(array)
+    assert (None if got is None else got.shape) == shape
+    assert got is None or np.shares_memory(got, array)
 
 
 def test_results_that_it_cannot_are_computed_elsewhere():
@@ -186,10 +186,10 @@ def test_results_that_it_cannot_are_computed_elsewhere():
         (out[..., ::2], False, (2, 3, 4, 15), False),
         (out[..., ::2], True, (1, 3, 4, 30), False),
     ):
-        found, mine = matrices_for(array, Workspace(), folded=folded)
-        assert found.shape == shape
-        assert mine == in_place
-        assert np.shares_memory(found, out) == in_place
+        got, own = matrices_for(array, Workspace(), folded=folded)
+        assert got.shape == shape
+        assert own == in_place
+        assert np.shares_memory(got, out) == in_place
 
 
 @pytest.mark.parametrize("folded", [False, True])

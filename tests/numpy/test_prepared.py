@@ -54,9 +54,9 @@ def test_data_of_another_dtype_packs_anew():
     for dtype in ("float32", "float64", "complex64", "float32"):
         data, (made, _) = integers(shape, dtype), plan("conv_transpose", "polyphase", dtype)
         expected = mtconv.conv_transpose(data, kernel, **OPTIONS)
-        found = run_prepared(made, prepared, data)
-        assert found.dtype == expected.dtype
-        assert np.array_equal(found, expected)
+        got = run_prepared(made, prepared, data)
+        assert got.dtype == expected.dtype
+        assert np.array_equal(got, expected)
 
 
 def test_integers_small_and_large_keep_their_own_packs():
@@ -73,8 +73,8 @@ def test_it_can_be_pickled_and_used_from_many_threads():
     made, shape = plan("conv_transpose", "polyphase")
     prepared = prepare(made, integers((3, 4, 3, 3), seed=1))
     data = [integers(shape, seed=seed) for seed in range(8)]
-    expected = [run_prepared(made, prepared, one) for one in data]
+    expected = [run_prepared(made, prepared, single) for single in data]
     again = pickle.loads(pickle.dumps(prepared))
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda one: run_prepared(made, again, one), data))
-    assert all(map(np.array_equal, found, expected))
+        got = list(pool.map(lambda single: run_prepared(made, again, single), data))
+    assert all(map(np.array_equal, got, expected))

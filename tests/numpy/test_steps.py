@@ -91,9 +91,9 @@ def test_products_of_items_side_by_side_and_apart(cells, apart):
     rng = np.random.default_rng(cells)
     for array in (x, w):
         array[...] = rng.integers(-4, 5, array.shape)
-    given = np.moveaxis(np.moveaxis(x, 2, 0).copy(), 0, 2) if apart else x
+    passed = np.moveaxis(np.moveaxis(x, 2, 0).copy(), 0, 2) if apart else x
     expected = np.zeros_like(out)
-    gemm.conv_transpose((axis,), given, Weights(w), out, Workspace())
+    gemm.conv_transpose((axis,), passed, Weights(w), out, Workspace())
     direct.conv_transpose((axis,), x, Weights(w), expected, Workspace())
     assert np.array_equal(out, expected)
 
@@ -101,7 +101,7 @@ def test_products_of_items_side_by_side_and_apart(cells, apart):
 @pytest.mark.parametrize(("small", "products"), [(1, 0), (2, 1)])
 def test_an_outer_product_is_no_work_for_blas(small, products, watch):
     axis = Axis(1000, 1007, 8)
-    multiplied = watch(gemm, "matmul")
+    multiplied = watch(np, "matmul")
     run(gemm, (axis,), *arrays((axis,), 1, 1, small, 4))
     assert len(multiplied) == products
 
@@ -152,13 +152,13 @@ def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch)
     ],
 )
 def test_direct_sums_so_many_channels_at_a_time(shape, edges):
-    found = list(direct.channels_of(zeros(*shape)))
-    assert [mine.start for mine in found] == edges
-    assert all(mine.stop >= after.start for mine, after in pairwise(found))
-    assert found[-1].stop >= shape[2]
+    got = list(direct.channels_of(zeros(*shape)))
+    assert [own.start for own in got] == edges
+    assert all(own.stop >= after.start for own, after in pairwise(got))
+    assert got[-1].stop >= shape[2]
 
 
 def test_a_channel_of_one_byte_is_a_channel():
-    found = list(direct.channels_of(np.zeros((1, 1, 2**20 + 1, 1), np.int8)))
-    assert found[0] == slice(0, 2**20)
-    assert len(found) == 2
+    got = list(direct.channels_of(np.zeros((1, 1, 2**20 + 1, 1), np.int8)))
+    assert got[0] == slice(0, 2**20)
+    assert len(got) == 2

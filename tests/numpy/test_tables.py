@@ -22,8 +22,8 @@ AXIS = Axis(4, 9, 3, 2)
 
 
 def test_phases_of_one_and_of_two_taps_are_two_kinds():
-    two, one = phase_products((AXIS,), merge=False)
-    assert one == PhaseProduct(
+    two, single = phase_products((AXIS,), merge=False)
+    assert single == PhaseProduct(
         axes=(Axis(4, 4, 1),),
         sizes=(4,),
         full=(4,),
@@ -103,20 +103,20 @@ def test_phases_that_begin_two_cells_later_read_one_from_within():
 
 def test_taps_of_a_phase_may_be_cells_apart():
     """A dilation of 3, a stride of 2: ``y[2t] = x[t]*w[0] + x[t-3]*w[2]``."""
-    two, one = phase_products((Axis(4, 20, 3, 2, 3),), merge=False)
+    two, single = phase_products((Axis(4, 20, 3, 2, 3),), merge=False)
     assert two.axes == (Axis(10, 4, 2, 1, 3, 3),)
-    assert one.axes == (Axis(10, 4, 1, 1, 3, 1),)
+    assert single.axes == (Axis(10, 4, 1, 1, 3, 1),)
 
 
 def test_kinds_of_two_axes_are_all_pairs():
-    found = phase_products((AXIS, AXIS), merge=False)
-    assert [[axis.kernel for axis in kind.axes] for kind in found] == [
+    got = phase_products((AXIS, AXIS), merge=False)
+    assert [[axis.kernel for axis in kind.axes] for kind in got] == [
         [2, 2],
         [2, 1],
         [1, 2],
         [1, 1],
     ]
-    assert [len(kind.phases) for kind in found] == [1, 1, 1, 1]
+    assert [len(kind.phases) for kind in got] == [1, 1, 1, 1]
     (kind,) = phase_products((AXIS, AXIS), merge=True)
     assert [member.fewer for member in kind.phases] == [False, True, True, True]
 
@@ -145,12 +145,12 @@ def test_taps_are_read_backwards():
     (kind,) = phase_products((Axis(4, 10, 7),), merge=False)
     kernel = np.arange(7)
     assert kernel[kind.phases[0].taps].tolist() == [6, 5, 4, 3, 2, 1, 0]
-    found = {
+    got = {
         tuple(kernel[member.taps].tolist())
         for kind in phase_products((Axis(4, 20, 7, 3),), merge=False)
         for member in kind.phases
     }
-    assert found == {(6, 3, 0), (4, 1), (5, 2)}
+    assert got == {(6, 3, 0), (4, 1), (5, 2)}
 
 
 # ----------------------------------------------------------------------- segments, landings
@@ -175,8 +175,8 @@ def test_cells_that_no_tap_reaches_are_segments_without_sources():
 
 
 def test_landings_are_pairs_of_windows():
-    found = landings((Axis(4, 8, 3, 2, 1, 1), Axis(2, 2, 1)))
-    assert found == (
+    got = landings((Axis(4, 8, 3, 2, 1, 1), Axis(2, 2, 1)))
+    assert got == (
         ((0, 0), (slice(1, 4), slice(0, 2)), (slice(1, 6, 2), slice(0, 2, 1)), False),
         ((1, 0), (slice(0, 4), slice(0, 2)), (slice(0, 7, 2), slice(0, 2, 1)), True),
         ((2, 0), (slice(0, 4), slice(0, 2)), (slice(1, 8, 2), slice(0, 2, 1)), True),
@@ -240,11 +240,11 @@ def test_a_result_within_one_block_is_one_part():
 def test_parts_are_views_of_the_result(part, first):
     axis = Axis(3, 64, 40, 16, 1, 5)
     out = np.arange(64).reshape(1, 1, 1, 64)
-    found = subpixel.blocks_of((axis,), out, (part,))
+    got = subpixel.blocks_of((axis,), out, (part,))
     count, width = part.strides.stop - part.strides.start, part.high - part.low
     expected = [[first + 16 * q + n for n in range(width)] for q in range(count)]
-    assert found[0, 0, 0].tolist() == expected
-    assert np.shares_memory(found, out)
+    assert got[0, 0, 0].tolist() == expected
+    assert np.shares_memory(got, out)
 
 
 # ------------------------------------------------------------------- rows of a convolution

@@ -198,8 +198,8 @@ def small_blocks(request, monkeypatch, cut_anew):
 @pytest.mark.parametrize("bias", [None, [1, -2, 3, -4, 5, -6]])
 def test_blocks_join_to_the_whole(algorithm, bias):
     x, kernel = integers(np.float32)
-    given = None if bias is None else np.array(bias, np.float32)
-    y = mtconv.conv_transpose(x, kernel, given, algorithm=algorithm, **OPTIONS)
+    passed = None if bias is None else np.array(bias, np.float32)
+    y = mtconv.conv_transpose(x, kernel, passed, algorithm=algorithm, **OPTIONS)
     added = 0 if bias is None else np.reshape(bias, (-1, 1, 1))
     assert np.array_equal(y, EXPECTED + added)
 

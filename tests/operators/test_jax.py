@@ -79,8 +79,8 @@ def test_gradient_by_the_operator_is_one(A, x):
 def test_vmap_over_operators(x):
     kernels = jnp.arange(24.0).reshape(4, 3, 2, 1, 1)
     stacked = jax.vmap(lambda kernel: mtconv.Conv(kernel, (5, 6)))(kernels)
-    found = jax.vmap(lambda A: A(x))(stacked)
-    for kernel, result in zip(kernels, found, strict=True):
+    got = jax.vmap(lambda A: A(x))(stacked)
+    for kernel, result in zip(kernels, got, strict=True):
         assert result.tolist() == mtconv.Conv(kernel, (5, 6))(x).tolist()
 
 

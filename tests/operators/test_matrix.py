@@ -78,7 +78,7 @@ def entries_by_loops(form, spec, w):
     """Sum the kernel over the taps of every (row, column), sorted by column."""
     small, share = spec.kernel_shape[:2]
     per_group = small // spec.groups
-    found = {}
+    got = {}
     for s, b, *j in np.ndindex(*spec.kernel_shape):
         group = s // per_group
         for i in np.ndindex(*spec.small):
@@ -90,10 +90,10 @@ def entries_by_loops(form, spec, w):
                 (group * share + b, *o), (share * spec.groups, *spec.big)
             )
             key = (at_y, at_x) if form == "conv_transpose" else (at_x, at_y)
-            found[key] = found.get(key, 0) + w[(s, b, *j)]
+            got[key] = got.get(key, 0) + w[(s, b, *j)]
     cells = {"conv_transpose": share * spec.groups * np.prod(spec.big)}
     rows = [[] for _ in range(cells.get(form, small * np.prod(spec.small)))]
-    for (row, column), value in sorted(found.items()):
+    for (row, column), value in sorted(got.items()):
         rows[row].append((int(column), int(value)))
     return rows
 

@@ -175,6 +175,33 @@ def test_more_groups_than_cells():
     assert abs(A.norm() - 11) <= 1e-14
 
 
+@given(
+    sizes=st.tuples(st.integers(1, 6), st.integers(1, 5)),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 3)),
+    padding=st.tuples(st.integers(3, 6), st.integers(3, 6)),
+    groups=st.integers(1, 2),
+    factor=st.sampled_from([1, 1 - 2j]),
+    seed=st.integers(0, 99),
+)
+def test_circles_of_any_stride_are_exact(sizes, strides, padding, groups, factor, seed):
+    kernel = np.random.default_rng(seed).integers(-9, 10, (2, 2, 3, 2)) * factor
+    options = {"stride": strides, "groups": groups, "padding_mode": "circular"}
+    A = mtconv.Conv(kernel, sizes, padding=padding, **options)
+    expected = dense_norm(A)
+    # Nothing is iterated that the tolerance could spoil.
+    assert abs(A.norm(tol=10) - expected) <= 1e-12 * max(expected, 1)
+    assert A.T.norm(tol=10) == A.norm(tol=10)
+
+
+def test_large_circles_that_the_stride_does_not_divide_are_iterated(monkeypatch):
+    iterated = []
+    monkeypatch.setattr(spectrum, "_iterated_norm", lambda *_: iterated.append(1) or 0.0)
+    options = {"stride": 3, "padding": ((1, 1),), "padding_mode": "circular"}
+    for size, times in ((901, 0), (3001, 1)):
+        mtconv.Conv([1.0, 2.0, 4.0], size, **options).norm()
+        assert len(iterated) == times
+
+
 def test_circular_volumes_and_paddings_that_do_not_go_round():
     kernel = np.random.default_rng(8).standard_normal((2, 1, 2, 1, 2))
     options = {"padding": ((0, 1), (0, 0), (1, 0)), "padding_mode": "circular"}

@@ -100,8 +100,8 @@ class TestLayouts:
         kernel = np.arange(6).reshape(3, 2, 1)
         A = mtconv.Conv(kernel, 4, layout="CLN", backend=backend)
         x = np.arange(2 * 4 * 5).reshape(2, 4, 5)
-        one = mtconv.Conv(kernel, 4)
-        same(np.asarray(A(x)), np.stack([one(x[..., n]) for n in range(5)], axis=-1))
+        single = mtconv.Conv(kernel, 4)
+        same(np.asarray(A(x)), np.stack([single(x[..., n]) for n in range(5)], axis=-1))
         same(np.asarray(A.matmat(x.reshape(8, 5))), np.asarray(A(x)).reshape(12, 5))
 
     def test_bare_signals_and_images_have_batches_too(self, same):
@@ -205,8 +205,8 @@ class TestIdentity:
         assert mtconv.Conv(kernel[:3], 6, backend=backend) != A
         assert mtconv.Conv(kernel, 7, backend=backend) != A
         narrow = mtconv.Conv(kernel.astype(np.float32), 6, backend=backend)
-        for one, other in ((narrow, A), (A, narrow)):
-            assert one != other
+        for single, other in ((narrow, A), (A, narrow)):
+            assert single != other
         assert A != A.T
         assert A != "A"
         assert mtconv.Conv(kernel, 6, backend="numpy") != mtconv.Conv(kernel, 6)
@@ -231,7 +231,7 @@ class TestIdentity:
         built = []
         build = _sparse.build_csr
         monkeypatch.setattr(
-            _sparse, "build_csr", lambda *given: built.append(given) or build(*given)
+            _sparse, "build_csr", lambda *passed: built.append(passed) or build(*passed)
         )
         A = mtconv.Conv([1, 10], 3, backend="sparse")
         x = np.array([[1, 2, 3], [4, 5, 6]])

@@ -167,8 +167,8 @@ def test_groups_channels_and_batch_are_padded_alike(backend, same):
 
     rng = np.random.default_rng(3)
     y, w = rng.integers(-9, 10, (2, 4, 5, 6)), rng.integers(-9, 10, (6, 2, 3, 3))
-    how = {"stride": 2, "groups": 2, "backend": backend}
+    choices = {"stride": 2, "groups": 2, "backend": backend}
     for mode in ("circular", "reflect", "replicate", "symmetric"):
         wrapped = np.pad(y, ((0, 0), (0, 0), (2, 1), (1, 3)), mode=NUMPY_NAME[mode])
-        x = mtconv.conv(y, w, padding=((2, 1), (1, 3)), padding_mode=mode, **how)
-        same(np.asarray(x), np.asarray(mtconv.conv(wrapped, w, **how)))
+        x = mtconv.conv(y, w, padding=((2, 1), (1, 3)), padding_mode=mode, **choices)
+        same(np.asarray(x), np.asarray(mtconv.conv(wrapped, w, **choices)))

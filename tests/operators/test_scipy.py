@@ -50,31 +50,31 @@ def test_algebra_is_scipys(A, dense, wanted):
 
 def test_solvers_take_what_operators_are_combined_to(A, dense, wanted):
     gram = dense.conj().T @ dense
-    found, status = cg(A.H @ A + A.H @ A / 2, 1.5 * gram @ wanted, rtol=1e-13)
+    got, status = cg(A.H @ A + A.H @ A / 2, 1.5 * gram @ wanted, rtol=1e-13)
     assert status == 0
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    np.testing.assert_allclose(got, wanted, atol=1e-9)
     stack = mtconv.vstack([A, 3 * A])
-    found = lsqr(stack, stack.matvec(wanted), atol=1e-13, btol=1e-13)[0]
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
-    found = svds(2 * A.H @ A, k=3, return_singular_vectors=False)
+    got = lsqr(stack, stack.matvec(wanted), atol=1e-13, btol=1e-13)[0]
+    np.testing.assert_allclose(got, wanted, atol=1e-9)
+    got = svds(2 * A.H @ A, k=3, return_singular_vectors=False)
     expected = 2 * np.linalg.svd(dense, compute_uv=False)[:3] ** 2
-    np.testing.assert_allclose(np.sort(found)[::-1], expected, rtol=1e-10)
+    np.testing.assert_allclose(np.sort(got)[::-1], expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("solve", [lsqr, lsmr])
 def test_least_squares(A, dense, wanted, solve):
-    found = solve(A, dense @ wanted, atol=1e-13, btol=1e-13)[0]
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    got = solve(A, dense @ wanted, atol=1e-13, btol=1e-13)[0]
+    np.testing.assert_allclose(got, wanted, atol=1e-9)
 
 
 def test_conjugate_gradients(A, dense, wanted):
     L = aslinearoperator(A)
-    found, status = cg(L.H @ L, dense.conj().T @ (dense @ wanted), rtol=1e-13)
+    got, status = cg(L.H @ L, dense.conj().T @ (dense @ wanted), rtol=1e-13)
     assert status == 0
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    np.testing.assert_allclose(got, wanted, atol=1e-9)
 
 
 def test_singular_values(A, dense):
-    found = svds(A, k=3, return_singular_vectors=False)
+    got = svds(A, k=3, return_singular_vectors=False)
     expected = np.linalg.svd(dense, compute_uv=False)[:3]
-    np.testing.assert_allclose(np.sort(found)[::-1], expected, rtol=1e-10)
+    np.testing.assert_allclose(np.sort(got)[::-1], expected, rtol=1e-10)

@@ -117,10 +117,10 @@ def test_spectra_need_a_large_problem():
 def test_wide_strides_without_dilation_are_for_subpixel(strides, dilations, listed):
     pairs = zip(strides, dilations, strict=True)
     spec = ConvSpec(tuple(Axis(9, 400, 20, s, d) for s, d in pairs), 1, 64, 64)
-    given = reasons(spec)
+    passed = reasons(spec)
     refused = ({"subpixel", "polyphase"} - {listed}).pop()
-    assert given[listed] in ("the smallest estimated time", "slower by the estimate")
-    assert given[refused] == (
+    assert passed[listed] in ("the smallest estimated time", "slower by the estimate")
+    assert passed[refused] == (
         "writes single elements of a wide stride, where 'subpixel' writes runs"
         if refused == "polyphase"
         else "has no dilation"

@@ -145,8 +145,8 @@ def test_short_runs_cost_as_much_as_longer_ones(algorithm, form, element, stride
 
 
 def test_outer_products_are_moved_once_more():
-    one = spec_of((1, 1, 5), (1, 2, 2), stride=3)  # no planes meet
-    assert seconds("gemm", spec=one, batch=1, element=1.0) == 2 * (5 * 2 * 2)
+    single = spec_of((1, 1, 5), (1, 2, 2), stride=3)  # no planes meet
+    assert seconds("gemm", spec=single, batch=1, element=1.0) == 2 * (5 * 2 * 2)
 
 
 def test_long_sums_of_a_single_phase_are_made_of_shorter_ones():
@@ -181,8 +181,8 @@ def test_columns_of_y_are_gathered_by_phase_or_by_element(kernel, stride, elemen
         expected = {"element": y + planes * element * lines}
         expected["strided"] = planes * strided * lines
     for rate, moves in expected.items():
-        given = seconds("gemm", "conv", spec=spec, batch=1, **{rate: 1.0})
-        assert given == pytest.approx(moves), rate
+        passed = seconds("gemm", "conv", spec=spec, batch=1, **{rate: 1.0})
+        assert passed == pytest.approx(moves), rate
 
 
 # ----------------------------------------------------------------------------- operations
@@ -204,8 +204,8 @@ def test_columns_of_y_are_gathered_by_phase_or_by_element(kernel, stride, elemen
 )
 def test_operations_are_made_for_every_block(algorithm, form, operations, in_blocks):
     assert seconds(algorithm, form, call=1.0) == pytest.approx(operations, rel=1e-6)
-    given = seconds(algorithm, form, call=1.0, block=in_blocks * 4)
-    assert given == pytest.approx(2 * operations)
+    passed = seconds(algorithm, form, call=1.0, block=in_blocks * 4)
+    assert passed == pytest.approx(2 * operations)
     rates = NOTHING._replace(block=in_blocks * 4)
     assert estimate(algorithm, SPEC, 2, 4, rates, form).operations == 2 * operations
     assert seconds(algorithm, form, call=1.0, block=in_blocks * 4, itemsize=8) == (
@@ -254,6 +254,6 @@ def test_bytes_that_are_moved(algorithm, form, elements):
 
 def test_a_batch_costs_in_proportion():
     for algorithm in ("gemm", "polyphase", "subpixel", "direct"):
-        one, two = (estimate(algorithm, SPEC, n, 4, NOTHING) for n in (1, 2))
-        assert two.multiply_adds == 2 * one.multiply_adds
-        assert two.bytes_moved == 2 * one.bytes_moved
+        single, two = (estimate(algorithm, SPEC, n, 4, NOTHING) for n in (1, 2))
+        assert two.multiply_adds == 2 * single.multiply_adds
+        assert two.bytes_moved == 2 * single.bytes_moved

@@ -55,8 +55,8 @@ def test_a_declaration_of_two_fields_has_all_maps_and_nothing_else():
 def test_a_problem_breaks_the_rule_of_one_argument(fields, problem, broken):
     form, spec, dtype = problem
     support = Support(("direct",), ("float64",), **fields)
-    found = refusal(support, "toy", form, spec, dtype)
-    assert (None if found is None else found[0]) == broken
+    got = refusal(support, "toy", form, spec, dtype)
+    assert (None if got is None else got[0]) == broken
     if broken is None:
         check_problem(support, "toy", form, spec, dtype)
     else:

@@ -108,8 +108,8 @@ class TestInputSizes:
             assert spec.big[axis] in legal
             for size in (*legal, legal[0] - 1, legal[-1] + 1):
                 big = (*spec.big[:axis], size, *spec.big[axis + 1 :])
-                found = small_sides(big, spec.kernel_size, options)
-                assert (found == spec.small) is (size in legal)
+                got = small_sides(big, spec.kernel_size, options)
+                assert (got == spec.small) is (size in legal)
 
 
 def small_sides(big, kernel_size, options):

@@ -563,11 +563,11 @@ def check(call, error, argument, rule, got, axis=None, fix=""):
     function, rest = text.split(": ", 1)
     assert function in ("conv_transpose", "conv", "kernel_grad")
     assert rest.startswith(f"`{argument}` must ")
-    said, found = rest.split("; got ", 1)
-    assert rule in said
-    assert got in found
-    assert axis is None or f" on axis {axis}." in found
-    assert fix in found
+    words, actual = rest.split("; got ", 1)
+    assert rule in words
+    assert got in actual
+    assert axis is None or f" on axis {axis}." in actual
+    assert fix in actual
     assert text.endswith(".")
     assert ".." not in text.replace("...", "")
 

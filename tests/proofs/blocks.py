@@ -78,11 +78,11 @@ def blocks_with_halos_have_each_tap_once(g: Any, t: Triple) -> Claims:
         big = g.touched_big(axis, a, b)
         return a, big[0], g.restrict(axis, (a, b), big)
 
-    def formulas(r: Any, where: Any) -> Any:
+    def formulas(r: Any, place: Any) -> Any:
         first, start, block = r
         claims = []
         for j in range(t.kernel):
-            whole = z3.And(is_tap(axis, i, j, o), where)
+            whole = z3.And(is_tap(axis, i, j, o), place)
             part = is_tap(block, i.term - term_of(first), j, o.term - term_of(start))
             claims.append(whole == part)
         return claims

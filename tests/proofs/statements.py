@@ -98,7 +98,7 @@ def windows_have_each_tap_once(g: Any, t: Triple) -> Claims:
 
     for j in range(t.kernel):
 
-        def formulas(found: Any, j: int = j) -> Any:
+        def formulas(got: Any, j: int = j) -> Any:
             meets = [
                 z3.And(
                     w.tap == j,
@@ -106,9 +106,9 @@ def windows_have_each_tap_once(g: Any, t: Triple) -> Claims:
                     o.term
                     == term_of(w.big_start) + t.stride * (i.term - term_of(w.small_start)),
                 )
-                for w in found
+                for w in got
             ]
-            filled = [term_of(w.small_start) < term_of(w.small_stop) for w in found]
+            filled = [term_of(w.small_start) < term_of(w.small_stop) for w in got]
             return [*filled, count(meets) == z3.If(is_tap(axis_of(g, t), i, j, o), 1, 0)]
 
         yield Claim(SIZES, lambda j=j: window_of(j), formulas)
@@ -118,12 +118,12 @@ def phases_partition_the_taps(g: Any, t: Triple) -> Claims:
     for low in residues(t):
         axis = axis_of(g, t, low)
 
-        def formulas(found: Any, axis: Any = axis) -> Any:
+        def formulas(got: Any, axis: Any = axis) -> Any:
             claims = []
             for j in range(t.kernel):
                 meets = [
                     meets_phase(t, phase, m)
-                    for phase in found
+                    for phase in got
                     for m in range(phase.taps)
                     if phase.tap + m * phase.tap_step == j
                 ]
@@ -132,7 +132,7 @@ def phases_partition_the_taps(g: Any, t: Triple) -> Claims:
                 element = t.stride * v.term + remainder
                 members = [
                     inside(v.term + (remainder - p.start) // t.stride, 0, p.cells)
-                    for p in found
+                    for p in got
                     if (remainder - p.start) % t.stride == 0
                 ]
                 claims.append(z3.Implies(inside(element, 0, N), count(members) == 1))
@@ -222,10 +222,10 @@ def runs_are_neighbours_within_a_stride(g: Any, t: Triple) -> Claims:
                 for r in g.runs(axis)
             ]
 
-        def formulas(found: Any, axis: Any = axis) -> Any:
-            taps = [run.tap + step for run in found for step in range(run.taps)]
+        def formulas(got: Any, axis: Any = axis) -> Any:
+            taps = [run.tap + step for run in got for step in range(run.taps)]
             claims = [z3.BoolVal(taps == list(range(t.kernel)))]
-            for run in found:
+            for run in got:
                 claims.append(
                     z3.BoolVal(run.residue >= 0 and run.residue + run.taps <= t.stride)
                 )
@@ -243,8 +243,8 @@ def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
         axis = axis_of(g, t, low)
 
         def run(axis: Any = axis) -> Any:
-            found = [plain(phase) for phase in g.live_phases(axis)]
-            return [(phase, g.phase_axis(axis, phase)) for phase in found]
+            got = [plain(phase) for phase in g.live_phases(axis)]
+            return [(phase, g.phase_axis(axis, phase)) for phase in got]
 
         def formulas(r: Any, axis: Any = axis) -> Any:
             claims = []

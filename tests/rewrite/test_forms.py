@@ -144,12 +144,12 @@ def test_there_and_back(case):
 
 def test_icnr_starts_as_nearest_neighbours():
     # A convolution whose phases are all alike repeats each pixel, and so does its kernel.
-    one = np.random.default_rng(0).integers(-4, 5, (3, 2, 3, 3))
-    kernel = np.repeat(one, 4, 0)
+    single = np.random.default_rng(0).integers(-4, 5, (3, 2, 3, 3))
+    kernel = np.repeat(single, 4, 0)
     form = from_conv_and_shuffle(kernel, block=2, padding=1)
     x = np.random.default_rng(1).integers(-4, 5, (1, 2, 5, 4))
     got = mtconv.conv_transpose(x, form.kernel, **form.options)
-    expected = mtconv.conv(x, one, padding=1).repeat(2, 2).repeat(2, 3)
+    expected = mtconv.conv(x, single, padding=1).repeat(2, 2).repeat(2, 3)
     np.testing.assert_array_equal(got, expected)
     pixels = form.kernel[:, :, ::2, ::2]
     for row, column in np.ndindex(2, 2):

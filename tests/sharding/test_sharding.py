@@ -24,7 +24,8 @@ QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=
 
 
 def environment(devices: int) -> dict[str, str]:
-    flags = f"--xla_force_host_platform_device_count={devices} {QUICK}"
+    count = f"--xla_force_host_platform_device_count={devices}"
+    flags = " ".join([os.environ.get("XLA_FLAGS", ""), count, QUICK])
     path = os.pathsep.join(path for path in sys.path if path)
     return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": path}
 

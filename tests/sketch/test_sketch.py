@@ -18,12 +18,12 @@ CELL = 18
 def shapes(axis):
     """Return the lines and cells of the picture of one axis, as dicts of numbers."""
     root = ET.fromstring(svg((axis,)))
-    found = {"line": [], "rect": []}
+    got = {"line": [], "rect": []}
     for element in root.iter():
         kind = element.tag.split("}")[1]
-        if kind in found:
-            found[kind].append(element.attrib)
-    return found["line"], found["rect"]
+        if kind in got:
+            got[kind].append(element.attrib)
+    return got["line"], got["rect"]
 
 
 @pytest.mark.parametrize(

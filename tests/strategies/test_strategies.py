@@ -70,10 +70,10 @@ def test_every_branch_is_reached(branch):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_padding_mode_is_reached(mode):
-    found = find(
+    case = find(
         problems(padding_modes=MODES), lambda c: c.spec.padding_mode == mode, settings=FIND
     )
-    assert found.options.get("padding_mode", "zeros") == mode
+    assert case.options.get("padding_mode", "zeros") == mode
 
 
 @given(case=problems(padding_modes=MODES, layouts=True))
@@ -142,8 +142,8 @@ def test_what_cases_shrink_to(strategy, call):
 
 
 def test_a_stride_shrinks_to_one_option():
-    found = find(problems(), lambda c: axes(c)[0].stride > 1, settings=FIND)
-    assert repr(found) == "conv_transpose(x=[1], kernel=[1], stride=2)"
+    case = find(problems(), lambda c: axes(c)[0].stride > 1, settings=FIND)
+    assert repr(case) == "conv_transpose(x=[1], kernel=[1], stride=2)"
 
 
 def test_cases_are_built_and_not_filtered():

@@ -34,8 +34,8 @@ class Call(NamedTuple):
             strict=True,
         )
         return tuple(
-            s * (n - 1) + d * (k - 1) + 1 - lo - hi + more
-            for n, k, s, d, (lo, hi), more in rows
+            s * (n - 1) + d * (k - 1) + 1 - lo - hi + extra
+            for n, k, s, d, (lo, hi), extra in rows
         )
 
 

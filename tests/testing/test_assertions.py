@@ -176,13 +176,13 @@ class TestReports:
     def said(self, form, first, second, at, **options):
         """Account of a result with one wrong element."""
         first, second = np.array(first), np.array(second)
-        found = problem_of(form, first, second, options)
+        got = problem_of(form, first, second, options)
         right = getattr(mtconv, form)(first, second, **options)
         wrong = right.copy()
         wrong[at] += 1
-        compare("title", form, found, right, right)
+        compare("title", form, got, right, right)
         with pytest.raises(AssertionError) as caught:
-            compare("title", form, found, wrong, right)
+            compare("title", form, got, wrong, right)
         return str(caught.value).splitlines()
 
     def test_taps_of_each_map(self):
@@ -226,10 +226,10 @@ class TestReports:
 
     def test_tolerances_allow_what_they_say_and_nan_where_it_is_due(self):
         x, w = np.array([1.0, np.nan]), np.array([1.0])
-        found = problem_of("conv_transpose", x, w, {})
+        got = problem_of("conv_transpose", x, w, {})
         right = mtconv.conv_transpose(x, w)
-        compare("title", "conv_transpose", found, right + 0.5, right, 0.5)
+        compare("title", "conv_transpose", got, right + 0.5, right, 0.5)
         with pytest.raises(AssertionError, match=r"expected 1.0, tolerance 0.25"):
-            compare("title", "conv_transpose", found, right + 0.5, right, 0.25)
+            compare("title", "conv_transpose", got, right + 0.5, right, 0.25)
         with pytest.raises(AssertionError, match=r"shape \(1,\) instead of \(2,\)"):
-            compare("title", "conv_transpose", found, right[:1], right)
+            compare("title", "conv_transpose", got, right[:1], right)

@@ -64,8 +64,8 @@ def scatter_and_crop(
     late = (0,) * rank
     if defect == "zeros as output padding":
         extra, late = late, extra
-    for axis, ((lo, hi), more) in enumerate(zip(crop, extra, strict=True), 2):
-        y = window(y, axis, lo, y.shape[axis] - hi + more)
+    for axis, ((lo, hi), further) in enumerate(zip(crop, extra, strict=True), 2):
+        y = window(y, axis, lo, y.shape[axis] - hi + further)
     if bias is not None:
         y = y + bias.reshape(-1, *(1 for _ in size))
     return np.pad(y, [(0, 0), (0, 0), *((0, e) for e in late)])

@@ -90,7 +90,7 @@ CONV_MISTAKES = {
 def window(name, change):
     """Change what one word of the window says."""
     spot = re.compile(rf"({name} = )(\[[^=]*\])(?=[,}}])")
-    return lambda text: spot.sub(lambda found: found[1] + change(found[2]), text)
+    return lambda text: spot.sub(lambda got: got[1] + change(got[2]), text)
 
 
 def ones(text):

@@ -8,6 +8,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +67,11 @@ def span(axis):
     return axis["dilation"] * (axis["kernel"] - 1) + 1
 
 
-def onnx_records(root, operator="ConvTranspose"):
+def onnx_records(root, operator="ConvTranspose", pattern="*"):
     """Yield the attributes of each node, with its name and arrays among them."""
     import onnx
 
-    for folder in sorted((root / "node").iterdir()):
+    for folder in sorted((root / "node").glob(pattern)):
         node = onnx.load(folder / "model.onnx").graph.node[0]
         if node.op_type != operator:
             continue
@@ -151,19 +152,30 @@ def stablehlo_records(root):
         yield path.read_text()
 
 
-def stablehlo_call(text):
-    lhs, rhs, result = (
+def stablehlo_arrays(text):
+    """Read both sides and the result, with the axes "bf01" and "io01"."""
+    arrays = (
         np.array(ast.literal_eval(dense)) for dense in re.findall(r"dense<(.*?)>", text)
     )
-    window = {
+    orders = r"dim_numbers = \[(.*?)\]x\[(.*?)\]->\[(.*?)\]"
+    letters = re.search(orders, text).groups()
+    return [
+        ordered(array, order, channels)
+        for array, order, channels in zip(arrays, letters, ("bf", "io", "bf"), strict=True)
+    ]
+
+
+def stablehlo_window(text):
+    """Read the lists of the window, one item for each axis."""
+    return {
         name: ast.literal_eval(value.replace("true", "True").replace("false", "False"))
         for name, value in re.findall(r"(\w+) = (\[[^=]*\])(?=[,}])", text)
         if name != "dim_numbers"
     }
-    orders = r"dim_numbers = \[(.*?)\]x\[(.*?)\]->\[(.*?)\]"
-    data, taps, after = re.search(orders, text).groups()
-    lhs, result = ordered(lhs, data, "bf"), ordered(result, after, "bf")
-    rhs = ordered(rhs, taps, "io")
+
+
+def stablehlo_call(text):
+    (lhs, rhs, result), window = stablehlo_arrays(text), stablehlo_window(text)
     kept = [2 + axis for axis, turned in enumerate(window["reverse"]) if not turned]
     rhs = np.flip(rhs, tuple(kept))
     groups = int(re.search(r"feature_group_count = (\d+)", text)[1])
@@ -195,4 +207,4 @@ READERS = {
     "onnx": Reader(onnx_records, onnx_call),
     "stablehlo": Reader(stablehlo_records, stablehlo_call),
 }
-ONNX_CONV = Reader(lambda root: onnx_records(root, "Conv"), onnx_conv_call)
+ONNX_CONV = Reader(partial(onnx_records, operator="Conv"), onnx_conv_call)

@@ -13,10 +13,10 @@ from mtconv.verify import Report, Tally, verify
 
 @pytest.fixture
 def without_torch(monkeypatch):
-    found = mtconv.verify.frameworks.find_spec
+    got = mtconv.verify.frameworks.find_spec
     hidden = ("torch", "keras")
     monkeypatch.setattr(
-        "mtconv.verify.frameworks.find_spec", lambda n: None if n in hidden else found(n)
+        "mtconv.verify.frameworks.find_spec", lambda n: None if n in hidden else got(n)
     )
 
 

@@ -170,9 +170,9 @@ def test_the_command_exits_with_1_where_anything_is_wrong(
     wrong_polyphase,  # noqa: ARG001
 ):
     assert main(["verify", "--seconds", "0.2", "--backend", "numpy", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert found["passed"] is False
-    assert [line["algorithm"] for line in found["lines"] if line["failures"]["conv"]] == [
+    got = json.loads(capsys.readouterr().out)
+    assert got["passed"] is False
+    assert [line["algorithm"] for line in got["lines"] if line["failures"]["conv"]] == [
         "polyphase"
     ]
 

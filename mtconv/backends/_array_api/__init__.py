@@ -34,7 +34,6 @@ _NUMBERS = frozenset(
     {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
     | {"float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
 )
-_HALF = frozenset({"float16", "bfloat16"})
 
 
 def asarray(function: str, argument: str, array: Any) -> Any:
@@ -76,8 +75,7 @@ def library(arrays: tuple[Any, ...]) -> Library:
 def execute(lib: Library, plan: Plan, first: Any, second: Any, bias: Any) -> Any:
     """Run the polyphase form of a plan with the functions of one library."""
     first, second, bias = lib.together(first, second, bias)
-    dtype = lib.promote((first, second, bias))
-    compute = lib.dtype("float32") if dtype_name(dtype) in _HALF else dtype
+    dtype, compute = lib.dtype(plan.dtype), lib.dtype(plan.computing)
     spec = plan.spec
     grad = plan.form == "kernel_grad"
     data = lib.astype(canonical(first, plan.data, lib.permute), compute)

@@ -35,16 +35,17 @@ from mtconv.backends._dask.layer import GraphLayer
 from mtconv.backends._dask.library import library
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host import inputs
+from mtconv.backends.host.inputs import dtype_of
 from mtconv.errors import BackendError, message
 from mtconv.folds import fold_index
+from mtconv.geometry import Axis
+from mtconv.planning.candidate import computing_dtype
 from mtconv.planning.plan import Plan
 from mtconv.spec import ConvSpec
 
 __all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
 
 NAME = "dask"
-
-_HALF = frozenset({"float16", "bfloat16"})
 
 
 def asarray(function: str, argument: str, array: Any) -> Any:
@@ -67,11 +68,8 @@ def asarray(function: str, argument: str, array: Any) -> Any:
 
 def result_dtype(*arrays: Any) -> str:
     """Name the dtype that NumPy promotes these arrays to."""
-    return _promoted(arrays).name
-
-
-def _promoted(arrays: tuple[Any, ...]) -> np.dtype[Any]:
-    return np.result_type(*(array.dtype for array in arrays if array is not None))
+    present = (array.dtype for array in arrays if array is not None)
+    return np.result_type(*present).name
 
 
 def run(
@@ -79,8 +77,8 @@ def run(
 ) -> da.Array:
     """Build the graph of a plan; `precision` is for the blocks' library to know."""
     del precision
-    dtype = _promoted((first, second, bias)).newbyteorder("=")
-    compute = np.dtype(np.float32) if dtype.name in _HALF else dtype
+    dtype = dtype_of(plan.dtype)
+    compute = dtype_of(computing_dtype(plan.dtype))  # each block has a plan of its own
     data = canonical(_lazy(plan.form, "x", first, "auto"), plan.data).astype(compute)
     if plan.form == "kernel_grad":
         y = canonical(_lazy(plan.form, "y", second, "auto"), plan.data).astype(compute)
@@ -170,13 +168,8 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
     """Sum the gradients of all blocks of x."""
     spec = plan.spec
     y = y.rechunk({0: x.chunks[0]})
-    axes = []
-    for axis, x_chunks, y_chunks in zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True):
-        edges = bounds(x_chunks)
-        cuts = sorted(set(edges))
-        blocks = forward_blocks(axis, spec.padding_mode, bounds(y_chunks), cuts)
-        own = [locate(edges, range(*pair)) for pair in pairwise(cuts)]
-        axes.append(list(zip(own, blocks, strict=True)))
+    sides = zip(spec.axes, x.chunks[2:], y.chunks[2:], strict=True)
+    axes = [_blocks_of_x(axis, spec.padding_mode, *chunks) for axis, *chunks in sides]
     layer = GraphLayer(plan.form, plan, x, y)
     leads = list(zip(_lead(x), _lead(y), strict=True))
     number = 0
@@ -193,22 +186,25 @@ def _kernel_grad(plan: Plan, x: da.Array, y: da.Array) -> da.Array:
     return partial.sum(axis=0, dtype=x.dtype)
 
 
+def _blocks_of_x(
+    axis: Axis, mode: str, x_chunks: Sequence[int], y_chunks: Sequence[int]
+) -> list[tuple[Need, ResultBlock]]:
+    """Return the blocks of one axis of x, each with the part of y that it meets."""
+    edges = bounds(x_chunks)
+    cuts = sorted(set(edges))
+    blocks = forward_blocks(axis, mode, bounds(y_chunks), cuts)
+    own = [locate(edges, range(*pair)) for pair in pairwise(cuts)]
+    return list(zip(own, blocks, strict=True))
+
+
 def _folded(spec: ConvSpec, padded: da.Array) -> da.Array:
     """Add the padding's elements to the elements they were read from."""
     layer = GraphLayer("fold", spec, padded)
-    axes, chunks = [], []
-    for axis, padded_chunks in zip(spec.axes, padded.chunks[2:], strict=True):
-        edges = bounds(padded_chunks)
-        source = fold_index(axis.big, axis.lo, max(axis.hi, 0), spec.padding_mode)
-        cuts = within((edge - axis.lo for edge in edges), axis.big)
-        reads = []
-        for start, stop in pairwise(cuts):
-            cells = tuple(p for p, o in enumerate(source) if start <= o < stop)
-            targets = tuple(source[p] - start for p in cells)
-            plain = targets == tuple(range(stop - start))
-            reads.append((locate(edges, cells), None if plain else targets, stop - start))
-        axes.append(reads)
-        chunks.append(sizes(cuts))
+    axes = [
+        _reads(axis, spec.padding_mode, bounds(padded_chunks))
+        for axis, padded_chunks in zip(spec.axes, padded.chunks[2:], strict=True)
+    ]
+    chunks = [tuple(size for _, _, size in reads) for reads in axes]
     for (n, *index), (lead, *reads_by_axis) in _each([_lead(padded), *axes]):
         needs = [*lead, *(need for need, _, _ in reads_by_axis)]
         task = FoldTask(
@@ -217,6 +213,20 @@ def _folded(spec: ConvSpec, padded: da.Array) -> da.Array:
         )
         layer.add((n, 0, *index), task, layer.region(padded, needs))
     return layer.array(padded.chunks[0], padded.chunks[1], *chunks)
+
+
+def _reads(
+    axis: Axis, mode: str, edges: Sequence[int]
+) -> list[tuple[Need, tuple[int, ...] | None, int]]:
+    """Return what each block of one axis is folded from: elements, targets and size."""
+    source = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)
+    reads = []
+    for start, stop in pairwise(within((edge - axis.lo for edge in edges), axis.big)):
+        cells = tuple(p for p, o in enumerate(source) if start <= o < stop)
+        targets = tuple(source[p] - start for p in cells)
+        plain = targets == tuple(range(stop - start))
+        reads.append((locate(edges, cells), None if plain else targets, stop - start))
+    return reads
 
 
 def _lead(array: da.Array) -> list[tuple[Need, Need]]:

@@ -74,7 +74,7 @@ def _execute(
     plan: Plan, precision: Any, first: Array, second: Array, bias: Array | None
 ) -> Array:
     spec = plan.spec
-    dtype = jnp.result_type(*(a for a in (first, second, bias) if a is not None))
+    dtype = jnp.dtype(plan.dtype)
     outside = spec.padding_mode != "zeros" or traced(tuple(a.lo for a in spec.axes))
     inner = spec.padded if outside else spec
     params = CallParams(_without_layout(inner), plan.requested, precision)

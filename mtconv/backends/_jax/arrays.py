@@ -10,17 +10,16 @@ from jax import Array, lax
 
 from mtconv.folds import Stretch, open_stretches
 from mtconv.geometry import Axis
+from mtconv.planning.candidate import computing_dtype
 from mtconv.sizes import at_least, larger
 from mtconv.spec import ConvSpec
 
 __all__ = ["accumulator", "dot", "fold", "pad", "shifted", "split_channels"]
 
-_HALF = frozenset({"float16", "bfloat16"})
-
 
 def accumulator(dtype: Any) -> Any:
     """Return the dtype in which sums of products of this dtype are kept."""
-    return jnp.dtype(jnp.float32) if jnp.dtype(dtype).name in _HALF else jnp.dtype(dtype)
+    return jnp.dtype(computing_dtype(jnp.dtype(dtype).name))
 
 
 def dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:

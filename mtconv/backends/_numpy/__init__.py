@@ -45,10 +45,8 @@ def run(
     """
     del precision
     dtype = dtype_of(plan.dtype)
-    if prod(plan.shape) * dtype.itemsize < results.LEAST_BYTES:
-        result = np.empty(plan.shape, dtype)
-    else:
-        result = results.empty(plan.shape, dtype)
+    small = prod(plan.shape) * dtype.itemsize < results.LEAST_BYTES
+    result = (np.empty if small else results.empty)(plan.shape, dtype)
     if not result.size:
         return result
     algorithm, computing = settled(plan, first, second, bias)

@@ -65,15 +65,13 @@ def cut(
             for g, co, ci in product(groups, channels, summed)
             for blocks in product(*(zip(*axis, strict=True) for axis in axes))
         )
-    elif form == "conv":
-        tasks = (
-            [_piece(b, g, c, s, p) for s in summed for p in product(*parts)]
-            for g, c, b in product(groups, channels, samples)
-            for parts in product(*axes)
-        )
     else:
+        by_x = sizes.transposed  # sums run over the channels of x
         tasks = (
-            [_piece(b, g, s, c, p) for s in summed for p in product(*parts)]
+            [
+                _piece(b, g, s if by_x else c, c if by_x else s, p)
+                for s, p in product(summed, product(*parts))
+            ]
             for g, c, b in product(groups, channels, samples)
             for parts in product(*axes)
         )

@@ -127,9 +127,8 @@ class Computation(NamedTuple):
 
 def conv_transpose(call: Computation) -> None:
     """Write the transposed convolution of x to y."""
-    item = call.dtype.itemsize
-    small = call.w.size * item <= tuning.SHARED_BYTES and not call.algorithm.TRANSFORMS
-    if call.packs is None and small:
+    small = call.w.size * call.dtype.itemsize <= tuning.SHARED_BYTES
+    if call.packs is None and small and not call.algorithm.TRANSFORMS:
         call = call._replace(packs={})  # pieces of one call pack the kernel once
     multiply = call.algorithm.conv_transpose
 
@@ -169,7 +168,7 @@ def _add_folded(
     spec: ConvSpec, piece: FormPiece, result: Array, add: Add, space: Workspace
 ) -> None:
     """Add to a part of the result what padding folds onto it from one piece's taps."""
-    for parts in folded_parts(spec, piece.y[3:], piece.w[3:]):
+    for parts in folded_parts(spec, piece.y[3:], piece.w[3:], result.nbytes):
         axes = tuple(part.axis for part in parts)
         x = (*piece.x[:3], *(part.small for part in parts))
         with space.frame():
@@ -181,11 +180,10 @@ def _add_folded(
 
 def conv(call: Computation) -> None:
     """Write the convolution of y to x."""
-    multiply = call.algorithm.conv
 
     def add(piece: FormPiece, result: Array, space: Workspace) -> None:
         y = call.block_of_y(piece, space)
-        multiply(piece.axes, y, call.weights(piece, space), result, space)
+        call.algorithm.conv(piece.axes, y, call.weights(piece, space), result, space)
 
     def run(task: Task) -> None:
         with lend() as space:

@@ -134,9 +134,7 @@ def _fewer_taps(axes: tuple[Axis, ...], taps: tuple[int, ...]) -> tuple[int, ...
 
 
 def _spanned(axes: tuple[Axis, ...], taps: tuple[int, ...]) -> int:
-    """Count the places between the first and the last tap of a phase, or 1."""
-    if prod(taps) == 1:
-        return 1
+    """Count the places between the first and the last tap of a phase."""
     spans = (a.dilation * (n - 1) // a.stride + 1 for a, n in zip(axes, taps, strict=True))
     return prod(spans)
 

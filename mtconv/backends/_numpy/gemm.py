@@ -29,16 +29,12 @@ def conv_transpose(
     axes: Axes, x: Array, weights: Weights, out: Array, space: Workspace
 ) -> None:
     """Add the planes ``w.T @ x`` of every tap where they land."""
-    groups, small, share, *taps = weights.array.shape
+    _, small, share, *taps = weights.array.shape
     samples = samples_of(x)
     each = x.size // max(small, 1) * prod(taps)
     few = 0 < each * share <= tuning.FEW_COLUMNS and 0 < out.size <= tuning.FEW_ELEMENTS
     if few and len(samples) == 1 and terms(axes) * out.size <= tuning.FEW_TERMS:
-        flat = space.take((each * share + 1,), x.dtype)
-        flat[-1] = 0
-        rows = weights.array.reshape(groups, small, -1).swapaxes(1, 2)
-        np.matmul(rows, samples[0], out=flat[:-1].reshape(groups, -1, samples.shape[3]))
-        sum_by_table(axes, flat, out, space)
+        _by_table(axes, weights.array, samples[0], out, space)
         return
     limit = tuning.COLUMN_BYTES if small >= tuning.DEEP else tuning.COLUMN_BYTES // 2
     # As many as nearest to the limit, so that none are left for a thin last product.
@@ -51,15 +47,21 @@ def conv_transpose(
             overlap_add(axes, planes, out[:, :, start : start + step], space)
 
 
+def _by_table(axes: Axes, w: Array, x: Array, out: Array, space: Workspace) -> None:
+    """Look up the few columns that each element of the result sums."""
+    rows = w.reshape(*w.shape[:2], -1).swapaxes(1, 2)
+    flat = space.take((rows.shape[0] * rows.shape[1] * x.shape[2] + 1,), x.dtype)
+    flat[-1] = 0
+    np.matmul(rows, x, out=flat[:-1].reshape(*rows.shape[:2], -1))
+    sum_by_table(axes, flat, out, space)
+
+
 def _planes(w: Array, samples: Array, sizes: tuple[int, ...], space: Workspace) -> Array:
     """Multiply samples of ``sizes`` (b, *small) by the kernel; return planes."""
     groups, small, share, *taps = w.shape
     rows = w.reshape(groups, small, -1).swapaxes(1, 2)
     flat = space.take((len(samples), groups, rows.shape[1], samples.shape[3]), w.dtype)
-    if small == 1:  # BLAS is slow at outer products
-        np.multiply(rows, samples, out=flat)
-    else:
-        matmul(rows, samples, flat)
+    matmul(rows, samples, flat)
     if len(samples) == 1:
         return flat.reshape(groups, share, *taps, *sizes)
     planes = flat.reshape(len(samples), groups, share, *taps, *sizes[1:])

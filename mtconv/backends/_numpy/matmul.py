@@ -24,6 +24,9 @@ __all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store", "tile_o
 def matmul(rows: Array, columns: Array, out: Array) -> None:
     """Write ``rows @ columns`` to ``out``, in tiles where it is thin."""
     count, depth = rows.shape[-2:]
+    if depth == 1:  # BLAS is slow at outer products
+        np.multiply(rows, columns, out=out)
+        return
     cells = columns.shape[-1]
     tile = tile_of(count, depth, cells) if out.dtype.char == "f" else None
     if tile is None:
@@ -43,11 +46,8 @@ def matmul(rows: Array, columns: Array, out: Array) -> None:
 @lru_cache(maxsize=4096)
 def tile_of(count: int, depth: int, cells: int) -> tuple[int, int] | None:
     """Choose rows and cells of a tile, or None where one product is as fast."""
-    if (
-        not 8
-        <= depth
-        <= (tuning.MOST_DEPTH if count <= tuning.THIN_ROWS else tuning.THIN_DEPTH)
-    ):
+    deepest = tuning.MOST_DEPTH if count <= tuning.THIN_ROWS else tuning.THIN_DEPTH
+    if not 8 <= depth <= deepest:
         return None
     most = 128 if depth <= tuning.THIN_DEPTH else 32
     high = next(n for n in range(min(count, most), 0, -1) if count % n == 0)

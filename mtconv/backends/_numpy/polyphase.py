@@ -71,10 +71,9 @@ def _multiply(
     """Multiply the copies of x by the taps of some phases; write the phases."""
     share, count = weights.array.shape[2], len(phases.phases)
     stack, sizes = stacked(phases, x, count * share, space)
-    samples, _, depth, elements = stack.shape
-    whole = samples == len(out) and elements == prod(out.shape[3:])
-    alone = phases.alone and whole and depth > 1
-    step = max(1, tuning.RESULT_BYTES // (stack.nbytes // depth * count))
+    whole = (len(stack), stack.shape[3]) == (len(out), prod(out.shape[3:]))
+    alone = phases.alone and whole and stack.shape[2] > 1
+    step = max(1, tuning.RESULT_BYTES // (stack.nbytes // stack.shape[2] * count))
     for start in range(0, share, step):
         part = out[:, :, start : start + step]
         with space.frame():
@@ -83,12 +82,8 @@ def _multiply(
             if in_place is not None:
                 multiply(rows, stack, in_place, space)
                 continue
-            shape = (samples, rows.shape[0], rows.shape[1], elements)
-            result = space.take(shape, x.dtype)
-            if depth == 1:
-                np.multiply(rows, stack, out=result)
-            else:
-                multiply(rows, stack, result, space)
+            result = space.take((len(stack), *rows.shape[:2], stack.shape[3]), x.dtype)
+            multiply(rows, stack, result, space)
             _write(phases, result, sizes, part)
 
 

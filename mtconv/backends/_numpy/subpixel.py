@@ -8,7 +8,7 @@ big elements per axis, as sub-pixel convolutions do, and copies move runs of up 
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import chain, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -72,25 +72,32 @@ def _add_taps(
     Neither elements nor taps need to lie side by side then, so that BLAS takes the kernel
     as it is and one copy of x serves all taps.
     """
-    groups, small, batch = x.shape[:3]
-    taps, first, last = residues
-    start, stop = strides_of(axis)
-    count, width = stop - start, last - first
-    room = space.take((groups, small, batch, count + taps - 1), x.dtype)
-    place(x, (start - taps + 1,), room)
-    turned = space.take((groups, batch, room.shape[3], small), x.dtype)
-    turned[...] = room.transpose(0, 2, 3, 1)
+    width = residues.last - residues.first
+    turned = _channels_last(axis, residues.taps, x, space)
+    groups, batch, length, small = turned.shape
+    count = length - residues.taps + 1
     each = turned.nbytes // small * width
     for channels in channels_at_a_time(w.shape[2], tuning.SUBPIXEL_BYTES, each):
         with space.frame():
             part = w[:, :, channels].swapaxes(1, 2)[:, :, None]
             result = space.take((groups, part.shape[1], batch, count, width), w.dtype)
-            for m in range(taps):
-                kernel = part[..., m * axis.stride + first : m * axis.stride + last]
-                shifted = turned[:, None, :, taps - 1 - m :][..., :count, :]
+            for m in range(residues.taps):
+                first = m * axis.stride + residues.first
+                kernel = part[..., first : first + width]
+                shifted = turned[:, None, :, residues.taps - 1 - m :][..., :count, :]
                 multiply(shifted, kernel, result, space, cut=False, add=m > 0)
             blocks = result.transpose(2, 0, 1, 3, 4)
             _write((axis,), (residues,), blocks, out[:, :, channels])
+
+
+def _channels_last(axis: Axis, taps: int, x: Array, space: Workspace) -> Array:
+    """Copy the elements that any stride meets as (g, b, e, ci)."""
+    start, stop = strides_of(axis)
+    room = space.take((*x.shape[:3], stop - start + taps - 1), x.dtype)
+    place(x, (start - taps + 1,), room)
+    turned = space.take((len(x), x.shape[2], room.shape[3], x.shape[1]), x.dtype)
+    turned[...] = room.transpose(0, 2, 3, 1)
+    return turned
 
 
 def _multiply(
@@ -104,26 +111,21 @@ def _multiply(
     """Multiply the elements that feed each stride, side by side, by the taps."""
     stack = _stack(axes, residues, x, space)
     rank, share = len(axes), weights.array.shape[2]
-    groups, *spots = stack.shape[: 2 + rank]  # b, *strides
     widths = [r.last - r.first for r in residues]
-    matrix = stack.reshape(groups, prod(spots), -1)
-    depth = matrix.shape[2]
+    matrix = stack.reshape(len(stack), prod(stack.shape[1 : 2 + rank]), -1)
     each = matrix[..., :1].nbytes * prod(widths)
     # (b, g, co, stride, residue, stride, residue ...)
-    order = [1, 0, 2 + rank]
-    for axis in range(rank):
-        order += [2 + axis, 3 + rank + axis]
+    pairs = ((2 + axis, 3 + rank + axis) for axis in range(rank))
+    order = (1, 0, 2 + rank, *chain.from_iterable(pairs))
     for channels in channels_at_a_time(share, tuning.SUBPIXEL_BYTES, each):
         with space.frame():
             kernel = _pack(axes, residues, weights, channels, space)
-            count = kernel.shape[2 + rank]
-            shape = (groups, matrix.shape[1], count * prod(widths))
+            shape = (*matrix.shape[:2], kernel.shape[2 + rank] * prod(widths))
             result = space.take(shape, kernel.dtype)
-            if depth == 1:
-                np.multiply(matrix, kernel.reshape(groups, depth, -1), out=result)
-            else:
-                multiply(matrix, kernel.reshape(groups, depth, -1), result, space)
-            blocks = result.reshape(groups, *spots, count, *widths).transpose(order)
+            multiply(
+                matrix, kernel.reshape(len(matrix), matrix.shape[2], -1), result, space
+            )
+            blocks = result.reshape(*stack.shape[: 2 + rank], -1, *widths).transpose(order)
             _write(axes, residues, blocks, out[:, :, channels])
 
 

@@ -132,14 +132,11 @@ def _gather_rows(
     """
     first, *rest = axes
     batch, groups, share = y.shape[:3]
-    taps = [axis.kernel for axis in rest]
     small = [axis.small for axis in rest]
-    lead = (groups, len(rows.residues), share, *taps)
-    inside = prod(small)
+    lead = (groups, len(rows.residues), share, *(axis.kernel for axis in rest))
     if folded:
-        inside *= batch
         columns = space.take((1, *lead, rows.height, batch, *small), y.dtype)
-        view = np.moveaxis(columns[0], 3 + len(taps) + 1, 0)
+        view = np.moveaxis(columns[0], len(lead) + 1, 0)
     else:
         columns = view = space.take((batch, *lead, rows.height, *small), y.dtype)
     for number, residue in enumerate(rows.axes):
@@ -149,6 +146,7 @@ def _gather_rows(
         else:
             part = y[:, :, :, residue.first :: first.stride]
             fill((residue.rows, *rest), part, target, space)
+    inside = prod(small) * (batch if folded else 1)
     return columns.reshape(len(columns), groups, -1, rows.height * inside), inside
 
 

@@ -104,27 +104,27 @@ def run(
     """Execute a plan; torch's own flags say what `precision` says elsewhere."""
     del precision
     first, second, bias = LIBRARY.together(first, second, bias)
-    dtype = LIBRARY.promote((first, second, bias))
     device_type = first.device.type
     if not is_on(device_type):
-        return _execute(plan, first, second, bias, dtype, autocast=False)
+        return _execute(plan, first, second, bias, autocast=False)
     if plan.requested in ("auto", "native"):
-        dtype = autocast_dtype(device_type, dtype)
+        dtype = autocast_dtype(device_type, LIBRARY.dtype(plan.dtype))
         first, second = _cast(first, dtype), _cast(second, dtype)
         bias = bias if bias is None else _cast(bias, dtype)
+        plan = plan.rounded(dtype_name(dtype))
     with torch.autocast(device_type, enabled=False):
-        return _execute(plan, first, second, bias, dtype, autocast=True)
+        return _execute(plan, first, second, bias, autocast=True)
 
 
 def _execute(
-    plan: Plan, first: Any, second: Any, bias: Any, dtype: torch.dtype, *, autocast: bool
+    plan: Plan, first: Any, second: Any, bias: Any, *, autocast: bool
 ) -> torch.Tensor:
-    """Execute a plan on tensors of one device; ``dtype`` is that of the result."""
+    """Execute a plan on tensors of one device."""
     if plan.algorithm != "native":
         return _array_api.execute(library_for(autocast=autocast), plan, first, second, bias)
-    # On the CPU half precision is not sure to be accumulated in float32.
-    narrow = dtype.itemsize < 4 and first.device.type == "cpu"
-    compute = torch.float32 if narrow else dtype
+    dtype = LIBRARY.dtype(plan.dtype)
+    # GPUs form sums of half precision in float32 by themselves, the CPU not always.
+    compute = LIBRARY.dtype(plan.computing) if first.device.type == "cpu" else dtype
     data = _settled(canonical(_cast(first, compute), plan.data, LIBRARY.permute))
     second = _cast(second, compute)
     if plan.form == "kernel_grad":

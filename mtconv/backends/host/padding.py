@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from mtconv.backends.host.memory import Workspace
 from mtconv.folds import fold_stretches, stretch_onto
 from mtconv.geometry import Axis, padded_axis, restrict, taps_between, touched_small
+from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
 __all__ = ["FoldedPart", "fold_into", "folded_parts", "indices", "neighbours", "pad_block"]
@@ -56,18 +58,40 @@ class FoldedPart(NamedTuple):
 
 
 def folded_parts(
-    spec: ConvSpec, big: tuple[slice, ...], taps: tuple[slice, ...]
+    spec: ConvSpec, big: tuple[slice, ...], taps: tuple[slice, ...], nbytes: int
 ) -> Iterator[tuple[FoldedPart, ...]]:
     """List what some taps add to elements ``big`` of y by way of the padded result.
 
-    Mostly that is a single part. Every padded element is in the parts of one block.
+    Mostly that is a single part. Every padded element is in the parts of one block, which
+    takes ``nbytes``.
     """
+    ends = [(part.start, part.stop) for part in big]
+    lengths = _longest_parts(spec, [stop - start for start, stop in ends], taps, nbytes)
+    sides = zip(spec.axes, ends, taps, lengths, strict=True)
     return product(
         *(
-            parts_of(axis, spec.padding_mode, (part.start, part.stop), (j.start, j.stop))
-            for axis, part, j in zip(spec.axes, big, taps, strict=True)
+            parts_of(axis, spec.padding_mode, part, (j.start, j.stop), length)
+            for axis, part, j, length in sides
         )
     )
+
+
+def _longest_parts(
+    spec: ConvSpec, sizes: list[int], taps: tuple[slice, ...], nbytes: int
+) -> list[int]:
+    """Return the most elements of a part on each axis: twice those of the block.
+
+    A part that takes few bytes may be longer, so that a margin many times as wide as its
+    axis comes in few of them.
+    """
+    lengths = [2 * size for size in sizes]
+    inputs = spec.kernel_shape[0] // max(spec.groups, 1)
+    columns = prod(j.stop - j.start for j in taps) + inputs
+    room = tuning.FOLDED_BYTES * prod(sizes) // max(nbytes * columns, 1)
+    for number, length in enumerate(lengths):
+        others = prod(lengths) // max(length, 1)
+        lengths[number] = max(length, room // max(others, 1))
+    return lengths
 
 
 def fold_into(y: Array, padded: Array, parts: tuple[FoldedPart, ...]) -> None:
@@ -82,16 +106,16 @@ def fold_into(y: Array, padded: Array, parts: tuple[FoldedPart, ...]) -> None:
 
 
 def parts_of(
-    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int]
+    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int], longest: int
 ) -> tuple[FoldedPart, ...]:
     """List the parts of elements ``big`` of one axis that some of its taps reach."""
     few = axis.lo + axis.hi <= MOST_ROUNDS_KEPT * axis.big
-    return (_kept_parts if few else _kept_parts.__wrapped__)(axis, mode, big, taps)
+    return (_kept_parts if few else _kept_parts.__wrapped__)(axis, mode, big, taps, longest)
 
 
 @lru_cache(maxsize=1024)
 def _kept_parts(
-    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int]
+    axis: Axis, mode: str, big: tuple[int, int], taps: tuple[int, int], longest: int
 ) -> tuple[FoldedPart, ...]:
     start, stop = big
     stretches = fold_stretches(axis.big, axis.lo, max(axis.hi, 0), mode)
@@ -99,7 +123,7 @@ def _kept_parts(
     inner = taps_between(padded_axis(axis), *taps)
     parts = []
     # Margins much wider than the block come in several parts, so that memory is bounded.
-    for first, last in neighbours(filter(None, pairs), longest=2 * (stop - start)):
+    for first, last in neighbours(filter(None, pairs), longest):
         small = touched_small(inner, first, last)
         if small[0] < small[1]:
             runs = tuple(

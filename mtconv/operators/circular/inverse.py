@@ -20,13 +20,11 @@ from mtconv.operators.circular.aliases import Aliases
 from mtconv.operators.circular.checks import check_closed_form
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.symbol import Frequencies
-from mtconv.planning.candidate import FLOATING
+from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.problem.build import Problem, match
 from mtconv.spec import ConvSpec
 
 __all__ = ["ClosedForm", "Setting", "closed_form"]
-
-_HALF = frozenset({"float16", "bfloat16"})
 
 
 class ClosedForm(NamedTuple):
@@ -208,11 +206,10 @@ def _setting(operator: Any, engine: Backend, arrays: tuple[Any, ...]) -> Setting
     dtype = library.promote((*arrays, kernel))
     if dtype_name(dtype) not in FLOATING:
         dtype = library.dtype("float64")
-    compute = dtype
     if library.xp is np:
         compute = np.dtype(np.complex128 if "complex" in str(dtype) else np.float64)
-    elif dtype_name(dtype) in _HALF:
-        compute = library.dtype("float32")
+    else:
+        compute = library.dtype(computing_dtype(dtype_name(dtype)))
     shape = (1, *operator.input_shape)
     problem = match(operator.form, operator._sides.front, shape, tuple(kernel.shape))
     return Setting(library, problem, dtype, compute)

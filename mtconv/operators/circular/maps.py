@@ -19,14 +19,12 @@ from mtconv.backends.host.inputs import most_folded, traits
 from mtconv.backends.libraries import dtype_name, library_of
 from mtconv.errors import BackendError, message
 from mtconv.operators.circular.symbol import Frequencies
-from mtconv.planning.candidate import FLOATING
+from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.planning.plan import Plan
 from mtconv.problem.build import match
 from mtconv.spec import ConvSpec
 
 __all__ = ["FrequencyForm", "applied", "in_frequency", "in_library", "symbol_for"]
-
-_HALF = frozenset({"float16", "bfloat16"})
 
 
 def symbol_for(form: str, frequencies: Frequencies, w: Any) -> Any:
@@ -140,7 +138,7 @@ def in_library(engine: Backend, form: str, spec: ConvSpec, x: Any, kernel: Any) 
         got = f"'fft' for dtype {name}"
         raise BackendError(message(form, "algorithm", rule, got, fix=fix))
     problem = match(form, spec, tuple(x.shape), tuple(kernel.shape))
-    compute = library.dtype("float32") if name in _HALF else dtype
+    compute = library.dtype(computing_dtype(name))
     data = library.astype(canonical(x, problem.data, library.permute), compute)
     w = canonical(library.astype(kernel, compute), problem.kernel, library.permute)
     w = library.reshape(w, spec.kernel_shape)

@@ -90,10 +90,10 @@ def check(size: int, chunk: int, compute: Any, store: str = "") -> None:
         for a, b in starts
     ]
     bands = [band.sum() for band in sums]
-    found = compute(*bands, *windows)
-    total = int(sum(found[: len(bands)]))
+    got = compute(*bands, *windows)
+    total = int(sum(got[: len(bands)]))
     assert total == expected_total(size), (total, expected_total(size))
-    for start, window in zip(starts, found[len(bands) :], strict=True):
+    for start, window in zip(starts, got[len(bands) :], strict=True):
         assert (window == direct(start, width)).all(), start
 
 
@@ -125,24 +125,24 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=2_000)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--zarr", default="", help="stream the result to this store")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     began = time.perf_counter()
-    if given.workers:
+    if arguments.workers:
         from distributed import Client, LocalCluster
 
         with (
             LocalCluster(
-                n_workers=given.workers,
+                n_workers=arguments.workers,
                 threads_per_worker=1,
                 memory_limit="2GiB",
                 dashboard_address=None,
             ) as cluster,
             Client(cluster) as client,
         ):
-            check(given.size, given.chunk, on_cluster, given.zarr)
+            check(arguments.size, arguments.chunk, on_cluster, arguments.zarr)
             held = max(resident(), *client.run(resident).values())
     else:
-        check(given.size, given.chunk, on_threads, given.zarr)
+        check(arguments.size, arguments.chunk, on_threads, arguments.zarr)
         held = resident()
     print(f"right; at most {held} MiB in a process; {time.perf_counter() - began:.0f} s")
     assert held <= 2048

@@ -177,15 +177,15 @@ def test_matrices() -> None:
         "Use .map_blocks(numpy.asarray) first."
     )
     plain = da.from_array(np.arange(6.0).reshape(2, 3), chunks=2)
-    said = plain.map_blocks(np.asmatrix)
+    words = plain.map_blocks(np.asmatrix)
     with pytest.raises(mtconv.BackendError) as error:
-        mtconv.conv(said, np.ones((1, 1)))
+        mtconv.conv(words, np.ones((1, 1)))
     assert str(error.value) == text
     unsaid = mtconv.conv(plain.map_blocks(np.asmatrix, meta=plain._meta), np.ones((1, 1)))
     with pytest.raises(mtconv.BackendError) as error:
         unsaid.compute()
     assert str(error.value) == text
-    mended = mtconv.conv(said.map_blocks(np.asarray), np.ones((1, 1)))
+    mended = mtconv.conv(words.map_blocks(np.asarray), np.ones((1, 1)))
     assert mended.compute().tolist() == [[0, 1, 2], [3, 4, 5]]
 
 

@@ -29,9 +29,9 @@ def client() -> Iterator[Any]:
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,
-        distributed.Client(cluster) as found,
+        distributed.Client(cluster) as got,
     ):
-        yield found
+        yield got
 
 
 def slow(block: np.ndarray) -> np.ndarray:
@@ -45,12 +45,12 @@ def test_all_three_maps(client: Any) -> None:
     y = mtconv.conv_transpose(lazy, KERNEL, **OPTIONS)
     back = mtconv.conv(y, KERNEL, **OPTIONS)
     grad = mtconv.kernel_grad(lazy, y, kernel_size=(4, 4), **OPTIONS)
-    found = dask.compute(y, back, grad, scheduler=client)
+    got = dask.compute(y, back, grad, scheduler=client)
     expected = mtconv.conv_transpose(x, KERNEL, **OPTIONS)
-    assert (found[0] == expected).all()
-    assert (found[1] == mtconv.conv(expected, KERNEL, **OPTIONS)).all()
+    assert (got[0] == expected).all()
+    assert (got[1] == mtconv.conv(expected, KERNEL, **OPTIONS)).all()
     whole = mtconv.kernel_grad(x, expected, kernel_size=(4, 4), **OPTIONS)
-    assert (found[2] == whole).all()
+    assert (got[2] == whole).all()
 
 
 def test_a_killed_worker_loses_nothing(client: Any) -> None:

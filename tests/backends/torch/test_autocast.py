@@ -158,9 +158,9 @@ def test_autocast_rounds_auto_as_it_rounds_torch() -> None:
             torch.autograd.grad(out, (x, w), torch.ones_like(out))
             for out in (up, of_torch[0])
         )
-        for mine, theirs in zip(got, wanted, strict=True):
-            assert mine.dtype == torch.float32
-            assert (mine == theirs).all()
+        for own, theirs in zip(got, wanted, strict=True):
+            assert own.dtype == torch.float32
+            assert (own == theirs).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex64, torch.int64])
