@@ -146,8 +146,13 @@ def coq(session: nox.Session) -> None:
 def implementers(session: nox.Session) -> None:
     """Run exported files in other runtimes; `-- --write` updates the page."""
     session.install("-e", BACKENDS, *group("test"), *group("implementers"))
-    names = ("exports", "runtimes", "implementers", "faults")
-    session.run("pytest", *(f"tests/verify/test_{name}.py" for name in names))
+    files = (
+        "test_exports.py",
+        "test_runtimes.py",
+        "test_implementers.py",
+        "test_faults.py",
+    )
+    session.run("pytest", *(f"tests/verify/{name}" for name in files))
     session.run("python", "-m", "tests.verify.implementers", *session.posargs)
 
 
