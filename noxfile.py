@@ -147,12 +147,12 @@ def implementers(session: nox.Session) -> None:
     """Run exported files in other runtimes; `-- --write` updates the page."""
     session.install("-e", BACKENDS, *group("test"), *group("implementers"))
     files = (
-        "tests/verify/test_exports.py",
-        "tests/verify/test_runtimes.py",
-        "tests/verify/test_implementers.py",
-        "tests/verify/test_faults.py",
+        "test_exports.py",
+        "test_runtimes.py",
+        "test_implementers.py",
+        "test_faults.py",
     )
-    session.run("pytest", *files)
+    session.run("pytest", *(f"tests/verify/{name}" for name in files))
     session.run("python", "-m", "tests.verify.implementers", *session.posargs)
 
 

@@ -357,11 +357,11 @@ def _apply(
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     symbolic = False
-    dtype = None if backend is not None else plain_dtype(first, second, bias)
+    dtype = plain_dtype(first, second, bias, backend)
     name = "numpy"
     try:
         if dtype is not None:
-            engine = load(neutral_backend(dtype))
+            engine = load(backend or neutral_backend(dtype))
         else:
             argument = "y" if form == "kernel_grad" else "kernel"
             operands = {"x": first, argument: second, "bias": bias}

@@ -106,14 +106,22 @@ _REQUIRED = ("x", "kernel", "y")
 # Dtypes whose arrays NumPy's backend takes as they are.
 _PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
 
+# Backends that compute with NumPy's arrays.
+_OF_NUMPY = ("numpy", "numba")
+
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
-def plain_dtype(first: Any, second: Any, bias: Any) -> str | None:
+def plain_dtype(
+    first: Any, second: Any, bias: Any, backend: str | None = None
+) -> str | None:
     """Name the one dtype of a call on NumPy arrays of numbers, as most calls are.
 
-    None for all others: subclasses, several dtypes, or one that is not of the machine.
+    None for all others: subclasses, several dtypes, or one that is not of the machine, and
+    where another backend than those of NumPy's arrays is named.
     """
+    if backend is not None and (type(backend) is not str or backend not in _OF_NUMPY):
+        return None
     if type(first) is not np.ndarray or type(second) is not np.ndarray:
         return None
     dtype = first.dtype

@@ -17,13 +17,19 @@ __all__ = ["KERNELS", "KernelCounts", "count", "rank_kernels", "seconds"]
 
 # The kernels of each map, in order of preference where costs tie.
 KERNELS = {
-    "conv_transpose": ("lanes", "rows", "planes"),
+    "conv_transpose": ("lanes", "rows", "planes", "columns"),
     "conv": ("lanes", "rows", "planes"),
     "kernel_grad": ("gradient", "gradient_planes"),
 }
 
 # Cells of a tile, products of a chain, and bytes of a vector.
 TILE, CHAIN, VECTOR = 8, 128, 64
+
+# What it takes to begin adding a row of a column, in vectors that are added.
+ADD_ROW = 4
+
+# Bytes of the results of one block of `lanes`.
+LANES_SUMS = 2**17
 
 
 class KernelCounts(NamedTuple):
@@ -44,9 +50,10 @@ class KernelCounts(NamedTuple):
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(1.0, 2.0, 1.0, 0.6, 1.6),
-    "rows": KernelCounts(0.95, 9.0, 1.4, 0.6, 11.0),
-    "planes": KernelCounts(1.3, 9.0, 1.4, 0.5, 2.4),
+    "lanes": KernelCounts(1.0, 0.3, 0.45, 0.62, 1.5),
+    "rows": KernelCounts(0.88, 14.0, 3.0, 0.4, 20.0),
+    "planes": KernelCounts(1.2, 6.2, 1.6, 0.9, 2.8),
+    "columns": KernelCounts(1.2, 6.5, 0.4, 3.0, 1.5),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
@@ -63,6 +70,7 @@ class _Sizes(NamedTuple):
     outs: int
     in_cells: int
     out_cells: int
+    in_last: int  # cells along the last axis
     units: tuple[int, ...]
     taps: int  # of all phases
     ways: int  # phases of the last axis
@@ -81,6 +89,7 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
             big,
             small_cells,
             big_cells,
+            spec.small[-1],
             tuple(-(-axis.big // axis.stride) for axis in spec.axes),
             taps,
             min(spec.axes[-1].stride, spec.axes[-1].big),
@@ -93,6 +102,7 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
         small,
         big_cells,
         small_cells,
+        spec.big[-1],
         spec.small,
         taps,
         1,
@@ -131,8 +141,10 @@ def _lane_cost(channels: int, lanes: int) -> tuple[float, float]:
 def _lanes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     units = prod(sizes.units)
-    tiles = sizes.images * -(-units // TILE) * TILE
     vectors, sums = _lane_cost(sizes.outs, lanes)
+    # Units whose results do not fit a block leave cells of tiles unused.
+    fit = max(1, LANES_SUMS // (sizes.phases * sums * VECTOR))
+    tiles = sizes.images * -(-units // fit) * -(-min(units, fit) // TILE) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         tiles * sizes.taps * sizes.ins * vectors,
@@ -186,6 +198,22 @@ def _planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     )
 
 
+def _columns(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
+    del batch
+    rows = sizes.taps * sizes.outs
+    vectors = sizes.images * -(-sizes.in_cells // lanes)
+    # Every row of cells is added for every tap, and to begin takes as long as vectors do.
+    lines = sizes.images * sizes.in_cells // sizes.in_last
+    added = -(-sizes.in_last // lanes) + ADD_ROW
+    return KernelCounts(
+        vectors * rows * sizes.ins,
+        lines * rows * added,
+        sizes.images * sizes.ins * sizes.in_cells,
+        sizes.images * sizes.outs * sizes.out_cells,
+        sizes.ins * rows,
+    )
+
+
 def _gradient(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     cells = sizes.images * prod(sizes.units)
@@ -217,6 +245,7 @@ _COUNTS = {
     "lanes": _lanes,
     "rows": _rows,
     "planes": _planes,
+    "columns": _columns,
     "gradient": _gradient,
     "gradient_planes": _gradient_planes,
 }

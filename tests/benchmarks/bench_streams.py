@@ -137,13 +137,16 @@ def speed() -> str:
 
 
 def timed(ways: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Median seconds of each way, all in turn, round after round."""
+    """Median seconds of each way, all in turn, round after round.
+
+    Those of the processor, since one thread computes and others may share it.
+    """
     samples: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, function in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             function()
-            samples[name].append(time.perf_counter() - start)
+            samples[name].append(time.process_time() - start)
     return {name: median(values) for name, values in samples.items()}
 
 

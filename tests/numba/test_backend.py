@@ -22,7 +22,14 @@ PROBLEMS = {
     "five phases": ((1, 3, 40), (3, 2, 7), {"stride": 5, "dilation": 2}),
     "planes in the lanes": ((2, 20, 5, 6), (20, 1, 3, 3), {"groups": 20, "stride": 2}),
     "a volume": ((1, 4, 3, 4, 5), (4, 9, 2, 3, 2), {"stride": (2, 1, 2), "padding": 1}),
+    "columns": ((2, 40, 6, 7), (40, 1, 5, 5), {"stride": (2, 3), "padding": (1, 2)}),
+    "columns of a volume": ((1, 50, 3, 4, 5), (50, 1, 3, 2, 9), {"stride": (2, 1, 7)}),
     "groups": ((3, 6, 7), (6, 10, 3), {"groups": 3, "stride": 2}),
+    "windows beyond the input": (
+        (1, 3, 3),
+        (3, 1, 1),
+        {"groups": 3, "stride": 6, "padding": 3},
+    ),
     "a crop beyond the kernel": ((1, 2, 6), (2, 3, 2), {"padding": 2, "stride": 3}),
 }
 
@@ -128,6 +135,22 @@ def test_infinity_in_the_kernel_reaches_only_what_the_kernel_reaches():
     x, kernel = np.ones((1, 1, 3), "f"), np.array([[[1, np.inf, 2]]], "f")
     found = mtconv.conv_transpose(x, kernel, stride=2, backend="numba")
     assert found.tolist() == [[[1, np.inf, 3, np.inf, 3, np.inf, 2]]]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_one_infinite_element_anywhere_in_the_kernel_is_seen(problem, value):
+    x_shape, kernel_shape, options = PROBLEMS[problem]
+    spec = ConvSpec.from_shapes(x_shape, kernel_shape, **options)
+    x, kernel = np.ones(x_shape, "f"), whole(kernel_shape, seed=1)
+    y = np.ones((x_shape[0], spec.big_channels, *spec.big), "f")
+    for place in {0, kernel.size // 2, kernel.size - 1}:
+        damaged = kernel.copy()
+        damaged.flat[place] = value
+        for function, data in ((spec.conv_transpose, x), (spec.conv, y)):
+            found = function(data, damaged, backend="numba")
+            expected = function(data, damaged, backend="numpy", algorithm="direct")
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_infinity_in_x_reaches_only_taps_of_the_gradient_that_it_meets():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,9 @@ Array = NDArray[Any]
 
 # A packed kernel that is not kept may be as large as this.
 PACKED_BYTES = 2**26
+
+# Tables of one plan that are kept, for arrays of several steps.
+MOST_STEPS = 32
 
 
 def run(
@@ -80,9 +83,12 @@ def _by_kernels(
     compiler = _compiler()
     if compiler is None:
         return None
+    work = _work(compiler, plan, first, second)
+    if work is None:
+        return None
     if plan.form == "kernel_grad":
-        return _gradient(compiler, plan, first, second)
-    return _compiled(compiler, plan, first, second, bias, packs)
+        return _gradient(compiler, plan, work, first, second)
+    return _compiled(compiler, plan, work, (first, second), bias, packs)
 
 
 def run_prepared(
@@ -98,37 +104,32 @@ def run_prepared(
 def _compiled(
     compiler: Compiler,
     plan: Plan,
-    first: Array,
-    second: Array,
+    work: Work,
+    arrays: tuple[Array, Array],
     bias: Array | None,
     packs: Packs | None,
 ) -> Array | None:
-    """Compute a map by a kernel; None where no kernel has it."""
+    """Compute a map by a kernel; None where NumPy has to."""
+    if packs is None and work.packed_bytes > PACKED_BYTES:
+        return None
+    look = work.pads and bool(plan.fallbacks)
+    if look and packs is not None:
+        if not _is_finite(arrays[1], packs):
+            return None
+        look = False
     result = results.empty(plan.shape, dtype_of(plan.dtype))
-    data, kernel = canonical(first, plan.data), _kernel(second, plan.kernel)
-    out = canonical(result, plan.data)
-    steps = (data.strides, kernel.strides, out.strides)
-    work = work_for(plan, data.shape[0], steps)
-    if work is None or (work.packed_bytes > PACKED_BYTES and packs is None):
-        return None
-    if work.pads and plan.fallbacks and not _is_finite(second, packs):
-        return None
-    whole = (first, second)
-    compiler.launch(work, plan.dtype, (data, kernel, out), whole, bias, packs)
-    return result
+    infinite = compiler.launch(work, plan.dtype, (*arrays, result), bias, packs, look)
+    return None if infinite else result
 
 
-def _gradient(compiler: Compiler, plan: Plan, x: Array, y: Array) -> Array | None:
-    """Compute the kernel gradient by a kernel; None where no kernel has it."""
+def _gradient(
+    compiler: Compiler, plan: Plan, work: Work, x: Array, y: Array
+) -> Array | None:
+    """Compute the kernel gradient by a kernel; None where NumPy has to."""
     result = results.empty(plan.shape, dtype_of(plan.dtype))
-    small, big = canonical(x, plan.data), canonical(y, plan.data)
-    out = _kernel(result, plan.kernel)
-    work = work_for(plan, small.shape[0], (big.strides, out.strides, small.strides))
-    if work is None:
-        return None
     if work.leaves_zeros:
         result[...] = 0
-    compiler.launch(work, plan.dtype, (big, small, out), (y, x), None, None)
+    compiler.launch(work, plan.dtype, (y, x, result), None, None, False)
     # To look at the gradient first is cheap, and tells of infinity in x.
     if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
         return None
@@ -138,7 +139,7 @@ def _gradient(compiler: Compiler, plan: Plan, x: Array, y: Array) -> Array | Non
 class Compiler(NamedTuple):
     """What is imported together with numba."""
 
-    launch: Callable[..., None]
+    launch: Callable[..., int]
     plans: dict[str, Callable[..., Work | None]]
     vector_bytes: int
     cells: int
@@ -179,17 +180,35 @@ def _for_numpy(plan: Plan, batch: int) -> Plan:
     return replace(plan, algorithm=name, computing=computing, fallbacks=fallbacks)
 
 
-@lru_cache(maxsize=1024)
-def work_for(plan: Plan, batch: int, steps: tuple[Steps, Steps, Steps]) -> Work | None:
-    """Return the kernel for a plan, with its tables, or None; cached."""
-    compiler = _compiler()
-    if compiler is None:
-        return None
+def _work(compiler: Compiler, plan: Plan, first: Array, second: Array) -> Work | None:
+    """Return the kernel for a plan and steps of arrays, or None; kept with the plan."""
+    key = (first.shape, first.strides, second.strides)
+    kept = plan.tables
+    work: Work | None
+    try:
+        work = kept[key]
+    except KeyError:
+        if len(kept) >= MOST_STEPS:
+            kept.clear()
+        work = kept[key] = work_for(compiler, plan, first, second)
+    return work
+
+
+def work_for(compiler: Compiler, plan: Plan, first: Array, second: Array) -> Work | None:
+    """Choose the kernel for a plan, and make its tables; None where no kernel has it."""
     element = ELEMENTS[plan.dtype]
-    form = "conv_transpose" if plan.form == "conv_transpose" else "conv"
-    case = make_case(form, plan.spec, batch, steps, element.stored_size, element.size)
-    for kernel in kernels_for(plan.spec, plan.form, batch, element.size):
-        work = compiler.plans[kernel](case, compiler.vector_bytes, compiler.cells)
+    result = np.empty(plan.shape, first.dtype)
+    data = canonical(first, plan.data)
+    steps: tuple[Steps, Steps, Steps]
+    if plan.form == "kernel_grad":
+        big, out = canonical(second, plan.data), _kernel(result, plan.kernel)
+        form, steps = "conv", (big.strides, out.strides, data.strides)
+    else:
+        kernel, out = _kernel(second, plan.kernel), canonical(result, plan.data)
+        form, steps = plan.form, (data.strides, kernel.strides, out.strides)
+    case = make_case(form, plan.spec, len(data), steps, element.stored_size, element.size)
+    for name in kernels_for(plan.spec, plan.form, len(data), element.size):
+        work = compiler.plans[name](case, compiler.vector_bytes, compiler.cells)
         if work is not None:
             return work
     return None

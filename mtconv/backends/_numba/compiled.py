@@ -23,7 +23,7 @@ from mtconv.importing import undivided
 __all__ = ["KERNELS", "load_kernel"]
 
 # The function of each kernel, in a module of the same name.
-KERNELS = ("lanes", "planes", "rows", "gradient", "gradient_planes")
+KERNELS = ("lanes", "planes", "rows", "columns", "gradient", "gradient_planes")
 
 # Arguments of every kernel after its two numbers: addresses, and one flag.
 ADDRESSES = 12

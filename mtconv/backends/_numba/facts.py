@@ -11,14 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CHAIN", "COUNTERS", "FACTS", "LINE", "make_facts"]
+__all__ = ["CHAIN", "COUNTERS", "FACTS", "LINE", "PACK", "PACKED", "PACK_AND_LOOK"]
+__all__ += ["make_facts"]
 
 # Products that are added up one after another; longer sums are made of such chains.
 CHAIN = 128
 
-# Counters of the threads, each in a cache line of its own.
+# Counters of the threads, each in a cache line of its own: tasks of packing that were
+# taken and are done, tasks that were taken, and infinite values of the kernel.
 LINE = 64
 COUNTERS = 4
+
+# What a kernel is told about its packed kernel: to use it as it is, to fill it, and to
+# look for infinite values on the way.
+PACKED, PACK, PACK_AND_LOOK = range(3)
 
 # One field for each number; those of several axes are counted from zero.
 _NUMBERED = {
@@ -32,6 +38,7 @@ _NUMBERED = {
     "start": 3,
     "block": 3,  # units of one task
     "box": 3,  # cells of the input that those reach over
+    "reach": 3,  # largest offset of a tap
 }
 _SINGLE = (
     "batch",
@@ -72,6 +79,14 @@ _SINGLE = (
     "in_line",
     "out_plane",
     "out_line",
+    # Columns: lines are channels of one phase of the middle axis, rows their taps.
+    "piece_bytes",  # columns of one tap of the first axis
+    "line_first",
+    "line_rows",
+    "row_first",
+    "offsets0",
+    "taps1",
+    "taps2",
     # The kernel, and what is made of it.
     "w_group",
     "w_in",

@@ -7,6 +7,7 @@ channels of the small side. Threads share out rows and channels, never a sum.
 from __future__ import annotations
 
 from mtconv.backends._numba.box import load_box
+from mtconv.backends._numba.counters import take
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
 from mtconv.backends._numba.jit import entry, part
@@ -17,7 +18,6 @@ from mtconv.backends._numba.moves import (
     itemsize,
     lanes_to_rows,
     rows_to_lanes,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import lanes_tile
@@ -46,6 +46,7 @@ def run_gradient(
         target = out + group * facts.w_group + channel * facts.w_in
         write_gradient(value, stored, facts, table, target, space, channels, split)
         task = take(counters + 2 * LINE)
+    return 0
 
 
 @part

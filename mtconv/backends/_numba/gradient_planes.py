@@ -6,10 +6,11 @@ the sum. Tiles are a few taps of one channel of the big side.
 
 from __future__ import annotations
 
+from mtconv.backends._numba.counters import take
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
 from mtconv.backends._numba.facts import CHAIN, LINE
 from mtconv.backends._numba.jit import entry, part
-from mtconv.backends._numba.moves import copy_out, index_at, itemsize, take
+from mtconv.backends._numba.moves import copy_out, index_at, itemsize
 from mtconv.backends._numba.planes import load_planes, load_row
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import planes_tile
@@ -42,6 +43,7 @@ def run_gradient_planes(
                 value, stored, out + place, facts.w_group, sums + row * VECTOR_BYTES, planes
             )
         task = take(counters + 2 * LINE)
+    return 0
 
 
 @part

@@ -8,9 +8,11 @@ that output channels lie side by side.
 from __future__ import annotations
 
 from mtconv.backends._numba.box import load_box
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_bytes, infinite_values
 from mtconv.backends._numba.moves import (
     copy,
     copy_in,
@@ -19,9 +21,7 @@ from mtconv.backends._numba.moves import (
     index_at,
     itemsize,
     lanes_to_rows,
-    peek,
     rows_to_lanes,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import lanes_tile
@@ -30,13 +30,13 @@ __all__ = ["run_lanes"]
 
 
 @part
-def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):
+def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task, packing):
     """Pack some input channels of one group: rows of taps, output channels side by side."""
     parts = (facts.ins + facts.pack_channels - 1) // facts.pack_channels
     group = task // parts
     first = task % parts * facts.pack_channels
     last = min(facts.ins, first + facts.pack_channels)
-    width = itemsize(value)
+    width, infinite = itemsize(value), 0
     lanes = VECTOR_BYTES // width
     chunks = index_at(table + facts.split_first, facts.splits)
     for chunk in range(chunks):
@@ -54,25 +54,33 @@ def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task):
                     source + first * facts.w_in, facts.w_out, rows,
                     (last - first) * facts.taps, w_end,
                 )  # fmt: skip
+                if packing == PACK_AND_LOOK:
+                    infinite += infinite_values(
+                        value, target + first * facts.taps * step, step,
+                        (last - first) * facts.taps,
+                    )  # fmt: skip
                 continue
             for c in range(first, last):
-                pack_channel(
+                infinite += pack_channel(
                     value, stored, facts, table, target, step, source + c * facts.w_in,
-                    rows, c, w_end, scratch,
+                    rows, c, w_end, scratch, packing,
                 )  # fmt: skip
+    return infinite
 
 
 @part
 def pack_channel(
-    value, stored, facts, table, target, step, source, rows, c, w_end, scratch
+    value, stored, facts, table, target, step, source, rows, c, w_end, scratch, packing
 ):
     """Pack one vector of output channels for one input channel, every tap at its row."""
-    lanes = VECTOR_BYTES // itemsize(value)
+    lanes, infinite = VECTOR_BYTES // itemsize(value), 0
     if facts.w_flat == 1:
         count = facts.taps_whole
         rows_to_lanes(
             value, stored, scratch, VECTOR_BYTES, source, facts.w_out, rows, count, w_end
         )
+        if packing == PACK_AND_LOOK:
+            infinite += infinite_values(value, scratch, VECTOR_BYTES, count)
     for tap in range(facts.taps):
         here = table + facts.tap_rows + 32 * tap
         row = index_at(here, 0) * facts.ins + c * index_at(here, 1) + index_at(here, 2)
@@ -89,6 +97,10 @@ def pack_channel(
         else:
             place = source + index_at(here, 3)
             copy_in(value, stored, target + row * step, place, facts.w_out, rows)
+            if packing == PACK_AND_LOOK:
+                size = rows * itemsize(value)
+                infinite += infinite_bytes(value, target + row * step, size)
+    return infinite
 
 
 @entry
@@ -113,10 +125,13 @@ def run_lanes(
     box = space
     sums = box + facts.box_bytes
     scratch = sums + facts.sums_bytes
-    if packing == 1:
+    if packing != PACKED:
         task = take(counters)
         while task < facts.pack_tasks:
-            pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task)
+            infinite = pack_lanes(
+                value, stored, facts, table, w, w_end, packed, scratch, task, packing
+            )
+            report(counters + 3 * LINE, infinite)
             take(counters + LINE)
             task = take(counters)
         while peek(counters + LINE) < facts.pack_tasks:
@@ -125,6 +140,7 @@ def run_lanes(
     while task < facts.tasks:
         lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, task)
         task = take(counters + 2 * LINE)
+    return peek(counters + 3 * LINE)
 
 
 @part

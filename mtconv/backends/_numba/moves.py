@@ -19,6 +19,7 @@ __all__ = [
     "copy",
     "copy_in",
     "copy_out",
+    "copy_short",
     "copy_strided",
     "fill",
     "fill_vectors",
@@ -26,10 +27,8 @@ __all__ = [
     "interleave",
     "itemsize",
     "lanes_to_rows",
-    "peek",
     "repeat",
     "rows_to_lanes",
-    "take",
 ]
 
 _INT = types.int64
@@ -43,28 +42,6 @@ def itemsize(context: Any, kind: Any) -> Any:
         return context.get_constant(_INT, byte_size(kind))
 
     return _INT(kind), generate
-
-
-@intrinsic
-def take(context: Any, counter: Any) -> Any:
-    """Return the number at an address and add one to it, as one step for all threads."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, I64(1), "seq_cst")
-
-    return _INT(_INT), generate
-
-
-@intrinsic
-def peek(context: Any, counter: Any) -> Any:
-    """Return the number that all threads count at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, I64(0), "seq_cst")
-
-    return _INT(_INT), generate
 
 
 @intrinsic
@@ -115,6 +92,29 @@ def _zero(context: Any, value: Any, target: Any, dst: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(value, target, _INT), generate
+
+
+@intrinsic
+def _move_half(context: Any, value: Any, source: Any, dst: Any, src: Any) -> Any:
+    """Move half a vector to values."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        reader, writer = Emitter(builder, value, source), Emitter(builder, value)
+        vector = reader.load_stored(arguments[3], reader.lanes // 2)
+        writer.store(vector, arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(value, source, _INT, _INT), generate
+
+
+@part
+def copy_short(value, stored, dst, src, count):
+    """Copy a few elements of an array that lie side by side."""
+    lanes = VECTOR_BYTES // itemsize(value)
+    if 2 * count == lanes:
+        _move_half(value, stored, dst, src)
+    else:
+        copy(value, stored, value, dst, src, count)
 
 
 @part
@@ -279,6 +279,8 @@ def rows_to_lanes(value, stored, dst, dst_step, src, src_step, rows, count, end)
     """
     lanes = VECTOR_BYTES // itemsize(value)
     size = itemsize(stored)
+    if count < 1:
+        return
     if count < lanes and src_step > 0 and src + (rows - 1) * src_step + lanes * size <= end:
         _block(value, stored, value, dst, dst_step, src, src_step, rows - 1, count)
         return
@@ -369,7 +371,10 @@ def _zip(
 
 @part
 def interleave(value, stored, ways, dst, src, step, count):
-    """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``."""
+    """Write ``dst[ways*q + r] = src[r*step + q]`` side by side, q below ``count``.
+
+    Less than a vector is read beyond the ends of rows of ``src``.
+    """
     lanes = VECTOR_BYTES // itemsize(value)
     size, width = itemsize(stored), itemsize(value)
     if ways == 1:
@@ -378,6 +383,24 @@ def interleave(value, stored, ways, dst, src, step, count):
         for first in range(0, count, lanes):
             q = min(first, count - lanes)
             _zip(value, stored, ways, dst + ways * q * size, src + q * width, step)
+    elif ways > 4:
+        # Whole vectors are stored for each q; the next one writes over what is too much.
+        whole = count
+        if ways < lanes:
+            whole = max(0, count - (lanes - 1) // ways)
+        rows = min(ways, lanes)
+        for r in range(0, ways, rows):
+            first = min(r, ways - rows)
+            for q in range(0, whole, lanes):
+                _block(
+                    value, value, stored, dst + (q * ways + first) * size, ways * size,
+                    src + first * step + q * width, step, rows - 1, min(lanes, whole - q),
+                )  # fmt: skip
+        for r in range(ways):
+            copy_strided(
+                value, value, stored, dst + (whole * ways + r) * size, ways * size,
+                src + r * step + whole * width, width, count - whole,
+            )  # fmt: skip
     else:
         for r in range(ways):
             copy_strided(

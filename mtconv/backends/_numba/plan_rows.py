@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numba.layout import KernelCase
-from mtconv.backends._numba.shapes import ROW_TILES
+from mtconv.backends._numba.shapes import ROW_TILES, tile_cost
 from mtconv.backends._numba.tables import Table, check_cells
 from mtconv.backends._numba.work import Work, finish
 
-__all__ = ["plan_rows"]
+__all__ = ["plan_rows", "run_lists"]
 
 # Bytes of the copied input, and of the sums of one run, that one task works on.
 BOX_BYTES = 2**19
@@ -24,9 +24,6 @@ MOST_BYTES = 2**22
 
 TASKS = 8
 WORTH_SHARING = 300_000
-
-# What one row of a tile costs beside its products, in products of vectors.
-ROW_COST = 0.35
 
 
 def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
@@ -88,7 +85,7 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         "offsets": table.add(offsets),
         "phase_first": table.add(phase_first),
         "tap_rows": table.add(_tap_places(case)),
-        "tiles": table.add(_tiles(channels, vectors, vector_bytes)),
+        "tiles": table.add(run_lists(channels, vectors, vector_bytes)),
     }
     return finish(
         "rows",
@@ -103,15 +100,10 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
 
 def _channels(outs: int, vector_bytes: int) -> int:
     """Choose how many output channels a tile has."""
-    best, least = 1, float("inf")
-    for channels, counts in ROW_TILES[vector_bytes].items():
-        vectors = max(counts)
-        # Loads of cells and of weights wait for as long as products where there are few.
-        busy = max(channels, 1 + channels * 0.5 / vectors, 2.2 if channels == 2 else 1.9)
-        cost = -(-outs // channels) * (busy + ROW_COST)
-        if cost < least:
-            best, least = channels, cost
-    return best
+    return min(
+        ROW_TILES[vector_bytes],
+        key=lambda n: -(-outs // n) * tile_cost(n, vector_bytes),
+    )
 
 
 def _cells(case: KernelCase, axis: int, units: list[int]) -> int:
@@ -208,7 +200,7 @@ def _tap_places(case: KernelCase) -> list[int]:
     return places
 
 
-def _tiles(channels: int, most: int, vector_bytes: int) -> list[int]:
+def run_lists(channels: int, most: int, vector_bytes: int) -> list[int]:
     """List the tiles of runs of any number of vectors, behind the place of each list."""
     counts = ROW_TILES[vector_bytes][channels]
     places, lists = [0], list[int]()

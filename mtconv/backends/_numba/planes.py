@@ -6,9 +6,11 @@ The input is transposed into a box once, and every product is one of two vectors
 
 from __future__ import annotations
 
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_values
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_out,
@@ -18,7 +20,6 @@ from mtconv.backends._numba.moves import (
     itemsize,
     lanes_to_rows,
     rows_to_lanes,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import planes_tile
@@ -55,12 +56,17 @@ def run_planes(
         weights = space + facts.box_bytes + facts.sums_bytes
         if line != last_line or plane != last_plane:
             load_weights(value, stored, facts, table, w, bias, weights, plane)
+            if packing == PACK_AND_LOOK:
+                rows = facts.outs * facts.ins * facts.taps
+                infinite = infinite_values(value, weights, VECTOR_BYTES, rows)
+                report(counters + 3 * LINE, infinite)
             last_line, last_plane = line, plane
         planes_block(
             value, stored, facts, table, x + line * facts.in_line, x_end, bias,
             out + line * facts.out_line, space, weights, plane, (unit0, unit1, unit2),
         )  # fmt: skip
         task = take(counters + 2 * LINE)
+    return peek(counters + 3 * LINE)
 
 
 @part

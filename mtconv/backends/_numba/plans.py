@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mtconv.backends._numba.emit import machine
 from mtconv.backends._numba.layout import KernelCase
+from mtconv.backends._numba.plan_columns import plan_columns
 from mtconv.backends._numba.plan_gradient import plan_gradient
 from mtconv.backends._numba.plan_gradient_planes import plan_gradient_planes
 from mtconv.backends._numba.plan_lanes import plan_lanes
@@ -19,6 +20,7 @@ PLANS: dict[str, Callable[[KernelCase, int, int], Work | None]] = {
     "lanes": plan_lanes,
     "planes": plan_planes,
     "rows": plan_rows,
+    "columns": plan_columns,
     "gradient": plan_gradient,
     "gradient_planes": plan_gradient_planes,
 }

@@ -7,9 +7,11 @@ goes over several of them, and what lies between is computed and left.
 
 from __future__ import annotations
 
+from mtconv.backends._numba.counters import peek, report, take
 from mtconv.backends._numba.emit import VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
+from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
     copy_in,
     copy_strided,
@@ -18,9 +20,7 @@ from mtconv.backends._numba.moves import (
     index_at,
     interleave,
     itemsize,
-    peek,
     repeat,
-    take,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import rows_tile
@@ -35,10 +35,11 @@ def run_rows(
 ):  # fmt: skip
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
-    if packing == 1:
+    if packing != PACKED:
         task = take(counters)
         while task < facts.pack_tasks:
-            pack_rows(value, stored, facts, table, w, packed, task)
+            infinite = pack_rows(value, stored, facts, table, w, packed, task, packing)
+            report(counters + 3 * LINE, infinite)
             take(counters + LINE)
             task = take(counters)
         while peek(counters + LINE) < facts.pack_tasks:
@@ -54,6 +55,7 @@ def run_rows(
             rest % facts.groups, split, (unit0, unit1, unit2),
         )  # fmt: skip
         task = take(counters + 2 * LINE)
+    return peek(counters + 3 * LINE)
 
 
 @part
@@ -64,7 +66,7 @@ def divided(task, count, size):
 
 
 @part
-def pack_rows(value, stored, facts, table, w, packed, task):
+def pack_rows(value, stored, facts, table, w, packed, task, packing):
     """Pack the kernel for one tile of output channels; the last one fills the tile."""
     width = itemsize(value)
     tiles = (facts.outs + facts.channels - 1) // facts.channels
@@ -82,6 +84,10 @@ def pack_rows(value, stored, facts, table, w, packed, task):
                 target + (count - 1) * width, 0, 1,
             )  # fmt: skip
         target += step
+    if packing == PACK_AND_LOOK:
+        size = facts.taps * facts.ins * step
+        return infinite_bytes(value, target - size, size)
+    return 0
 
 
 @part

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["GRAIN", "ROW_TILES", "chunk_widths", "chunks", "lane_widths"]
+from functools import cache
+
+__all__ = ["GRAIN", "ROW_COST", "ROW_TILES", "chunk_widths", "chunks", "lane_widths"]
+__all__ += ["tile_cost", "tile_heights"]
 
 # Bytes of the narrowest vector; the channels of a tile are counted in such grains.
 GRAIN = 16
@@ -21,6 +24,9 @@ _WIDE = {
 }
 _NARROW = {1: (1, 2, 4, 8), 2: (1, 2, 4), 3: (1, 2, 4), 4: (1, 2, 3), 6: (1, 2)}
 ROW_TILES = {64: _WIDE, 32: _NARROW, 16: _NARROW}
+
+# What one row of a tile costs beside its products, in products of vectors.
+ROW_COST = 0.35
 
 
 def chunk_widths(vector_bytes: int) -> list[int]:
@@ -72,3 +78,39 @@ def chunks(channels: int, size: int, vector_bytes: int) -> list[tuple[int, int]]
     return [
         (GRAIN * start, stop - start) for start, stop in zip(starts, stops, strict=True)
     ]
+
+
+def tile_cost(height: int, vector_bytes: int) -> float:
+    """Products of vectors that a tile of some rows takes as long as, for each vector.
+
+    Loads of cells and of weights wait for as long as products where rows are few.
+    """
+    vectors = max(ROW_TILES[vector_bytes][height])
+    least = 2.2 if height == 2 else 1.9
+    return max(height, 1 + height * 0.5 / vectors, least) + ROW_COST
+
+
+@cache
+def _heights(rows: int, vector_bytes: int) -> tuple[float, tuple[int, ...]]:
+    if not rows:
+        return 0.0, ()
+    choices = []
+    for height in ROW_TILES[vector_bytes]:
+        if height <= rows:
+            cost, rest = _heights(rows - height, vector_bytes)
+            choices.append((cost + tile_cost(height, vector_bytes), (height, *rest)))
+    return min(choices)
+
+
+def tile_heights(rows: int, vector_bytes: int) -> tuple[int, ...]:
+    """Cut rows into tiles of the heights that there are, as fast as they can be.
+
+    Examples
+    --------
+    >>> tile_heights(25, 64)
+    (8, 8, 6, 3)
+    """
+    highest = max(ROW_TILES[vector_bytes])
+    whole = max(0, rows // highest - 1)
+    rest = _heights(rows - whole * highest, vector_bytes)[1]
+    return (*(highest,) * whole, *sorted(rest, reverse=True))

@@ -26,6 +26,7 @@ _NAMES = {
     "lanes": "output channels in the lanes of vectors",
     "rows": "cells in the lanes of vectors, rows by offset",
     "planes": "whole planes in the lanes of vectors",
+    "columns": "columns of the kernel, added up where they overlap",
     "gradient": "channels of the small side in the lanes of vectors",
     "gradient_planes": "whole planes in the lanes of vectors",
 }
