@@ -67,7 +67,7 @@ class InverseSTFTStream(Stream):
     >>> import numpy as np
     >>> stream = InverseSTFTStream(4, hop_length=4, center=False, dtype="float64")
     >>> state = stream.start()
-    >>> spectra = rfft([[1, 2, 3, 4], [5, 6, 7, 8]]).T
+    >>> spectra = np.fft.rfft([[1, 2, 3, 4], [5, 6, 7, 8]]).T
     >>> state, output = stream.step(state, spectra)
     >>> output.round()
     array([1., 2., 3., 4., 5., 6., 7., 8.])

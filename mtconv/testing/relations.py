@@ -167,7 +167,7 @@ _LISTED = (
     ),
     ("reversal", "Input and kernel reversed give the uncropped result reversed."),
     ("exchange", "With one channel and stride 1, input and kernel may change places."),
-    ("batch", "Each item of a batch gives what it gives alone."),
+    ("batch", "Each sample of a batch gives the result that it gives alone."),
     (
         "adjointness",
         "The inner product of result and y is that of the input and the convolution of y.",

@@ -172,8 +172,8 @@ def test_the_report_names_statement_problem_and_element():
         assert_relations(first_of_the_batch, names=["batch"])
     text = str(error.value)
     assert text.startswith(
-        "batch: Each item of a batch gives what it gives alone. It does not hold for x of "
-        "shape ("
+        "batch: Each sample of a batch gives the result that it gives alone. It does not "
+        "hold for x of shape ("
     )
     assert "kernel of shape (" in text
     assert ", stride=(" in text

@@ -15,7 +15,8 @@ __all__ = ["library"]
 class _Dask(Library):
     """Dask, whose arrays are lazy and on no device, and whose dtypes are NumPy's."""
 
-    def dtype(self, name: str) -> Any:
+    def dtype(self, name: str, *arrays: Any) -> Any:
+        del arrays
         return np.dtype(name)
 
     def from_numpy(self, array: np.ndarray[Any, Any], device: Any) -> da.Array:
