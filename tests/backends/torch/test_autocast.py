@@ -71,9 +71,13 @@ def test_autocast_never_touches_exact_algorithms(
 
 
 def wide(array: np.ndarray) -> torch.Tensor:
-    """Numbers around 257; float16 has them, and sums of a few of their products."""
-    small = array.dtype == np.float16
-    return tensor((array + (17 if small else 257)).astype(array.dtype))
+    """Add 257, which bfloat16 does not have, or 17 in float16, to every fifth number.
+
+    float32 has all sums of products of so few large numbers.
+    """
+    large = 17 if array.dtype == np.float16 else 257
+    fifths = np.arange(array.size).reshape(array.shape) % 5 == 0
+    return tensor((array + large * fifths).astype(array.dtype))
 
 
 def with_gradients(
