@@ -9,9 +9,15 @@ read outside of the input is left out, so nothing is padded.
 from __future__ import annotations
 
 from mtconv.backends._numba.additions import add_row
-from mtconv.backends._numba.counters import peek, report, take
+from mtconv.backends._numba.counters import (
+    infinite_values_seen,
+    next_part,
+    next_task,
+    part_is_packed,
+    wait_for_parts,
+)
 from mtconv.backends._numba.emit import VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
+from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
@@ -41,15 +47,13 @@ def run_columns(
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
     if packing != PACKED:
-        task = take(counters)
+        task = next_part(counters)
         while task < facts.pack_tasks:
             infinite = pack_columns(value, stored, facts, table, w, packed, task, packing)
-            report(counters + 3 * LINE, infinite)
-            take(counters + LINE)
-            task = take(counters)
-        while peek(counters + LINE) < facts.pack_tasks:
-            pass
-    task = take(counters + 2 * LINE)
+            part_is_packed(counters, infinite)
+            task = next_part(counters)
+        wait_for_parts(counters, facts.pack_tasks)
+    task = next_task(counters)
     while task < facts.tasks:
         rest, split = task // facts.splits, task % facts.splits
         rest, unit2 = divided(rest, facts.units2, facts.block2)
@@ -59,8 +63,8 @@ def run_columns(
             value, stored, facts, table, x, packed, bias, out, space, rest // facts.groups,
             rest % facts.groups, split, plane, (unit1, unit2),
         )  # fmt: skip
-        task = take(counters + 2 * LINE)
-    return peek(counters + 3 * LINE)
+        task = next_task(counters)
+    return infinite_values_seen(counters)
 
 
 @part

@@ -1,4 +1,8 @@
-"""Numbers that all threads of a call count: tasks, and infinite values."""
+"""What all threads of a call count: parts that are packed, tasks, and infinite values.
+
+Each counter has a cache line of its own, in the order below. A thread that takes a number
+has it alone, so that work is shared out without a queue.
+"""
 
 from __future__ import annotations
 
@@ -8,49 +12,70 @@ from numba import types
 from numba.extending import intrinsic
 
 from mtconv.backends._numba.emit import I64
+from mtconv.backends._numba.facts import LINE
 from mtconv.backends._numba.jit import part
 
-__all__ = ["peek", "report", "take"]
+__all__ = [
+    "infinite_values_seen",
+    "next_part",
+    "next_task",
+    "part_is_packed",
+    "see_infinite_values",
+    "wait_for_parts",
+]
 
 _INT = types.int64
 
-
-@intrinsic
-def take(context: Any, counter: Any) -> Any:
-    """Return the number at an address and add one to it, as one step for all threads."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, I64(1), "seq_cst")
-
-    return _INT(_INT), generate
+# Where the counters are: parts of the kernel that were taken and that are packed, tasks
+# that were taken, and infinite values.
+_TAKEN, _PACKED, _TASKS, _INFINITE = (LINE * number for number in range(4))
 
 
 @intrinsic
-def _count(context: Any, counter: Any, number: Any) -> Any:
-    """Add a number to what all threads count at an address."""
+def _add(context: Any, counter: Any, number: Any) -> Any:
+    """Add to the number at an address, as one step for all threads; return it as it was."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
-        return context.get_dummy_value()
+        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
 
-    return types.void(_INT, _INT), generate
+    return _INT(_INT, _INT), generate
 
 
 @part
-def report(counter, number):
-    """Add a number, if it is one, to what all threads count at an address."""
+def next_part(counters):
+    """Take the number of a part of the kernel to pack."""
+    return _add(counters + _TAKEN, 1)
+
+
+@part
+def part_is_packed(counters, infinite):
+    """Count a part that is packed, and the infinite values in it."""
+    see_infinite_values(counters, infinite)
+    _add(counters + _PACKED, 1)
+
+
+@part
+def wait_for_parts(counters, number):
+    """Return when all threads together have packed so many parts."""
+    while _add(counters + _PACKED, 0) < number:
+        pass
+
+
+@part
+def next_task(counters):
+    """Take the number of a task."""
+    return _add(counters + _TASKS, 1)
+
+
+@part
+def see_infinite_values(counters, number):
+    """Count infinite values, if there are any."""
     if number > 0:
-        _count(counter, number)
+        _add(counters + _INFINITE, number)
 
 
-@intrinsic
-def peek(context: Any, counter: Any) -> Any:
-    """Return the number that all threads count at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, I64(0), "seq_cst")
-
-    return _INT(_INT), generate
+@part
+def infinite_values_seen(counters):
+    """Return how many infinite values all threads have counted."""
+    return _add(counters + _INFINITE, 0)

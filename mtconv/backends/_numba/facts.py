@@ -17,8 +17,7 @@ __all__ += ["make_facts"]
 # Products that are added up one after another; longer sums are made of such chains.
 CHAIN = 128
 
-# Counters of the threads, each in a cache line of its own: tasks of packing that were
-# taken and are done, tasks that were taken, and infinite values of the kernel.
+# Bytes of a cache line, and counters that threads share: `counters` says what they count.
 LINE = 64
 COUNTERS = 4
 

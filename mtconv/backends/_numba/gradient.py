@@ -7,9 +7,9 @@ channels of the small side. Threads share out rows and channels, never a sum.
 from __future__ import annotations
 
 from mtconv.backends._numba.box import load_box
-from mtconv.backends._numba.counters import take
+from mtconv.backends._numba.counters import next_task
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.facts import CHAIN
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import (
     copy_in,
@@ -32,7 +32,7 @@ def run_gradient(
 ):  # fmt: skip
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
-    task = take(counters + 2 * LINE)
+    task = next_task(counters)
     while task < facts.tasks:
         rest, split = task // facts.splits, task % facts.splits
         parts = (facts.ins + facts.box_channels - 1) // facts.box_channels
@@ -45,7 +45,7 @@ def run_gradient(
         )  # fmt: skip
         target = out + group * facts.w_group + channel * facts.w_in
         write_gradient(value, stored, facts, table, target, space, channels, split)
-        task = take(counters + 2 * LINE)
+        task = next_task(counters)
     return 0
 
 

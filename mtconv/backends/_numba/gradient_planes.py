@@ -6,9 +6,9 @@ the sum. Tiles are a few taps of one channel of the big side.
 
 from __future__ import annotations
 
-from mtconv.backends._numba.counters import take
+from mtconv.backends._numba.counters import next_task
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE
+from mtconv.backends._numba.facts import CHAIN
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.moves import copy_out, index_at, itemsize
 from mtconv.backends._numba.planes import load_planes, load_row
@@ -26,7 +26,7 @@ def run_gradient_planes(
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
     lanes = VECTOR_BYTES // itemsize(value)
-    task = take(counters + 2 * LINE)
+    task = next_task(counters)
     while task < facts.tasks:
         plane, small = task // facts.outs * lanes, task % facts.outs
         planes = min(lanes, facts.groups - plane)
@@ -42,7 +42,7 @@ def run_gradient_planes(
             copy_out(
                 value, stored, out + place, facts.w_group, sums + row * VECTOR_BYTES, planes
             )
-        task = take(counters + 2 * LINE)
+        task = next_task(counters)
     return 0
 
 

@@ -8,9 +8,15 @@ that output channels lie side by side.
 from __future__ import annotations
 
 from mtconv.backends._numba.box import load_box
-from mtconv.backends._numba.counters import peek, report, take
+from mtconv.backends._numba.counters import (
+    infinite_values_seen,
+    next_part,
+    next_task,
+    part_is_packed,
+    wait_for_parts,
+)
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK, PACKED
+from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK, PACKED
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes, infinite_values
 from mtconv.backends._numba.moves import (
@@ -126,21 +132,19 @@ def run_lanes(
     sums = box + facts.box_bytes
     scratch = sums + facts.sums_bytes
     if packing != PACKED:
-        task = take(counters)
+        task = next_part(counters)
         while task < facts.pack_tasks:
             infinite = pack_lanes(
                 value, stored, facts, table, w, w_end, packed, scratch, task, packing
             )
-            report(counters + 3 * LINE, infinite)
-            take(counters + LINE)
-            task = take(counters)
-        while peek(counters + LINE) < facts.pack_tasks:
-            pass
-    task = take(counters + 2 * LINE)
+            part_is_packed(counters, infinite)
+            task = next_part(counters)
+        wait_for_parts(counters, facts.pack_tasks)
+    task = next_task(counters)
     while task < facts.tasks:
         lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, task)
-        task = take(counters + 2 * LINE)
-    return peek(counters + 3 * LINE)
+        task = next_task(counters)
+    return infinite_values_seen(counters)
 
 
 @part

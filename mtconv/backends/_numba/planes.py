@@ -6,9 +6,13 @@ The input is transposed into a box once, and every product is one of two vectors
 
 from __future__ import annotations
 
-from mtconv.backends._numba.counters import peek, report, take
+from mtconv.backends._numba.counters import (
+    infinite_values_seen,
+    next_task,
+    see_infinite_values,
+)
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, LINE, PACK_AND_LOOK
+from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_values
 from mtconv.backends._numba.moves import (
@@ -47,7 +51,7 @@ def run_planes(
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
     last_line, last_plane = -1, -1
-    task = take(counters + 2 * LINE)
+    task = next_task(counters)
     while task < facts.tasks:
         rest, unit2 = divided(task, facts.units2, facts.block2)
         rest, unit1 = divided(rest, facts.units1, facts.block1)
@@ -59,14 +63,14 @@ def run_planes(
             if packing == PACK_AND_LOOK:
                 rows = facts.outs * facts.ins * facts.taps
                 infinite = infinite_values(value, weights, VECTOR_BYTES, rows)
-                report(counters + 3 * LINE, infinite)
+                see_infinite_values(counters, infinite)
             last_line, last_plane = line, plane
         planes_block(
             value, stored, facts, table, x + line * facts.in_line, x_end, bias,
             out + line * facts.out_line, space, weights, plane, (unit0, unit1, unit2),
         )  # fmt: skip
-        task = take(counters + 2 * LINE)
-    return peek(counters + 3 * LINE)
+        task = next_task(counters)
+    return infinite_values_seen(counters)
 
 
 @part
