@@ -119,8 +119,13 @@ def make_plan(
     dtype: str,
     algorithm: str,
     backend: str,
+    bias: tuple[int, ...] | None = None,
 ) -> Plan:
     """Settle a problem whose first array has a shape: algorithm, dtypes and result."""
+    if bias is not None:
+        with naming_symbols(bias), _advising(settled):
+            _check_bias(form, settled.spec, bias)
+        check_bias(support_of(backend), backend, form, bias)
     algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     support = support_of(backend)
     check_problem(support, backend, form, settled.spec, dtype)
@@ -185,11 +190,7 @@ def plan_for(
 ) -> Plan:
     """Return the plan of one call from shapes, options and dtype; cached."""
     settled = problem(form, first, second, options, kernel_size)
-    if bias is not None:
-        with naming_symbols(bias), _advising(settled):
-            _check_bias(form, settled.spec, bias)
-        check_bias(support_of(backend), backend, form, bias)
-    return make_plan(form, settled, first, dtype, algorithm, backend)
+    return make_plan(form, settled, first, dtype, algorithm, backend, bias)
 
 
 @lru_cache(maxsize=4096)
@@ -205,11 +206,7 @@ def plan_for_spec(
 ) -> Plan:
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     settled = match(form, spec, first, second)
-    if bias is not None:
-        with naming_symbols(bias), _advising(settled):
-            _check_bias(form, spec, bias)
-        check_bias(support_of(backend), backend, form, bias)
-    return make_plan(form, settled, first, dtype, algorithm, backend)
+    return make_plan(form, settled, first, dtype, algorithm, backend, bias)
 
 
 def plan_traced(
