@@ -1,12 +1,9 @@
 """The built site in a real browser: no barriers, and nothing wider than the window.
 
-Needs the built site (`nox -s docs`; MTCONV_SITE names its folder), playwright and a
-Chromium, which MTCONV_CHROMIUM names where it is not called chromium. MTCONV_AXE names
-axe.min.js.
+Needs the built site (`nox -s docs`; MTCONV_SITE names its folder) and a browser.
 """
 
 import os
-import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("MTCONV_CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
+from tests.chromium import AXE, chromium, needs_axe
+
 ROOT = Path(__file__).parent.parent.parent
 SITE = Path(os.environ.get("MTCONV_SITE", ROOT / "docs" / "_build" / "html")).resolve()
 if not (SITE / "index.html").exists():
@@ -30,10 +25,8 @@ PHONE, DESK = 390, 1280
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
@@ -59,13 +52,10 @@ def open_page(browser):
 
 def violations(page):
     """List what axe-core minds on a page: the rule, and the first element."""
-    page.add_script_tag(path=os.environ["MTCONV_AXE"])
+    page.add_script_tag(path=AXE)
     # It would fetch stylesheets a second time, which files may not.
     report = page.evaluate("() => axe.run({ preload: false })")
     return [(rule["id"], rule["nodes"][0]["html"]) for rule in report["violations"]]
-
-
-needs_axe = pytest.mark.skipif("MTCONV_AXE" not in os.environ, reason="needs MTCONV_AXE")
 
 
 @needs_axe

@@ -1,14 +1,12 @@
 """The explorer in a real browser: every number that it shows is mtconv's.
 
-Needs playwright and a Chromium; `nox -s explorer` runs it. MTCONV_CHROMIUM names the
-program where it is not called chromium.
+Needs a browser; `nox -s explorer` runs it.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import shutil
 from itertools import product
 
 import numpy as np
@@ -17,12 +15,8 @@ import pytest
 import mtconv
 import mtconv.compat
 from mtconv.explorer import explorer_page
+from tests.chromium import AXE, chromium, needs_axe
 from tests.explorer.printed_calls import run
-
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("MTCONV_CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
 
 SEED = int(os.environ.get("MTCONV_EXPLORER_SEED", "20261127"))
 GEOMETRIES = 100
@@ -95,10 +89,8 @@ def link(form, axes):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
@@ -302,14 +294,14 @@ def test_an_element_that_is_clicked_shows_its_sum(page):
     assert page.text_content("#sum") == "y[3] = x[1]·w[2] + x[2]·w[0]"
 
 
-@pytest.mark.skipif("MTCONV_AXE" not in os.environ, reason="needs MTCONV_AXE")
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(page, scheme):
     page.emulate_media(color_scheme=scheme)
     line = ("conv_transpose", [(4, 3, 2, 1, 1, 1, 1)])
     for form, axes in [line, *draw_geometries()[:3]]:
         show(page, form, axes)
-        page.add_script_tag(path=os.environ["MTCONV_AXE"])
+        page.add_script_tag(path=AXE)
         report = page.evaluate("() => axe.run()")
         problems = [(rule["id"], rule["help"]) for rule in report["violations"]]
         assert problems == []
