@@ -143,21 +143,17 @@ Section Phases.
     lia.
   Qed.
 
-  Lemma stride_splits : stride a = g * s.
+  Lemma divided_by_common (p : Z) : (g | p) -> p = g * (p / g).
   Proof.
-    unfold s, tap_step. apply Z_div_exact_full_2.
-    - pose proof common_positive. fold g. lia.
-    - apply Z.mod_divide; [pose proof common_positive; fold g; lia|].
-      apply Z.gcd_divide_l.
+    intros divides. pose proof common_positive.
+    apply Z_div_exact_full_2; [lia|]. apply Z.mod_divide; [lia|exact divides].
   Qed.
 
+  Lemma stride_splits : stride a = g * s.
+  Proof. apply divided_by_common, Z.gcd_divide_l. Qed.
+
   Lemma dilation_splits : dilation a = g * d.
-  Proof.
-    unfold d, shift_step. apply Z_div_exact_full_2.
-    - pose proof common_positive. fold g. lia.
-    - apply Z.mod_divide; [pose proof common_positive; fold g; lia|].
-      apply Z.gcd_divide_r.
-  Qed.
+  Proof. apply divided_by_common, Z.gcd_divide_r. Qed.
 
   Lemma steps_positive : 0 < s /\ 0 < d.
   Proof.
@@ -213,9 +209,7 @@ Section Phases.
   Proof.
     intros live. unfold phase_is_live in live. apply Z.eqb_eq in live. fold g in live.
     pose proof common_positive.
-    assert (exact : residue a start = g * (residue a start / g)).
-    { apply Z_div_exact_full_2; lia. }
-    rewrite <- exact. unfold residue. apply Z.div_mod. destruct is_valid. lia.
+    rewrite <- divided_by_common by (apply Z.mod_divide; lia). unfold residue. apply Z.div_mod. destruct is_valid. lia.
   Qed.
 
   Lemma count_of_taps (tap j m : Z) :
