@@ -35,6 +35,12 @@ class Csr(NamedTuple):
     indptr: Array
     shape: tuple[int, int]
 
+    @property
+    def rows(self) -> Array:
+        """The row of each entry."""
+        numbers = np.arange(self.shape[0], dtype=self.indices.dtype)
+        return np.repeat(numbers, np.diff(self.indptr))
+
 
 class _Layout(NamedTuple):
     """The sizes of a matrix: its axes, channels of rows and columns, and entries."""

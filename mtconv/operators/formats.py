@@ -74,7 +74,7 @@ def dense_matrix(form: str, spec: ConvSpec, kernel: Array) -> Array:
     built = build_csr("to_dense", form, spec, canonical_kernel(spec, kernel))
     built = _reordered(built, form, spec, "C")
     dense = np.zeros(built.shape, kernel.dtype)
-    dense[_rows(built), built.indices] = built.data
+    dense[built.rows, built.indices] = built.data
     return dense
 
 
@@ -138,12 +138,6 @@ def raveled(shape: tuple[int, ...], data: Arrangement, order: str) -> Array:
     return places.ravel("F" if order == "F" else "C")
 
 
-def _rows(built: Csr) -> Array:
-    """Return the row of each entry."""
-    numbers = np.arange(built.shape[0], dtype=built.indices.dtype)
-    return np.repeat(numbers, np.diff(built.indptr))
-
-
 def _marked(matrix: Any) -> Any:
     # Known by construction: SciPy need not look.
     matrix.has_sorted_indices = matrix.has_canonical_format = True
@@ -160,7 +154,7 @@ def _bcoo(built: Csr) -> Any:
     if max(built.shape) > np.iinfo(np.int32).max:
         msg = "to_sparse: `format` 'bcoo' has indices of 32 bits"
         raise BackendError(msg)
-    indices = np.stack([_rows(built), built.indices], axis=1).astype(np.int32, copy=False)
+    indices = np.stack([built.rows, built.indices], axis=1).astype(np.int32, copy=False)
     return experimental.BCOO(
         (load("jax").asarray(_FUNCTION, "kernel", built.data), asarray(indices)),
         shape=built.shape,
