@@ -1,6 +1,8 @@
 """Kernels that are the product of one vector for each axis, which are applied so."""
 
 import pickle
+import sys
+from collections import Counter
 from functools import reduce
 
 import numpy as np
@@ -158,6 +160,42 @@ def test_the_bound_in_double_precision():
         weights = exact(operator, abs(x))
         assert (error <= (3 * 7 + 5 * 3) * 2.0**-52 * weights).all()
         assert separated(operator)
+
+
+def work_of_first_call(make, size):
+    """How many calls of functions and steps of generators a first call makes."""
+    operator = make(size)
+    x, events = np.zeros(operator.input_shape), Counter()
+    with mtconv.workers(1):
+        sys.setprofile(lambda _, event, __: events.update((event,)))
+        try:
+            operator(x)
+        finally:
+            sys.setprofile(None)
+    assert separated(operator)
+    return events["call"] + events["c_call"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: mtconv.Conv(np.ones((3, 5)), input_size=(9, n)),
+        # Rows of which each reads columns of its own.
+        lambda n: mtconv.Conv(np.ones((3, 5)), input_size=(9, 40 * n), stride=(1, 40)),
+        lambda n: mtconv.ConvTranspose(np.ones((3, 5)), input_size=(9, n), stride=2),
+        # Padding of which most bands read one element.
+        lambda n: mtconv.Conv(
+            np.ones((3, 5)),
+            input_size=(9, 20),
+            padding=((0, 0), (n, n)),
+            padding_mode="replicate",
+        ),
+    ],
+    ids=["conv", "apart", "conv_transpose", "padding"],
+)
+def test_a_first_call_does_work_in_proportion_to_the_size(make):
+    few, many = work_of_first_call(make, 3000), work_of_first_call(make, 12000)
+    assert many < 4.1 * few
 
 
 class TestFactors:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.geometry import Axis
-from mtconv.matrix.csr import build_csr
+from mtconv.matrix.csr import Csr, build_csr
 from mtconv.planning.separable import band_rows
 from mtconv.spec import ConvSpec
 
@@ -96,18 +97,53 @@ def axis_bands(
     """
     spec = ConvSpec((axis,), padding_mode=padding_mode)
     built = build_csr(form, form, spec, factor.reshape(spec.kernel_shape))
-    rows = np.repeat(np.arange(built.shape[0]), np.diff(built.indptr))
-    sums = np.bincount(rows, np.abs(built.data), built.shape[0])
-    bands = []
+    sums = np.bincount(built.rows, np.abs(built.data), built.shape[0])
+    bands: list[Band] = []
     kept: dict[tuple[Any, ...], Array] = {}
     step = band_rows(form, axis)
+    shifts = _shifts(built, step)
     for start in range(0, built.shape[0], step):
-        stop = min(start + step, built.shape[0])
-        entries = slice(built.indptr[start], built.indptr[stop])
-        places = (rows[entries] - start, built.indices[entries])
-        parts = _parts(stop - start, *places, built.data[entries].astype(dtype))
-        bands.append(Band(start, stop, tuple(_shared(kept, p, last=last) for p in parts)))
+        stop, shift = min(start + step, built.shape[0]), shifts[start // step]
+        if shift is None:
+            cut = _parts(built, start, stop, dtype)
+            parts = tuple(_shared(kept, part, last=last) for part in cut)
+        else:
+            before = bands[-1].parts
+            parts = tuple(BandPart(a + shift, b + shift, m) for a, b, m in before)
+        bands.append(Band(start, stop, parts))
     return AxisBands(tuple(bands), float(sums.max(initial=0)))
+
+
+def _shifts(built: Csr, step: int) -> list[int | None]:
+    """Return by how many columns each band of ``step`` rows is moved from the one before.
+
+    None where it is another one. Nearly all bands of an axis are alike, and are compared
+    here at once, so that few are looked at one by one.
+    """
+    whole = built.shape[0] // step
+    shifts: list[int | None] = [None] * -(-built.shape[0] // step)
+    starts = built.indptr[: whole * step].reshape(whole, step)
+    edges = built.indptr[: whole * step + 1 : step]
+    counts = np.diff(edges)
+    # Stretches of bands with equally many entries.
+    cuts = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), whole]
+    for first, stop in pairwise(cuts):
+        if stop - first < 2:
+            continue
+        if not counts[first]:
+            shifts[first + 1 : stop] = [0] * (stop - first - 1)
+            continue
+        entries = slice(edges[first], edges[stop])
+        # As bits, since zeros have signs.
+        data = built.data[entries].view(np.uint64).reshape(stop - first, -1)
+        columns = np.diff(built.indices[entries].reshape(stop - first, -1), axis=0)
+        begins = np.diff(starts[first:stop], axis=0)
+        alike = (data[1:] == data[:-1]).all(axis=1)
+        alike &= (columns == columns[:, :1]).all(axis=1)
+        alike &= (begins == begins[:, :1]).all(axis=1)
+        pairs = zip(alike.tolist(), columns[:, 0].tolist(), strict=True)
+        shifts[first + 1 : stop] = [move if same else None for same, move in pairs]
+    return shifts
 
 
 def _shared(kept: dict[tuple[Any, ...], Array], part: BandPart, *, last: bool) -> BandPart:
@@ -116,15 +152,18 @@ def _shared(kept: dict[tuple[Any, ...], Array], part: BandPart, *, last: bool) -
     return part._replace(matrix=kept.setdefault((matrix.shape, matrix.tobytes()), matrix))
 
 
-def _parts(count: int, rows: Array, columns: Array, data: Array) -> tuple[BandPart, ...]:
-    """Cut the entries of some rows where columns are missing."""
+def _parts(built: Csr, first: int, last: int, dtype: np.dtype[Any]) -> tuple[BandPart, ...]:
+    """Cut the entries of rows ``first..last`` where columns are missing."""
+    entries = slice(built.indptr[first], built.indptr[last])
+    columns, data = built.indices[entries], built.data[entries].astype(dtype)
+    rows = np.repeat(np.arange(last - first), np.diff(built.indptr[first : last + 1]))
     present = np.unique(columns)
     cuts = np.flatnonzero(np.diff(present) > _GAP) + 1
     parts = []
     for run in np.split(present, cuts) if len(present) else []:
         start, stop = int(run[0]), int(run[-1]) + 1
         inside = (columns >= start) & (columns < stop)
-        matrix = np.zeros((count, stop - start), data.dtype)
+        matrix = np.zeros((last - first, stop - start), dtype)
         matrix[rows[inside], columns[inside] - start] = data[inside]
         parts.append(BandPart(start, stop, matrix))
     return tuple(parts)

@@ -7,7 +7,7 @@ is small, and no element of it is worked out twice but where tiles of the second
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from mtconv.backends.host.memory import Workspace, gapless, store
 from mtconv.backends.host.strided import window_view
 from mtconv.geometry import Axis
-from mtconv.operators.separable.bands import AxisBands, Band, BandPart, BandRun, runs_of
+from mtconv.operators.separable.bands import AxisBands, Band, BandRun, runs_of
+from mtconv.operators.separable.columns import Pieces, ReadColumns, moved
 
 __all__ = ["Tile", "tiles_of"]
 
 Array = NDArray[Any]
-
-# Neighbouring columns, by where they start and stop.
-Pieces = tuple[tuple[int, int], ...]
 
 # What lies between the axes of a tile, if one band of the second axis leaves it so small.
 _SCRATCH_BYTES = 2**22
@@ -97,76 +95,72 @@ def _copied(data: Array, pieces: Pieces, dtype: np.dtype[Any], space: Workspace)
     return copy
 
 
+class _CutBands(NamedTuple):
+    """Bands of an axis that a tile has: as they are, and by their places in the tile."""
+
+    rows: slice
+    plain: tuple[BandRun, ...]
+    copied: tuple[BandRun, ...]
+    pieces: Pieces
+
+
+class _Extent(NamedTuple):
+    """How many rows neighbouring bands have, and how many columns they read."""
+
+    rows: int
+    reads: int
+
+
 def tiles_of(axes: Sequence[AxisBands], itemsize: int) -> list[Tile]:
     """Cut the first two axes; ``itemsize`` bytes lie behind each element of the second."""
     first, second = axes[0].bands, axes[1].bands
-    groups: list[list[Band]] = [[]]
-    for band in second:
-        wider = [*groups[-1], band]
-        if groups[-1] and _elements(first[:1], wider) * itemsize > _SCRATCH_BYTES:
-            groups.append([band])
-        else:
-            groups[-1] = wider
+    groups = _groups(_extent(first[:1]), second, itemsize)
     # As many bands of the first axis as fit, but something for each of a few threads.
-    count = -(-len(first) // _LEAST_TILES)
-    while count > 1 and _elements(first[:count], groups[0]) * itemsize > _SCRATCH_BYTES:
+    count, row = -(-len(first) // _LEAST_TILES), _extent(groups[0])
+    while count > 1 and _elements(_extent(first[:count]), row) * itemsize > _SCRATCH_BYTES:
         count //= 2
-    leading = [first[n : n + count] for n in range(0, len(first), count)]
-    return [_tile(lead, group) for lead in leading for group in groups]
+    leads = [_cut(first[n : n + count]) for n in range(0, len(first), count)]
+    cuts = [_cut(group) for group in groups]
+    return [
+        Tile((a.rows, b.rows), a.plain, a.copied, b.copied, (a.pieces, b.pieces))
+        for a in leads
+        for b in cuts
+    ]
 
 
-def _elements(first: Sequence[Band], second: Sequence[Band]) -> int:
+def _groups(lead: _Extent, bands: Sequence[Band], itemsize: int) -> list[list[Band]]:
+    """Cut the second axis, as much of it at a time as fits with a lead of the first."""
+    groups: list[list[Band]] = []
+    columns = ReadColumns()
+    for band in bands:
+        columns.add(band)
+        wider = _Extent(band.stop - groups[-1][0].start, columns.length) if groups else None
+        if wider is None or _elements(lead, wider) * itemsize > _SCRATCH_BYTES:
+            groups.append([band])
+            columns = ReadColumns([band])
+        else:
+            groups[-1].append(band)
+    return groups
+
+
+def _elements(first: _Extent, second: _Extent) -> int:
     """Count what a tile reads and what it makes of that, without the axes behind."""
-    reads, read = (_length(_pieces(bands)) for bands in (first, second))
-    rows, row = (bands[-1].stop - bands[0].start for bands in (first, second))
-    return rows * (row + read) + reads * read
+    return first.rows * (second.rows + second.reads) + first.reads * second.reads
 
 
-def _tile(first: Sequence[Band], second: Sequence[Band]) -> Tile:
-    rows = (_rows(first), _rows(second))
-    pieces = (_pieces(first), _pieces(second))
-    lead = (Band(a - rows[0].start, b - rows[0].start, parts) for a, b, parts in first)
-    copied, inner = (
-        runs_of(_moved(*pair)) for pair in zip((first, second), pieces, strict=True)
-    )
-    return Tile(rows, runs_of(lead), copied, inner, pieces)
+def _extent(bands: Sequence[Band]) -> _Extent:
+    return _Extent(bands[-1].stop - bands[0].start, ReadColumns(bands).length)
 
 
-def _rows(bands: Sequence[Band]) -> slice:
-    return slice(bands[0].start, bands[-1].stop)
+def _cut(bands: Sequence[Band]) -> _CutBands:
+    begin, pieces = bands[0].start, ReadColumns(bands).pieces
+    plain = (Band(a - begin, b - begin, parts) for a, b, parts in bands)
+    copied = runs_of(moved(bands, pieces, begin))
+    return _CutBands(slice(begin, bands[-1].stop), runs_of(plain), copied, pieces)
 
 
 def _length(pieces: Pieces) -> int:
     return sum(stop - start for start, stop in pieces)
-
-
-def _moved(bands: Sequence[Band], pieces: Pieces) -> Iterator[Band]:
-    """Give bands by their places in a tile that reads these columns."""
-    begin = bands[0].start
-    for start, stop, parts in bands:
-        moved = []
-        for part in parts:
-            first = _place(part.start, pieces)
-            moved.append(BandPart(first, first + part.stop - part.start, part.matrix))
-        yield Band(start - begin, stop - begin, tuple(moved))
-
-
-def _place(column: int, pieces: Pieces) -> int:
-    """Return the place of a column among those that are read."""
-    before = sum(stop - start for start, stop in pieces if stop <= column)
-    return before + next(column - a for a, b in pieces if a <= column < b)
-
-
-def _pieces(bands: Sequence[Band]) -> Pieces:
-    """Join the columns that bands read."""
-    spans = sorted((part.start, part.stop) for band in bands for part in band.parts)
-    joined: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
 
 
 def _multiply(runs: tuple[BandRun, ...], data: Array, out: Array, axis: int) -> None:
