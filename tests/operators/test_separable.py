@@ -231,10 +231,30 @@ class TestFactors:
             np.zeros((2, 2)),
             np.full((2, 2), 1e-300),
             np.array([[1 + 1j, 2], [3, 4]]) * 2,
+            product([np.array([1 + 2j, 3 - 1j, 2])] * 2),
+            product([np.array([1 + 2j, 3 - 1j, 2])] * 2) / 2,
+            product([np.array([1 + 2j, 3 - 1j, 2])] * 2) * 2.0**-40,
         ],
     )
     def test_others_have_none(self, kernel):
         assert factors_of(kernel, 2.0**-52) is None
+
+    @pytest.mark.parametrize("epsilon", [2.0**-52, 2.0**-23])
+    def test_vectors_that_could_underflow_are_none(self, epsilon):
+        u, v = np.array([1.37 * epsilon**2.9, 1, 0.7]), np.array([1.3, 0, 1.1])
+        for kernel in (product([u, v]), product([v, u])):
+            assert factors_of(kernel * 1e9, epsilon) is not None
+        u[0] = 0.3 * epsilon**3
+        assert factors_of(product([v, u]) * 1e9, epsilon) is None
+
+    def test_small_elements_beside_large_ones_are_as_exact_as_the_bound(self):
+        u = np.array([1.37 * 2.0**-60, 2.0**100, 1.1 * 2.0**-60, 1])
+        kernel = product([np.array([1.3, 1, 1.1]), u]).astype(np.float32)
+        A = mtconv.ConvTranspose(kernel, (400, 400))
+        x = np.zeros((400, 400), np.float32)
+        x[200, 200] = 1
+        y = A(x)
+        assert (y[200:203, 200:204] == kernel).all()
 
     @pytest.mark.parametrize("epsilon", [2.0**-52, 2.0**-23])
     def test_what_is_nearly_a_product_has_none(self, epsilon):

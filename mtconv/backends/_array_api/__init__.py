@@ -75,9 +75,7 @@ def library(arrays: tuple[Any, ...]) -> Library:
 def execute(lib: Library, plan: Plan, first: Any, second: Any, bias: Any) -> Any:
     """Run the polyphase form of a plan with the functions of one library."""
     first, second, bias = lib.together(first, second, bias)
-    dtype, compute = (
-        lib.dtype(name, first, second, bias) for name in (plan.dtype, plan.computing)
-    )
+    dtype, compute = lib.dtype(plan.dtype), lib.dtype(plan.computing)
     spec = plan.spec
     grad = plan.form == "kernel_grad"
     data = lib.astype(canonical(first, plan.data, lib.permute), compute)

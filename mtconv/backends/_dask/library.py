@@ -15,8 +15,7 @@ __all__ = ["library"]
 class _Dask(Library):
     """Dask, whose arrays are lazy and on no device, and whose dtypes are NumPy's."""
 
-    def dtype(self, name: str, *arrays: Any) -> Any:
-        del arrays
+    def dtype(self, name: str) -> Any:
         return np.dtype(name)
 
     def from_numpy(self, array: np.ndarray[Any, Any], device: Any) -> da.Array:

@@ -9,15 +9,9 @@ read outside of the input is left out, so nothing is padded.
 from __future__ import annotations
 
 from mtconv.backends._numba.additions import add_row
-from mtconv.backends._numba.counters import (
-    infinite_values_seen,
-    next_part,
-    next_task,
-    part_is_packed,
-    wait_for_parts,
-)
+from mtconv.backends._numba.counters import infinite_values_seen, next_task, pack_kernel
 from mtconv.backends._numba.emit import VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK, PACKED
+from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
@@ -35,9 +29,6 @@ from mtconv.backends._numba.tiles import rows_tile
 
 __all__ = ["run_columns"]
 
-# Input channels that are packed at a time: whole cache lines for every tile.
-SHARE = 16
-
 
 @entry
 def run_columns(
@@ -46,13 +37,10 @@ def run_columns(
 ):  # fmt: skip
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
-    if packing != PACKED:
-        task = next_part(counters)
-        while task < facts.pack_tasks:
-            infinite = pack_columns(value, stored, facts, table, w, packed, task, packing)
-            part_is_packed(counters, infinite)
-            task = next_part(counters)
-        wait_for_parts(counters, facts.pack_tasks)
+    pack_kernel(
+        pack_columns, value, stored, facts, table, w, w_end, packed, space, packing,
+        counters,
+    )  # fmt: skip
     task = next_task(counters)
     while task < facts.tasks:
         rest, split = task // facts.splits, task % facts.splits
@@ -68,12 +56,12 @@ def run_columns(
 
 
 @part
-def pack_columns(value, stored, facts, table, w, packed, task, packing):
+def pack_columns(value, stored, facts, table, w, w_end, packed, scratch, task, packing):
     """Pack a few input channels, for one tap of the first axis: a tile after another."""
     width, infinite = itemsize(value), 0
-    parts = (facts.ins + SHARE - 1) // SHARE
-    rest, first = task // parts, task % parts * SHARE
-    last = min(facts.ins, first + SHARE)
+    parts = (facts.ins + facts.pack_channels - 1) // facts.pack_channels
+    rest, first = task // parts, task % parts * facts.pack_channels
+    last = min(facts.ins, first + facts.pack_channels)
     group, tap = rest // facts.planes, rest % facts.planes
     source = w + group * facts.w_group + index_at(table + facts.tap_rows, tap)
     for tile in range(index_at(table + facts.split_first, facts.splits)):

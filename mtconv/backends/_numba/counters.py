@@ -12,16 +12,14 @@ from numba import types
 from numba.extending import intrinsic
 
 from mtconv.backends._numba.emit import I64
-from mtconv.backends._numba.facts import LINE
+from mtconv.backends._numba.facts import LINE, PACKED
 from mtconv.backends._numba.jit import part
 
 __all__ = [
     "infinite_values_seen",
-    "next_part",
     "next_task",
-    "part_is_packed",
+    "pack_kernel",
     "see_infinite_values",
-    "wait_for_parts",
 ]
 
 _INT = types.int64
@@ -43,22 +41,24 @@ def _add(context: Any, counter: Any, number: Any) -> Any:
 
 
 @part
-def next_part(counters):
-    """Take the number of a part of the kernel to pack."""
-    return _add(counters + _TAKEN, 1)
+def pack_kernel(
+    pack, value, stored, facts, table, w, w_end, packed, scratch, packing, counters
+):  # fmt: skip
+    """Pack parts of the kernel, and return when the threads together have packed all.
 
-
-@part
-def part_is_packed(counters, infinite):
-    """Count a part that is packed, and the infinite values in it."""
-    see_infinite_values(counters, infinite)
-    _add(counters + _PACKED, 1)
-
-
-@part
-def wait_for_parts(counters, number):
-    """Return when all threads together have packed so many parts."""
-    while _add(counters + _PACKED, 0) < number:
+    ``pack`` packs one part and returns how many infinite values it has met.
+    """
+    if packing == PACKED:
+        return
+    task = _add(counters + _TAKEN, 1)
+    while task < facts.pack_tasks:
+        infinite = pack(
+            value, stored, facts, table, w, w_end, packed, scratch, task, packing
+        )  # fmt: skip
+        see_infinite_values(counters, infinite)
+        _add(counters + _PACKED, 1)
+        task = _add(counters + _TAKEN, 1)
+    while _add(counters + _PACKED, 0) < facts.pack_tasks:
         pass
 
 

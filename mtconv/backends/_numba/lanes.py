@@ -8,15 +8,9 @@ that output channels lie side by side.
 from __future__ import annotations
 
 from mtconv.backends._numba.box import load_box
-from mtconv.backends._numba.counters import (
-    infinite_values_seen,
-    next_part,
-    next_task,
-    part_is_packed,
-    wait_for_parts,
-)
+from mtconv.backends._numba.counters import infinite_values_seen, next_task, pack_kernel
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK, PACKED
+from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes, infinite_values
 from mtconv.backends._numba.moves import (
@@ -126,20 +120,15 @@ def run_lanes(
     counters,
     space,
 ):
-    """Take tasks off the counters until none is left; see the package's `calls`."""
+    """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
     box = space
     sums = box + facts.box_bytes
     scratch = sums + facts.sums_bytes
-    if packing != PACKED:
-        task = next_part(counters)
-        while task < facts.pack_tasks:
-            infinite = pack_lanes(
-                value, stored, facts, table, w, w_end, packed, scratch, task, packing
-            )
-            part_is_packed(counters, infinite)
-            task = next_part(counters)
-        wait_for_parts(counters, facts.pack_tasks)
+    pack_kernel(
+        pack_lanes, value, stored, facts, table, w, w_end, packed, scratch, packing,
+        counters,
+    )  # fmt: skip
     task = next_task(counters)
     while task < facts.tasks:
         lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, task)

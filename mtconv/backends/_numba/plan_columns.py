@@ -110,6 +110,7 @@ def plan_columns(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         "bias_bytes": case.outs * case.size,
         "packed_group": packed,
         "pack_tasks": case.groups * len(taps0) * -(-case.ins // SHARE),
+        "pack_channels": SHARE,
         "offsets": table.add(offsets),
         "offsets0": table.add([tap.offset for tap in taps0]),
         "phase_first": table.add([0, *accumulate(len(phase) for phase in first.phases)]),

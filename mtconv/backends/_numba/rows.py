@@ -7,15 +7,9 @@ goes over several of them, and what lies between is computed and left.
 
 from __future__ import annotations
 
-from mtconv.backends._numba.counters import (
-    infinite_values_seen,
-    next_part,
-    next_task,
-    part_is_packed,
-    wait_for_parts,
-)
+from mtconv.backends._numba.counters import infinite_values_seen, next_task, pack_kernel
 from mtconv.backends._numba.emit import VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK, PACKED
+from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
@@ -41,13 +35,9 @@ def run_rows(
 ):  # fmt: skip
     """Take tasks off the counters until none is left."""
     facts = facts_at(facts_address)
-    if packing != PACKED:
-        task = next_part(counters)
-        while task < facts.pack_tasks:
-            infinite = pack_rows(value, stored, facts, table, w, packed, task, packing)
-            part_is_packed(counters, infinite)
-            task = next_part(counters)
-        wait_for_parts(counters, facts.pack_tasks)
+    pack_kernel(
+        pack_rows, value, stored, facts, table, w, w_end, packed, space, packing, counters
+    )  # fmt: skip
     task = next_task(counters)
     while task < facts.tasks:
         rest, split = task // facts.splits, task % facts.splits
@@ -70,7 +60,7 @@ def divided(task, count, size):
 
 
 @part
-def pack_rows(value, stored, facts, table, w, packed, task, packing):
+def pack_rows(value, stored, facts, table, w, w_end, packed, scratch, task, packing):
     """Pack the kernel for one tile of output channels; the last one fills the tile."""
     width = itemsize(value)
     tiles = (facts.outs + facts.channels - 1) // facts.channels

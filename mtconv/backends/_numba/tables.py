@@ -17,7 +17,7 @@ Axes = tuple[Units, Units, Units]
 
 
 class Table:
-    """Integers one after another; parts are lists by their place in bytes."""
+    """Integers one after another; each list in it has a place, in bytes from the start."""
 
     def __init__(self) -> None:
         self._parts: list[NDArray[np.int64]] = []

@@ -4,8 +4,9 @@ The product of the vectors differs from each element of the kernel by at most ``
 roundings of that element, so that no element of a result is further from its direct sum
 than that. Zeros stay zeros and signs stay signs.
 
-Kernels of whole numbers, and those that are whole numbers times a power of two, are
-factored into such, without any error. Whole numbers that cannot be are not factored.
+Real kernels of whole numbers, and those that are whole numbers times a power of two, are
+factored into such, without any error. Whole numbers that cannot be are not factored, and
+complex ones are not either.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ Array = NDArray[Any]
 # that was multiplied and scaled in its own precision, of a slice through it, and of a
 # division.
 ROUNDINGS = 4
+
+# Whole numbers below this have fewer bits than single precision, so that complex kernels of
+# whole numbers times a power of two differ from others.
+_FEW = 2.0**20
 
 # Magnitudes of the largest element between which nothing overflows or loses digits.
 _LEAST, _MOST = 2.0**-500, 2.0**500
@@ -53,19 +58,26 @@ def factors_of(kernel: Array, epsilon: float) -> tuple[Array, ...] | None:
     place = np.unravel_index(np.argmax(magnitudes), kernel.shape)
     if not _LEAST <= magnitudes[place] <= _MOST:  # NaN is not either
         return None
-    lines = [_line(kernel, place, axis) for axis in range(kernel.ndim)]
     if kernel.dtype.kind == "c":
-        factors = None
-        whole = _is_whole(kernel.real) and _is_whole(kernel.imag)
+        if _has_few_bits(kernel):
+            return None
     else:
-        factors = _whole_factors(kernel, place)
-        whole = _is_whole(kernel)
-    if factors is not None or whole:
-        return factors
+        exact = _whole_factors(kernel, place)
+        if exact is not None or _is_whole(kernel):
+            return exact
+    lines = [_line(kernel, place, axis) for axis in range(kernel.ndim)]
     factors = (lines[0], *(line / kernel[place] for line in lines[1:]))
+    # Smaller factors could make products on the way that lose digits by underflow.
+    if any(_least(factor) < epsilon**3 for factor in factors[1:]):
+        return None
     allowed = ROUNDINGS * kernel.ndim * epsilon
     distance = np.abs(_product(factors) - kernel)
     return factors if (distance <= allowed * magnitudes).all() else None
+
+
+def _least(array: Array) -> float:
+    """Return the smallest magnitude of the elements that are not zero."""
+    return float(np.abs(array[array != 0]).min())
 
 
 def _line(array: Array, place: tuple[Any, ...], axis: int) -> Array:
@@ -79,6 +91,15 @@ def _product(factors: tuple[Array, ...]) -> Array:
 
 def _is_whole(array: Array) -> bool:
     return bool((np.rint(array) == array).all())
+
+
+def _has_few_bits(kernel: Array) -> bool:
+    """Return whether complex numbers are whole, or small whole ones times a power of two.
+
+    Such kernels were most likely meant to be exact, which factors of them may not be.
+    """
+    parts = np.stack([kernel.real, kernel.imag])
+    return _is_whole(parts) or bool(np.abs(np.ldexp(parts, -_exponent(parts))).max() < _FEW)
 
 
 def _whole_factors(kernel: Array, place: tuple[Any, ...]) -> tuple[Array, ...] | None:
