@@ -14,6 +14,7 @@ waits for ever, and no lock is held that an interrupted call could hold.
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - its functions for forks are registered before those below
 import os
 import sys
 import threading
@@ -53,7 +54,6 @@ class ImportGate:
     def __init__(self) -> None:
         self._importing: dict[object, int] = {}
         self._forking: dict[object, int] = {}
-        self._registered = False
         self._lost = False
 
     def run(self, subject: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -67,7 +67,6 @@ class ImportGate:
             message begins with ``subject``.
         """
         self._check(subject)
-        self._register()
         entry = object()
         try:
             self._enter(entry)
@@ -126,15 +125,13 @@ class ImportGate:
             self._lost = True
             self._importing.pop(entry, None)
 
-    def _register(self) -> None:
+    def register(self) -> None:
         """Have forks call this object, before they call what is registered by now.
 
-        `logging` keeps its lock over a fork, and libraries ask for it while they are
-        imported. So it has to be registered before.
+        `logging` holds its lock during a fork, and libraries take that lock while they are
+        imported. A fork that took it first would wait for an import that waits for it.
         """
-        if not self._registered and hasattr(os, "register_at_fork"):
-            import_module("logging")
-            self._registered = True
+        if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self.before_fork,
                 after_in_parent=self.after_fork_in_parent,
@@ -143,6 +140,7 @@ class ImportGate:
 
 
 gate = ImportGate()
+gate.register()
 
 
 def imported(name: str, subject: str = "", *packages: str) -> Any:

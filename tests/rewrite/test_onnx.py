@@ -128,7 +128,8 @@ def test_a_size_that_is_asked_for():
         rewrite_model(model_of(kernel, None, [1, 1, "L"], **options))
     assert str(error.value) == (
         "rewrite: `source` must have known sizes where a node asks for an output_shape; "
-        "got node 'up' with sizes that are not known. Name the sizes of the model's inputs."
+        "got node 'up' with sizes that do not follow from the inputs. State the sizes of "
+        "the model's inputs, or pads in place of output_shape."
     )
 
 
@@ -196,9 +197,9 @@ def test_a_kernel_that_is_computed_is_refused_and_nothing_changes():
     with pytest.raises(GeometryError) as error:
         rewrite_model(model)
     assert str(error.value) == (
-        "rewrite: `source` must have constant kernels and biases; got 'negative', which "
-        "node 'up' computes or takes as an input. Fold constants beforehand, for example "
-        "with onnxsim."
+        "rewrite: `source` must have constant kernels and biases; got 'negative' of "
+        "node 'up', which is computed by a node Neg. Fold constants beforehand, for "
+        "example with onnxsim."
     )
     assert model.SerializeToString() == before
 
