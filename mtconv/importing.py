@@ -30,6 +30,7 @@ __all__ = [
     "ImportRefused",
     "gate",
     "imported",
+    "is_initializing",
     "refuse_at_shutdown",
     "undivided",
 ]
@@ -156,10 +157,19 @@ def imported(name: str, subject: str = "", *packages: str) -> Any:
         If it is not installed.
     """
     module = sys.modules.get(name)
-    if module is not None and not _is_initializing(module):
+    if module is not None and not is_initializing(module):
         return module
     packages = (name.partition(".")[0], *packages)
-    return undivided(subject or name, packages, import_module, name)
+    return undivided(subject or name, packages, _import_whole, name)
+
+
+def _import_whole(name: str) -> Any:
+    """Import a module after its package, which another thread may be importing.
+
+    Python itself does not wait for that thread before it imports a part of the package.
+    """
+    import_module(name.partition(".")[0])
+    return import_module(name)
 
 
 def undivided(
@@ -202,7 +212,8 @@ def refuse_at_shutdown(subject: str) -> None:
         raise ImportRefused(msg)
 
 
-def _is_initializing(module: object) -> bool:
+def is_initializing(module: object) -> bool:
+    """Return whether a module is being imported, by whichever thread."""
     # The mark that Python's own import system goes by.
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
@@ -216,7 +227,7 @@ def _interrupts_import(roots: set[str]) -> bool:
             frame.f_code.co_name == "<module>"
             and isinstance(name, str)
             and name.partition(".")[0] in roots
-            and _is_initializing(sys.modules.get(name))
+            and is_initializing(sys.modules.get(name))
         ):
             return True
         frame = frame.f_back

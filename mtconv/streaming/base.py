@@ -11,6 +11,7 @@ from mtconv.functional import apply_spec
 from mtconv.operators.parts import read_only_copy
 from mtconv.problem.build import problem, result_shape
 from mtconv.problem.options import ALGORITHMS, IntOrInts, Options, check_word
+from mtconv.pytrees import register
 from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 from mtconv.streaming import arrays
@@ -32,7 +33,7 @@ from mtconv.streaming.settings import (
     settings,
     sizes,
 )
-from mtconv.streaming.state import StreamState, no_state, register
+from mtconv.streaming.state import StreamState, no_state
 from mtconv.streaming.stream import Stream
 from mtconv.streaming.timeline import Piece, open_steady, piece_between
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message, shown
+from mtconv.pytrees import register
 from mtconv.streaming import arrays
-from mtconv.streaming.state import members, register
+from mtconv.streaming.state import members
 from mtconv.streaming.stream import Stream
 
 __all__ = ["Chain", "Residual", "chain", "residual"]

@@ -15,9 +15,10 @@ from numpy.fft import irfft
 from mtconv.backends.dispatch import backend_for
 from mtconv.errors import GeometryError, message, renamed, shown
 from mtconv.problem.options import freeze_sizes
+from mtconv.pytrees import register
 from mtconv.streaming import arrays
 from mtconv.streaming.pair import ConvTransposeStream
-from mtconv.streaming.state import members, register
+from mtconv.streaming.state import members
 from mtconv.streaming.stream import Stream
 
 __all__ = ["InverseSTFTStream"]
