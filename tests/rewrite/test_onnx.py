@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtconv import GeometryError
-from mtconv.cli.main import main
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -202,28 +201,6 @@ def test_a_kernel_that_is_computed_is_refused_and_nothing_changes():
         "example with onnxsim."
     )
     assert model.SerializeToString() == before
-
-
-def test_the_command(tmp_path, capsys):
-    kernel = np.arange(1, 65, dtype="float32").reshape(2, 2, 4, 4)
-    model = model_of(kernel, None, [1, 2, 3, 3], strides=[2, 2])
-    source, target = tmp_path / "model.onnx", tmp_path / "out.onnx"
-    onnx.save(model, source)
-    assert main(["rewrite", str(source), str(target), "--as", "conv-shuffle"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["node", "kernel", "kernel", "of", "the", "Conv", "shuffle"]
-    assert "(8, 2, 2, 2)" in lines[-1]
-    x = np.arange(18, dtype="float32").reshape(1, 2, 3, 3)
-    np.testing.assert_array_equal(run(onnx.load(target), x), run(model, x))
-
-
-def test_the_command_refuses_what_is_no_model(tmp_path, capsys):
-    source = tmp_path / "model.onnx"
-    source.write_bytes(b"no model")
-    target = tmp_path / "out.onnx"
-    assert main(["rewrite", str(source), str(target), "--as", "conv-shuffle"]) == 2
-    assert "must be an ONNX model" in capsys.readouterr().err
-    assert not target.exists()
 
 
 @pytest.mark.parametrize("dynamo", [False, True])
