@@ -14,8 +14,9 @@ import numpy as np
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message
-from mtconv.importing import imported
+from mtconv.operators.formats import check_format, formatted
 from mtconv.operators.linear import LinearMap
+from mtconv.operators.spectrum import check_tolerance, lanczos_norm
 
 __all__ = ["Combination", "applied", "fits", "promoted", "settled"]
 
@@ -151,11 +152,9 @@ class Combination(LinearMap):
         ValueError
             As `Conv.norm`.
         """
-        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        spectrum.check_tolerance(function, tol)
-        norm: float = spectrum.lanczos_norm(self._double(function), tol)
-        return norm
+        check_tolerance(function, tol)
+        return lanczos_norm(self._double(function), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix from those of the members.
@@ -178,9 +177,8 @@ class Combination(LinearMap):
         BackendError
             If the matrix of a member does not fit into the memory available.
         """
-        formats = imported("mtconv.operators.formats")
-        format, order = formats.check_format(format, order)  # noqa: A001
-        return formats.formatted(self._matrix(order), format)
+        format, order = check_format(format, order)  # noqa: A001
+        return formatted(self._matrix(order), format)
 
     def _matrix(self, order: str) -> Any:
         """Build the matrix in compressed sparse rows."""
