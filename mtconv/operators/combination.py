@@ -133,6 +133,17 @@ class Combination(LinearMap):
         members = tuple(member._double(function) for member in self.operators)
         return self._make(members, *self._values(self.leaves[1:] + self.static))
 
+    def _cast(self, library: Library, like: Any) -> LinearMap:
+        members = tuple(member._cast(library, like) for member in self.operators)
+        return self._make(members, *self._values(self.leaves[1:] + self.static))
+
+    def _promoted(self) -> Any:
+        """Return the same operator with all arrays in its dtype.
+
+        Matrices of members in dtypes of their own would wrap where its results do not.
+        """
+        return self._cast(self._library, self._empty)
+
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value, by Lanczos iteration, which needs SciPy.
 
@@ -178,7 +189,7 @@ class Combination(LinearMap):
             If the matrix of a member does not fit into the memory available.
         """
         format, order = check_format(format, order)  # noqa: A001
-        return formatted(self._matrix(order), format)
+        return formatted(self._promoted()._matrix(order), format)
 
     def _matrix(self, order: str) -> Any:
         """Build the matrix in compressed sparse rows."""
@@ -192,9 +203,9 @@ class Combination(LinearMap):
         array, shape `shape`
             An array of the library of the members.
         """
-        library = self._library
-        members = (library.native(m.to_dense(), self._like) for m in self.operators)
-        return self._dense(library, list(members))
+        library, whole = self._library, self._promoted()
+        members = (library.native(m.to_dense(), whole._like) for m in whole.operators)
+        return whole._dense(library, list(members))
 
     def _dense(self, library: Library, members: list[Any]) -> Any:
         """Combine the dense matrices of the members."""
