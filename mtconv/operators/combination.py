@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.backends.libraries import Library, library_of
+from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.errors import BackendError, message
 from mtconv.operators.formats import check_format, formatted
 from mtconv.operators.linear import LinearMap
@@ -112,7 +112,10 @@ class Combination(LinearMap):
         return library_of(engine, self._like)
 
     def _apply(self, x: Any, axis: int | None = None) -> Any:
-        library = library_of(self._engine("x", x), x)
+        engine = self._engine("x", x)
+        library = library_of(engine, x)
+        if "int" in dtype_name(x.dtype):  # which would wrap in a member that is narrow
+            x = library.astype(x, library.dtype(engine.result_dtype(x, self._empty)))
         x = x[None, ...] if axis is None else _moved(library, x, axis, 0)
         result = self._batch(library, x)
         if axis is None:

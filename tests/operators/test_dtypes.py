@@ -36,6 +36,8 @@ def test_members_that_are_narrow_do_not_wrap_in_the_matrix_of_a_wide_one(backend
     for operator in (A - B, -(2 * B.T.T / 2 - A)):
         np.testing.assert_array_equal(operator.to_dense(), DIFFERENCE)
         np.testing.assert_array_equal(operator.matmat(np.eye(5)), DIFFERENCE)
+        units = 3 * np.eye(5, dtype="uint8")
+        np.testing.assert_array_equal(operator.matmat(units), 3 * np.array(DIFFERENCE))
         pytest.importorskip("scipy")
         np.testing.assert_array_equal(operator.to_sparse().toarray(), DIFFERENCE)
 
