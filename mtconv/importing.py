@@ -14,6 +14,7 @@ waits for ever, and no lock is held that an interrupted call could hold.
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - its functions for forks are registered before those below
 import os
 import sys
 import threading
@@ -29,6 +30,7 @@ __all__ = [
     "ImportRefused",
     "gate",
     "imported",
+    "is_initializing",
     "refuse_at_shutdown",
     "undivided",
 ]
@@ -52,7 +54,6 @@ class ImportGate:
     def __init__(self) -> None:
         self._importing: dict[object, int] = {}
         self._forking: dict[object, int] = {}
-        self._registered = False
         self._lost = False
 
     def run(self, subject: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -66,7 +67,6 @@ class ImportGate:
             message begins with ``subject``.
         """
         self._check(subject)
-        self._register()
         entry = object()
         try:
             self._enter(entry)
@@ -125,15 +125,13 @@ class ImportGate:
             self._lost = True
             self._importing.pop(entry, None)
 
-    def _register(self) -> None:
+    def register(self) -> None:
         """Have forks call this object, before they call what is registered by now.
 
-        `logging` keeps its lock over a fork, and libraries ask for it while they are
-        imported. So it has to be registered before.
+        `logging` holds its lock during a fork, and libraries take that lock while they are
+        imported. A fork that took it first would wait for an import that waits for it.
         """
-        if not self._registered and hasattr(os, "register_at_fork"):
-            import_module("logging")
-            self._registered = True
+        if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self.before_fork,
                 after_in_parent=self.after_fork_in_parent,
@@ -142,6 +140,7 @@ class ImportGate:
 
 
 gate = ImportGate()
+gate.register()
 
 
 def imported(name: str, subject: str = "", *packages: str) -> Any:
@@ -158,10 +157,19 @@ def imported(name: str, subject: str = "", *packages: str) -> Any:
         If it is not installed.
     """
     module = sys.modules.get(name)
-    if module is not None and not _is_initializing(module):
+    if module is not None and not is_initializing(module):
         return module
     packages = (name.partition(".")[0], *packages)
-    return undivided(subject or name, packages, import_module, name)
+    return undivided(subject or name, packages, _import_whole, name)
+
+
+def _import_whole(name: str) -> Any:
+    """Import a module after its package, which another thread may be importing.
+
+    Python itself does not wait for that thread before it imports a part of the package.
+    """
+    import_module(name.partition(".")[0])
+    return import_module(name)
 
 
 def undivided(
@@ -204,7 +212,8 @@ def refuse_at_shutdown(subject: str) -> None:
         raise ImportRefused(msg)
 
 
-def _is_initializing(module: object) -> bool:
+def is_initializing(module: object) -> bool:
+    """Return whether a module is being imported, by whichever thread."""
     # The mark that Python's own import system goes by.
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
@@ -218,7 +227,7 @@ def _interrupts_import(roots: set[str]) -> bool:
             frame.f_code.co_name == "<module>"
             and isinstance(name, str)
             and name.partition(".")[0] in roots
-            and _is_initializing(sys.modules.get(name))
+            and is_initializing(sys.modules.get(name))
         ):
             return True
         frame = frame.f_back
