@@ -119,7 +119,9 @@ def test_numpy_computes_where_numba_was_broken_off():
     ]
 
 
-@pytest.mark.parametrize("within", ["mtconv.backends._numba.launch", "numba.core.typing.cffi_utils"])
+@pytest.mark.parametrize(
+    "within", ["mtconv.backends._numba.launch", "numba.core.typing.cffi_utils"]
+)
 def test_compiled_kernels_are_imported_again(within):
     if importlib.util.find_spec("numba") is None:
         pytest.skip("needs numba")
