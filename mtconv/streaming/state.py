@@ -25,8 +25,8 @@ class StreamState:
         The last input elements, as many along the axis of time as the stream's halo;
         zeros where there were fewer.
     lead : array or None
-        How many elements that come before the signal are still to come, a number in an
-        array; None where there are none.
+        In a steady stream, how many elements that come before the signal are still to
+        come, and -1 once the signal has begun: a number in an array. None in others.
     position : int
         How many elements have come, up to whole periods.
     held : int
