@@ -10,14 +10,14 @@ import numpy as np
 from mtconv.backends import _numba
 from mtconv.backends._numba.compiled import KERNELS, load_kernel
 from mtconv.backends.host.blas import guard
-from mtconv.planning.compiled import count
+from mtconv.planning.compiled import tiles_and_moves
 from mtconv.planning.plan import plan_for_spec
 from mtconv.planning.rates import MachineRates
 from mtconv.spec import ConvSpec
 
 __all__ = ["compile_kernels", "measure_rates"]
 
-ROUNDS = 9
+ROUNDS = 50
 
 
 def compile_kernels(dtype: str) -> None:
@@ -52,13 +52,12 @@ def _kernel_rates() -> tuple[float, float]:
     deep = ConvSpec.from_shapes((1, 64, 20, 20), (64, 64, 3, 3))
     flat = ConvSpec.from_shapes((1, 4, 60, 60), (4, 64, 1, 1))
     seconds = [_conv_seconds(spec) for spec in (deep, flat)]
-    counts = [count("lanes", spec, "conv", 1, 4) for spec in (deep, flat)]
-    products = [n.products + 2.0 * n.sums for n in counts]
-    moves = [n.loads + 0.6 * n.stores + 1.6 * n.packs for n in counts]
+    weights = [tiles_and_moves("lanes", spec, "conv", 1, 4) for spec in (deep, flat)]
+    (tiles0, moves0), (tiles1, moves1) = weights
     # The two equations, solved.
-    determinant = products[0] * moves[1] - products[1] * moves[0]
-    tile = (seconds[0] * moves[1] - seconds[1] * moves[0]) / determinant
-    move = (products[0] * seconds[1] - products[1] * seconds[0]) / determinant
+    determinant = tiles0 * moves1 - tiles1 * moves0
+    tile = (seconds[0] * moves1 - seconds[1] * moves0) / determinant
+    move = (tiles0 * seconds[1] - tiles1 * seconds[0]) / determinant
     return max(tile, 1e-12), max(move, 1e-12)
 
 
