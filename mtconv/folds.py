@@ -17,6 +17,7 @@ from typing import NamedTuple
 from mtconv.sizes import at_least, larger, traced
 
 __all__ = [
+    "APART",
     "FoldStretches",
     "Stretch",
     "fold_index",
@@ -27,6 +28,10 @@ __all__ = [
     "stretch_onto",
     "stretches",
 ]
+
+# By how many elements an axis must be longer than its padding, so that none is repeated
+# twice at one end; None where the edge is repeated by any amount.
+APART = {"circular": 0, "reflect": 1, "symmetric": 0, "replicate": None}
 
 # Elements of padding that are listed at most: the list of as many takes 32 GiB.
 MOST_MARGINS = 2**30
@@ -130,7 +135,7 @@ def open_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
     """
     if not traced((size, lo, hi)):
         return fold_stretches(size, lo, hi, mode)
-    apart = {"replicate": None, "reflect": 1}.get(mode, 0)
+    apart = APART[mode]
     if apart is not None and not at_least(size, larger(lo, hi) + apart):
         return fold_stretches(size, lo, hi, mode)
     before, behind, step = {

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from mtconv import geometry
 from mtconv.errors import GeometryError, message
+from mtconv.folds import APART
 from mtconv.geometry import Axis
 from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
@@ -292,7 +293,7 @@ class AxisResolver:
         apart = None
         if is_symbol(big):
             # How often an element is repeated must not depend on a symbol.
-            apart = {"circular": 0, "reflect": 1, "symmetric": 0}.get(self.mode)
+            apart = APART[self.mode]
         name = self.names[a]
         wide = apart is not None and not reaches(
             self.function, "x", big, larger(lo, hi) + apart, name
