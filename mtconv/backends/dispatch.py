@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -133,10 +134,6 @@ def plain_dtype(
     return _PLAIN.get(dtype)
 
 
-# The backend of each dtype that was asked for, once it could be settled.
-_neutral: dict[str, str] = {}
-
-
 def neutral_backend(dtype: str) -> str:
     """Name the backend of NumPy arrays of a dtype that nobody named one for.
 
@@ -144,15 +141,13 @@ def neutral_backend(dtype: str) -> str:
     settled by the first call that can read what is stored; where a call interrupts that,
     or Python is shutting down, it is "numpy" for this call.
     """
-    backend = _neutral.get(dtype)
-    if backend is None:
-        try:
-            backend = _neutral[dtype] = _settled_backend(dtype)
-        except ImportRefused:
-            return "numpy"
-    return backend
+    try:
+        return _settled_backend(dtype)
+    except ImportRefused:  # which is not kept
+        return "numpy"
 
 
+@cache
 def _settled_backend(dtype: str) -> str:
     if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
         return "numpy"
