@@ -25,6 +25,7 @@ from mtconv.sizes import compiling
 
 __all__ = [
     "BACKENDS",
+    "OF_NUMPY",
     "Backend",
     "BackendRow",
     "backend_for",
@@ -109,7 +110,7 @@ _REQUIRED = ("x", "kernel", "y")
 _PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
 
 # Backends that compute with NumPy's arrays.
-_OF_NUMPY = ("numpy", "numba")
+OF_NUMPY = ("numpy", "numba")
 
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
@@ -122,7 +123,7 @@ def plain_dtype(
     None for all others: subclasses, several dtypes, or one that is not of the machine, and
     where another backend than those of NumPy's arrays is named.
     """
-    if backend is not None and (type(backend) is not str or backend not in _OF_NUMPY):
+    if backend is not None and (type(backend) is not str or backend not in OF_NUMPY):
         return None
     if type(first) is not np.ndarray or type(second) is not np.ndarray:
         return None
