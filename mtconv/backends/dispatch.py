@@ -19,6 +19,7 @@ from mtconv.importing import ImportRefused, imported, undivided
 from mtconv.planning.plan import Plan
 from mtconv.planning.rates import stored
 from mtconv.planning.support import NUMBERS
+from mtconv.pytrees import announce
 from mtconv.sizes import compiling
 
 __all__ = [
@@ -280,6 +281,8 @@ def _import(name: str) -> Backend:
     subject = f"The {name} backend of mtconv"
     module = imported(row.module, subject, row.arrays[0].partition(".")[0], *row.requires)
     check_provided(name, module)
+    if name == "jax":
+        announce()  # of objects that were made while it was imported
     return cast("Backend", module)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mtconv.errors import GeometryError, message, shown
-from mtconv.importing import imported
+from mtconv.pytrees import register
 
-__all__ = ["StreamState", "map_state", "members", "no_state", "register"]
-
-_registered: set[type] = set()
+__all__ = ["StreamState", "map_state", "members", "no_state"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +25,8 @@ class StreamState:
         The last input elements, as many along the axis of time as the stream's halo;
         zeros where there were fewer.
     lead : array or None
-        How many elements that come before the signal are still to come, a number in an
-        array; None where there are none.
+        In a steady stream, how many elements that come before the signal are still to
+        come, and -1 once the signal has begun: a number in an array. None in others.
     position : int
         How many elements have come, up to whole periods.
     held : int
@@ -59,17 +56,6 @@ def _flatten(state: StreamState) -> tuple[tuple[Any, Any], tuple[int, int]]:
 
 def _unflatten(static: tuple[int, int], leaves: tuple[Any, Any]) -> StreamState:
     return StreamState(*leaves, *static)
-
-
-def register(
-    cls: type[Any], flatten: Callable[..., Any], unflatten: Callable[..., Any]
-) -> None:
-    """Tell JAX what a class is made of, once JAX has been imported."""
-    if cls in _registered or "jax" not in sys.modules:
-        return
-    trees = imported("jax.tree_util")
-    _registered.add(cls)
-    trees.register_pytree_node(cls, flatten, unflatten)
 
 
 def no_state(function: str, got: str) -> GeometryError:
