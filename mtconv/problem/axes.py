@@ -14,15 +14,7 @@ from mtconv.folds import APART
 from mtconv.geometry import Axis
 from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
-from mtconv.sizes import (
-    at_least,
-    compiling,
-    is_open,
-    is_size,
-    is_symbol,
-    larger,
-    smaller,
-)
+from mtconv.sizes import at_least, compiling, is_open, is_size, is_symbol, larger, smaller
 
 __all__ = [
     "MOST_LISTED",
