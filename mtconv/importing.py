@@ -8,8 +8,9 @@ Python holds a lock for each module that is being imported. Three things go wron
   would be handed a module of which half is there.
 - Python imports nothing while it is shutting down.
 
-In the last two cases `ImportRefused` is raised, a `BackendError` that says so. Nothing here
-waits for ever, and no lock is held that an interrupted call could hold.
+In the last two cases `ImportRefused` is raised, a `BackendError` that says so, and
+`ImportBroken` where Ctrl-C or an error has broken off an import before. Nothing here waits
+for ever, and no lock is held that an interrupted call could hold.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 from mtconv.errors import BackendError
 
 __all__ = [
+    "ImportBroken",
     "ImportGate",
     "ImportRefused",
     "gate",
@@ -43,6 +45,10 @@ _PAUSE = 0.001
 
 class ImportRefused(BackendError):
     """An import that cannot be made at this moment; a later one may succeed."""
+
+
+class ImportBroken(BackendError):
+    """An import that cannot be made in this process any more."""
 
 
 class ImportGate:
@@ -153,6 +159,8 @@ def imported(name: str, subject: str = "", *packages: str) -> Any:
     ------
     ImportRefused
         If this call interrupts an import on its thread, or Python is shutting down.
+    ImportBroken
+        If an earlier import of its package, or of one of the others, was broken off.
     ImportError
         If it is not installed.
     """
@@ -160,6 +168,7 @@ def imported(name: str, subject: str = "", *packages: str) -> Any:
     if module is not None and not is_initializing(module):
         return module
     packages = (name.partition(".")[0], *packages)
+    _refuse_broken(subject or name, packages)
     return undivided(subject or name, packages, _import_whole, name)
 
 
@@ -170,6 +179,25 @@ def _import_whole(name: str) -> Any:
     """
     import_module(name.partition(".")[0])
     return import_module(name)
+
+
+def _refuse_broken(subject: str, packages: Iterable[str]) -> None:
+    """Refuse packages of which an import that was broken off has left parts.
+
+    Python forgets the package then, but not its parts. A second import finds those, and
+    ends without an error and without the names that the first one would have set.
+    """
+    for package in packages:
+        if package not in sys.modules and any(
+            name.startswith(f"{package}.") for name in list(sys.modules)
+        ):
+            msg = (
+                f"{subject} cannot be imported: an earlier import of {package} in this "
+                "process was broken off, by Ctrl-C or an error, and left parts of it "
+                "behind. Restart the process. If it happens there too, "
+                f"`import {package}` says why."
+            )
+            raise ImportBroken(msg)
 
 
 def undivided(

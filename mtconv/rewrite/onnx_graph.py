@@ -135,6 +135,8 @@ def _rewrite_node(
 ) -> tuple[list[Any], RewrittenNode]:
     """Return the nodes that take the place of one, and a report."""
     name = node.name or node.output[0]
+    if not all((*node.input, "", "")[:2]):
+        refuse("must have an input and a kernel for every ConvTranspose", f"node {name!r}")
     kernel, *rest = (scope.constant(name, text) for text in node.input[1:] if text)
     bias = rest[0] if rest else None
     known = scope.sizes.get(node.input[0])

@@ -17,8 +17,10 @@ _FOLD = "Fold constants beforehand, for example with onnxsim."
 _INPUT = "is an input of the model"
 _DEFAULT = "is an input of the model with a default value, which a caller may replace"
 _LOOPED = "is an input of a graph inside a node"
+_ABSENT = "is nowhere in the model"
 _SPARSE = "is stored as a sparse tensor"
 _FIXES = {
+    _ABSENT: "",
     _INPUT: "Store it in the model as an initializer.",
     _DEFAULT: "Remove it from the inputs of the graph.",
     _SPARSE: "Store it as a dense initializer.",
@@ -47,7 +49,7 @@ class Scope:
         """Return a constant that a node reads; refuse what is none."""
         array = self.array(name)
         if array is None:
-            source = self.sources.get(name, "is nowhere in the model")
+            source = self.sources.get(name, _ABSENT)
             rule = "must have constant kernels and biases"
             refuse(
                 rule,
@@ -67,8 +69,10 @@ class Scope:
         if tensor is not None:
             self.store(tensor, node.output[0])
             return
+        kind = node.op_type
+        sparse = kind == "Constant" and "sparse_value" in attributes_of(node)
         for name in node.output:
-            self.sources[name] = f"is computed by a node {node.op_type}"
+            self.sources[name] = _SPARSE if sparse else f"is computed by a node {kind}"
         if size is not None:
             self.sizes[node.output[0]] = size
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from types import NoneType
 from typing import Any, NoReturn
 
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _DEFAULTS: dict[str, Any] = {
     "pads": None,
     "strides": None,
 }
+_LISTS = ("dilations", "kernel_shape", "output_padding", "output_shape", "pads", "strides")
 _NUMBERS = ("dilations", "output_padding", "pads", "strides")
 _LARGEST = 2**31 - 1
 _MOST_PHASES = 2**16
@@ -42,10 +44,13 @@ def node_spec(name: str, node: Any, kernel: NDArray[Any], known: Size | None) ->
 
     What is cropped at both ends does not depend on the size, unless one is asked for.
     """
-    if kernel.ndim < 3:
-        rule = "must have kernels with at least one spatial axis"
+    if kernel.ndim < 3 or 0 in kernel.shape:
+        rule = "must have kernels with at least one spatial axis, and not empty"
         refuse(rule, f"node {name!r} with a kernel of shape {kernel.shape}")
     options, taps = {**_DEFAULTS, **attributes_of(node)}, kernel.shape[2:]
+    for word in _LISTS:
+        if not isinstance(options[word], (list, tuple, NoneType)):
+            refuse(f"must have nodes whose {word} are lists", f"node {name!r}")
     if known is not None and (len(known) != kernel.ndim or _differ(known[1], len(kernel))):
         rule = "must have inputs with as many axes and channels as their kernels"
         refuse(rule, f"node {name!r} with shapes {known} and {kernel.shape}")

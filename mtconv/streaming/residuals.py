@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from mtconv.backends.dispatch import backend_for
 from mtconv.errors import GeometryError, message
 from mtconv.pytrees import register
@@ -106,15 +108,14 @@ class Residual(Stream):
             if tuple(wanted) != tuple(shape):
                 got = f"inputs that wait of shape {tuple(shape)}, not {tuple(wanted)}"
                 raise no_state(function, got)
-        engine = backend_for(function, None, state=waiting, chunk=output)
-        waiting = engine.asarray(function, "state", waiting)
-        dtypes = [
-            arrays.dtype_name(array.dtype)
-            for array in (waiting, entering)
-            if hasattr(array, "dtype")
-        ]
-        if dtypes[0] != dtypes[-1]:
-            raise no_state(function, f"inputs that wait of dtype {dtypes[0]}")
+        if type(waiting) is not np.ndarray or waiting.dtype.kind not in "iufc":
+            engine = backend_for(function, None, state=waiting, chunk=output)
+            waiting = engine.asarray(function, "state", waiting)
+        dtype = getattr(entering, "dtype", waiting.dtype)
+        if dtype is not waiting.dtype:
+            name = arrays.dtype_name(waiting.dtype)
+            if name != arrays.dtype_name(dtype):
+                raise no_state(function, f"inputs that wait of dtype {name}")
         return waiting
 
 

@@ -141,6 +141,7 @@ def first_steady(timeline: Timeline) -> int:
     return _warm(timeline)
 
 
+@lru_cache(maxsize=4096)
 def rest_after(timeline: Timeline, position: int, count: int) -> int:
     """Count the outputs that ``count`` elements after a position and the end settle."""
     return max(timeline.total(position + count) - timeline.known(position), 0)

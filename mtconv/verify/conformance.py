@@ -75,7 +75,7 @@ def export_conformance(
         Made if it is not there. Its folder "onnx" or "stablehlo" may not have other files
         than those that are written.
     cases : int, optional
-        Number of random problems, at most 100000. Left out, the core set is written: 35
+        Number of random problems, at most 100000. Left out, the core set is written: 76
         problems that every classic defect gets wrong.
     format : str
         "json" for one file with plain numbers; "onnx" for node tests, which needs the

@@ -109,7 +109,10 @@ def files_of(path):
 @pytest.mark.parametrize("form", READERS)
 def test_files_are_the_same_each_time_and_small(exported, form, tmp_path):
     files = files_of(exported(form))
-    assert sum(map(len, files.values())) < 10**6
+    size = sum(map(len, files.values())) / 1000
+    assert size == pytest.approx(
+        {"json": 81, "onnx": 102, "stablehlo": 201}[form], rel=0.05
+    )
     assert files_of(export_conformance(tmp_path, format=form)) == files
 
 
@@ -119,6 +122,22 @@ def test_values_are_small_integers(exported):
             for array, most in ((case.x, 4), (case.kernel, 4), (case.result, 999)):
                 assert np.abs(array).max() <= most
                 assert (array == np.round(array)).all()
+
+
+def test_biases_are_small_or_odd(exported):
+    biases = [
+        c.bias.tolist() for c in READERS["onnx"](exported("onnx")) if c.bias is not None
+    ]
+    odd = [bias for bias in biases if bias == list(range(1, 2 * len(bias), 2))]
+    assert len(odd) == 13
+    assert all(max(map(abs, bias)) <= 4 for bias in biases if bias not in odd)
+
+
+def test_how_many_problems_there_are():
+    cases = [core.case for core in core_cases()]
+    assert len(cases) == 76
+    ends = [np.ravel(case.options["padding"]) for case in cases]
+    assert sum(min(row) < 0 for row in ends) == 7
 
 
 def test_names_are_unique_and_say_something():
