@@ -8,8 +8,9 @@ Python holds a lock for each module that is being imported. Three things go wron
   would be handed a module of which half is there.
 - Python imports nothing while it is shutting down.
 
-In the last two cases `ImportRefused` is raised, a `BackendError` that says so. Nothing here
-waits for ever, and no lock is held that an interrupted call could hold.
+In the last two cases `ImportRefused` is raised, a `BackendError` that says so, and
+`ImportBroken` where Ctrl-C or an error has broken off an import before. Nothing here waits
+for ever, and no lock is held that an interrupted call could hold.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from typing import Any
 from mtconv.errors import BackendError
 
 __all__ = [
+    "ImportBroken",
     "ImportGate",
     "ImportRefused",
     "gate",
     "imported",
+    "is_initializing",
     "refuse_at_shutdown",
     "undivided",
 ]
@@ -42,6 +45,10 @@ _PAUSE = 0.001
 
 class ImportRefused(BackendError):
     """An import that cannot be made at this moment; a later one may succeed."""
+
+
+class ImportBroken(BackendError):
+    """An import that cannot be made in this process any more."""
 
 
 class ImportGate:
@@ -152,14 +159,45 @@ def imported(name: str, subject: str = "", *packages: str) -> Any:
     ------
     ImportRefused
         If this call interrupts an import on its thread, or Python is shutting down.
+    ImportBroken
+        If an earlier import of its package, or of one of the others, was broken off.
     ImportError
         If it is not installed.
     """
     module = sys.modules.get(name)
-    if module is not None and not _is_initializing(module):
+    if module is not None and not is_initializing(module):
         return module
     packages = (name.partition(".")[0], *packages)
-    return undivided(subject or name, packages, import_module, name)
+    _refuse_broken(subject or name, packages)
+    return undivided(subject or name, packages, _import_whole, name)
+
+
+def _import_whole(name: str) -> Any:
+    """Import a module after its package, which another thread may be importing.
+
+    Python itself does not wait for that thread before it imports a part of the package.
+    """
+    import_module(name.partition(".")[0])
+    return import_module(name)
+
+
+def _refuse_broken(subject: str, packages: Iterable[str]) -> None:
+    """Refuse packages of which an import that was broken off has left parts.
+
+    Python forgets the package then, but not its parts. A second import finds those, and
+    ends without an error and without the names that the first one would have set.
+    """
+    for package in packages:
+        if package not in sys.modules and any(
+            name.startswith(f"{package}.") for name in list(sys.modules)
+        ):
+            msg = (
+                f"{subject} cannot be imported: an earlier import of {package} in this "
+                "process was broken off, by Ctrl-C or an error, and left parts of it "
+                "behind. Restart the process. If it happens there too, "
+                f"`import {package}` says why."
+            )
+            raise ImportBroken(msg)
 
 
 def undivided(
@@ -202,7 +240,8 @@ def refuse_at_shutdown(subject: str) -> None:
         raise ImportRefused(msg)
 
 
-def _is_initializing(module: object) -> bool:
+def is_initializing(module: object) -> bool:
+    """Return whether a module is being imported, by whichever thread."""
     # The mark that Python's own import system goes by.
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
@@ -216,7 +255,7 @@ def _interrupts_import(roots: set[str]) -> bool:
             frame.f_code.co_name == "<module>"
             and isinstance(name, str)
             and name.partition(".")[0] in roots
-            and _is_initializing(sys.modules.get(name))
+            and is_initializing(sys.modules.get(name))
         ):
             return True
         frame = frame.f_back

@@ -1,7 +1,7 @@
 """What the compiled kernels cost: counts of what each does, times measured rates.
 
-KernelCounts are those of one vector width. They only rank kernels; a wrong one costs speed,
-never a result.
+The counts are for vectors of one width. They only rank kernels, so that a wrong count costs
+speed, and never changes a result.
 """
 
 from __future__ import annotations
