@@ -61,9 +61,9 @@ def solve_rates(
 ) -> tuple[float, float]:
     """Seconds of a tile's product and of a move, from the seconds of two problems.
 
-    ``weights`` are the tiles and moves of each, of the first mostly tiles. What disturbs one
-    measurement changes the ratio of the two rates most, so it stays within a factor of two
-    of that which is shipped.
+    ``weights`` are the tiles and moves of each; the first has mostly tiles. What disturbs
+    one measurement changes the ratio of the two rates most, so the ratio stays within a
+    factor of two of the shipped one.
 
     Examples
     --------
