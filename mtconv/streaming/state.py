@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from mtconv.errors import GeometryError, message, shown
 from mtconv.pytrees import register
+from mtconv.streaming import arrays
 
 __all__ = ["StreamState", "map_state", "members", "no_state"]
 
@@ -122,14 +125,20 @@ def _mapped(function: Callable[..., Any], states: tuple[Any, ...]) -> Any:
         raise GeometryError(message("map_state", "states", rule, shown(states)))
     if isinstance(first, StreamState):
         _check_alike(states)
-        lead = first.lead  # the same number in all of them
-        if lead is not None and len(states) == 1:
-            lead = function(lead)
         cells = function(*(state.cells for state in states))
-        return replace(first, cells=cells, lead=lead)
+        return replace(first, cells=cells, lead=_moved(function, states))
     if isinstance(first, tuple):
         return tuple(_mapped(function, parts) for parts in zip(*states, strict=True))
     return first if first is None else function(*states)
+
+
+def _moved(function: Callable[..., Any], states: tuple[Any, ...]) -> Any:
+    """Return the lead, the same number in all states, where any library can take it up."""
+    lead = states[0].lead
+    count = None if lead is None else arrays.counted(lead)
+    if count is not None:
+        return np.asarray(count, np.int32)
+    return lead if lead is None else function(*(state.lead for state in states))
 
 
 def _check_alike(states: tuple[Any, ...]) -> None:

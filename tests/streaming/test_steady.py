@@ -12,6 +12,7 @@ from mtconv.streaming import (
     ConvTransposeStream,
     InverseSTFTStream,
     chain,
+    map_state,
     residual,
 )
 
@@ -121,3 +122,32 @@ def test_compiled_steps_count_what_has_come(jax_numpy):
     assert result.tolist() == joined(layers, chunks, steady=False).tolist()
     nothing, _ = step(layers.start(steady=True), jax_numpy.arange(0))
     assert layers.flush(nothing).size == 0
+
+
+def test_the_states_of_steady_streams_are_mapped_as_others_are():
+    stream = ConvTransposeStream(np.array([[[1.0, 10.0, 100.0]]]), stride=2)
+    layers = chain(stream, stream)
+    for each in (stream, layers):
+        state, _ = each.step(each.start(4, steady=True), np.arange(8.0).reshape(4, 1, 2))
+        few = map_state(lambda cells: 2 * cells[1:3], state)
+        assert each.flush(few).tolist() == (2 * each.flush(state)[1:3]).tolist()
+        both = map_state(lambda *cells: np.concatenate(cells), few, few)
+        assert each.flush(both).shape[0] == 4
+
+
+def test_states_of_steady_streams_are_stacked_for_vmap(jax_numpy):
+    import jax
+
+    layers = chain(UP, WIDE)
+    state = layers.start(steady=True)
+    empty, _ = layers.step(state, jax_numpy.arange(0))
+    first, _ = layers.step(state, jax_numpy.arange(2))
+    chunks = jax_numpy.asarray([[1, 2, 3], [4, 5, 6]])
+    stacked = jax.tree.map(lambda *leaves: jax_numpy.stack(leaves), first, first)
+    after, outputs = jax.vmap(layers.step)(stacked, chunks)
+    rest = jax.vmap(layers.flush)(after)
+    for number, chunk in enumerate(chunks):
+        alone, output = layers.step(first, chunk)
+        assert outputs[number].tolist() == output.tolist()
+        assert rest[number].tolist() == layers.flush(alone).tolist()
+    assert layers.flush(empty).size == 0
