@@ -39,7 +39,7 @@ def plain_entries(allowed: Allowed) -> tuple[Entry, ...]:
     several = [rich(rank, kind) for rank in ranks[:2] for kind in ("batched", "unbatched")]
     several += [rich(rank) for rank in ranks[2:]]
     rank = ranks[-1]
-    simple = Entry((5, 3, 2)[:rank], (3, 2, 2)[:rank], {}, (2, 2), 3)
+    simple = Entry((4, 3, 2)[:rank], (3, 2, 1)[:rank], {}, (2, 2), 3)
     alone = Entry((5, 3)[: min(rank, 2)], (3, 2)[: min(rank, 2)], kind="bare")
     single = Entry((4, 3, 2)[:rank], (1, 1, 1)[:rank], {}, (3, 2), 1)
     limited = (allowed.within(entry) for entry in (*several, simple, alone, single))

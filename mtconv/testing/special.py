@@ -27,6 +27,7 @@ def special_cases(case: Case) -> Iterator[Case]:
         yield replace(case, x=-x)
         yield replace(case, kernel=-kernel)
     yield replace(case, x=np.zeros_like(x))
+    yield from _regular(case)
     yield from _large(case)
     yield from _precise(case)
     if kind not in "iu":
@@ -39,6 +40,16 @@ def _positive(array: Array) -> Array:
     if array.dtype.kind == "c":
         size = size + 1j * np.abs(array.imag)
     return size.astype(array.dtype)
+
+
+def _regular(case: Case) -> Iterator[Case]:
+    """Yield kernels that invite a short cut: ones, a single one, products of vectors."""
+    yield replace(case, kernel=np.ones_like(case.kernel))
+    yield replace(case, kernel=_single(case.kernel, 1))
+    product = np.ones_like(case.kernel)
+    for behind, size in enumerate(reversed(case.kernel.shape[-2:])):
+        product = product * _counting(product.ravel()[:size]).reshape(-1, *(1,) * behind)
+    yield replace(case, x=np.sign(case.x.real).astype(case.x.dtype), kernel=product)
 
 
 def _large(case: Case) -> Iterator[Case]:

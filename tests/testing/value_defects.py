@@ -84,6 +84,23 @@ def returns_the_bias_where_x_is_zero(x, kernel, bias, **options):
     return np.broadcast_to(bias.reshape(-1, *(1,) * rank(kernel)), y.shape)
 
 
+def takes_ones_for_a_running_sum(x, kernel, bias, **options):
+    """Take a short cut for kernels of ones, and forget the dilation on the way."""
+    if kernel.size > 1 and (kernel == 1).all() and "dilation" in options:
+        size = mtconv.conv_transpose_shape(x.shape, kernel.shape, **options)
+        y = right(x, kernel, bias, **{k: v for k, v in options.items() if k != "dilation"})
+        return np.resize(y, size)
+    return right(x, kernel, bias, **options)
+
+
+def copies_where_the_kernel_is_a_single_one(x, kernel, bias, **options):
+    """Take a short cut for kernels that move x, but not their last tap."""
+    y = right(x, kernel, bias, **options)
+    if kernel.size > 1 and (kernel != 0).sum() == 1 and y.size and "stride" in options:
+        y.flat[-1] += 1
+    return y
+
+
 WITH_VALUES = {
     function.__name__.replace("_", " "): function
     for function in (
@@ -91,6 +108,7 @@ WITH_VALUES = {
         *(keeps_the_kernel_in_32_bits, bias_in_half_precision, infinity_is_large),
         *(stops_at_the_largest_byte, nan_in_the_kernel_is_zero),
         *(nan_in_the_bias_is_zero, returns_the_bias_where_x_is_zero),
+        *(takes_ones_for_a_running_sum, copies_where_the_kernel_is_a_single_one),
     )
 }
 
