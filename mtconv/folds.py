@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtconv.sizes import at_least, larger, traced
 
 __all__ = [
+    "APART",
     "FoldStretches",
     "Stretch",
     "fold_index",
@@ -24,12 +25,18 @@ __all__ = [
     "fold_stretches",
     "most_folds",
     "open_stretches",
+    "repeats_once",
+    "source_element",
     "stretch_onto",
     "stretches",
 ]
 
 # Elements of padding that are listed at most: the list of as many takes 32 GiB.
 MOST_MARGINS = 2**30
+
+# How much longer than its padding an axis has to be for no element to be repeated twice at
+# one end. "replicate" repeats one element only, whatever the size is.
+APART = {"circular": 0, "reflect": 1, "symmetric": 0, "replicate": None}
 
 
 def fold_margins(
@@ -46,8 +53,8 @@ def fold_margins(
         msg = f"padding of {lo} and {hi} elements is too much to list"
         raise MemoryError(msg)
     return (
-        tuple(_source(o, size, mode) for o in range(-lo, 0)),
-        tuple(_source(o, size, mode) for o in range(size, size + hi)),
+        tuple(source_element(o, size, mode) for o in range(-lo, 0)),
+        tuple(source_element(o, size, mode) for o in range(size, size + hi)),
     )
 
 
@@ -104,7 +111,7 @@ def _stretches_between(
         o = start - lo
         step, last = _stretch_end(o, size, mode)
         cells = min(last + 1 + lo, stop) - start
-        yield Stretch(start, cells, _source(o, size, mode), step)
+        yield Stretch(start, cells, source_element(o, size, mode), step)
         start += cells
 
 
@@ -122,6 +129,15 @@ def fold_stretches(size: int, lo: int, hi: int, mode: str) -> FoldStretches:
     return FoldStretches(size, lo, hi, mode)
 
 
+def repeats_once(size: int, lo: int, hi: int, mode: str) -> bool | None:
+    """Return whether the padding repeats no element twice at one end.
+
+    None if the constraints of symbols do not settle it.
+    """
+    apart = APART[mode]
+    return True if apart is None else at_least(size, larger(lo, hi) + apart)
+
+
 def open_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
     """List the same stretches where the size may be a symbol.
 
@@ -130,8 +146,7 @@ def open_stretches(size: int, lo: int, hi: int, mode: str) -> Iterable[Stretch]:
     """
     if not traced((size, lo, hi)):
         return fold_stretches(size, lo, hi, mode)
-    apart = {"replicate": None, "reflect": 1}.get(mode, 0)
-    if apart is not None and not at_least(size, larger(lo, hi) + apart):
+    if not repeats_once(size, lo, hi, mode):
         return fold_stretches(size, lo, hi, mode)
     before, behind, step = {
         "circular": (size - lo, 0, 1),
@@ -227,15 +242,23 @@ def stretches(index: tuple[int, ...]) -> tuple[Stretch, ...]:
     return tuple(pieces)
 
 
-def _source(o: int, size: int, mode: str) -> int:
-    """Element of an axis of ``size`` elements that element ``o`` outside of it repeats."""
+def source_element(o: Any, size: Any, mode: str) -> Any:
+    """Element of an axis of ``size`` elements that element ``o`` outside of it repeats.
+
+    Both are integers or arrays of integers.
+    """
     if mode == "circular":
         return o % size
     if mode == "replicate":
-        return min(max(o, 0), size - 1)
+        return _least(-_least(-o, 0), size - 1)
     if mode == "reflect":
-        period = max(2 * (size - 1), 1)
-        return min(o % period, period - o % period)
+        period = -_least(2 - 2 * size, -1)
+        return _least(o % period, period - o % period)
     if mode == "symmetric":
-        return min(o % (2 * size), 2 * size - 1 - o % (2 * size))
+        return _least(o % (2 * size), 2 * size - 1 - o % (2 * size))
     raise ValueError(mode)
+
+
+def _least(a: Any, b: Any) -> Any:
+    """Return the smaller of two integers, or of each two of two arrays."""
+    return (a + b - abs(a - b)) // 2

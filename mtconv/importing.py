@@ -8,12 +8,14 @@ Python holds a lock for each module that is being imported. Three things go wron
   would be handed a module of which half is there.
 - Python imports nothing while it is shutting down.
 
-In the last two cases `ImportRefused` is raised, a `BackendError` that says so. Nothing here
-waits for ever, and no lock is held that an interrupted call could hold.
+In the last two cases `ImportRefused` is raised, a `BackendError` that says so, and
+`ImportBroken` where Ctrl-C or an error has broken off an import before. Nothing here waits
+for ever, and no lock is held that an interrupted call could hold.
 """
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - its functions for forks are registered before those below
 import os
 import sys
 import threading
@@ -25,10 +27,12 @@ from typing import Any
 from mtconv.errors import BackendError
 
 __all__ = [
+    "ImportBroken",
     "ImportGate",
     "ImportRefused",
     "gate",
     "imported",
+    "is_initializing",
     "refuse_at_shutdown",
     "undivided",
 ]
@@ -43,6 +47,10 @@ class ImportRefused(BackendError):
     """An import that cannot be made at this moment; a later one may succeed."""
 
 
+class ImportBroken(BackendError):
+    """An import that cannot be made in this process any more."""
+
+
 class ImportGate:
     """Knows which threads import, so that forks wait for them, and which are about to fork.
 
@@ -52,7 +60,6 @@ class ImportGate:
     def __init__(self) -> None:
         self._importing: dict[object, int] = {}
         self._forking: dict[object, int] = {}
-        self._registered = False
         self._lost = False
 
     def run(self, subject: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -66,7 +73,6 @@ class ImportGate:
             message begins with ``subject``.
         """
         self._check(subject)
-        self._register()
         entry = object()
         try:
             self._enter(entry)
@@ -125,15 +131,13 @@ class ImportGate:
             self._lost = True
             self._importing.pop(entry, None)
 
-    def _register(self) -> None:
+    def register(self) -> None:
         """Have forks call this object, before they call what is registered by now.
 
-        `logging` keeps its lock over a fork, and libraries ask for it while they are
-        imported. So it has to be registered before.
+        `logging` holds its lock during a fork, and libraries take that lock while they are
+        imported. A fork that took it first would wait for an import that waits for it.
         """
-        if not self._registered and hasattr(os, "register_at_fork"):
-            import_module("logging")
-            self._registered = True
+        if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self.before_fork,
                 after_in_parent=self.after_fork_in_parent,
@@ -142,6 +146,7 @@ class ImportGate:
 
 
 gate = ImportGate()
+gate.register()
 
 
 def imported(name: str, subject: str = "", *packages: str) -> Any:
@@ -154,14 +159,45 @@ def imported(name: str, subject: str = "", *packages: str) -> Any:
     ------
     ImportRefused
         If this call interrupts an import on its thread, or Python is shutting down.
+    ImportBroken
+        If an earlier import of its package, or of one of the others, was broken off.
     ImportError
         If it is not installed.
     """
     module = sys.modules.get(name)
-    if module is not None and not _is_initializing(module):
+    if module is not None and not is_initializing(module):
         return module
     packages = (name.partition(".")[0], *packages)
-    return undivided(subject or name, packages, import_module, name)
+    _refuse_broken(subject or name, packages)
+    return undivided(subject or name, packages, _import_whole, name)
+
+
+def _import_whole(name: str) -> Any:
+    """Import a module after its package, which another thread may be importing.
+
+    Python itself does not wait for that thread before it imports a part of the package.
+    """
+    import_module(name.partition(".")[0])
+    return import_module(name)
+
+
+def _refuse_broken(subject: str, packages: Iterable[str]) -> None:
+    """Refuse packages of which an import that was broken off has left parts.
+
+    Python forgets the package then, but not its parts. A second import finds those, and
+    ends without an error and without the names that the first one would have set.
+    """
+    for package in packages:
+        if package not in sys.modules and any(
+            name.startswith(f"{package}.") for name in list(sys.modules)
+        ):
+            msg = (
+                f"{subject} cannot be imported: an earlier import of {package} in this "
+                "process was broken off, by Ctrl-C or an error, and left parts of it "
+                "behind. Restart the process. If it happens there too, "
+                f"`import {package}` says why."
+            )
+            raise ImportBroken(msg)
 
 
 def undivided(
@@ -204,7 +240,8 @@ def refuse_at_shutdown(subject: str) -> None:
         raise ImportRefused(msg)
 
 
-def _is_initializing(module: object) -> bool:
+def is_initializing(module: object) -> bool:
+    """Return whether a module is being imported, by whichever thread."""
     # The mark that Python's own import system goes by.
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
@@ -218,7 +255,7 @@ def _interrupts_import(roots: set[str]) -> bool:
             frame.f_code.co_name == "<module>"
             and isinstance(name, str)
             and name.partition(".")[0] in roots
-            and _is_initializing(sys.modules.get(name))
+            and is_initializing(sys.modules.get(name))
         ):
             return True
         frame = frame.f_back

@@ -50,8 +50,9 @@ def is_symbol(value: Any) -> bool:
 
 def is_open(value: Any) -> bool:
     """Return whether a value is a symbol of JAX; those of torch turn into integers."""
-    export = sys.modules.get("jax.export")
-    return export is not None and bool(export.is_symbolic_dim(value))
+    # While JAX is being imported, it may lack this function, and there are no symbols.
+    is_symbolic = getattr(sys.modules.get("jax.export"), "is_symbolic_dim", None)
+    return is_symbolic is not None and bool(is_symbolic(value))
 
 
 def is_size(value: Any) -> bool:

@@ -87,6 +87,14 @@ def test_padding_modes_are_those_of_numpy(mode, numpy_mode):
         assert list(folds.fold_index(size, lo, hi, mode)) == expected
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_sources_of_many_elements_at_once(mode):
+    for size, lo, hi in product((1, 2, 5), (0, 3, 12), (0, 4)):
+        expected = np.pad(np.arange(size), (lo, hi), MODES[mode]).tolist()
+        places = np.arange(-lo, size + hi)
+        assert folds.source_element(places, size, mode).tolist() == expected
+
+
 @pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
 def test_stretches_spell_the_index_of_a_padding_mode(mode):
     for size, lo, hi in product(range(1, 6), range(13), range(13)):

@@ -97,6 +97,23 @@ def test_importing_mtconv_needs_few_modules_beyond_numpy():
     assert len(foreign) <= 10, sorted(foreign)
 
 
+def test_explaining_shapes_loads_neither_operators_nor_compiled_kernels():
+    code = "import mtconv; print(mtconv.explain((1, 1, 4, 4), (1, 1, 3, 3)))"
+    names = modules_after(code)[0]
+    assert "mtconv.explaining.explanation" in names
+    assert not [
+        n for n in names if n.startswith(("mtconv.operators", "mtconv.backends._n"))
+    ]
+
+
+def test_an_operator_loads_no_random_numbers():
+    # Old NumPy imports them itself.
+    code = "import numpy, mtconv; mtconv.Conv([1, 2], input_size=4)"
+    added = set(modules_after(code)[0]) - set(modules_after("import numpy")[0])
+    assert "mtconv.operators.spectrum" in added
+    assert not [name for name in added if name.startswith("numpy.random")]
+
+
 # What is imported by its name, in the middle of a call.
 LATER = re.compile(r"mtconv(\.\w+)+")
 

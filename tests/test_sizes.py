@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 
 from mtconv import sizes
@@ -95,3 +98,14 @@ def test_symbols_of_torch():
     assert seen[-1] == (True, True)
     for size, shape in ((7, (7, 12)), (2, (3, 4)), (4, (4, 8))):
         assert program.module()(torch.ones(size)).shape == shape
+
+
+@pytest.mark.parametrize("package", ["torch", "jax", "jax.export"])
+def test_sizes_are_integers_while_a_library_that_has_symbols_is_imported(
+    package, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    assert sizes.is_size(3)
+    assert not sizes.is_size(2.5)
+    assert not sizes.is_symbol("3")
+    assert not sizes.traced((1, 2))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -19,10 +20,12 @@ from mtconv.importing import ImportRefused, imported, undivided
 from mtconv.planning.plan import Plan
 from mtconv.planning.rates import stored
 from mtconv.planning.support import NUMBERS
+from mtconv.pytrees import announce
 from mtconv.sizes import compiling
 
 __all__ = [
     "BACKENDS",
+    "OF_NUMPY",
     "Backend",
     "BackendRow",
     "backend_for",
@@ -107,7 +110,7 @@ _REQUIRED = ("x", "kernel", "y")
 _PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
 
 # Backends that compute with NumPy's arrays.
-_OF_NUMPY = ("numpy", "numba")
+OF_NUMPY = ("numpy", "numba")
 
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
@@ -120,7 +123,7 @@ def plain_dtype(
     None for all others: subclasses, several dtypes, or one that is not of the machine, and
     where another backend than those of NumPy's arrays is named.
     """
-    if backend is not None and (type(backend) is not str or backend not in _OF_NUMPY):
+    if backend is not None and (type(backend) is not str or backend not in OF_NUMPY):
         return None
     if type(first) is not np.ndarray or type(second) is not np.ndarray:
         return None
@@ -132,10 +135,6 @@ def plain_dtype(
     return _PLAIN.get(dtype)
 
 
-# The backend of each dtype that was asked for, once it could be settled.
-_neutral: dict[str, str] = {}
-
-
 def neutral_backend(dtype: str) -> str:
     """Name the backend of NumPy arrays of a dtype that nobody named one for.
 
@@ -143,15 +142,13 @@ def neutral_backend(dtype: str) -> str:
     settled by the first call that can read what is stored; where a call interrupts that,
     or Python is shutting down, it is "numpy" for this call.
     """
-    backend = _neutral.get(dtype)
-    if backend is None:
-        try:
-            backend = _neutral[dtype] = _settled_backend(dtype)
-        except ImportRefused:
-            return "numpy"
-    return backend
+    try:
+        return _settled_backend(dtype)
+    except ImportRefused:  # which is not kept
+        return "numpy"
 
 
+@cache
 def _settled_backend(dtype: str) -> str:
     if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
         return "numpy"
@@ -280,6 +277,8 @@ def _import(name: str) -> Backend:
     subject = f"The {name} backend of mtconv"
     module = imported(row.module, subject, row.arrays[0].partition(".")[0], *row.requires)
     check_provided(name, module)
+    if name == "jax":
+        announce()  # of objects that were made while it was imported
     return cast("Backend", module)
 
 

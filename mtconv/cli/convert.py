@@ -13,6 +13,7 @@ from typing import Any
 from mtconv.checkpoints import Checkpoint, CheckpointError, Stored, read, write
 from mtconv.checkpoints.files import check_suffix
 from mtconv.checkpoints.roles import FORMS, Role
+from mtconv.cli.files import file_name
 from mtconv.cli.geometry import integer
 from mtconv.compat.checkpoint import rearrange, renamed, roles_of
 from mtconv.compat.registry import FRAMEWORKS
@@ -43,8 +44,10 @@ exit status is 0 where a file was written or listed, and 2 otherwise.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mtconv convert`."""
-    parser.add_argument("source", type=Path, help=f"{_FILES} file to read; never a pickle")
-    parser.add_argument("target", type=Path, nargs="?", help=f"{_FILES} file to write")
+    parser.add_argument(
+        "source", type=file_name, help=f"{_FILES} file to read; never a pickle"
+    )
+    parser.add_argument("target", type=file_name, nargs="?", help=f"{_FILES} file to write")
     names = list(FRAMEWORKS)
     parser.add_argument("--src", choices=names, metavar="NAME", help="the file's framework")
     parser.add_argument(
@@ -70,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rename",
-        type=Path,
+        type=file_name,
         metavar="FILE",
         help="new names: JSON, or lines of an old and a new name",
     )

@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtconv.cli.files import file_name
 from mtconv.cli.geometry import FORMS, add_geometry, geometric_options, refuse_together
 from mtconv.errors import GeometryError, message
 from mtconv.problem.shapes import spec_from_shapes
@@ -44,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-o",
         "--output",
-        type=Path,
+        type=file_name,
         metavar="FILE",
         help="picture to write: .svg, .png, .pdf, or .gif, which moves "
         "(default: geometry.svg)",
     )
     add(
         "--html",
-        type=Path,
+        type=file_name,
         metavar="FILE",
         help="write a page on which the geometry can be changed, instead of a picture",
     )

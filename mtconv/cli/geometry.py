@@ -122,9 +122,16 @@ def _int_or_ints(text: str) -> int | tuple[int, ...]:
 
 
 def _padding(text: str) -> str | int | tuple[int | tuple[int, ...], ...]:
+    """Read a word, an integer, or integers and lo:hi pairs with commas between them."""
     if text.isidentifier():
         return text
-    parts = [_ints(part.replace(":", ",")) for part in text.split(",")]
+    try:
+        parts = [tuple(map(integer, part.split(":"))) for part in text.split(",")]
+    except argparse.ArgumentTypeError:
+        shown = text if len(text) <= 40 else f"{text[:40]}..."
+        words = "must be a word, or integers or lo:hi pairs with commas between"
+        msg = f"{words}, for example same or 1 or 1:2,0:1; got {shown!r}"
+        raise argparse.ArgumentTypeError(msg) from None
     if len(parts) == 1 and ":" not in text:
         return parts[0][0]
     return tuple(part[0] if len(part) == 1 else part for part in parts)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from mtconv import __version__
+from mtconv.cli.files import os_text
 from mtconv.cli.words import in_words_of_the_command
 from mtconv.errors import BackendError, GeometryError
 
@@ -53,8 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"mtconv {parsed.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (GeometryError, BackendError, ImportError, OSError, MemoryError) as error:
-        text = in_words_of_the_command(str(error)) or type(error).__name__
+    except OSError as error:
+        return _report(parsed.command, os_text(error), REFUSED)
+    except (GeometryError, BackendError, ImportError, MemoryError) as error:
+        text = str(error) or "there is not enough memory for this"
+        # What `rewrite` refuses is about a model: its attributes are no options.
+        text = in_words_of_the_command(text, options=parsed.command != "rewrite")
         return _report(parsed.command, text, REFUSED)
     except Exception as error:
         if os.environ.get("MTCONV_TRACEBACK"):

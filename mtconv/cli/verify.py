@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 from mtconv.backends.dispatch import BACKENDS
+from mtconv.cli.files import file_name
 from mtconv.cli.geometry import integer, refuse_together
 from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
@@ -59,7 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only this one through mtconv.compat; repeat. One of: " + ", ".join(live()),
     )
     add("--json", action="store_true", help="print JSON")
-    add("--export", metavar="DIR", help="write the conformance set there instead")
+    add(
+        "--export",
+        type=file_name,
+        metavar="DIR",
+        help="write the conformance set there instead",
+    )
     add("--format", choices=FORMATS, help="of what --export writes (default: json)")
     add("--cases", type=integer, help="random problems to export (default: the core set)")
 

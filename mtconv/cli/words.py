@@ -19,7 +19,9 @@ _ARGUMENTS = {
     "spec": "the geometry",
     "backends": "--backend",
     "frameworks": "--framework",
+    "folder": "--export",
 }
+_FILES = ("source", "target")
 _OPTIONS = (
     *("stride", "padding", "output_padding", "output_size", "dilation", "groups"),
     *("padding_mode", "layout", "kernel_layout", "form", "dtype", "backend", "algorithm"),
@@ -32,18 +34,38 @@ _QUOTED = re.compile(r"`([^`]+)`")
 _ASSIGNED = re.compile(rf"\b({'|'.join(_OPTIONS)})=")
 _GOT_TUPLE = re.compile(r"\bgot (\([-\d, ()]*\))(?=[.,])")
 _PAIR = re.compile(r"\bpadding=\((-?\d+), (-?\d+)\)(?=.* on axis )")
+# Phrases with Python in them, and the same on the command line.
+_PHRASES = (
+    (re.compile(r"in a tuple"), "with commas between"),
+    (re.compile(r"padding=\(\(lo, hi\), \.\.\.\)"), "--padding lo:hi"),
+    (re.compile(r"\(lo, hi\) pair"), "lo:hi pair"),
+    (re.compile(r" Pass array\.shape\."), ""),
+    (
+        re.compile(r"stride, padding and output_size"),
+        "--stride, --padding and --output-size",
+    ),
+    (re.compile(r"\b(of|in|to) x(?='s|\b)"), r"\1 X"),
+)
+_AXIS = re.compile(r"\bgot \(([-\d, ]+)\)(?= of length \d+ on axis | on axis )")
 _BRACKETS = {"(": ")", "[": "]"}
 
 
-def in_words_of_the_command(text: str) -> str:
+def in_words_of_the_command(text: str, *, options: bool = True) -> str:
     """Rewrite a message: no function, options as flags, values as they are typed.
+
+    Without ``options`` only the names of files are rewritten.
 
     Examples
     --------
     >>> in_words_of_the_command("conv: `stride` is odd; got padding=((1, 0),).")
     '--stride is odd; got --padding 1:0.'
     """
-    text = _FUNCTION.sub("", text).replace("in a tuple", "with commas between")
+    text = _FUNCTION.sub("", text)
+    if not options:
+        return _QUOTED.sub(lambda match: _file(match[1]), text)
+    for phrase, words in _PHRASES:
+        text = phrase.sub(words, text)
+    text = _AXIS.sub(lambda match: f"got {match[1].replace(', ', ':')}", text)
     text = _GOT_TUPLE.sub(lambda match: f"got {_typed(match[1])}", text)
     text = _QUOTED.sub(lambda match: _name(match[1]), text)
     text = _PAIR.sub(r"padding=((\1, \2),)", text)
@@ -64,6 +86,10 @@ def _name(argument: str) -> str:
     if argument in _OPTIONS:
         return f"--{argument.replace('_', '-')}"
     return _ARGUMENTS.get(argument, argument)
+
+
+def _file(argument: str) -> str:
+    return _ARGUMENTS[argument] if argument in _FILES else argument
 
 
 def _end_of_value(text: str, start: int) -> int:

@@ -17,7 +17,7 @@ from mtconv.explaining.facts import (
     resolver_of,
     workspace_of,
 )
-from mtconv.explaining.of_operators import explain_operator
+from mtconv.importing import imported
 from mtconv.planning.plan import make_plan
 from mtconv.problem.build import batch_size, problem, result_shape
 from mtconv.problem.options import ALGORITHMS, check_word
@@ -89,7 +89,11 @@ def explain(
     """
     if hasattr(x_shape, "input_shape"):
         passed = {"kernel_shape": kernel_shape, "form": form, "algorithm": algorithm}
-        return explain_operator(x_shape, dtype, passed | {"backend": backend} | options)
+        of_operators = imported("mtconv.explaining.of_operators")
+        explained: Explanation = of_operators.explain_operator(
+            x_shape, dtype, passed | {"backend": backend} | options
+        )
+        return explained
     if kernel_shape is None:
         msg = "explain() missing 1 required positional argument: 'kernel_shape'"
         raise TypeError(msg)

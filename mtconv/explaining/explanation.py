@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtconv.backends._numba.warmed import state_text
 from mtconv.explaining.formatting import bytes_text, count_text, seconds_text, table
+from mtconv.importing import imported
 from mtconv.planning.candidate import CONDITIONS, Candidate
 from mtconv.planning.plan import Plan
 
@@ -142,7 +142,7 @@ class Explanation:
             name, _, reason = self.accelerator
             lines.append(f"on GPUs and TPUs {name}, {reason}")
         if plan.backend == "numba":
-            lines.append(state_text())
+            lines.append(imported("mtconv.backends._numba.warmed").state_text())
         if plan.backend == "dask":
             lines.append("blocks are problems of their own, and have plans of their own")
         return "".join(f"\n  {line}" for line in lines)

@@ -29,7 +29,7 @@ def explorer_page(spec: ConvSpec | None = None, form: str = "conv_transpose") ->
     ----------
     spec : ConvSpec, optional
         The geometry that the page starts with, of one or two spatial axes and with
-        ``padding_mode="zeros"``. Channels and groups are not drawn.
+        ``padding_mode="zeros"``. It has one group, and channels are not drawn.
     form : str
         "conv_transpose" or "conv": which map the page starts with.
 
@@ -100,6 +100,10 @@ def _link(spec: ConvSpec, form: str) -> str:
         rule = "must have one or two spatial axes"
         got = f"{spec.rank} axes"
         raise GeometryError(message("explorer_page", "spec", rule, got, fix=fix))
+    if spec.groups != 1:
+        rule = "must have groups=1, as the calls on the page have"
+        fix = "Groups do not change which elements meet: leave them out."
+        raise GeometryError(message("explorer_page", "spec", rule, spec.groups, fix=fix))
     if spec.padding_mode != "zeros":
         rule = "must have padding_mode='zeros'"
         got = repr(spec.padding_mode)

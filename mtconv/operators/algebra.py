@@ -81,6 +81,10 @@ def scale(function: str, operator: LinearMap, factor: Any, *, divides: bool = Fa
     scaled = Scaled._make((operator,), *parts, divides)
     try:
         assert scaled._empty is not None
+    except OverflowError as error:
+        rule = f"must be a number that {operator.dtype} holds"
+        fix = "Make the operator with a kernel of a wider dtype, or of floating numbers."
+        raise BackendError(message(function, "c", rule, repr(factor), fix=fix)) from error
     except TypeError as error:  # libraries that do not promote integers
         engine = backend_for(function, backend, kernel=like)
         rule = f"must be of a kind that {engine.NAME} arrays of {operator.dtype} multiply"

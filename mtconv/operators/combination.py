@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mtconv.backends.dispatch import backend_for
-from mtconv.backends.libraries import Library, library_of
+from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.errors import BackendError, message
-from mtconv.importing import imported
+from mtconv.operators.formats import check_format, formatted
 from mtconv.operators.linear import LinearMap
+from mtconv.operators.spectrum import check_tolerance, lanczos_norm
 
 __all__ = ["Combination", "applied", "fits", "promoted", "settled"]
 
@@ -111,7 +112,10 @@ class Combination(LinearMap):
         return library_of(engine, self._like)
 
     def _apply(self, x: Any, axis: int | None = None) -> Any:
-        library = library_of(self._engine("x", x), x)
+        engine = self._engine("x", x)
+        library = library_of(engine, x)
+        if "int" in dtype_name(x.dtype):  # which would wrap in a member that is narrow
+            x = library.astype(x, library.dtype(engine.result_dtype(x, self._empty)))
         x = x[None, ...] if axis is None else _moved(library, x, axis, 0)
         result = self._batch(library, x)
         if axis is None:
@@ -132,6 +136,17 @@ class Combination(LinearMap):
         members = tuple(member._double(function) for member in self.operators)
         return self._make(members, *self._values(self.leaves[1:] + self.static))
 
+    def _cast(self, library: Library, like: Any) -> LinearMap:
+        members = tuple(member._cast(library, like) for member in self.operators)
+        return self._make(members, *self._values(self.leaves[1:] + self.static))
+
+    def _promoted(self) -> Any:
+        """Return the same operator with all arrays in its dtype.
+
+        Matrices of members in dtypes of their own would wrap where its results do not.
+        """
+        return self._cast(self._library, self._empty)
+
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value, by Lanczos iteration, which needs SciPy.
 
@@ -151,11 +166,9 @@ class Combination(LinearMap):
         ValueError
             As `Conv.norm`.
         """
-        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        spectrum.check_tolerance(function, tol)
-        norm: float = spectrum.lanczos_norm(self._double(function), tol)
-        return norm
+        check_tolerance(function, tol)
+        return lanczos_norm(self._double(function), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix from those of the members.
@@ -178,9 +191,8 @@ class Combination(LinearMap):
         BackendError
             If the matrix of a member does not fit into the memory available.
         """
-        formats = imported("mtconv.operators.formats")
-        format, order = formats.check_format(format, order)  # noqa: A001
-        return formats.formatted(self._matrix(order), format)
+        format, order = check_format(format, order)  # noqa: A001
+        return formatted(self._promoted()._matrix(order), format)
 
     def _matrix(self, order: str) -> Any:
         """Build the matrix in compressed sparse rows."""
@@ -194,9 +206,9 @@ class Combination(LinearMap):
         array, shape `shape`
             An array of the library of the members.
         """
-        library = self._library
-        members = (library.native(m.to_dense(), self._like) for m in self.operators)
-        return self._dense(library, list(members))
+        library, whole = self._library, self._promoted()
+        members = (library.native(m.to_dense(), whole._like) for m in whole.operators)
+        return whole._dense(library, list(members))
 
     def _dense(self, library: Library, members: list[Any]) -> Any:
         """Combine the dense matrices of the members."""

@@ -136,8 +136,12 @@ class Scaled(Combination):
         factor = "c" if self.number is None else repr(self.number)
         return f"({text} / {factor})" if self.divides else f"({factor} * {text})"
 
-    def _scale(self, array: Any) -> Any:
-        return array / self.factor if self.divides else array * self.factor
+    def _scale(self, array: Any, factor: Any = None) -> Any:
+        factor = self.factor if factor is None else factor
+        if self.divides:
+            return array / factor
+        # Unsigned integers have no -1 to be multiplied by, but wrap when they are negated.
+        return -array if type(factor) is int and factor == -1 else array * factor
 
     def _batch(self, library: Library, x: Any) -> Any:
         return self._scale(applied(library, self.operators[0], x, self.output_shape))
@@ -159,7 +163,9 @@ class Scaled(Combination):
     def _matrix(self, order: str) -> Any:
         factor = self.factor if self.array is None else self._library.to_numpy(self.array)
         matrix = self.operators[0].to_sparse(order=order)
-        return matrix / factor if self.divides else matrix * factor
+        # SciPy would divide float32 in double precision.
+        matrix.data = self._scale(matrix.data, factor)
+        return matrix
 
     def _dense(self, library: Library, members: list[Any]) -> Any:
         del library

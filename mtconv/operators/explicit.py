@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mtconv.importing import imported
+from mtconv.operators.formats import dense_matrix, sparse_matrix
 from mtconv.operators.single import ArrayMap
+from mtconv.operators.spectrum import operator_norm
 from mtconv.spec import ConvSpec
 
 __all__ = ["Explicit"]
@@ -50,10 +52,8 @@ class Explicit(ArrayMap):
         >>> mtconv.Conv([1.0, -1.0], input_size=4, **options).norm()
         2.0
         """
-        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        norm: float = spectrum.operator_norm(function, self.spec, self._in_numpy(), tol)
-        return norm
+        return operator_norm(function, self.spec, self._in_numpy(), tol)
 
     def regularized_inverse(self, weight: Any) -> Any:
         """Return the operator ``(A^H A + weight)^-1`` of a circular operator.
@@ -169,8 +169,7 @@ class Explicit(ArrayMap):
         array([[1, 2, 0],
                [0, 1, 2]])
         """
-        formats = imported("mtconv.operators.formats")
-        return formats.sparse_matrix(self.form, self.spec, self._in_numpy(), format, order)
+        return sparse_matrix(self.form, self.spec, self._in_numpy(), format, order)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the kernel's library, zeros and all.
@@ -188,6 +187,5 @@ class Explicit(ArrayMap):
                [2, 1],
                [0, 2]])
         """
-        formats = imported("mtconv.operators.formats")
-        dense = formats.dense_matrix(self.form, self.spec, self._in_numpy())
+        dense = dense_matrix(self.form, self.spec, self._in_numpy())
         return self._native(dense)

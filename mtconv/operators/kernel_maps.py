@@ -8,9 +8,11 @@ from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import library_of
 from mtconv.functional import apply_spec
 from mtconv.importing import imported
+from mtconv.operators.formats import check_format, formatted
 from mtconv.operators.kernel_sides import KernelSides, fixed_spec, kernel_sides
 from mtconv.operators.parts import read_only_copy
 from mtconv.operators.single import ArrayMap, ComputeOptions, checked
+from mtconv.operators.spectrum import check_tolerance, lanczos_norm
 from mtconv.problem.options import IntOrInts, Options, freeze_sizes
 from mtconv.spec import ConvSpec
 
@@ -107,11 +109,9 @@ class KernelMap(ArrayMap):
             If an element of the data is NaN or infinite, or if the tolerance is no number
             of at least 0.
         """
-        spectrum = imported("mtconv.operators.spectrum")
         function = f"{type(self).__name__}.norm"
-        spectrum.check_tolerance(function, tol)
-        norm: float = spectrum.lanczos_norm(self._double(function), tol)
-        return norm
+        check_tolerance(function, tol)
+        return lanczos_norm(self._double(function), tol)
 
     def to_sparse(self, format: str = "csr", *, order: str = "C") -> Any:  # noqa: A002
         """Build the sparse matrix.
@@ -134,14 +134,13 @@ class KernelMap(ArrayMap):
         BackendError
             If it does not fit into the memory available.
         """
-        formats = imported("mtconv.operators.formats")
-        format, order = formats.check_format(format, order)  # noqa: A001
+        format, order = check_format(format, order)  # noqa: A001
         matrix = imported("mtconv.operators.kernel_matrix").kernel_map_matrix(
             self.form, self.spec, self._in_numpy(), order
         )
         if isinstance(self, KernelGrad):
             matrix = matrix.T.tocsr()
-        return formats.formatted(matrix, format)
+        return formatted(matrix, format)
 
     def to_dense(self) -> Any:
         """Build the matrix as an array of the data's library.

@@ -74,6 +74,10 @@ class LinearMap(Parts):
         """Return the same operator in NumPy and double precision, of finite values."""
         raise NotImplementedError
 
+    def _cast(self, library: Library, like: Any) -> LinearMap:
+        """Return the same operator with arrays of the library and dtype of an array."""
+        raise NotImplementedError
+
     def norm(self, *, tol: float = 1e-8) -> float:
         """Largest singular value."""
         raise NotImplementedError
@@ -98,7 +102,9 @@ class LinearMap(Parts):
     def dtype(self) -> Any:
         """The dtype of the matrix, one of NumPy's; results promote it with that of x.
 
-        A dtype that NumPy does not have is that of the array library.
+        A dtype that NumPy does not have is that of the array library. Results of multiples
+        and sums are promoted step by step: half of an operator of integers, whose matrix is
+        of float64, gives float32 for x of float32.
         """
         return self._dtype
 

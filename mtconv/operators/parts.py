@@ -14,9 +14,12 @@ __all__ = ["Parts", "read_only_copy"]
 
 
 def read_only_copy(array: Any) -> Any:
-    """Copy an array of NumPy, so that nobody can write to it; others stay as they are."""
+    """Copy an array of NumPy, so that nobody can write to it; others stay as they are.
+
+    The copy has the machine's byte order, which pickling would give it too.
+    """
     if isinstance(array, np.ndarray):
-        array = array.copy()
+        array = array.astype(array.dtype.newbyteorder("="), order="C")
         array.flags.writeable = False
         array = array.view()  # a view of it cannot be made writable again
     return array

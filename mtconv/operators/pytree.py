@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
+from mtconv import pytrees
 from mtconv.backends.dispatch import load
-from mtconv.importing import imported
 
 __all__ = ["register"]
-
-_registered: set[type] = set()
 
 
 def register(cls: type[Any]) -> None:
@@ -22,14 +19,8 @@ def register(cls: type[Any]) -> None:
     not checked: transformations put tracers and placeholders where the arrays were. An
     array of NumPy is on its way into JAX, which would cut off integers without a word.
     """
-    if cls in _registered or "jax" not in sys.modules:
-        return
-    trees = imported("jax.tree_util")
-    _registered.add(cls)
-    trees.register_pytree_node(
-        cls,
-        _flatten,
-        lambda static, leaves: cls._from_parts(*leaves, *static),
+    pytrees.register(
+        cls, _flatten, lambda static, leaves: cls._from_parts(*leaves, *static)
     )
 
 

@@ -108,6 +108,12 @@ class ArrayMap(LinearMap):
         parts["computing"] = ComputeOptions(None, "auto", None)
         return self._make(array, *parts.values())
 
+    def _cast(self, library: Library, like: Any) -> LinearMap:
+        array = library.native(self._leaf, like)
+        if array.dtype == like.dtype:
+            return self
+        return self._make(library.astype(array, like.dtype), *self._values(self.static))
+
     def _native(self, dense: Any) -> Any:
         """Move an array of NumPy to where the operator's array is."""
         engine = self._own_engine()

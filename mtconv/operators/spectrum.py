@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.fft import fftn
-from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from mtconv.errors import message, shown
@@ -173,7 +172,8 @@ def _root_of_largest(
         return sqrt(max(np.linalg.eigvalsh(gram(np.eye(size, dtype=dtype)))[-1], 0.0))
     linalg = imported("scipy.sparse.linalg")
     operator = linalg.LinearOperator((size, size), matvec=gram, dtype=dtype)
-    start = default_rng(0).standard_normal(size).astype(dtype)
+    generator = imported("numpy.random").default_rng(0)
+    start = generator.standard_normal(size).astype(dtype)
     if not gram(start).any():  # no tap meets a cell
         return 0.0
     options = {"k": 1, "which": "LA", "v0": start, "tol": tol}

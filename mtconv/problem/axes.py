@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from mtconv import geometry
 from mtconv.errors import GeometryError, message
+from mtconv.folds import APART
 from mtconv.geometry import Axis
 from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
-from mtconv.sizes import compiling, is_open, is_size, is_symbol, larger, smaller
+from mtconv.sizes import at_least, compiling, is_open, is_size, is_symbol, larger, smaller
 
 __all__ = [
     "MOST_LISTED",
@@ -176,7 +177,10 @@ class AxisResolver:
         self._check_mode(a, big, lo, hi)
         stride, dilation = self.stride[a], self.dilation[a]
         extent = dilation * (kernel - 1) + 1
-        if not reaches(self.function, "x", big, extent - lo - hi, self.names[a]):
+        # "same" pads enough, which may not be seen of a symbol.
+        enough = isinstance(self.padding[a], str)
+        least = extent - lo - hi
+        if not (enough or reaches(self.function, "x", big, least, self.names[a])):
             msg = message(
                 self.function,
                 "kernel",
@@ -289,15 +293,14 @@ class AxisResolver:
         """Check the padding amounts of the modes that read y itself outside."""
         if self.mode == "zeros":
             return
-        apart = None
-        if is_symbol(big):
-            # How often an element is repeated must not depend on a symbol.
-            apart = {"circular": 0, "reflect": 1, "symmetric": 0}.get(self.mode)
+        # How often an element is repeated must not depend on a symbol. Only the amounts of
+        # "same" may be symbols of JAX, which reads elements of any size by their numbers.
+        apart = APART[self.mode] if is_symbol(big) and not is_open(lo + hi) else None
         name = self.names[a]
         wide = apart is not None and not reaches(
             self.function, "x", big, larger(lo, hi) + apart, name
         )
-        if wide or smaller(lo, hi) < 0:
+        if wide or at_least(smaller(lo, hi), 0) is False:
             limit = "" if apart is None else f" and at most {big - apart}"
             fix = "Only padding_mode='zeros' crops."
             if wide:

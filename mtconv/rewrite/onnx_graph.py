@@ -6,28 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from numpy.typing import NDArray
-
-from mtconv.compat import onnx as convention
-from mtconv.conventions.arguments import Arguments
-from mtconv.errors import GeometryError, message
 from mtconv.rewrite.onnx_nodes import NodeMaker, emit
+from mtconv.rewrite.onnx_scope import Scope, dropped, inner_graphs, scope_of
+from mtconv.rewrite.onnx_sizes import followed, is_standard
+from mtconv.rewrite.onnx_spec import check_bias, node_spec, refuse
 from mtconv.rewrite.shuffles import as_conv_and_shuffle
-from mtconv.spec import ConvSpec
 
 __all__ = ["RewrittenNode", "rewrite_model"]
 
 LEAST_OPSET = 11
-_DEFAULTS: dict[str, Any] = {
-    "auto_pad": "NOTSET",
-    "dilations": None,
-    "group": 1,
-    "kernel_shape": None,
-    "output_padding": None,
-    "output_shape": None,
-    "pads": None,
-    "strides": None,
-}
+# Since this version of the format, constants need not be listed as inputs.
+_FREE_CONSTANTS = 4
 
 
 class RewrittenNode(NamedTuple):
@@ -40,11 +29,11 @@ class RewrittenNode(NamedTuple):
 
 
 @dataclass
-class _Scope:
-    """Constants and shapes that the nodes of a graph can see."""
+class _Progress:
+    """What all graphs of a model share: names that are taken, and arrays to drop."""
 
-    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
-    sizes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    names: set[str]
+    replaced: set[str] = field(default_factory=set)
 
 
 def rewrite_model(model: Any) -> list[RewrittenNode]:
@@ -53,7 +42,8 @@ def rewrite_model(model: Any) -> list[RewrittenNode]:
     Parameters
     ----------
     model : onnx.ModelProto
-        The model; it is changed.
+        The model; it is changed. A model of IR version 3 becomes one of version 4, in
+        which constants need not be inputs.
 
     Returns
     -------
@@ -64,157 +54,119 @@ def rewrite_model(model: Any) -> list[RewrittenNode]:
     ------
     GeometryError
         If a node cannot be rewritten; the model is not changed then.
+
+    Notes
+    -----
+    Sizes are followed from those of the model's inputs. The shapes that a model states
+    about values inside are not read.
     """
     import onnx
 
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    if opset < LEAST_OPSET:
-        rule = f"must be of opset {LEAST_OPSET} or later"
-        fix = "Convert it with onnx.version_converter.convert_version."
-        raise GeometryError(message("rewrite", "source", rule, f"opset {opset}", fix=fix))
+    _check_model(model)
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    try:
-        inferred = onnx.shape_inference.infer_shapes(changed)
-    except onnx.shape_inference.InferenceError:
-        inferred = changed
-    maker = NodeMaker(_names(changed.graph))
-    done = list(_rewrite_graph(changed.graph, inferred.graph, _Scope(), maker))
-    model.CopyFrom(changed)
+    fixed = changed.ir_version < _FREE_CONSTANTS
+    scope = scope_of(changed.graph, Scope(), outermost=True, inputs_are_constants=fixed)
+    done = list(_rewrite_graph(changed.graph, scope, _Progress(_names(changed.graph))))
+    if done:
+        changed.ir_version = max(changed.ir_version, _FREE_CONSTANTS)
+        model.CopyFrom(changed)
     return done
 
 
-def _rewrite_graph(
-    graph: Any, inferred: Any, outer: _Scope, maker: NodeMaker
-) -> Iterator[RewrittenNode]:
+def _check_model(model: Any) -> None:
+    """Refuse a model some of whose nodes would be missed or mean something else."""
+    opset = next((o.version for o in model.opset_import if is_standard(o)), 0)
+    if opset < LEAST_OPSET:
+        rule = f"must be of opset {LEAST_OPSET} or later"
+        fix = "Convert it with onnx.version_converter.convert_version."
+        refuse(rule, f"opset {opset}", fix)
+    inline = "Put it into the graph with onnx.inliner.inline_local_functions."
+    for function in model.functions:
+        if is_standard(function):
+            rule = "must not define operators of ONNX itself"
+            refuse(rule, f"function {function.name!r}", inline)
+        if _has_transposed(function):
+            rule = "must have every ConvTranspose in a graph, and none in a function"
+            refuse(rule, f"function {function.name!r}", inline)
+    if model.training_info:
+        rule = "must be a model for inference, whose weights do not change"
+        refuse(rule, "training_info", "Remove training_info.")
+
+
+def _has_transposed(graph: Any) -> bool:
+    """Return whether a graph or function, or a graph inside its nodes, has such a node."""
+    return any(
+        _is_transposed(node) or any(map(_has_transposed, inner_graphs(node)))
+        for node in graph.node
+    )
+
+
+def _is_transposed(node: Any) -> bool:
+    return node.op_type == "ConvTranspose" and is_standard(node)
+
+
+def _rewrite_graph(graph: Any, scope: Scope, work: _Progress) -> Iterator[RewrittenNode]:
     """Rewrite the nodes of a graph and of the graphs inside its nodes."""
-    scope = _scope_of(graph, inferred, outer)
-    for node, other in zip(graph.node, inferred.node, strict=True):
-        for part, known in zip(node.attribute, other.attribute, strict=True):
-            if part.HasField("g"):
-                yield from _rewrite_graph(part.g, known.g, scope, maker)
-    nodes = []
+    maker, nodes = NodeMaker(work.names), []
     for node in graph.node:
-        if node.op_type != "ConvTranspose" or node.domain not in ("", "ai.onnx"):
+        for inner in inner_graphs(node):
+            yield from _rewrite_graph(inner, scope_of(inner, scope), work)
+        if not _is_transposed(node):
             nodes.append(node)
+            scope.add_node(node, followed(node, scope.sizes, scope.array))
             continue
         rewritten, report = _rewrite_node(node, scope, maker)
+        work.replaced.update(node.input[1:])
         nodes += rewritten
         yield report
-    _replace(graph.node, nodes)
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
     graph.initializer.extend(maker.taken())
-    _drop_unused(graph)
-
-
-def _scope_of(graph: Any, inferred: Any, outer: _Scope) -> _Scope:
-    from onnx import numpy_helper
-
-    scope = _Scope(dict(outer.constants), dict(outer.sizes))
-    for tensor in graph.initializer:
-        scope.constants[tensor.name] = numpy_helper.to_array(tensor)
-    for node in graph.node:
-        values = [a.t for a in node.attribute if a.name == "value" and a.HasField("t")]
-        if node.op_type == "Constant" and values:
-            scope.constants[node.output[0]] = numpy_helper.to_array(values[0])
-    for value in (*inferred.input, *inferred.value_info, *inferred.output):
-        kind = value.type.tensor_type
-        if kind.HasField("shape"):
-            scope.sizes[value.name] = tuple(
-                size.dim_value if size.HasField("dim_value") else None
-                for size in kind.shape.dim
-            )
-    return scope
+    gone = dropped(graph, work.replaced)
+    _delete(graph.node, [not gone.isdisjoint(node.output) for node in graph.node])
+    _delete(graph.initializer, [tensor.name in gone for tensor in graph.initializer])
+    _delete(graph.input, [value.name in gone for value in graph.input])
 
 
 def _rewrite_node(
-    node: Any, scope: _Scope, maker: NodeMaker
+    node: Any, scope: Scope, maker: NodeMaker
 ) -> tuple[list[Any], RewrittenNode]:
     """Return the nodes that take the place of one, and a report."""
-    from onnx import helper
-
     name = node.name or node.output[0]
-    options = dict(_DEFAULTS)
-    for part in node.attribute:
-        options[part.name] = helper.get_attribute_value(part)
-    kernel, *rest = (_constant(name, text, scope) for text in node.input[1:] if text)
+    if not all((*node.input, "", "")[:2]):
+        refuse("must have an input and a kernel for every ConvTranspose", f"node {name!r}")
+    kernel, *rest = (scope.constant(name, text) for text in node.input[1:] if text)
     bias = rest[0] if rest else None
-    known = scope.sizes.get(node.input[0], ())
-    spec = _spec(name, options, kernel, known[2:])
+    known = scope.sizes.get(node.input[0])
+    spec = node_spec(name, node, kernel, known)
+    if bias is not None:
+        check_bias(name, spec, bias)
     form = as_conv_and_shuffle(spec, kernel, bias)
     sizes = None
-    if len(known) == spec.rank + 2 and None not in known[2:]:
+    if known is not None and None not in known[2:]:
         sizes = spec.big
+    space = sizes or (None,) * spec.rank
+    batch = None if known is None else known[0]
+    scope.add_node(node, (batch, spec.big_channels, *space))
     nodes = emit(maker, node, form, sizes)
     return nodes, RewrittenNode(name, kernel.shape, form.kernel.shape, form.block)
-
-
-def _constant(name: str, text: str, scope: _Scope) -> NDArray[Any]:
-    if text not in scope.constants:
-        rule = "must have constant kernels and biases"
-        got = f"{text!r}, which node {name!r} computes or takes as an input"
-        fix = "Fold constants beforehand, for example with onnxsim."
-        raise GeometryError(message("rewrite", "source", rule, got, fix=fix))
-    return scope.constants[text]
-
-
-def _spec(
-    name: str, options: dict[str, Any], kernel: NDArray[Any], space: tuple[Any, ...]
-) -> ConvSpec:
-    """Return the geometry of a node, with sizes that stand for all where some are unknown.
-
-    What is cropped at both ends does not depend on the size, unless one is asked for.
-    """
-    taps = kernel.shape[2:]
-    if len(space) != len(taps) or None in space:
-        if options["output_shape"]:
-            rule = "must have known sizes where a node asks for an output_shape"
-            got = f"node {name!r} with sizes that are not known"
-            fix = "Name the sizes of the model's inputs."
-            raise GeometryError(message("rewrite", "source", rule, got, fix=fix))
-        pads = options["pads"] or (0,)
-        spans = (d * k for d, k in zip(options["dilations"] or taps, taps, strict=True))
-        space = (max(*spans, 1) + 2 * sum(pads) + 2,) * len(taps)
-    arguments = Arguments(f"node {name!r}", options, tuple(space), taps)
-    geometry = convention.read(arguments)
-    groups = geometry.groups
-    small, share = kernel.shape[:2]
-    if any(axis.big < 1 for axis in geometry.axes) or small % groups:
-        rule = "must have nodes with results, whose groups divide their channels"
-        raise GeometryError(message("rewrite", "source", rule, f"node {name!r}"))
-    return ConvSpec(geometry.axes, groups, small, share * groups)
 
 
 def _names(graph: Any) -> set[str]:
     """Collect every name that is taken, those of inner graphs too."""
     names = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
+    names |= {tensor.values.name for tensor in graph.sparse_initializer}
     for node in graph.node:
         names |= {node.name, *node.input, *node.output}
-        for part in node.attribute:
-            if part.HasField("g"):
-                names |= _names(part.g)
+        for inner in inner_graphs(node):
+            names |= _names(inner)
     return names
 
 
-def _drop_unused(graph: Any) -> None:
-    """Remove constants that no node reads any more."""
-    used = {value.name for value in graph.output} | _read(graph)
-    gone = {tensor.name for tensor in graph.initializer} - used
-    _replace(graph.initializer, [t for t in graph.initializer if t.name not in gone])
-    _replace(graph.input, [value for value in graph.input if value.name not in gone])
-
-
-def _replace(items: Any, kept: list[Any]) -> None:
-    """Put other items into a repeated field."""
-    copies = [type(item).FromString(item.SerializeToString()) for item in kept]
-    del items[:]
-    items.extend(copies)
-
-
-def _read(graph: Any) -> set[str]:
-    names: set[str] = set()
-    for node in graph.node:
-        names |= set(node.input)
-        for part in node.attribute:
-            if part.HasField("g"):
-                names |= _read(part.g) | {value.name for value in part.g.output}
-    return names
+def _delete(items: Any, unwanted: list[bool]) -> None:
+    """Delete items of a repeated field."""
+    for index in reversed(range(len(unwanted))):
+        if unwanted[index]:
+            del items[index]

@@ -127,17 +127,35 @@ def _shuffle(
     output: str | None,
 ) -> str:
     """Shuffle channels to space."""
-    block, rank = form.block, len(form.block)
-    if rank == 2 and block[0] == block[1]:
+    block, channels = form.block, form.spec.big_channels or 1
+    if len(block) == 2 and block[0] == block[1]:
         return maker.node("DepthToSpace", [y], output, blocksize=block[0], mode="CRD")
-    channels = form.spec.big_channels or 1
-    if sizes is None:
-        split, joined = _shapes_at_run_time(maker, y, channels, block)
-    else:
+    if sizes is not None:
         space = [-(-n // step) for n, step in zip(sizes, block, strict=True)]
         split = maker.integers("split", 0, channels, *block, *space)
         whole = (n * step for n, step in zip(space, block, strict=True))
         joined = maker.integers("joined", 0, channels, *whole)
+        return _regrouped(maker, y, block, (split, joined), output)
+    if len(block) > 1:
+        shapes = _shapes_at_run_time(maker, y, channels, block)
+        return _regrouped(maker, y, block, shapes, output)
+    # onnxruntime takes a single size of a shape as -1, which an empty batch cannot have.
+    block = (*block, 1)
+    y = maker.node("Reshape", [y, maker.integers("image", 0, 0, 0, 1)])
+    y = _regrouped(maker, y, block, _shapes_at_run_time(maker, y, channels, block), None)
+    return maker.node("Reshape", [y, maker.integers("row", 0, 0, 0)], output)
+
+
+def _regrouped(
+    maker: NodeMaker,
+    y: str,
+    block: tuple[int, ...],
+    shapes: tuple[str, str],
+    output: str | None,
+) -> str:
+    """Split the phases from the channels, move each behind its axis, and join the two."""
+    split, joined = shapes
+    rank = len(block)
     y = maker.node("Reshape", [y, split])
     pairs = [axis for a in range(rank) for axis in (2 + rank + a, 2 + a)]
     y = maker.node("Transpose", [y], perm=[0, 1, *pairs])
@@ -148,9 +166,6 @@ def _shapes_at_run_time(
     maker: NodeMaker, y: str, channels: int, block: tuple[int, ...]
 ) -> tuple[str, str]:
     """Make the shapes before and after the shuffle from that of the convolution."""
-    if len(block) == 1:  # one size may be left to the runtime
-        split = maker.integers("split", 0, channels, *block, -1)
-        return split, maker.integers("joined", 0, channels, -1)
     shape = maker.node("Shape", [y])
     two, end = maker.integers("two", 2), maker.integers("end", _END)
     space = maker.node("Slice", [shape, two, end])

@@ -6,9 +6,9 @@ and JAX runs them under `jit`, `scan` and `vmap`.
 """
 
 from mtconv.streaming.chains import chain as chain
-from mtconv.streaming.chains import residual as residual
 from mtconv.streaming.pair import ConvStream as ConvStream
 from mtconv.streaming.pair import ConvTransposeStream as ConvTransposeStream
+from mtconv.streaming.residuals import residual as residual
 from mtconv.streaming.running import RunningStream as RunningStream
 from mtconv.streaming.state import StreamState as StreamState
 from mtconv.streaming.state import map_state as map_state

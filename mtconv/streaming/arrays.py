@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.backends._array_api.library import dtype_name
+from mtconv.backends._array_api.library import dtype_name as plain_name
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message, shown
 from mtconv.importing import imported
+from mtconv.sizes import compiling
 
 # What `numpy.dtype` may not know, since other libraries bring it.
 NUMBERS = frozenset(
@@ -23,6 +24,7 @@ __all__ = [
     "along",
     "autocast_name",
     "blank",
+    "counted",
     "dtype_name",
     "joined",
     "library",
@@ -32,6 +34,11 @@ __all__ = [
     "together",
     "zeros",
 ]
+
+
+def dtype_name(dtype: Any) -> str:
+    """Name a dtype of any library, in whichever byte order."""
+    return dtype.name if isinstance(dtype, np.dtype) else plain_name(dtype)
 
 
 def name_of_dtype(function: str, dtype: Any) -> str:
@@ -106,15 +113,28 @@ def blank(array: Any, axis: int, size: int) -> Any:
     return library(array).zeros(shape, array)
 
 
+def counted(lead: Any) -> int | None:
+    """Return a number in an array; None where only a compiled program will know it."""
+    if compiling():
+        return None
+    try:
+        return int(lead)
+    except (TypeError, RuntimeError):  # of JAX, and of torch's transformations
+        return None
+
+
 def masked(chunk: Any, axis: int, lead: Any) -> tuple[Any, Any]:
     """Set the first ``lead`` elements of an axis to zero; return what is left of the lead.
 
-    The values of ``lead`` may be known to a compiled program only.
+    That is -1 once a later element has come. The values of ``lead`` may be known to a
+    compiled program only.
     """
-    xp = library(chunk).xp
     size = chunk.shape[axis]
+    if type(lead) is np.ndarray and lead <= 0:
+        return chunk, np.full_like(lead, -1) if size else lead
+    xp = library(chunk).xp
     shape = (size,) + (1,) * (chunk.ndim - axis - 1)
     places = together(np.arange(size, dtype=np.int32).reshape(shape), chunk)[0]
     zero = xp.zeros_like(chunk)
-    rest = xp.where(lead > size, lead - size, xp.zeros_like(lead))
+    rest = xp.where(lead >= size, lead - size, xp.zeros_like(lead) - 1)
     return xp.where(places >= lead, chunk, zero), rest

@@ -11,9 +11,11 @@ from mtconv.functional import apply_spec
 from mtconv.operators.parts import read_only_copy
 from mtconv.problem.build import problem, result_shape
 from mtconv.problem.options import ALGORITHMS, IntOrInts, Options, check_word
+from mtconv.pytrees import register
 from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 from mtconv.streaming import arrays
+from mtconv.streaming.checks import check_cells, check_moment, checked
 from mtconv.streaming.pieces import (
     are_plain,
     check_chunk,
@@ -27,14 +29,13 @@ from mtconv.streaming.settings import (
     Settings,
     arrangement,
     batched,
-    check_state,
     input_shape,
     settings,
     sizes,
 )
-from mtconv.streaming.state import StreamState, no_state, register
+from mtconv.streaming.state import StreamState
 from mtconv.streaming.stream import Stream
-from mtconv.streaming.timeline import Piece, open_steady, piece_between
+from mtconv.streaming.timeline import Piece, open_steady, piece_between, rest_after
 
 __all__ = ["MapStream"]
 
@@ -141,6 +142,10 @@ class MapStream(Stream):
     def _total(self, count: int) -> int:
         return self.settings.timeline.total(count)
 
+    def _rest(self, state: Any, count: int) -> int:
+        line = holding(self.settings.timeline, state.held)
+        return rest_after(line, state.position, count)
+
     def _time_axis(self, ndim: int, argument: str = "chunk", function: str = "") -> int:
         function = function or f"{type(self).__name__}.step"
         order = arrangement(function, self.settings, ndim, argument)
@@ -165,8 +170,7 @@ class MapStream(Stream):
         line, position, lead = self.settings.timeline, 0, None
         if before is not None:
             line, position, _ = open_steady(line, before)
-            if before:
-                lead = arrays.number(before, template)
+            lead = arrays.number(before, template)
         cells = arrays.blank(template, axis, line.halo)
         return StreamState(cells, lead, position, line.held)
 
@@ -193,6 +197,7 @@ class MapStream(Stream):
             If the chunk does not fit the state.
         """
         function = f"{type(self).__name__}.step"
+        state = checked(function, state)
         cells, chunk, lead = self._ready(function, state, chunk, last=False)
         work = self._work(function, state, cells, chunk)
         axis = work.axis
@@ -217,17 +222,18 @@ class MapStream(Stream):
             whole map takes.
         """
         function = f"{type(self).__name__}.flush"
-        cells = self._ready(function, state, None, last=True)[0]
+        state = checked(function, state)
+        cells, _, lead = self._ready(function, state, None, last=True)
         work = self._work(function, state, cells, None)
         chunk = arrays.along(cells, work.axis, 0, 0)
+        if lead is not None and arrays.counted(lead) not in (None, -1):  # nothing came
+            return self._nothing(work.empty, chunk)
         return self._apply(function, work, cells, chunk, state.position)
 
     def _ready(
-        self, function: str, state: Any, chunk: Any, *, last: bool
+        self, function: str, state: StreamState, chunk: Any, *, last: bool
     ) -> tuple[Any, Any, Any]:
         """Bring the arrays of the state and the chunk to one library."""
-        if not isinstance(state, StreamState):
-            raise no_state(function, f"an object of type {type(state).__name__}")
         if chunk is None and not last:
             rule, fix = "must be an array, a list or a number", "At the end call `flush`."
             raise BackendError(message(function, "chunk", rule, "None", fix=fix))
@@ -253,7 +259,7 @@ class MapStream(Stream):
             check_dtype(function, cells, chunk)
         if traced(cells.shape, shape or ()):
             return self._new_work(function, state, cells, shape)
-        key = cells.shape, shape, state.position, state.held
+        key = cells.shape, shape, state.position, state.held, state.lead is None
         work = self._works.get(key)
         if work is None:
             work = self._new_work(function, state, cells, shape)
@@ -266,15 +272,17 @@ class MapStream(Stream):
         self, function: str, state: StreamState, cells: Any, shape: tuple[int, ...] | None
     ) -> Work:
         last = shape is None
-        ndim = len(cells.shape) if shape is None else len(shape)
-        axis = self._time_axis(ndim, "state" if last else "chunk", function)
+        check_moment(function, self.settings.timeline, state)
         line = holding(self.settings.timeline, state.held)
-        check_state(function, self.settings, cells, line.halo)
+        check_cells(function, self.settings, cells.shape, line.halo)
+        if shape is not None:
+            self._time_axis(len(shape), "chunk", function)
+        axis = self._time_axis(len(cells.shape), "state", function)
         position = stop = state.position
         if shape is None:
             shape = (*cells.shape[:axis], 0, *cells.shape[axis + 1 :])
         else:
-            check_chunk(function, cells, shape, axis)
+            check_chunk(function, cells.shape, shape, axis)
             stop += shape[axis]
         piece = piece_between(line, position, stop, last=last)
         spec, empty = self._spec(function, shape, axis)

@@ -1,4 +1,4 @@
-"""Several layers as one stream: chains, and branches that are added to what went in."""
+"""Several layers as one stream, one after the other."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from mtconv.errors import BackendError, GeometryError, message, shown
+from mtconv.pytrees import register
 from mtconv.streaming import arrays
-from mtconv.streaming.state import members, register
+from mtconv.streaming.state import members, no_state
 from mtconv.streaming.stream import Stream
 
-__all__ = ["Chain", "Residual", "chain", "residual"]
-
-_LONGEST_CHECK = 65  # beyond all periods and edges of layers that are in use
+__all__ = ["Chain", "chain"]
 
 
 class Chain(Stream):
@@ -54,6 +53,12 @@ class Chain(Stream):
             count = stream._total(count)
         return count
 
+    def _rest(self, state: Any, count: int) -> int:
+        for layer, part in zip(self.layers, state, strict=True):
+            if isinstance(layer, Stream):
+                count = layer._rest(part, count)
+        return count
+
     def _time_axis(self, ndim: int) -> int:
         return self.streams[-1]._time_axis(ndim)
 
@@ -83,7 +88,7 @@ class Chain(Stream):
 
     def step(self, state: tuple[Any, ...], chunk: Any) -> tuple[tuple[Any, ...], Any]:
         """Take a chunk; see `Stream.step`."""
-        befores = members(f"{self._title}.step", state, len(self.layers))
+        befores = self._members(f"{self._title}.step", state)
         states = []
         number = 0
         try:
@@ -100,7 +105,7 @@ class Chain(Stream):
 
     def flush(self, state: tuple[Any, ...]) -> Any:
         """Return the rest of the output; see `Stream.flush`."""
-        befores = members(f"{self._title}.flush", state, len(self.layers))
+        befores = self._members(f"{self._title}.flush", state)
         chunk, number = None, 0
         try:
             for number, layer in enumerate(self.layers):
@@ -115,6 +120,15 @@ class Chain(Stream):
         except (GeometryError, BackendError) as error:
             raise self._named(error, "flush", number) from None
         return chunk
+
+    def _members(self, function: str, state: Any) -> Any:
+        """Return the states of all layers; functions have none."""
+        parts = members(function, state, len(self.layers))
+        for number, (layer, part) in enumerate(zip(self.layers, parts, strict=True)):
+            if part is not None and not isinstance(layer, Stream):
+                got = f"{shown(part)} in place of None for number {number}, a function"
+                raise no_state(function, got)
+        return parts
 
     def _named(self, error: Exception, method: str, number: int) -> Exception:
         """Let an error of a layer name this stream's method, and which layer it is."""
@@ -144,68 +158,6 @@ class Chain(Stream):
             )
             raise GeometryError(msg)
         return result
-
-
-class Residual(Stream):
-    """The input added to what a branch makes of it; made by `residual`."""
-
-    def __init__(self, branch: Chain) -> None:
-        self.branch = branch
-        register(Residual, _flatten_residual, _unflatten_residual)
-
-    def __repr__(self) -> str:
-        return repr(self.branch).replace("chain", "residual", 1)
-
-    @property
-    def _title(self) -> str:
-        return "residual"
-
-    def _lead(self, before: int) -> int:
-        return self.branch._lead(before)
-
-    def _total(self, count: int) -> int:
-        return self.branch._total(count)
-
-    def _time_axis(self, ndim: int) -> int:
-        return self.branch._time_axis(ndim)
-
-    def _template(self, batch: Any, dtype: Any, size: Any) -> Any:
-        return self.branch._template(batch, dtype, size)
-
-    def _open(self, template: Any, before: int | None) -> tuple[Any, Any]:
-        state = self.branch._open(template, before)
-        output = self.branch.step(state, template)[1]
-        if tuple(output.shape) != tuple(template.shape):
-            msg = message(
-                "residual",
-                "layers",
-                "must keep the shape",
-                f"{tuple(output.shape)} from {tuple(template.shape)}",
-                fix="The last layer needs as many output channels as come in.",
-            )
-            raise GeometryError(msg)
-        axis = self._time_axis(template.ndim)
-        late = 0 if before is None else self._lead(before) - before
-        return state, arrays.blank(template, axis, late)
-
-    def step(self, state: tuple[Any, Any], chunk: Any) -> tuple[tuple[Any, Any], Any]:
-        """Take a chunk; see `Stream.step`."""
-        inner, waiting = members("residual.step", state, 2)
-        inner, output = self.branch.step(inner, chunk)
-        axis = self._time_axis(output.ndim)
-        waiting, chunk = arrays.together(waiting, chunk, like=output)
-        waiting = arrays.joined([waiting, chunk], axis)
-        size = output.shape[axis]
-        output = output + arrays.along(waiting, axis, 0, size)
-        rest = arrays.along(waiting, axis, size, waiting.shape[axis])
-        return (inner, arrays.joined([rest], axis)), output
-
-    def flush(self, state: tuple[Any, Any]) -> Any:
-        """Return the rest of the output; see `Stream.flush`."""
-        inner, waiting = members("residual.flush", state, 2)
-        output = self.branch.flush(inner)
-        axis = self._time_axis(output.ndim)
-        return output + arrays.along(waiting, axis, 0, output.shape[axis])
 
 
 def chain(*layers: Stream | Callable[[Any], Any]) -> Chain:
@@ -243,50 +195,6 @@ def chain(*layers: Stream | Callable[[Any], Any]) -> Chain:
     return Chain("chain", layers)
 
 
-def residual(*layers: Stream | Callable[[Any], Any]) -> Residual:
-    """Add the input of layers to their output.
-
-    Parameters
-    ----------
-    *layers : stream or callable
-        As for `chain`; together they must keep the number of elements, as convolutions
-        with stride 1 and "same" padding do.
-
-    Returns
-    -------
-    stream
-        A layer for `chain`. Its state holds the inputs that wait for their outputs.
-
-    Raises
-    ------
-    GeometryError
-        If the layers change the number of elements.
-
-    Examples
-    --------
-    >>> from mtconv.streaming import ConvStream
-    >>> layer = residual(ConvStream([1, 10, 100], padding=1))
-    >>> state = layer.start()
-    >>> state, output = layer.step(state, [1, 2, 3])
-    >>> output
-    array([211, 323])
-    >>> layer.flush(state)
-    array([35])
-    """
-    branch = Chain("residual", layers)
-    for count in range(1, _LONGEST_CHECK):
-        if branch._total(count) != count:
-            msg = message(
-                "residual",
-                "layers",
-                "must keep the number of elements",
-                f"{branch._total(count)} from {count}",
-                fix="Pad by dilation*(k - 1) in all, for example padding='same'.",
-            )
-            raise GeometryError(msg)
-    return Residual(branch)
-
-
 def _short(layer: Any) -> str:
     return repr(layer) if isinstance(layer, Stream) else getattr(layer, "__name__", "...")
 
@@ -302,14 +210,4 @@ def _unflatten_chain(static: tuple[Any, ...], streams: tuple[Any, ...]) -> Chain
     new = object.__new__(Chain)
     new.function = function
     new.layers = tuple(next(rest) if f is None else f for f in functions)
-    return new
-
-
-def _flatten_residual(layer: Residual) -> tuple[tuple[Any], None]:
-    return (layer.branch,), None
-
-
-def _unflatten_residual(_: None, branch: tuple[Chain]) -> Residual:
-    new = object.__new__(Residual)
-    new.branch = branch[0]
     return new

@@ -43,16 +43,24 @@ def are_plain(cells: Any, chunk: Any, kernel: Any) -> bool:
     return (
         type(cells) is np.ndarray
         and type(kernel) is np.ndarray
+        and cells.dtype.kind in "iufc"
         and (chunk is None or (type(chunk) is np.ndarray and chunk.dtype == cells.dtype))
     )
 
 
-def check_chunk(function: str, cells: Any, shape: tuple[int, ...], axis: int) -> None:
-    """Check that a chunk has the shape that the state was made for."""
-    rest = [tuple(s[:axis] + s[axis + 1 :]) for s in (cells.shape, shape)]
-    if rest[0] != rest[1]:
-        wanted = [str(size) for size in cells.shape]
-        wanted[axis - len(shape)] = "any"
+def check_chunk(
+    function: str, cells: tuple[int, ...], shape: tuple[int, ...], axis: int
+) -> None:
+    """Check that a chunk has the shape that the state was made for.
+
+    ``axis`` is the axis of time in ``cells``, the shape of the array of the state.
+    """
+    fits = len(cells) == len(shape) and all(
+        cells[place] == shape[place] for place in range(len(cells)) if place != axis
+    )
+    if not fits:
+        wanted = [str(size) for size in cells]
+        wanted[axis] = "any"
         msg = message(
             function,
             "chunk",

@@ -10,14 +10,12 @@ from mtconv.planning.plan import MAX_ELEMENTS, plan_for
 from mtconv.problem.axes import AxisResolver, per_axis
 from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import Options, freeze_sizes
-from mtconv.streaming.state import no_state
 from mtconv.streaming.timeline import Timeline
 
 __all__ = [
     "Settings",
     "arrangement",
     "batched",
-    "check_state",
     "input_shape",
     "settings",
     "sizes",
@@ -230,18 +228,6 @@ def check_batch(function: str, batch: Any) -> None:
         if not isinstance(number, tuple) and number > 0:
             rule = "must be at most 2**47"
         raise GeometryError(message(function, "batch", rule, shown(batch)))
-
-
-def check_state(function: str, stream: Settings, cells: Any, halo: int) -> None:
-    """Check that the array of a state is one of this stream."""
-    order = arrangement(function, stream, len(cells.shape), "state")
-    shape = tuple(cells.shape)
-    if order.order is not None:
-        shape = tuple(shape[axis] for axis in order.order)
-    channels = shape[order.batch : order.leading]
-    wanted = (stream.channels,) if order.channels else ()
-    if channels != wanted or shape[order.leading + stream.number] != halo:
-        raise no_state(function, f"an array of shape {tuple(cells.shape)}")
 
 
 def batched(function: str, stream: Settings, batch: Any) -> Arrangement:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from mtconv.errors import GeometryError, message, shown
-from mtconv.importing import imported
+from mtconv.pytrees import register
+from mtconv.streaming import arrays
 
-__all__ = ["StreamState", "map_state", "members", "no_state", "register"]
-
-_registered: set[type] = set()
+__all__ = ["StreamState", "map_state", "members", "no_state"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,8 @@ class StreamState:
         The last input elements, as many along the axis of time as the stream's halo;
         zeros where there were fewer.
     lead : array or None
-        How many elements that come before the signal are still to come, a number in an
-        array; None where there are none.
+        In a steady stream, how many elements that come before the signal are still to
+        come, and -1 once the signal has begun: a number in an array. None in others.
     position : int
         How many elements have come, up to whole periods.
     held : int
@@ -59,17 +59,6 @@ def _flatten(state: StreamState) -> tuple[tuple[Any, Any], tuple[int, int]]:
 
 def _unflatten(static: tuple[int, int], leaves: tuple[Any, Any]) -> StreamState:
     return StreamState(*leaves, *static)
-
-
-def register(
-    cls: type[Any], flatten: Callable[..., Any], unflatten: Callable[..., Any]
-) -> None:
-    """Tell JAX what a class is made of, once JAX has been imported."""
-    if cls in _registered or "jax" not in sys.modules:
-        return
-    trees = imported("jax.tree_util")
-    _registered.add(cls)
-    trees.register_pytree_node(cls, flatten, unflatten)
 
 
 def no_state(function: str, got: str) -> GeometryError:
@@ -136,14 +125,20 @@ def _mapped(function: Callable[..., Any], states: tuple[Any, ...]) -> Any:
         raise GeometryError(message("map_state", "states", rule, shown(states)))
     if isinstance(first, StreamState):
         _check_alike(states)
-        lead = first.lead  # the same number in all of them
-        if lead is not None and len(states) == 1:
-            lead = function(lead)
         cells = function(*(state.cells for state in states))
-        return replace(first, cells=cells, lead=lead)
+        return replace(first, cells=cells, lead=_moved(function, states))
     if isinstance(first, tuple):
         return tuple(_mapped(function, parts) for parts in zip(*states, strict=True))
     return first if first is None else function(*states)
+
+
+def _moved(function: Callable[..., Any], states: tuple[Any, ...]) -> Any:
+    """Return the lead, the same number in all states, where any library can take it up."""
+    lead = states[0].lead
+    count = None if lead is None else arrays.counted(lead)
+    if count is not None:
+        return np.asarray(count, np.int32)
+    return lead if lead is None else function(*(state.lead for state in states))
 
 
 def _check_alike(states: tuple[Any, ...]) -> None:

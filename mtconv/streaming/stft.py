@@ -15,9 +15,11 @@ from numpy.fft import irfft
 from mtconv.backends.dispatch import backend_for
 from mtconv.errors import GeometryError, message, renamed, shown
 from mtconv.problem.options import freeze_sizes
+from mtconv.pytrees import register
 from mtconv.streaming import arrays
+from mtconv.streaming.checks import checked
 from mtconv.streaming.pair import ConvTransposeStream
-from mtconv.streaming.state import members, register
+from mtconv.streaming.state import StreamState, members, no_state
 from mtconv.streaming.stream import Stream
 
 __all__ = ["InverseSTFTStream"]
@@ -98,7 +100,8 @@ class InverseSTFTStream(Stream):
         if kind not in _COMPLEX:
             rule = "must be float32 or float64"
             raise GeometryError(message("InverseSTFTStream", "dtype", rule, shown(dtype)))
-        waves = _waves(frame) * padded
+        waves, squares = _waves(frame) * padded, padded**2
+        _check_range(squares, kind, -(-frame // hop))
         if normalized:
             waves *= np.sqrt(frame)
         crop = frame // 2 if center else 0
@@ -107,7 +110,7 @@ class InverseSTFTStream(Stream):
             waves[:, None].astype(kind), stride=hop, padding=crop, backend=backend
         )
         self.envelope = ConvTransposeStream(
-            (padded**2)[None, None].astype(kind),
+            squares[None, None].astype(kind),
             stride=hop,
             padding=crop,
             backend=backend,
@@ -120,6 +123,9 @@ class InverseSTFTStream(Stream):
 
     def _total(self, count: int) -> int:
         return self.signal._total(count)
+
+    def _rest(self, state: Any, count: int) -> int:
+        return self.signal._rest(state[0], count)
 
     def _time_axis(self, ndim: int) -> int:
         return ndim - 1
@@ -162,7 +168,7 @@ class InverseSTFTStream(Stream):
         """
         function = "InverseSTFTStream.step"
         parts, ones = self._parts(chunk)
-        signal, envelope = members(function, state, 2)
+        signal, envelope = _both(function, state)
         with renamed("ConvTransposeStream.step", function):
             signal, output = self.signal.step(signal, parts)
             envelope, weight = self.envelope.step(envelope, ones)
@@ -182,7 +188,7 @@ class InverseSTFTStream(Stream):
             The rest of the signal.
         """
         function = "InverseSTFTStream.flush"
-        signal, envelope = members(function, state, 2)
+        signal, envelope = _both(function, state)
         with renamed("ConvTransposeStream.flush", function):
             return _quotient(self.signal.flush(signal), self.envelope.flush(envelope))
 
@@ -226,7 +232,10 @@ def _window(frame: int, win_length: Any, window: Any) -> np.ndarray[Any, Any]:
     """Return the window of a whole frame: zeros at both sides of a shorter one."""
     length = frame if win_length is None else _length("win_length", win_length)
     try:
-        values = np.ones(length) if window is None else np.asarray(window, "float64")
+        values = np.ones(length) if window is None else np.asarray(window)
+        if values.dtype.kind == "c":
+            raise TypeError
+        values = values.astype("float64")
     except (TypeError, ValueError):
         rule = "must be an array of real numbers"
         got = shown(window)
@@ -235,8 +244,21 @@ def _window(frame: int, win_length: Any, window: Any) -> np.ndarray[Any, Any]:
         rule = f"must have win_length = {length} elements, at most n_fft = {frame}"
         got = f"shape {values.shape}"
         raise GeometryError(message("InverseSTFTStream", "window", rule, got))
+    if not np.isfinite(values).all():
+        rule, got = "must have finite elements", shown(values)
+        raise GeometryError(message("InverseSTFTStream", "window", rule, got))
     left = (frame - length) // 2
     return np.pad(values, (left, frame - length - left))
+
+
+def _check_range(squares: np.ndarray[Any, Any], kind: str, frames: int) -> None:
+    """Check that as many squared windows as overlap can be added."""
+    largest = float(squares.max())
+    if largest * frames > float(np.finfo(kind).max):
+        rule = f"must have squares that add up to what {kind} can hold"
+        got = f"squares up to {largest} in {frames} frames that overlap"
+        fix = "Scale the window, of the analysis too."
+        raise GeometryError(message("InverseSTFTStream", "window", rule, got, fix=fix))
 
 
 def _waves(frame: int) -> np.ndarray[Any, Any]:
@@ -262,6 +284,28 @@ def _check_envelope(envelope: ConvTransposeStream, frames: int) -> None:
                 fix="Use a shorter hop or another window, or center=True.",
             )
             raise GeometryError(msg)
+
+
+def _both(function: str, state: Any) -> tuple[StreamState, StreamState]:
+    """Return the states of the signal and of its weights, which go together."""
+    parts = members(function, state, 2)
+    signal, envelope = (checked(function, part) for part in parts)
+    moments = [_moment(function, part) for part in (signal, envelope)]
+    if moments[0] != moments[1]:
+        got = " and ".join(f"(position, held, lead, shape, dtype) = {m}" for m in moments)
+        raise no_state(function, f"parts that do not go together, {got}")
+    return signal, envelope
+
+
+def _moment(function: str, state: StreamState) -> tuple[Any, ...]:
+    """Return what the states of the signal and of its weights have in common."""
+    cells, lead = state.cells, state.lead
+    shape = getattr(cells, "shape", ())
+    if len(shape) < 2:
+        raise no_state(function, f"cells of {shown(cells)}")
+    lead = int(lead) if isinstance(lead, np.ndarray) else lead is not None
+    rest = (*shape[:-2], "any", *shape[-1:])
+    return state.position, state.held, lead, rest, arrays.dtype_name(cells.dtype)
 
 
 def _quotient(output: Any, weight: Any) -> Any:

@@ -57,7 +57,8 @@ class Stream(ABC):
         steady : bool
             Whether equal chunks give equally long outputs from the first on, as
             `jax.lax.scan` needs. The first `latency` elements that the stream gives then
-            come before the result, have no meaning, and are to be dropped.
+            come before the result, have no meaning, and are to be dropped. A flush that
+            JAX or torch compiles takes it that at least one element has come.
 
         Returns
         -------
@@ -130,6 +131,10 @@ class Stream(ABC):
     @abstractmethod
     def _total(self, count: int) -> int:
         """Output elements, all together, of so many input elements."""
+
+    @abstractmethod
+    def _rest(self, state: Any, count: int) -> int:
+        """Output elements that ``count`` input elements and the end settle."""
 
     @abstractmethod
     def _template(self, batch: Any, dtype: Any, size: Any) -> Any:

@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 from mtconv.geometry import Axis, restrict, small_size, touched_big, touched_small
 
-__all__ = ["Opening", "Piece", "Timeline", "open_steady", "piece_between"]
+__all__ = [
+    "Opening",
+    "Piece",
+    "Timeline",
+    "first_steady",
+    "open_steady",
+    "piece_between",
+    "rest_after",
+]
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,17 @@ def _warm(timeline: Timeline) -> int:
     return bisect_left(range(far * timeline.period), True, key=repeats)
 
 
+def first_steady(timeline: Timeline) -> int:
+    """Return the first position of a stream that gives equally much at every step."""
+    return _warm(timeline)
+
+
+@lru_cache(maxsize=4096)
+def rest_after(timeline: Timeline, position: int, count: int) -> int:
+    """Count the outputs that ``count`` elements after a position and the end settle."""
+    return max(timeline.total(position + count) - timeline.known(position), 0)
+
+
 @lru_cache(maxsize=1024)
 def _halo(timeline: Timeline) -> int:
     """Return what is kept just before the next output is settled, which is the most."""
@@ -195,7 +214,8 @@ def open_steady(timeline: Timeline, lead: int) -> Opening:
     position = _warm(timeline)
     position += -(position + lead) % timeline.period
     begin = (position + lead) // timeline.period * timeline.per_period
-    before = begin - timeline.known(position)
-    if before < 0:
-        return open_steady(replace(timeline, held=timeline.held - before), lead)
-    return Opening(timeline, position, before)
+    # Nothing of the result is given before the first element of the signal has come.
+    early = timeline.known(position + lead) - begin
+    if early > 0:
+        return open_steady(replace(timeline, held=timeline.held + early), lead)
+    return Opening(timeline, position, begin - timeline.known(position))

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = ["FORMATS", "VERSION", "Expected", "export_conformance", "read_conform
 
 VERSION = 1
 FORMATS = ("json", "onnx", "stablehlo")
+_MOST_CASES = 100_000
 _FORMAT = "mtconv-conformance"
 _RELATION = (
     "conv_transpose: y[n,c,o] = sum x[n,s,i] * kernel[s,c,j] over o = stride*i + "
@@ -70,10 +72,11 @@ def export_conformance(
     Parameters
     ----------
     folder : str or Path
-        Made if it is not there.
+        Made if it is not there. Its folder "onnx" or "stablehlo" may not have other files
+        than those that are written.
     cases : int, optional
-        Number of random problems. Left out, the core set is written: 35 problems
-        that every classic defect gets wrong.
+        Number of random problems, at most 100000. Left out, the core set is written: 76
+        problems that every classic defect gets wrong.
     format : str
         "json" for one file with plain numbers; "onnx" for node tests, which needs the
         package onnx; "stablehlo" for modules with the expected result.
@@ -88,7 +91,7 @@ def export_conformance(
     Raises
     ------
     GeometryError
-        If the format is not known, or a number cannot be one.
+        If the format is not known, a number cannot be one, or files are in the way.
     ImportError
         If a package is missing.
     OSError
@@ -103,7 +106,8 @@ def export_conformance(
     conformance-v1.json 3
     """
     check_word("verify", "format", format, FORMATS)
-    _check_whole("cases", cases, 1, "must be an integer of at least 1")
+    rule = f"must be an integer from 1 to {_MOST_CASES}"
+    _check_whole("cases", cases, 1, rule, _MOST_CASES)
     _check_whole("seed", seed, 0, "must be an integer, and not negative")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,8 +130,10 @@ def export_conformance(
     return path
 
 
-def _check_whole(name: str, number: int | None, least: int, rule: str) -> None:
-    if number is not None and (type(number) is not int or number < least):
+def _check_whole(
+    name: str, number: int | None, least: int, rule: str, most: float = inf
+) -> None:
+    if number is not None and not (type(number) is int and least <= number <= most):
         raise GeometryError(message("verify", name, rule, shown(number)))
 
 

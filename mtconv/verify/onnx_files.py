@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.verify.folders import refuse_other_files
 from mtconv.verify.onnx_nodes import Node, core_nodes
 from mtconv.verify.onnx_random import random_nodes
 
@@ -26,11 +28,31 @@ def export_onnx(folder: Path, cases: int | None = None, seed: int = 0) -> Path:
     """
     onnx = _onnx()
     root = folder / "onnx"
-    nodes = core_nodes() if cases is None else islice(random_nodes(seed), cases)
-    for node in nodes:
-        kind = "refused" if node.options is None else "node"
-        write_node(onnx, root / kind / node.name, node)
+    refuse_other_files(
+        root, (name for node in _nodes(cases, seed) for name in _files(node))
+    )
+    for node in _nodes(cases, seed):
+        write_node(onnx, root / _place(node), node)
     return root
+
+
+def _nodes(cases: int | None, seed: int) -> Iterable[Node]:
+    return core_nodes() if cases is None else islice(random_nodes(seed), cases)
+
+
+def _place(node: Node) -> str:
+    """Return the folder of a node, below that of all."""
+    return f"{'refused' if node.options is None else 'node'}/{node.name}"
+
+
+def _files(node: Node) -> Iterator[str]:
+    """Yield the names of the files of a node."""
+    place = _place(node)
+    yield f"{place}/model.onnx"
+    for number in range(len(node.arrays)):
+        yield f"{place}/test_data_set_0/input_{number}.pb"
+    if node.options is not None:
+        yield f"{place}/test_data_set_0/output_0.pb"
 
 
 def write_node(onnx: Any, folder: Path, node: Node) -> None:

@@ -18,9 +18,6 @@ __all__ = ["CONV", "TRANSPOSED", "Node", "core_nodes", "node_of", "options_of"]
 
 TRANSPOSED, CONV = "ConvTranspose", "Conv"
 
-# Cores whose nodes have a bias: of one axis, of two and of three, with groups and without.
-_BIASED = ("extra", "everything", "groups_2")
-
 
 @dataclass(frozen=True)
 class Node:
@@ -181,7 +178,8 @@ def core_nodes() -> Iterator[Node]:
     for core in core_cases():
         if min(end for pair in core.case.options["padding"] for end in pair) >= 0:
             yield _transposed(core)
-            yield _plain(core)
+            if not core.special:
+                yield _plain(core)
     for rows, legal in ((_BY_WORDS, True), (_REFUSED, False)):
         for number, row in enumerate(rows):
             yield _built(row, number, legal)
@@ -190,8 +188,8 @@ def core_nodes() -> Iterator[Node]:
 def _transposed(core: CoreCase) -> Node:
     case = core.case
     arrays = [case.x, case.kernel]
-    if core.name.endswith(_BIASED):
-        arrays.append(1.0 + 2 * np.arange(case.y.shape[1]))
+    if core.bias is not None:
+        arrays.append(core.bias)
     attributes = {**_attributes(core), "output_padding": list(core.extra)}
     return Node(
         *(f"convtranspose_{core.name}", TRANSPOSED, tuple(arrays), attributes),
@@ -202,7 +200,7 @@ def _transposed(core: CoreCase) -> Node:
 def _plain(core: CoreCase) -> Node:
     case = core.case
     arrays = [case.y, case.kernel]
-    if core.name.endswith(_BIASED):
+    if core.bias is not None:
         arrays.append(1.0 + 2 * np.arange(case.x.shape[1]))
     return Node(
         *(f"conv_{core.name}", CONV, tuple(arrays), _attributes(core)), case.conv_options

@@ -110,7 +110,10 @@ def test_times_are_in_the_json_too(capsys):
         ),
         ("shape 1,2,4 3,8,4", "must have as many channels as the kernel's I axis"),
         ("shape 1,3,x 3,8,4", "argument X: must be integers with commas between"),
-        ("shape 1,3,4 3,8,4 --padding a:b", "argument --padding: must be integers"),
+        (
+            "shape 1,3,4 3,8,4 --padding a:b",
+            "argument --padding: must be a word, or integers",
+        ),
         (
             "shape 1,3,4 3,8,4 --padding all",
             "error: --padding must be one of 'valid', 'same'",
@@ -148,6 +151,7 @@ def test_every_command_module_is_registered_and_helps(capsys):
     folder = Path(mtconv.__file__).parent / "cli"
     modules = {path.stem for path in folder.glob("*.py")} - {
         "__init__",
+        "files",
         "geometry",
         "main",
         "photograph",

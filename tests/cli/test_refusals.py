@@ -89,7 +89,34 @@ def test_random_command_lines(capsys, tmp_path, monkeypatch, block):
         ),
         (
             "verify --export x --cases -3",
-            "mtconv verify: error: --cases must be an integer of at least 1; got -3.",
+            "mtconv verify: error: --cases must be an integer from 1 to 100000; got -3.",
+        ),
+        (
+            "verify --export x --cases 99999999999999999999",
+            "mtconv verify: error: --cases must be an integer from 1 to 100000; got "
+            "99999999999999999999.",
+        ),
+        (
+            "draw 1,4,6 4,2,3 --groups 2 --html x.html",
+            "mtconv draw: error: the geometry must have --groups 1, as the calls on the "
+            "page have; got 2. Groups do not change which elements meet: leave them out.",
+        ),
+        (
+            "draw 4 3 --output-padding 1",
+            "mtconv draw: error: --output-padding must be less than the stride, 1; got 1 "
+            "on axis 'W'. For a larger result give a smaller hi in --padding lo:hi.",
+        ),
+        (
+            "draw 4 3 --html no/x.html",
+            "mtconv draw: error: no/x.html: No such file or directory",
+        ),
+        (
+            "rewrite no.onnx x.json",
+            "mtconv rewrite: error: TARGET must end in .onnx; got x.json.",
+        ),
+        (
+            "rewrite no.onnx x.onnx",
+            "mtconv rewrite: error: no.onnx: No such file or directory",
         ),
         (
             "verify --export x --cases 3 --seed -1",
@@ -138,6 +165,27 @@ def test_any_value_is_refused_in_one_short_line_that_harms_no_terminal(capsys, w
     assert line.isprintable()
     assert len(line) < 300
     assert err.startswith(("usage:", line))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["draw", "4", "3", "--html", ""], "--html: must name a file or folder; got ''"),
+        (["verify", "--export", ""], "--export: must name a file or folder; got ''"),
+        (["rewrite", "", "x.onnx"], "source: must name a file or folder; got ''"),
+        (["rewrite", "x.onnx", ""], "target: must name a file or folder; got ''"),
+        (["convert", "", "--list"], "source: must name a file or folder; got ''"),
+        (
+            ["draw", "4", "3", "--padding", "1,valid"],
+            "--padding: must be a word, or integers or lo:hi pairs with commas between, "
+            "for example same or 1 or 1:2,0:1; got '1,valid'",
+        ),
+    ],
+)
+def test_words_that_cannot_be_read(capsys, words, message):
+    status, out, err = run(capsys, words)
+    assert (status, out) == (2, "")
+    assert err.endswith(f"mtconv {words[0]}: error: argument {message}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

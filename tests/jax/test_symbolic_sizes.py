@@ -121,6 +121,50 @@ def test_errors_name_the_constraint_and_with_it_the_export_works(case):
     assert export.export(jax.jit(call))(struct(2, channels, t), kernel)
 
 
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+@pytest.mark.parametrize("padding", ["same", "same_lower"])
+def test_same_padding_whose_amounts_are_open(mode, padding):
+    """With a stride the amounts depend on the size, which may be less than they are."""
+    kernel = np.arange(-4.0, 5).astype(np.float32).reshape(1, 1, 9) ** 3
+    options = {"stride": 3, "padding": padding, "padding_mode": mode}
+    t, u = export.symbolic_shape("t, u", constraints=["u >= 3*t - 2", "3*t >= u"])
+
+    def maps(x, y):
+        up = partial(mtconv.conv_transpose, output_size=y.shape[2:], **options)
+        result, back = jax.vjp(up, x, kernel)
+        return (*back(y), result)
+
+    program = export.export(jax.jit(maps))(struct(1, 1, t), struct(1, 1, u))
+    program = export.deserialize(program.serialize())
+    for small, big in ((1, 1), (1, 2), (2, 4), (3, 9), (5, 14)):
+        x = np.arange(3.0, 3 + small).astype(np.float32).reshape(1, 1, -1)
+        y = np.arange(5.0, 5 + big).astype(np.float32).reshape(1, 1, -1)
+        by_x, by_kernel, result = program.call(x, y)
+        expected = mtconv.testing.reference_conv(y, kernel, **options)
+        exports.same(by_x, expected)
+        expected = mtconv.testing.reference_kernel_grad(x, y, kernel_size=9, **options)
+        exports.same(by_kernel, expected)
+        expected = mtconv.testing.reference_conv_transpose(
+            x, kernel, output_size=(big,), **options
+        )
+        exports.same(result, expected)
+
+
+def test_same_padding_needs_no_constraint():
+    (t,) = export.symbolic_shape("t")
+    for mode in ("zeros", "circular", "symmetric"):
+        call = partial(mtconv.conv, stride=3, padding="same", padding_mode=mode)
+        kernel = np.arange(5.0).astype(np.float32).reshape(1, 1, 5)
+        program = export.export(jax.jit(call))(struct(1, 1, t), kernel)
+        for size in (1, 2, 7):
+            y = np.arange(3.0, 3 + size).astype(np.float32).reshape(1, 1, -1)
+            options = {"stride": 3, "padding": "same", "padding_mode": mode}
+            exports.same(
+                program.call(y, kernel),
+                mtconv.testing.reference_conv(y, kernel, **options),
+            )
+
+
 def test_the_whole_text_of_such_an_error():
     b, t = export.symbolic_shape("b,t")
     assert refused(mtconv.conv, struct(b, 3, 9, t), struct(4, 3, 5, 5)) == (

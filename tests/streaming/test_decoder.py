@@ -49,7 +49,7 @@ def test_a_step_like_one_before_works_out_no_geometry(layers, monkeypatch):
     def refuse(*_):
         pytest.fail("geometry is worked out again")
 
-    for name in ("problem", "piece_between", "check_state", "with_axis"):
+    for name in ("problem", "piece_between", "check_cells", "with_axis"):
         monkeypatch.setattr(base, name, refuse)
     got = layers.step(state, x)[1]
     np.testing.assert_array_equal(got, expected)

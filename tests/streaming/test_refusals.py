@@ -217,6 +217,43 @@ REFUSED = {
         "InverseSTFTStream: `window` must have win_length = 8 elements, at most n_fft = 8; "
         "got shape (7,).",
     ),
+    "a window with NaN": (
+        lambda: InverseSTFTStream(4, 1, window=[1, 1, np.nan, 1]),
+        "InverseSTFTStream: `window` must have finite elements; got array([ 1.,  1., nan,  "
+        "1.]).",
+    ),
+    "an infinite window": (
+        lambda: InverseSTFTStream(4, 1, window=[1, 1, np.inf, 1]),
+        "InverseSTFTStream: `window` must have finite elements; got array([ 1.,  1., inf,  "
+        "1.]).",
+    ),
+    "a window of zeros": (
+        lambda: InverseSTFTStream(8, 2, window=np.zeros(8)),
+        "InverseSTFTStream: `window` must reach every sample of the result; got squared "
+        "windows that add up to 0.0 for 2 frames. Use a shorter hop or another window, or "
+        "center=True.",
+    ),
+    "a complex window": (
+        lambda: InverseSTFTStream(2, 1, window=[1 + 1j, 1]),
+        "InverseSTFTStream: `window` must be an array of real numbers; got [(1+1j), 1].",
+    ),
+    "a window of one element": (
+        lambda: InverseSTFTStream(8, 2, window=[1.0]),
+        "InverseSTFTStream: `window` must have win_length = 8 elements, at most n_fft = 8; "
+        "got shape (1,).",
+    ),
+    "a window of one element with a long hop": (
+        lambda: InverseSTFTStream(8, 2, 1, window=[1.0]),
+        "InverseSTFTStream: `window` must reach every sample of the result; got squared "
+        "windows that add up to 0.0 for 2 frames. Use a shorter hop or another window, or "
+        "center=True.",
+    ),
+    "a window of large numbers": (
+        lambda: InverseSTFTStream(4, 1, window=[1e20] * 4),
+        "InverseSTFTStream: `window` must have squares that add up to what float32 can "
+        "hold; got squares up to 1e+40 in 4 frames that overlap. Scale the window, of the "
+        "analysis too.",
+    ),
     "real spectra": (
         lambda: InverseSTFTStream(8).step(None, np.ones((5, 2))),
         "InverseSTFTStream.step: `chunk` must be complex with 5 frequencies in the axis "

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import mtconv
 from mtconv.streaming import ConvStream, InverseSTFTStream, chain
 
 
@@ -37,6 +38,33 @@ def test_chunks_joined_are_overlap_add_of_the_whole(frame, hop, center, streamed
     for cuts in ([], [1, 2, 3], [0, 4]):
         got = streamed(stream, spectra, cuts)
         np.testing.assert_allclose(got, expected, atol=1e-13)
+
+
+def test_a_window_of_one_element(streamed):
+    stream = InverseSTFTStream(8, 1, 1, window=[2.0], dtype="float64")
+    spectra = spectra_of(8, 7)
+    whole = np.pad([2.0], (3, 4))
+    weights = np.convolve(np.ones(7), whole**2)[4:-4]
+    assert (weights == 4).all()
+    frames = [np.fft.irfft(spectra[:, number], 8) for number in range(7)]
+    # The sample 3 of each frame; the crop at the start is one longer than that.
+    expected = [frame[3] / 2 for frame in frames[1:]]
+    np.testing.assert_allclose(streamed(stream, spectra, [2, 3]), expected, atol=1e-13)
+
+
+def test_parts_of_a_state_that_do_not_go_together_are_refused():
+    stream = InverseSTFTStream(8, 2, window=np.ones(8))
+    early = stream.start()
+    late, _ = stream.step(early, spectra_of(8, 3).astype("complex64"))
+    with pytest.raises(mtconv.GeometryError) as error:
+        stream.flush((late[0], early[1]))
+    assert str(error.value) == (
+        "InverseSTFTStream.flush: `state` must be a state of this stream; got parts that "
+        "do not go together, (position, held, lead, shape, dtype) = (3, 0, False, ('any', "
+        "3), "
+        "'float32') and (position, held, lead, shape, dtype) = (0, 0, False, ('any', 3), "
+        "'float32'). Take the one that `start` or the last `step` returned."
+    )
 
 
 def test_a_frame_is_given_out_to_where_the_next_begins():

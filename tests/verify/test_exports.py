@@ -109,7 +109,10 @@ def files_of(path):
 @pytest.mark.parametrize("form", READERS)
 def test_files_are_the_same_each_time_and_small(exported, form, tmp_path):
     files = files_of(exported(form))
-    assert sum(map(len, files.values())) < 10**6
+    size = sum(map(len, files.values())) / 1000
+    assert size == pytest.approx(
+        {"json": 81, "onnx": 102, "stablehlo": 201}[form], rel=0.05
+    )
     assert files_of(export_conformance(tmp_path, format=form)) == files
 
 
@@ -119,6 +122,22 @@ def test_values_are_small_integers(exported):
             for array, most in ((case.x, 4), (case.kernel, 4), (case.result, 999)):
                 assert np.abs(array).max() <= most
                 assert (array == np.round(array)).all()
+
+
+def test_biases_are_small_or_odd(exported):
+    biases = [
+        c.bias.tolist() for c in READERS["onnx"](exported("onnx")) if c.bias is not None
+    ]
+    odd = [bias for bias in biases if bias == list(range(1, 2 * len(bias), 2))]
+    assert len(odd) == 13
+    assert all(max(map(abs, bias)) <= 4 for bias in biases if bias not in odd)
+
+
+def test_how_many_problems_there_are():
+    cases = [core.case for core in core_cases()]
+    assert len(cases) == 76
+    ends = [np.ravel(case.options["padding"]) for case in cases]
+    assert sum(min(row) < 0 for row in ends) == 7
 
 
 def test_names_are_unique_and_say_something():
@@ -182,8 +201,9 @@ def test_the_command_takes_a_seed(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"cases": 0}, "`cases` must be an integer of at least 1; got 0."),
-        ({"cases": True}, "`cases` must be an integer of at least 1; got True."),
+        ({"cases": 0}, "`cases` must be an integer from 1 to 100000; got 0."),
+        ({"cases": True}, "`cases` must be an integer from 1 to 100000; got True."),
+        ({"cases": 10**20}, f"`cases` must be an integer from 1 to 100000; got {10**20}."),
         ({"seed": 1.0}, "`seed` must be an integer, and not negative; got 1.0."),
     ],
 )
@@ -192,3 +212,38 @@ def test_numbers_that_are_none(tmp_path, choice, message):
         export_conformance(tmp_path / "x", **choice)
     assert str(error.value) == f"verify: {message}"
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "others"),
+    [
+        # The third random node has a bias with the first seed only.
+        ("onnx", "9 of them, the first node/convtranspose_random_000002/test_data_set_0/i"),
+        ("stablehlo", "4 of them, the first random_000000_conv_transpose.mlir"),
+    ],
+)
+def test_files_of_another_export_are_not_mixed_with_new_ones(form, others, tmp_path):
+    if form == "onnx":
+        pytest.importorskip("onnx")
+    root = export_conformance(tmp_path, 6, form, seed=0)
+    files = files_of(root)
+    assert files_of(export_conformance(tmp_path, 6, form, seed=0)) == files
+    with pytest.raises(GeometryError) as error:
+        export_conformance(tmp_path, 6, form, seed=1)
+    assert f"got {root} with {others}" in str(error.value)
+    assert files_of(root) == files
+    with pytest.raises(GeometryError, match="without other files"):
+        export_conformance(tmp_path, format=form)
+
+
+def test_folders_of_users_are_not_touched(tmp_path):
+    (tmp_path / "stablehlo").mkdir()
+    (tmp_path / "stablehlo" / "notes.txt").write_text("mine")
+    with pytest.raises(GeometryError) as error:
+        export_conformance(tmp_path, format="stablehlo")
+    assert str(error.value) == (
+        "verify: `folder` must name a folder without other files, such as those of another "
+        f"export; got {tmp_path / 'stablehlo'} with 1 of them, the first notes.txt. Remove "
+        "them, or name a new folder."
+    )
+    assert [path.name for path in tmp_path.rglob("*")] == ["stablehlo", "notes.txt"]

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.folds import Stretch, open_stretches
+from mtconv.folds import Stretch, open_stretches, repeats_once, source_element
 from mtconv.geometry import Axis
 from mtconv.planning.candidate import computing_dtype
 from mtconv.sizes import at_least, larger
@@ -60,6 +60,10 @@ def pad(spec: ConvSpec, y: Array) -> Array:
         ends = ((axis.lo, larger(axis.hi, 0), 0) for axis in spec.axes)
         return shifted(y, [(0, 0, 0), (0, 0, 0), *ends])
     for number, axis in enumerate(spec.axes, 2):
+        index = _open_sources(spec, axis)
+        if index is not None:
+            y = jnp.take(y, index, axis=number)
+            continue
         pieces = []
         for _, cells, source, step in _stretches(spec, axis):
             first = source - cells + 1 if step < 0 else source
@@ -85,6 +89,10 @@ def fold(spec: ConvSpec, padded: Array) -> Array:
         return shifted(padded, [(0, 0, 0), (0, 0, 0), *ends])
     y = padded.astype(accumulator(padded.dtype))
     for number, axis in enumerate(spec.axes, 2):
+        index = _open_sources(spec, axis)
+        if index is not None:
+            y = _added(y, index, axis.big, number)
+            continue
         total = None
         for start, cells, source, step in _stretches(spec, axis):
             piece = lax.slice_in_dim(y, start, start + cells, axis=number)
@@ -100,6 +108,23 @@ def fold(spec: ConvSpec, padded: Array) -> Array:
         assert total is not None
         y = total
     return y.astype(padded.dtype)
+
+
+def _open_sources(spec: ConvSpec, axis: Axis) -> Array | None:
+    """Return what the padded axis reads, if symbols leave open how often it goes round."""
+    lo, hi = axis.lo, larger(axis.hi, 0)
+    if repeats_once(axis.big, lo, hi, spec.padding_mode) is not None:
+        return None
+    places = jnp.arange(lo + axis.big + hi) - lo
+    index: Array = source_element(places, jnp.asarray(axis.big), spec.padding_mode)
+    return index
+
+
+def _added(y: Array, index: Array, size: int, number: int) -> Array:
+    """Add the elements of an axis to those of another one that their index says."""
+    y = jnp.moveaxis(y, number, 0)
+    total = jnp.zeros((size, *y.shape[1:]), y.dtype).at[index].add(y)
+    return jnp.moveaxis(total, 0, number)
 
 
 def _stretches(spec: ConvSpec, axis: Axis) -> Iterable[Stretch]:
