@@ -14,7 +14,7 @@ from mtconv.folds import APART
 from mtconv.geometry import Axis
 from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
-from mtconv.sizes import at_least, compiling, is_open, is_size, is_symbol, larger, smaller
+from mtconv.sizes import compiling, is_open, is_size, is_symbol, larger
 
 __all__ = [
     "MOST_LISTED",
@@ -212,7 +212,7 @@ class AxisResolver:
                     fix=f"Give `output_size` instead, from {first} to {stride * small}.",
                 )
                 raise GeometryError(msg)
-            natural = stride * small
+            rest = 0
         else:
             if extra >= stride:
                 msg = message(
@@ -225,11 +225,13 @@ class AxisResolver:
                 )
                 raise GeometryError(msg)
             first = geometry.natural_size(small, kernel, stride, dilation, *padding)
-            natural = first + extra
-        big = natural if size is None else size
-        self._check_output_size(a, big, first, asked=size is not None)
-        lo, hi = self._amounts(a, big, kernel)
-        self._check_mode(a, big, lo, hi)
+            rest = geometry.natural_size(0, kernel, stride, dilation, *padding) + extra
+        big = stride * small + rest if size is None else size
+        source = (small, rest) if size is None else None
+        self._check_output_size(a, big, first, source)
+        # The amounts of "same" are those of every multiple of the stride.
+        lo, hi = self._amounts(a, stride if size is None else big, kernel)
+        self._check_mode(a, big, lo, hi, source)
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def between(self, a: int, small: int, big: int, kernel: int) -> Axis:
@@ -289,18 +291,33 @@ class AxisResolver:
         steps = kernel, self.stride[a], self.dilation[a]
         return geometry.same_padding(big, *steps, lower=lower)
 
-    def _check_mode(self, a: int, big: int, lo: int, hi: int) -> None:
+    def _reaches(
+        self, a: int, size: int, least: int, source: tuple[int, int] | None
+    ) -> bool:
+        """Return whether a size is at least another, by the size of x where that is open.
+
+        ``source`` are n and m of ``size = stride*n + m``.
+        """
+        if source is not None and is_symbol(source[0]):
+            size, rest = source
+            least = -((rest - least) // self.stride[a])
+        return reaches(self.function, "x", size, least, self.names[a])
+
+    def _check_mode(
+        self, a: int, big: int, lo: int, hi: int, source: tuple[int, int] | None = None
+    ) -> None:
         """Check the padding amounts of the modes that read y itself outside."""
         if self.mode == "zeros":
             return
-        # How often an element is repeated must not depend on a symbol. Only the amounts of
-        # "same" may be symbols of JAX, which reads elements of any size by their numbers.
-        apart = APART[self.mode] if is_symbol(big) and not is_open(lo + hi) else None
+        # How often an element is repeated must not depend on a symbol. But where amounts of
+        # "same" are symbols, elements are read by their numbers.
+        apart = APART[self.mode] if is_symbol(big) and not is_symbol(lo + hi) else None
         name = self.names[a]
-        wide = apart is not None and not reaches(
-            self.function, "x", big, larger(lo, hi) + apart, name
+        wide = apart is not None and not self._reaches(
+            a, big, larger(lo, hi) + apart, source
         )
-        if wide or at_least(smaller(lo, hi), 0) is False:
+        crops = not isinstance(self.padding[a], str) and min(lo, hi) < 0
+        if wide or crops:
             limit = "" if apart is None else f" and at most {big - apart}"
             fix = "Only padding_mode='zeros' crops."
             if wide:
@@ -315,11 +332,13 @@ class AxisResolver:
             )
             raise GeometryError(msg)
 
-    def _check_output_size(self, a: int, big: int, first: int, *, asked: bool) -> None:
+    def _check_output_size(
+        self, a: int, big: int, first: int, source: tuple[int, int] | None
+    ) -> None:
         """Check a size of the result; the ``stride`` sizes from ``first`` on are legal."""
         function, axis = self.function, self.names[a]
         last = first + self.stride[a] - 1
-        if asked:
+        if source is None:  # the caller asks for this size
             bounds = ((big, first), (last, big))
             if all(reaches(function, "output_size", *pair, axis) for pair in bounds):
                 return
@@ -328,7 +347,7 @@ class AxisResolver:
             fix = "Choose one of these sizes, or another padding."
             msg = message(function, "output_size", rule, big, axis=axis, fix=fix)
             raise GeometryError(msg)
-        if reaches(function, "x", big, 1, axis):
+        if self._reaches(a, big, 1, source):
             return
         fix = f"Pad less, or give `output_size`, one of {_listed(first, last)}."
         if last < 1:
