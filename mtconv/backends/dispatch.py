@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -24,6 +25,7 @@ from mtconv.sizes import compiling
 
 __all__ = [
     "BACKENDS",
+    "OF_NUMPY",
     "Backend",
     "BackendRow",
     "backend_for",
@@ -108,7 +110,7 @@ _REQUIRED = ("x", "kernel", "y")
 _PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
 
 # Backends that compute with NumPy's arrays.
-_OF_NUMPY = ("numpy", "numba")
+OF_NUMPY = ("numpy", "numba")
 
 _NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
@@ -121,7 +123,7 @@ def plain_dtype(
     None for all others: subclasses, several dtypes, or one that is not of the machine, and
     where another backend than those of NumPy's arrays is named.
     """
-    if backend is not None and (type(backend) is not str or backend not in _OF_NUMPY):
+    if backend is not None and (type(backend) is not str or backend not in OF_NUMPY):
         return None
     if type(first) is not np.ndarray or type(second) is not np.ndarray:
         return None
@@ -133,10 +135,6 @@ def plain_dtype(
     return _PLAIN.get(dtype)
 
 
-# The backend of each dtype that was asked for, once it could be settled.
-_neutral: dict[str, str] = {}
-
-
 def neutral_backend(dtype: str) -> str:
     """Name the backend of NumPy arrays of a dtype that nobody named one for.
 
@@ -144,15 +142,13 @@ def neutral_backend(dtype: str) -> str:
     settled by the first call that can read what is stored; where a call interrupts that,
     or Python is shutting down, it is "numpy" for this call.
     """
-    backend = _neutral.get(dtype)
-    if backend is None:
-        try:
-            backend = _neutral[dtype] = _settled_backend(dtype)
-        except ImportRefused:
-            return "numpy"
-    return backend
+    try:
+        return _settled_backend(dtype)
+    except ImportRefused:  # which is not kept
+        return "numpy"
 
 
+@cache
 def _settled_backend(dtype: str) -> str:
     if os.environ.get("MTCONV_NUMBA") == "0" or stored() is None:
         return "numpy"

@@ -16,6 +16,7 @@ from mtconv.explaining.facts import (
 )
 from mtconv.operators.base import Operator
 from mtconv.operators.described import form_choices, operator_plan
+from mtconv.planning.candidate import FASTEST
 from mtconv.spec import FORMS
 
 __all__ = ["explain_operator"]
@@ -63,4 +64,4 @@ def explain_operator(operator: Any, dtype: Any, passed: dict[str, Any]) -> Expla
 
 def _reason(reason: str) -> str:
     """Do not call the fastest one of a call the fastest of the operator."""
-    return "what a call takes" if reason == "the smallest estimated time" else reason
+    return "what a call takes" if reason == FASTEST else reason

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from mtconv.backends.dispatch import OF_NUMPY
 from mtconv.operators.circular.circle import circles_of
 from mtconv.operators.circular.maps import FrequencyForm
 from mtconv.operators.separable.form import SeparableForm, separated
@@ -24,9 +25,6 @@ from mtconv.planning.plan import Plan
 from mtconv.planning.separable import fits_scratch, separable_cost
 
 __all__ = ["FormChoice", "form_candidates", "form_for"]
-
-# Engines over NumPy arrays.
-_BACKENDS = ("numpy", "numba")
 
 # Where spectra are kept, this is said.
 _KEPT = "circular, and its spectrum is kept"
@@ -58,7 +56,7 @@ def form_candidates(
     plan: Plan, kernel: NDArray[Any], batch: int, dtype: str
 ) -> tuple[FormChoice, ...]:
     """List the forms that are estimated to be faster than the plan, fastest first."""
-    if not kernel.size or not batch or plan.backend not in _BACKENDS:
+    if not kernel.size or not batch or plan.backend not in OF_NUMPY:
         return ()
     if plan.requested == "fft":
         return tuple(_frequency(plan, batch, dtype))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from mtconv.planning.cost import Cost
 
-__all__ = ["CONDITIONS", "FLOATING", "INEXACT", "Candidate", "Fallback", "computing_dtype"]
+__all__ = ["CONDITIONS", "FASTEST", "FLOATING", "INEXACT", "Candidate", "Fallback"]
+__all__ += ["computing_dtype"]
 
 # Not exact on integer-valued arrays: errors are relative to the largest element.
 INEXACT = frozenset({"fft"})
@@ -20,6 +21,9 @@ FLOATING = {
     "complex64": 8,
     "complex128": 16,
 }
+
+# Why the fastest algorithm is taken.
+FASTEST = "the smallest estimated time"
 
 # What about the values of a call makes a backend leave the planned algorithm.
 CONDITIONS = {

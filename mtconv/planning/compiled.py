@@ -1,7 +1,7 @@
 """What the compiled kernels cost: counts of what each does, times measured rates.
 
-KernelCounts are those of one vector width. They only rank kernels; a wrong one costs speed,
-never a result.
+The counts are for vectors of one width. They only rank kernels, so that a wrong count costs
+speed, and never changes a result.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mtconv.geometry import Axis, phases
 from mtconv.planning.rates import MachineRates
 from mtconv.spec import ConvSpec
 
-__all__ = ["KERNELS", "KernelCounts", "count", "rank_kernels", "seconds"]
+__all__ = ["KERNELS", "KernelCounts", "count", "rank_kernels", "seconds", "tiles_and_moves"]
 
 # The kernels of each map, in order of preference where costs tie.
 KERNELS = {
@@ -251,16 +251,23 @@ _COUNTS = {
 }
 
 
+def tiles_and_moves(
+    kernel: str, spec: ConvSpec, form: str, batch: int, itemsize: int
+) -> tuple[float, float]:
+    """Weigh what a kernel does, in products of a tile and in moves of four bytes."""
+    counts, factors = count(kernel, spec, form, batch, itemsize), _FACTORS[kernel]
+    tiles = counts.products * factors.products + counts.sums * factors.sums
+    moves = counts.loads * factors.loads + counts.stores * factors.stores
+    moves += counts.packs * factors.packs
+    return tiles, itemsize / 4 * moves
+
+
 def seconds(
     kernel: str, spec: ConvSpec, form: str, batch: int, itemsize: int, rates: MachineRates
 ) -> float:
     """Estimate how long a kernel takes on one thread."""
-    counts, factors = count(kernel, spec, form, batch, itemsize), _FACTORS[kernel]
-    wider = itemsize / 4
-    tiles = counts.products * factors.products + counts.sums * factors.sums
-    moves = counts.loads * factors.loads + counts.stores * factors.stores
-    moves += counts.packs * factors.packs
-    return tiles * rates.tile + wider * moves * rates.move
+    tiles, moves = tiles_and_moves(kernel, spec, form, batch, itemsize)
+    return tiles * rates.tile + moves * rates.move
 
 
 def rank_kernels(

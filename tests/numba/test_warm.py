@@ -11,6 +11,7 @@ from mtconv.planning import rates
 
 pytest.importorskip("numba")
 pytest.importorskip("platformdirs")
+warm = pytest.importorskip("mtconv.backends._numba.warm")
 
 WHO = """
 import numpy, mtconv, sys
@@ -129,3 +130,17 @@ def test_what_is_written_is_read_back(tmp_path):
     got = rates.WarmState(rates.SHIPPED, "digest", ("float32",))
     rates.write_stored(path, got)
     assert rates._parsed(json.loads(path.read_text())) == got
+
+
+def test_rates_solve_the_two_measured_problems():
+    # Two and one nanoseconds: 10 * 2 + 1 * 1 = 21, and 1 * 2 + 2 * 1 = 4.
+    rates_of_two = warm.solve_rates([(10, 1), (1, 2)], [21e-9, 4e-9])
+    assert rates_of_two == pytest.approx((2e-9, 1e-9))
+
+
+@pytest.mark.parametrize("flat", [1e-12, 1.0])
+def test_a_disturbed_measurement_leaves_the_ratio_of_rates_within_two(flat):
+    tile, move = warm.solve_rates([(10, 1), (1, 2)], [21e-9, flat])
+    assert 10 * tile + move == pytest.approx(21e-9)
+    shipped = rates.SHIPPED.tile / rates.SHIPPED.move
+    assert tile / move == pytest.approx(2 * shipped if flat < 1e-9 else shipped / 2)

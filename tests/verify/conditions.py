@@ -91,6 +91,18 @@ def extra_at_the_low_end(axis):
     return effect
 
 
+def extra_left_out(axis):
+    """Leave the elements of ``output_padding`` as they are without the kernel."""
+
+    def effect(run, call):
+        extra = call.options["output_padding"][axis]
+        start = call.result.shape[2 + axis] - extra
+        y = zeroed(plain(run, call, bias=None), 2 + axis, start)
+        return y if call.bias is None else y + call.bias.reshape(-1, *[1] * (y.ndim - 2))
+
+    return effect
+
+
 def zeroed(array, axis, start):
     array = array.copy()
     array[(slice(None),) * axis + (slice(start, None),)] = 0
@@ -257,8 +269,11 @@ def of_layers(rank):
         yield f"{name}: low padding", holds, low_end_ignored(a)
 
 
-def of_biases():
-    """Yield what only formats with a bias can see."""
+def of_attributes(rank):
+    """Yield what only formats with a bias and with ``output_padding`` can see."""
+    for a in range(rank):
+        holds = above("output_padding", a, 0)
+        yield f"extra elements left out, axis {a}", holds, extra_left_out(a)
     yield "bias: ignored", has_bias, bias_ignored
     yield "bias: the first for all", has_bias, first_bias
 
@@ -274,7 +289,7 @@ def flaws(form, rank):
     rows = [*of_all_axes(), *of_layers(rank)]
     for a in range(rank):
         rows += [(f"{name}, axis {a}", *row) for name, *row in of_one_axis(a)]
-    rows += of_biases() if form == "onnx" else of_negative_ends(rank)
+    rows += of_attributes(rank) if form == "onnx" else of_negative_ends(rank)
     return [Flaw(f"{rank}-D, {name}", *row) for name, *row in rows]
 
 

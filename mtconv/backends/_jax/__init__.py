@@ -57,8 +57,8 @@ def run(
     precision = settle(plan.form, precision)
     name = "y" if plan.form == "kernel_grad" else "kernel"
     check_promotion(plan.form, {"x": first, name: second, "bias": bias})
-    traced = any(isinstance(array, jax.core.Tracer) for array in (first, second, bias))
-    execute = partial(_execute, plan, precision) if traced else _compiled(plan, precision)
+    tracing = any(isinstance(array, jax.core.Tracer) for array in (first, second, bias))
+    execute = partial(_execute, plan, precision) if tracing else _compiled(plan, precision)
     with advising(plan.form, first):
         result: Array = execute(first, second, bias)
     return result

@@ -64,12 +64,14 @@ class Aliases:
         power = made.seen(spectrum[None])[0].real
         return cls(frequencies, spectrum, conjugate, np.ascontiguousarray(power))
 
-    def solve(
-        self, y: Array, weight: float, z: Array | None, kept: dict[Any, Any]
-    ) -> Array:
+    def inverse(self, weight: float) -> Array:
+        """Return what the real and imaginary parts of spectra of y are multiplied by."""
+        return np.repeat(1 / (self.power + weight), 2, -1)
+
+    def solve(self, y: Array, inverse: Array, z: Array | None) -> Array:
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)`` for canonical arrays.
 
-        ``kept`` has what the last call made for its weight.
+        ``inverse`` is that of the weight.
         """
         spec, transforms = self.frequencies.spec, self.frequencies.transforms
         shape = (len(y), *self.spectrum.shape[:2])
@@ -80,17 +82,10 @@ class Aliases:
             x = transforms.forward(z.reshape(*shape, *spec.big))
             rest -= self.seen(x)
         parts = rest.view(self.power.dtype)
-        parts *= self._filter(weight, kept)
+        parts *= inverse
         self.spread(rest, x)
         x = x.reshape(shape[0], shape[1] * shape[2], *x.shape[-spec.rank :])
         return transforms.back(x, spec.big)  # type: ignore[no-any-return]
-
-    def _filter(self, weight: float, kept: dict[Any, Any]) -> Array:
-        """Return what the real and imaginary parts of spectra of y are multiplied by."""
-        last = kept.get("aliases")
-        if last is None or last[0] != weight:
-            last = kept["aliases"] = (weight, np.repeat(1 / (self.power + weight), 2, -1))
-        return last[1]
 
     def seen(self, x: Array) -> Array:
         """Return the spectrum of the convolution of what has the spectrum x."""

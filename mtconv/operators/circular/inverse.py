@@ -44,7 +44,8 @@ class ClosedForm(NamedTuple):
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
         frequencies, leading = self.frequencies, self._leading(y)
         if self.aliases is not None:
-            return self.aliases.solve(y, weight, z, self.made)
+            inverse = self.kept("aliases", weight, _alias_inverse)
+            return self.aliases.solve(y, inverse, z)
         filtered = self.kept("filter", weight, _filter)
         if self.form == "conv_transpose":
             rest, start = frequencies.of_big(y), None
@@ -94,6 +95,12 @@ class ClosedForm(NamedTuple):
         small, share = spec.kernel_shape[:2]
         transposed = self.form == "conv_transpose"
         return y.shape[0], small if transposed else share * spec.groups
+
+
+def _alias_inverse(closed: ClosedForm, weight: Any) -> Any:
+    """Invert the sums of aliases."""
+    assert closed.aliases is not None
+    return closed.aliases.inverse(weight)
 
 
 def _filter(closed: ClosedForm, weight: Any) -> Any:

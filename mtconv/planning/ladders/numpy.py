@@ -15,6 +15,7 @@ from functools import lru_cache
 from mtconv.geometry import windows
 from mtconv.planning import tuning
 from mtconv.planning.candidate import (
+    FASTEST,
     FLOATING,
     INEXACT,
     Candidate,
@@ -49,7 +50,7 @@ def rank(
         else:
             ranked.append(Candidate(name, cost, "slower by the estimate"))
     ranked.sort(key=lambda candidate: candidate.cost.seconds if candidate.cost else 0.0)
-    ranked[0] = ranked[0]._replace(reason="the smallest estimated time")
+    ranked[0] = ranked[0]._replace(reason=FASTEST)
     return (*ranked, *refused)
 
 
