@@ -155,7 +155,7 @@ def _symbolic_pad(axis: Axis, mode: str) -> tuple[int, Cut]:
     """Do the same for an axis of symbolic sizes, and for every padding mode."""
     lo, behind = axis.lo, _behind(axis)
     if behind is None and mode != "zeros":
-        return 0, Cut(lo, _padded_size(axis) - lo - axis.big)
+        return 0, Cut(lo, axis.full - lo - axis.big)  # as many as are read
     if behind is None:
         return 0, _symbolic_cut(axis)
     if behind == lo >= 0 and mode == "zeros":
@@ -188,15 +188,10 @@ def _symbolic_cut(axis: Axis) -> Cut:
     """
     before = max(axis.lo, 0) if is_fixed(axis.lo) else axis.extent
     behind = axis.extent
-    same = is_sure(axis.small == same_size(axis.big, axis.stride))
-    if not same and axis.hi >= axis.extent:
-        behind = axis.hi + 1
-    return Cut(before, behind, before - axis.lo, _padded_size(axis))
-
-
-def _padded_size(axis: Axis) -> int:
-    """Return how many elements of the padded big side the convolution reads."""
+    cells = axis.full
     if is_sure(axis.small == same_size(axis.big, axis.stride)):
         # torch can find bounds of this form of the same number.
-        return axis.big - 1 - (axis.big - 1) % axis.stride + axis.extent
-    return axis.full
+        cells = axis.big - 1 - (axis.big - 1) % axis.stride + axis.extent
+    elif axis.hi >= axis.extent:
+        behind = axis.hi + 1
+    return Cut(before, behind, before - axis.lo, cells)
