@@ -79,7 +79,10 @@ def _show_any_name() -> None:
 
 
 def _report(command: str, text: str, status: int) -> int:
-    print(f"mtconv {command}: error: {text}", file=sys.stderr)
+    line = " ".join(text.splitlines())
+    # A value that was typed may have anything in it, and is shown in one harmless line.
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    print(f"mtconv {command}: error: {line}", file=sys.stderr)
     return status
 
 

@@ -147,6 +147,27 @@ def test_what_does_not_go_together_or_has_no_meaning(capsys, line, message):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["explain", "4", "3", "--dtype", ","],  # NumPy parses commas
+        ["explain", "4", "3", "--dtype", "(2,2)f4,i4"],
+        ["explain", "4", "3", "--dtype", "a\nb\x1b[2J"],
+        ["convert", "a.npz", "b.npz", "--groups", "9" * 5000],
+        ["verify", "--seed", "9" * 5000],
+        ["shape", "4", "3", "--layout", "N\rCH"],
+    ],
+)
+def test_any_value_is_refused_in_one_short_line_that_harms_no_terminal(capsys, words):
+    status, out, err = run(capsys, words)
+    line = err.splitlines()[-1]
+    assert (status, out) == (2, "")
+    assert line.startswith(f"mtconv {words[0]}: error: ")
+    assert line.isprintable()
+    assert len(line) < 300
+    assert err.startswith(("usage:", line))
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["draw", "4", "3", "--html", ""], "--html: must name a file or folder; got ''"),
