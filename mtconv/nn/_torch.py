@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mtconv.compat import torch
 from mtconv.conventions.arguments import Arguments, Geometry
 from mtconv.errors import GeometryError, message
-from mtconv.problem.axes import check_groups
+from mtconv.problem.channels import check_groups
 from mtconv.problem.layout import axis_names
 
 __all__ = ["TorchOptions"]
