@@ -8,8 +8,13 @@ from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
 from mtconv.problem.advice import advising, naming_symbols
 from mtconv.problem.axes import AxisResolver, check_magnitude, check_sizes, per_axis
-from mtconv.problem.channels import check_groups, check_kernel_channels, check_known
-from mtconv.problem.layout import Arrangement, resolve_layouts
+from mtconv.problem.layout import (
+    Arrangement,
+    check_groups,
+    check_kernel_channels,
+    check_known,
+    resolve_layouts,
+)
 from mtconv.problem.options import Options
 from mtconv.sizes import cached
 from mtconv.spec import ConvSpec
