@@ -42,7 +42,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the test suite on all backends: NumPy, JAX and SciPy sparse."""
+    """Run the test suite on NumPy, JAX, SciPy sparse and Dask."""
     session.install("-e", BACKENDS, *group("test"), *group("layers"))
     session.run("pytest", *SPREAD, *session.posargs)
 
