@@ -205,11 +205,16 @@ def _refuse(target: Framework, geometry: Geometry, reason: str, fix: str) -> NoR
             if geometry.padding_mode in row.padding_modes
         ]
         fix = f"padding_mode={geometry.padding_mode!r} is known to {', '.join(names)}."
+    steps = "".join(
+        f"{field}={geometry.per_axis(field)}, "
+        for field, option in (("stride", target.stride), ("dilation", target.dilation))
+        if not option
+    )
     msg = message(
         "convert",
         "options",
         f"cannot be said in {target.name}: {reason}",
-        f"crops (lo, hi) = {geometry.crops}, groups={geometry.groups}, "
+        f"crops (lo, hi) = {geometry.crops}, {steps}groups={geometry.groups}, "
         f"padding_mode={geometry.padding_mode!r}",
         fix=fix,
     )

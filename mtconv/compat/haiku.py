@@ -121,13 +121,6 @@ def write(geometry: Geometry) -> Iterator[Options]:
         yield {"stride": options["strides"], "padding": options["padding"]}
 
 
-def refusals(geometry: Geometry) -> Iterator[tuple[str, str]]:
-    """Yield that there is no dilation."""
-    if any(axis.dilation != 1 for axis in geometry.axes):
-        fix = "Put dilation - 1 zeros between the taps of the kernel instead."
-        yield "it has no dilation", fix
-
-
 SIZES = size_rules("""
     `"SAME"` | max(K - s, 0) // 2 | n*s | padding="SAME"
     `"VALID"` | 0 | (n-1)*s + max(K, s) | padding="VALID"

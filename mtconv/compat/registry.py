@@ -1,4 +1,7 @@
-"""The one list of frameworks. A new one is a file beside this and a row in it."""
+"""The one list of frameworks.
+
+A new one is a file beside this and, in here, its import, its name in `__all__` and a row.
+"""
 
 from __future__ import annotations
 

@@ -113,7 +113,8 @@ class Framework:
     groups : str
         The option that counts groups; "by shape" where shapes tell, empty for none.
     stride, dilation : str
-        The options of strides and dilations; empty for none.
+        The options of strides and dilations; empty for none, and conversions then refuse
+        those above 1.
     sized : mapping of str to tuple
         Options that mean something else for another size of the input: the words that do,
         or nothing where every value but None does.
@@ -226,4 +227,10 @@ class Framework:
         if geometry.padding_mode not in self.padding_modes:
             modes = " and ".join(self.padding_modes)
             yield f"it pads with {modes} only", ""
+        if not self.stride and max(geometry.per_axis("stride")) > 1:
+            fix = "Put stride - 1 zeros between the elements of the input instead."
+            yield "it has no stride", fix
+        if not self.dilation and max(geometry.per_axis("dilation")) > 1:
+            fix = "Put dilation - 1 zeros between the taps of the kernel instead."
+            yield "it has no dilation", fix
         yield from getattr(self.file, "refusals", lambda _: ())(geometry)

@@ -224,7 +224,9 @@ def test_kernels_that_cannot_be_converted_are_refused(arguments, words):
         ({"stride": 2}, "torch", "tensorflow", "`input_size` must be given"),
         ({"output_size": 5}, "mtconv", "torch", "`input_size` must be given"),
         ({"dilation": 2}, "torch", "haiku", "it has no dilation"),
-        ({"stride": 2}, "torch", "matlab", "two axes, stride 1 and no padding"),
+        ({"dilation": 2}, "torch", "matlab", "it has no dilation"),
+        ({"stride": 2}, "torch", "matlab", "it has no stride"),
+        ({"padding": 1}, "torch", "matlab", "two axes, stride 1 and no padding"),
         ({"stride": 2, "padding": 3}, "torch", "mlx", "where padding exceeds the kernel"),
         (CIRCULAR, "equinox", "torch", "it pads with zeros only"),
         (CIRCULAR, "equinox", "tinygrad", "it pads with zeros only"),
@@ -248,8 +250,42 @@ def test_some_targets_have_fewer_axes():
         compat.convert({"groups": 2}, "torch", "mlx", kernel_size=(3, 3, 3))
     with pytest.raises(mtconv.GeometryError, match="two axes, stride 1 and no padding"):
         compat.convert(
-            {"stride": 2}, "torch", "matlab", kernel_size=(3, 3), input_size=(3, 3)
+            {"padding": 1}, "torch", "matlab", kernel_size=(3, 3), input_size=(3, 3)
         )
+
+
+def test_what_has_no_stride_or_dilation_says_what_to_do_instead():
+    size = {"kernel_size": (3, 3), "input_size": (3, 3)}
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        compat.convert({"dilation": (1, 2)}, "torch", "haiku", **size)
+    assert str(refusal.value) == (
+        "convert: `options` cannot be said in haiku: it has no dilation; got crops (lo, hi) "
+        "= ((0, 0), (0, 0)), dilation=(1, 2), groups=1, padding_mode='zeros'. Put dilation "
+        "- 1 zeros between the taps of the kernel instead."
+    )
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        compat.convert({"stride": (1, 2)}, "torch", "matlab", **size)
+    assert str(refusal.value) == (
+        "convert: `options` cannot be said in matlab: it has no stride; got crops (lo, hi) "
+        "= ((0, 0), (0, 0)), stride=(1, 2), dilation=(1, 1), groups=1, "
+        "padding_mode='zeros'. Put stride - 1 zeros between the elements of the input "
+        "instead."
+    )
+
+
+def test_zeros_in_kernel_and_input_stand_for_dilation_and_stride(same):
+    """The fixes give the result: values by hand."""
+    signal, kernel = np.array([1.0, 2]).reshape(1, 2, 1), [[[1.0]], [[0]], [[10]]]
+    wanted = np.array([1.0, 2, 10, 20])  # taps 1 and 10, two apart
+    dilated = compat.torch.conv_transpose1d([[[1.0, 2]]], [[[1.0, 10]]], dilation=2)
+    same(dilated[0, 0], wanted)
+    theirs = compat.convert({}, "torch", "haiku", kernel_size=(3,))
+    there = compat.convert_kernel(np.array(kernel).T, "torch", "haiku")
+    same(compat.haiku.conv_transpose(signal, there, **theirs)[0, :, 0], wanted)
+    matrix = compat.matlab.convmtx2([[1.0, 10, 100]], 1, 3)  # of the input 1 0 2
+    strided = compat.torch.conv_transpose1d([[[1.0, 2]]], [[[1.0, 10, 100]]], stride=2)
+    same(matrix @ np.array([1.0, 0, 2]), np.array([1.0, 10, 102, 20, 200]))
+    same(strided[0, 0], np.array([1.0, 10, 102, 20, 200]))
 
 
 def test_matlab_sizes():

@@ -19,6 +19,7 @@ from mtconv.compat import (
     tinygrad,
     torch,
 )
+from mtconv.compat.registry import FRAMEWORKS
 
 X = np.array([[[1, 2, 0, 3]]])
 KERNEL = np.array([[[1, 10, 100]]])
@@ -176,11 +177,7 @@ def test_wrong_attributes_of_an_onnx_node(name):
     )
 
 
-NAMES = (
-    "'mtconv', 'torch', 'jax', 'jax_transpose_kernel', 'flax', 'flax_transpose_kernel', "
-    "'haiku', 'equinox', 'keras', 'tensorflow', 'onnx', 'paddle', 'tinygrad', 'mlx', "
-    "'matlab'"
-)
+NAMES = ", ".join(map(repr, FRAMEWORKS))
 ONE = "One integer per spatial axis, for example (3,)."
 SIZES = f"must be a sequence of sizes, each at least 1; got {{}}. {ONE}"
 CONVERSIONS = {
