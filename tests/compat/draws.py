@@ -370,4 +370,5 @@ OWN: dict[str, Callable[[Generator], Drawn]] = {
 }
 
 # One for every file of the registry.
-DRAWS = OWN | {name: from_row(name) for name in CALLS if name.split("_")[0] not in OWN}
+FILES = {name: FRAMEWORKS[name].file.__name__.rpartition(".")[2] for name in CALLS}
+DRAWS = {file: from_row(name) for name, file in FILES.items()} | OWN

@@ -18,7 +18,11 @@ PINS = Path(__file__).parent / "pinned"
 
 def pinned(name: str) -> Iterator[tuple[Drawn, np.ndarray]]:
     """Yield each pinned call of a framework with the framework's result."""
-    for call in json.loads((PINS / f"{name}.json").read_text())["calls"]:
+    path = PINS / f"{name}.json"
+    if not path.exists():
+        msg = f"run `python -m tests.compat.make_pins {name}` where {name} is installed"
+        raise FileNotFoundError(f"no pinned results of {name}: {msg}")
+    for call in json.loads(path.read_text())["calls"]:
         arrays = {key: _array(value) for key, value in call["arrays"].items()}
         yield Drawn(call["function"], arrays, call["options"]), _array(call["result"])
 
