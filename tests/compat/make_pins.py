@@ -66,9 +66,7 @@ def legal_calls(name: str) -> list[str]:
             calls.append(_line(drawn, result))
         if len(calls) == CALLS:
             return calls
-    return sys.exit(
-        f"{name} took {len(calls)} of {TRIES} calls; the last refusal: {refusal}"
-    )
+    sys.exit(f"{name} took {len(calls)} of {TRIES} calls; the last refusal: {refusal}")
 
 
 def _line(drawn: Drawn, result: np.ndarray) -> str:

@@ -20,8 +20,9 @@ def pinned(name: str) -> Iterator[tuple[Drawn, np.ndarray]]:
     """Yield each pinned call of a framework with the framework's result."""
     path = PINS / f"{name}.json"
     if not path.exists():
-        msg = f"run `python -m tests.compat.make_pins {name}` where {name} is installed"
-        raise FileNotFoundError(f"no pinned results of {name}: {msg}")
+        command = f"python -m tests.compat.make_pins {name}"
+        msg = f"no pinned results of {name}: run `{command}` where {name} is installed"
+        raise FileNotFoundError(msg)
     for call in json.loads(path.read_text())["calls"]:
         arrays = {key: _array(value) for key, value in call["arrays"].items()}
         yield Drawn(call["function"], arrays, call["options"]), _array(call["result"])

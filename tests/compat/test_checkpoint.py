@@ -25,22 +25,21 @@ def test_groups_of_transposed_kernels():
     assert (there["up.weight"] == convert_kernel(KERNEL, "torch", "mlx", 2)).all()
 
 
-FIRST = {"mtconv", "torch", "equinox", "onnx", "tinygrad"}
-
-
+# The order of present frameworks, whatever their rows say; a new one's is that of its row.
+ORDERS = dict.fromkeys(("mtconv", "torch", "equinox", "onnx", "tinygrad", "paddle"), "OIHW")
+ORDERS |= dict.fromkeys(("jax", "jax_transpose_kernel", "haiku", "keras"), "HWIO")
+ORDERS |= dict.fromkeys(("flax", "flax_transpose_kernel", "tensorflow"), "HWIO")
+ORDERS |= {"mlx": "OHWI"}
 PLAIN = [name for name, row in FRAMEWORKS.items() if row.conv_kernel]
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_kernels_have_no_flip_and_come_back(name):
-    """By hand for every order."""
+    order = ORDERS.get(name, FRAMEWORKS[name].conv_kernel.replace("*", "HW"))
     kernel = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     there = convert_kernel(kernel, "torch", name, form="conv")
-    wanted = kernel.transpose(2, 3, 1, 0)
-    if name == "mlx":
-        wanted = kernel.transpose(0, 2, 3, 1)
-    elif name in FIRST or FRAMEWORKS[name].conv_kernel == "OI*":
-        wanted = kernel
+    wanted = kernel.transpose(*map("OIHW".index, order))
+    assert there.shape == wanted.shape
     assert (there == wanted).all()
     assert (convert_kernel(there, name, "torch", form="conv") == kernel).all()
 

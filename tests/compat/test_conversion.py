@@ -267,9 +267,9 @@ def test_what_has_no_stride_or_dilation_says_what_to_do_instead():
     with pytest.raises(mtconv.GeometryError) as refusal:
         compat.convert({"dilation": (1, 2)}, "torch", "haiku", **size)
     assert str(refusal.value) == (
-        "convert: `options` cannot be said in haiku: it has no dilation; got crops (lo, hi) "
-        "= ((0, 0), (0, 0)), dilation=(1, 2), groups=1, padding_mode='zeros'. Put dilation "
-        "- 1 zeros between the taps of the kernel instead."
+        "convert: `options` cannot be said in haiku: it has no dilation; got crops (lo, "
+        "hi) = ((0, 0), (0, 0)), dilation=(1, 2), groups=1, padding_mode='zeros'. Put "
+        "dilation - 1 zeros between the taps of the kernel instead."
     )
     with pytest.raises(mtconv.GeometryError) as refusal:
         compat.convert({"stride": (1, 2)}, "torch", "matlab", **size)
