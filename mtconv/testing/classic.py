@@ -82,6 +82,8 @@ def _one_axis() -> Iterator[Entry]:
     for size in (255, 256, 257, 511, 512, 513, 1025):
         yield Entry((size,), (2,), {"stride": 1 + size % 2}, (1, 1), 1)
     yield Entry((3,), (33,), {}, (1, 1), 1)
+    for size in (8, 16, 24, 32, 40, 64, 72, 80, 96, 128, 192, 256, 512):
+        yield Entry((size,), (3,), {"padding": 1}, (1, 1), 1)  # results of this size
 
 
 def _paddings() -> Iterator[Entry]:
@@ -100,6 +102,9 @@ def _paddings() -> Iterator[Entry]:
     yield Entry((9,), (2,), {"padding": 4}, (1, 1))  # more than the kernel
     yield Entry((3,), (16,), {"stride": 8, "padding": 4})
     yield Entry((5,), (3,), {"stride": 3, "padding": 1}, (2, 2))
+    yield Entry((5,), (3,), {"padding": 3}, (1, 2))  # one element is left
+    yield Entry((4,), (4,), {"stride": 2, "padding": ((4, 5),)}, (2, 1), bias=True)
+    yield Entry((3, 4), (2, 3), {"padding": ((2, 1), (3, 2))}, (1, 1))
     yield from _padding_words()
 
 

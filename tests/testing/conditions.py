@@ -77,6 +77,11 @@ def dtype(name):
     return lambda c: c.x.dtype.name == name and c.x.dtype.isnative
 
 
+def last(c):
+    """Size of the result along its last axis."""
+    return mtconv.conv_transpose_shape(c.x.shape, c.kernel.shape, **c.options)[-1]
+
+
 def memory(condition):
     return lambda c: condition(c.x.flags) and c.x.size > 1
 
@@ -154,5 +159,7 @@ BY_CONDITION = {
     "same with dilation": lambda c: (
         str(c.options.get("padding"))[:4] == "same" and "dilation" in c.options
     ),
+    "a single element left of many": lambda c: c.x.shape[-1] > 2 and last(c) == 1,
+    "a result of whole vectors": lambda c: last(c) > 64 and last(c) % 8 == 0,
     "circular": has("padding_mode", "circular"),
 }
