@@ -89,6 +89,9 @@ def _extreme(name: str, a: int, b: int) -> int:
     """Return an extreme of two sizes without asking which of them it is."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(a + b, torch.SymInt):
+        sure = sys.modules["torch.fx.experimental.symbolic_shapes"].statically_known_true
+        if sure(a >= b) or sure(b >= a):  # a simpler symbol, and often a number
+            return a if sure(a >= b) == (name == "max") else b
         function = getattr(torch, f"sym_{name}")
     else:
         function = getattr(sys.modules["jax"].core, f"{name}_dim")

@@ -90,7 +90,7 @@ def in_child(function):
     child = os.fork()
     if not child:
         import faulthandler
-        faulthandler.dump_traceback_later(30, exit=True)
+        faulthandler.dump_traceback_later(80, exit=True)
         say(function())
         os._exit(0)
     _, status = os.waitpid(child, 0)

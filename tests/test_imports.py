@@ -125,7 +125,7 @@ GUARDED = {
     "backends/_numba/cache.py": {"cache_folder"},
     # torch.compile follows import statements only.
     "backends/dispatch.py": {"load"},
-    "backends/_torch/native.py": {"_is_fixed", "_is_sure"},
+    "backends/_torch/symbols.py": {"is_fixed", "is_sure"},
 }
 
 # Commands, tests, pages and rewritten models, which nobody makes beside a fork.

@@ -18,6 +18,7 @@ import numpy as np
 import mtconv
 
 BACKEND, WITHIN = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs may ignore it
 
 class Interrupting:
     done = False

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 __all__ = ["Checkpoint", "CheckpointError", "Stored", "carrier"]
 
+_LONGEST_PROBLEM = 600  # characters
+
 
 class CheckpointError(ValueError):
     """A file that cannot be read or written; the message is one line and names it."""
 
     def __init__(self, path: Path, problem: object) -> None:
-        super().__init__(" ".join(f"{path}: {problem}".split()))
+        text = " ".join(str(problem).split())
+        if len(text) > _LONGEST_PROBLEM:  # NumPy quotes whole headers
+            text = f"{text[:_LONGEST_PROBLEM]}..."
+        super().__init__(f"{' '.join(str(path).split())}: {text}")
 
 
 @dataclass

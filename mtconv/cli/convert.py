@@ -14,6 +14,7 @@ from mtconv.checkpoints import Checkpoint, CheckpointError, Stored, read, write
 from mtconv.checkpoints.files import check_suffix
 from mtconv.checkpoints.roles import FORMS, Role
 from mtconv.cli.files import file_name
+from mtconv.cli.geometry import integer
 from mtconv.compat.checkpoint import rearrange, renamed, roles_of
 from mtconv.compat.registry import FRAMEWORKS
 from mtconv.errors import GeometryError, message
@@ -60,9 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             *flags, action="append", default=[], metavar="PATTERN", help=_HELP[form]
         )
-    parser.add_argument("--groups", type=int, help="groups of all transposed kernels")
+    parser.add_argument("--groups", type=integer, help="groups of all transposed kernels")
     parser.add_argument(
-        "--multiplier", type=int, default=1, help="results per channel of depthwise kernels"
+        "--multiplier",
+        type=integer,
+        default=1,
+        help="results per channel of depthwise kernels",
     )
     parser.add_argument(
         "--guess", action="store_true", help="guess from names and shapes, with reasons"

@@ -8,7 +8,7 @@ from typing import Any
 from mtconv.errors import GeometryError, message
 from mtconv.problem.options import PADDING_MODES
 
-__all__ = ["FORMS", "add_geometry", "geometric_options", "refuse_together"]
+__all__ = ["FORMS", "add_geometry", "geometric_options", "integer", "refuse_together"]
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
 
@@ -52,7 +52,7 @@ def add_geometry(parser: argparse.ArgumentParser) -> None:
         help="spatial sizes of the result of conv_transpose, instead of --output-padding",
     )
     add("--dilation", type=_int_or_ints, metavar="D", help="(default: 1)")
-    add("--groups", type=_int, metavar="G", help="(default: 1)")
+    add("--groups", type=integer, metavar="G", help="(default: 1)")
     add(
         "--padding-mode",
         choices=PADDING_MODES,
@@ -97,7 +97,7 @@ def refuse_together(arguments: argparse.Namespace, name: str, *others: str) -> N
             raise GeometryError(text)
 
 
-def _int(text: str) -> int:
+def integer(text: str) -> int:
     """Read one integer."""
     try:
         return int(text) if len(text) <= _MOST_DIGITS else int("x")
@@ -110,7 +110,7 @@ def _int(text: str) -> int:
 def _ints(text: str) -> tuple[int, ...]:
     """Read integers with commas between them."""
     try:
-        return tuple(_int(part) for part in text.removesuffix(",").split(","))
+        return tuple(integer(part) for part in text.removesuffix(",").split(","))
     except argparse.ArgumentTypeError:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         msg = f"must be integers with commas between, for example 1,3,16,16; got {shown!r}"
@@ -126,7 +126,7 @@ def _padding(text: str) -> str | int | tuple[int | tuple[int, ...], ...]:
     if text.isidentifier():
         return text
     try:
-        parts = [tuple(map(_int, part.split(":"))) for part in text.split(",")]
+        parts = [tuple(map(integer, part.split(":"))) for part in text.split(",")]
     except argparse.ArgumentTypeError:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         words = "must be a word, or integers or lo:hi pairs with commas between"

@@ -6,10 +6,12 @@ import argparse
 import importlib
 import io
 import os
+import re
 import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from mtconv import __version__
 from mtconv.cli.files import os_text
@@ -23,8 +25,11 @@ COMMANDS = ("demo", "shape", "explain", "draw", "convert", "verify", "warm", "re
 
 WRONG, REFUSED, FAULT, INTERRUPTED, NO_READER = 1, 2, 3, 130, 141
 
-# Characters in a line of help.
+# Characters in a line of help, and at most in an error.
 _WIDTH = 78
+_LONGEST_ERROR = 1000
+
+_EMPTY = re.compile(r"(--[\w-]+=|-o)--")
 
 _EPILOG = """\
 exit status:
@@ -79,12 +84,31 @@ def _show_any_name() -> None:
 
 
 def _report(command: str, text: str, status: int) -> int:
-    print(f"mtconv {command}: error: {text}", file=sys.stderr)
+    line = " ".join(text.splitlines())
+    # A value that was typed may have anything in it, and is shown in one harmless line.
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    print(f"mtconv {command}: error: {line}", file=sys.stderr)
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are short, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        short = message[:_LONGEST_ERROR]
+        super().error(short if short == message else f"{short}...")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line; argparse itself reads "--option=--" as an empty list."""
+        words = sys.argv[1:] if args is None else args
+        empty = next((word for word in words if _EMPTY.fullmatch(word)), None)
+        if empty is not None:
+            self.error(f"argument {empty.removesuffix('--')}: expected one argument")
+        return super().parse_args(args, namespace)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mtconv",
         description="Transposed convolution and its exact adjoint.",
         epilog=_EPILOG,

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from mtconv.backends.dispatch import BACKENDS
 from mtconv.cli.files import file_name
-from mtconv.cli.geometry import refuse_together
+from mtconv.cli.geometry import integer, refuse_together
 from mtconv.errors import GeometryError, message
 from mtconv.explaining.formatting import table
 from mtconv.verify import Report, Tally, export_conformance, verify
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seconds", type=_number, help="time for everything (default: 40)")
     add("--thorough", action="store_true", help="take two hours")
-    add("--seed", type=int, help="of the random problems (default: 0)")
+    add("--seed", type=integer, help="of the random problems (default: 0)")
     add(
         "--backend",
         action="append",
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the conformance set there instead",
     )
     add("--format", choices=FORMATS, help="of what --export writes (default: json)")
-    add("--cases", type=int, help="random problems to export (default: the core set)")
+    add("--cases", type=integer, help="random problems to export (default: the core set)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def dtype_facts(dtype: Any) -> tuple[str, int]:
         return "bfloat16", 2
     try:
         known = np.dtype(dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, SyntaxError):  # NumPy parses commas
         known = np.dtype(object)
     if known.kind not in "iufc" and known.name != "bfloat16":
         rule = "must be an integer, floating or complex dtype"

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mtconv.errors import GeometryError, message, shown
 from mtconv.problem.options import IntOrInts, freeze_sizes
 
-__all__ = ["Array", "positive_integers", "positive_numbers", "product_of", "with_channels"]
+__all__ = ["Array", "positive_integers", "positive_number", "positive_numbers"]
+__all__ += ["product_of", "with_channels"]
 
 Array = NDArray[Any]
 
@@ -31,14 +32,27 @@ def positive_integers(function: str, argument: str, value: IntOrInts) -> tuple[i
 
 def positive_numbers(function: str, argument: str, value: Any) -> tuple[float, ...]:
     """Check a positive number, for two axes, or one for each axis."""
-    items = list(value) if isinstance(value, (Sequence, np.ndarray)) else [value, value]
+    several = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim)
+    items = list(value) if several else [value, value]
     if not items or not all(map(_is_positive, items)):
         rule = "must be a finite number above 0, or one per axis"
         raise GeometryError(message(function, argument, rule, shown(value)))
     return tuple(float(item) for item in items)
 
 
+def positive_number(function: str, argument: str, value: Any) -> float:
+    """Check a positive number that is the same for all axes."""
+    if np.ndim(value) != 0:
+        raise GeometryError(message(function, argument, "must be one number", repr(value)))
+    if not _is_positive(value):
+        rule = "must be a finite number above 0"
+        raise GeometryError(message(function, argument, rule, shown(value)))
+    return float(value)
+
+
 def _is_positive(value: object) -> bool:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     return number and isfinite(value) and value > 0  # type: ignore[arg-type,operator]
 
@@ -59,7 +73,10 @@ def with_channels(
     kernel = kernel.astype(dtype)
     if channels is None:
         return kernel
-    (count,) = positive_integers(function, "channels", (channels,))
+    count = freeze_sizes(function, "channels", channels)
+    if not isinstance(count, int) or count < 1:
+        rule = "must be at least 1" if isinstance(count, int) else "must be one integer"
+        raise GeometryError(message(function, "channels", rule, shown(channels)))
     if depthwise:
         return np.broadcast_to(kernel, (count, 1, *kernel.shape)).copy()
     dense = np.zeros((count, count, *kernel.shape), kernel.dtype)

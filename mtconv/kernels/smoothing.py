@@ -7,10 +7,10 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from mtconv.errors import GeometryError, message
 from mtconv.kernels.build import (
     Array,
     positive_integers,
+    positive_number,
     positive_numbers,
     product_of,
     with_channels,
@@ -119,7 +119,7 @@ def gaussian(
     1.0
     """
     sigmas = positive_numbers("gaussian", "sigma", sigma)
-    (cut,) = positive_numbers("gaussian", "truncate", [truncate])
+    cut = positive_number("gaussian", "truncate", truncate)
     kernel = product_of([_bell(width, int(cut * width + 0.5)) for width in sigmas])
     return with_channels("gaussian", kernel, channels, depthwise, dtype)
 
@@ -173,10 +173,7 @@ def disk(
     >>> print(f"{corner:.4f} {side:.4f} {middle:.4f}")
     0.5454 0.9717 1.0000
     """
-    if np.ndim(radius) != 0:
-        rule = "must be one number"
-        raise GeometryError(message("disk", "radius", rule, repr(radius)))
-    (size,) = positive_numbers("disk", "radius", [radius])
+    size = positive_number("disk", "radius", radius)
     reach = max(ceil(size - 0.5), 0)
     edges = np.arange(-reach, reach + 2) - 0.5
     covered = np.array([[_area(a, b, size) for b in edges] for a in edges])

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from mtconv.compat import torch
 from mtconv.conventions.arguments import Arguments, Geometry
 from mtconv.errors import GeometryError, message
-from mtconv.problem.axes import check_groups
-from mtconv.problem.layout import axis_names
+from mtconv.problem.layout import axis_names, check_groups
 
 __all__ = ["TorchOptions"]
 

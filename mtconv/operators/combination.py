@@ -14,7 +14,7 @@ import numpy as np
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.errors import BackendError, message
-from mtconv.operators.formats import check_format, formatted
+from mtconv.operators.formats import check_dense, check_format, formatted
 from mtconv.operators.linear import LinearMap
 from mtconv.operators.spectrum import check_tolerance, lanczos_norm
 
@@ -206,6 +206,7 @@ class Combination(LinearMap):
         array, shape `shape`
             An array of the library of the members.
         """
+        check_dense(self, "operators")
         library, whole = self._library, self._promoted()
         members = (library.native(m.to_dense(), whole._like) for m in whole.operators)
         return whole._dense(library, list(members))

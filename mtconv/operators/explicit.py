@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mtconv.importing import imported
-from mtconv.operators.formats import dense_matrix, sparse_matrix
+from mtconv.operators.formats import check_dense, dense_matrix, sparse_matrix
 from mtconv.operators.single import ArrayMap
 from mtconv.operators.spectrum import operator_norm
 from mtconv.spec import ConvSpec
@@ -78,7 +78,8 @@ class Explicit(ArrayMap):
         BackendError
             If a group has more than 16 channels on the small side.
         ValueError
-            If the weight is no finite number above 0.
+            If the weight is no finite number above 0, or, on NumPy once the operator is
+            applied, if an element of the kernel is NaN or infinite.
 
         Notes
         -----
@@ -179,6 +180,11 @@ class Explicit(ArrayMap):
         array, shape `shape`
             Row by row the cells of the result in C order, column by column the input's.
 
+        Raises
+        ------
+        BackendError
+            If it does not fit into the memory available.
+
         Examples
         --------
         >>> import mtconv
@@ -187,5 +193,6 @@ class Explicit(ArrayMap):
                [2, 1],
                [0, 2]])
         """
+        check_dense(self, "kernel")
         dense = dense_matrix(self.form, self.spec, self._in_numpy())
         return self._native(dense)

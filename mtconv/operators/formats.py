@@ -12,6 +12,7 @@ from mtconv.backends.dispatch import load
 from mtconv.errors import BackendError
 from mtconv.importing import imported
 from mtconv.matrix.csr import Csr, build_csr
+from mtconv.matrix.memory import check_memory
 from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import check_word
 from mtconv.spec import ConvSpec
@@ -19,6 +20,7 @@ from mtconv.spec import ConvSpec
 __all__ = [
     "FORMATS",
     "canonical_kernel",
+    "check_dense",
     "check_format",
     "dense_matrix",
     "formatted",
@@ -67,6 +69,14 @@ def formatted(matrix: Any, format: str) -> Any:  # noqa: A002
     if format == "bcoo":
         return _bcoo(Csr(matrix.data, matrix.indices, matrix.indptr, matrix.shape))
     return matrix if format == "csr" else matrix.asformat(format)
+
+
+def check_dense(operator: Any, argument: str) -> None:
+    """Refuse a matrix whose zeros do not fit into memory beside its entries."""
+    entries = prod(operator.shape)
+    needed = entries * getattr(operator.dtype, "itemsize", 8)
+    fix = "Apply the operator without its matrix."
+    check_memory("to_dense", argument, entries, needed, fix)
 
 
 def dense_matrix(form: str, spec: ConvSpec, kernel: Array) -> Array:

@@ -8,7 +8,7 @@ from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import library_of
 from mtconv.functional import apply_spec
 from mtconv.importing import imported
-from mtconv.operators.formats import check_format, formatted
+from mtconv.operators.formats import check_dense, check_format, formatted
 from mtconv.operators.kernel_sides import KernelSides, fixed_spec, kernel_sides
 from mtconv.operators.parts import read_only_copy
 from mtconv.operators.single import ArrayMap, ComputeOptions, checked
@@ -150,6 +150,7 @@ class KernelMap(ArrayMap):
         array, shape `shape`
             Row by row the elements of the result in C order, column by column the input's.
         """
+        check_dense(self, "kernel_size")
         data = self._in_numpy()
         return self._native(self.to_sparse().toarray().astype(data.dtype, copy=False))
 

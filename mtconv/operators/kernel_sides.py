@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mtconv.errors import GeometryError, message, renamed
-from mtconv.problem.axes import check_groups, per_axis
+from mtconv.problem.axes import per_axis
 from mtconv.problem.build import match, problem, result_shape
-from mtconv.problem.layout import axis_names, resolve_layouts
+from mtconv.problem.layout import axis_names, check_groups, resolve_layouts
 from mtconv.problem.options import Options
 from mtconv.spec import ConvSpec
 

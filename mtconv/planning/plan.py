@@ -70,8 +70,9 @@ class Plan:
     shape : tuple of int
         Shape of the result, in the layout of the arrays.
     tables : dict
-        Index tables that a backend makes of all this, once for all calls. They are never
-        changed.
+        What a backend works out from all this at its first call, for later ones: index
+        tables, tasks, and the kernel that was chosen. Backends add entries and may drop
+        them; an entry is never changed.
     """
 
     form: str

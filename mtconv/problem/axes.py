@@ -1,4 +1,4 @@
-"""Sizes, paddings and channels of one call, checked and turned into axes.
+"""Sizes and paddings of one call, checked and turned into axes.
 
 The only place where padding words, pairs, output paddings and output sizes are read:
 each becomes the ``lo`` and the missing size of an :class:`~mtconv.geometry.Axis`.
@@ -14,14 +14,11 @@ from mtconv.folds import APART
 from mtconv.geometry import Axis
 from mtconv.problem.advice import constraint, reaches
 from mtconv.problem.options import Options
-from mtconv.sizes import at_least, compiling, is_open, is_size, is_symbol, larger, smaller
+from mtconv.sizes import compiling, is_open, is_size, is_symbol, larger
 
 __all__ = [
     "MOST_LISTED",
     "AxisResolver",
-    "check_groups",
-    "check_kernel_channels",
-    "check_known",
     "check_magnitude",
     "check_sizes",
     "per_axis",
@@ -81,65 +78,6 @@ def check_sizes(
                 fix="Only batch and channels may be empty.",
             )
             raise GeometryError(msg)
-
-
-def check_known(
-    function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
-) -> None:
-    """Check that channels and taps are integers: programs are written out along them."""
-    for name, size in zip(names, sizes, strict=True):
-        if is_open(size):
-            rule = "must have a known number of channels and taps"
-            fix = "Only batch and space may be symbolic: export a program for each number."
-            got = f"{size}, a symbolic size"
-            raise GeometryError(message(function, argument, rule, got, axis=name, fix=fix))
-
-
-def check_groups(function: str, groups: int, **channels: int) -> None:
-    """Check that the groups divide the channels of each array named."""
-    check_magnitude(function, "groups", groups)
-    if groups < 1:
-        msg = message(function, "groups", "must be at least 1", groups)
-        raise GeometryError(msg)
-    for argument, count in channels.items():
-        if count % groups:
-            msg = message(
-                function,
-                "groups",
-                f"must divide the channels of {argument}",
-                f"groups={groups} for {count} channels",
-                axis="'C'",
-                fix="Each group takes an equal share of the channels.",
-            )
-            raise GeometryError(msg)
-
-
-def check_kernel_channels(
-    function: str, groups: int, data: int, kernel: tuple[int, int]
-) -> tuple[int, int]:
-    """Check the channels of x or y against the kernel; return (small, big) channels.
-
-    ``kernel`` holds the canonical leading sizes (small channels, big channels / groups).
-    """
-    check_groups(function, groups)
-    small, big_share = kernel
-    if function == "conv_transpose":
-        wanted, rule = small, "must have as many channels as the kernel's I axis"
-        got = f"{data} channels in x and {small} in the kernel"
-    else:
-        wanted = big_share * groups
-        rule = "must have as many channels as the kernel's I axis times groups"
-        got = f"{data} channels in x and {big_share} x {groups} groups in the kernel"
-    if data != wanted:
-        fix = "Kernels are (C_in, C_out/groups, *k)"
-        if function == "conv":
-            fix = "Kernels are (C_out, C_in/groups, *k)"
-        fix += " unless `kernel_layout` says otherwise."
-        msg = message(function, "x", rule, got, axis="'C'", fix=fix)
-        raise GeometryError(msg)
-    owner = "x" if function == "conv_transpose" else "the result"
-    check_groups(function, groups, **{owner: small})
-    return small, big_share * groups
 
 
 class AxisResolver:
@@ -212,7 +150,7 @@ class AxisResolver:
                     fix=f"Give `output_size` instead, from {first} to {stride * small}.",
                 )
                 raise GeometryError(msg)
-            natural = stride * small
+            rest = 0
         else:
             if extra >= stride:
                 msg = message(
@@ -225,11 +163,13 @@ class AxisResolver:
                 )
                 raise GeometryError(msg)
             first = geometry.natural_size(small, kernel, stride, dilation, *padding)
-            natural = first + extra
-        big = natural if size is None else size
-        self._check_output_size(a, big, first, asked=size is not None)
-        lo, hi = self._amounts(a, big, kernel)
-        self._check_mode(a, big, lo, hi)
+            rest = geometry.natural_size(0, kernel, stride, dilation, *padding) + extra
+        big = stride * small + rest if size is None else size
+        source = (small, rest) if size is None else None
+        self._check_output_size(a, big, first, source)
+        # The amounts of "same" are those of every multiple of the stride.
+        lo, hi = self._amounts(a, stride if size is None else big, kernel)
+        self._check_mode(a, big, lo, hi, source)
         return Axis(small, big, kernel, stride, dilation, lo)
 
     def between(self, a: int, small: int, big: int, kernel: int) -> Axis:
@@ -289,18 +229,33 @@ class AxisResolver:
         steps = kernel, self.stride[a], self.dilation[a]
         return geometry.same_padding(big, *steps, lower=lower)
 
-    def _check_mode(self, a: int, big: int, lo: int, hi: int) -> None:
+    def _reaches(
+        self, a: int, size: int, least: int, source: tuple[int, int] | None
+    ) -> bool:
+        """Return whether a size is at least another, by the size of x where that is open.
+
+        ``source`` are n and m of ``size = stride*n + m``.
+        """
+        if source is not None and is_symbol(source[0]):
+            size, rest = source
+            least = -((rest - least) // self.stride[a])
+        return reaches(self.function, "x", size, least, self.names[a])
+
+    def _check_mode(
+        self, a: int, big: int, lo: int, hi: int, source: tuple[int, int] | None = None
+    ) -> None:
         """Check the padding amounts of the modes that read y itself outside."""
         if self.mode == "zeros":
             return
-        # How often an element is repeated must not depend on a symbol. Only the amounts of
-        # "same" may be symbols of JAX, which reads elements of any size by their numbers.
-        apart = APART[self.mode] if is_symbol(big) and not is_open(lo + hi) else None
+        # How often an element is repeated must not depend on a symbol. But where amounts of
+        # "same" are symbols, elements are read by their numbers.
+        apart = APART[self.mode] if is_symbol(big) and not is_symbol(lo + hi) else None
         name = self.names[a]
-        wide = apart is not None and not reaches(
-            self.function, "x", big, larger(lo, hi) + apart, name
+        wide = apart is not None and not self._reaches(
+            a, big, larger(lo, hi) + apart, source
         )
-        if wide or at_least(smaller(lo, hi), 0) is False:
+        crops = not isinstance(self.padding[a], str) and min(lo, hi) < 0
+        if wide or crops:
             limit = "" if apart is None else f" and at most {big - apart}"
             fix = "Only padding_mode='zeros' crops."
             if wide:
@@ -315,11 +270,13 @@ class AxisResolver:
             )
             raise GeometryError(msg)
 
-    def _check_output_size(self, a: int, big: int, first: int, *, asked: bool) -> None:
+    def _check_output_size(
+        self, a: int, big: int, first: int, source: tuple[int, int] | None
+    ) -> None:
         """Check a size of the result; the ``stride`` sizes from ``first`` on are legal."""
         function, axis = self.function, self.names[a]
         last = first + self.stride[a] - 1
-        if asked:
+        if source is None:  # the caller asks for this size
             bounds = ((big, first), (last, big))
             if all(reaches(function, "output_size", *pair, axis) for pair in bounds):
                 return
@@ -328,7 +285,7 @@ class AxisResolver:
             fix = "Choose one of these sizes, or another padding."
             msg = message(function, "output_size", rule, big, axis=axis, fix=fix)
             raise GeometryError(msg)
-        if reaches(function, "x", big, 1, axis):
+        if self._reaches(a, big, 1, source):
             return
         fix = f"Pad less, or give `output_size`, one of {_listed(first, last)}."
         if last < 1:

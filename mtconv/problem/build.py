@@ -7,16 +7,14 @@ from typing import NamedTuple
 from mtconv.errors import GeometryError, message
 from mtconv.geometry import Axis
 from mtconv.problem.advice import advising, naming_symbols
-from mtconv.problem.axes import (
-    AxisResolver,
+from mtconv.problem.axes import AxisResolver, check_magnitude, check_sizes, per_axis
+from mtconv.problem.layout import (
+    Arrangement,
     check_groups,
     check_kernel_channels,
     check_known,
-    check_magnitude,
-    check_sizes,
-    per_axis,
+    resolve_layouts,
 )
-from mtconv.problem.layout import Arrangement, resolve_layouts
 from mtconv.problem.options import Options
 from mtconv.sizes import cached
 from mtconv.spec import ConvSpec

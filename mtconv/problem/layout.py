@@ -1,7 +1,8 @@
 """Layout strings: which array axis is the batch, the channels, and each spatial axis.
 
 The canonical order is batch, channels, space for data and small-side channels,
-big-side channels, space for kernels. A layout is the permutation that leads there.
+big-side channels, space for kernels. A layout is the permutation that leads there. What
+holds for channels and groups is checked here too.
 """
 
 from __future__ import annotations
@@ -9,9 +10,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mtconv.errors import GeometryError, message, shown
-from mtconv.sizes import cached
+from mtconv.problem.axes import check_magnitude
+from mtconv.sizes import cached, is_open
 
-__all__ = ["Arrangement", "Layouts", "axis_names", "resolve_layouts"]
+__all__ = [
+    "Arrangement",
+    "Layouts",
+    "axis_names",
+    "check_groups",
+    "check_kernel_channels",
+    "check_known",
+    "resolve_layouts",
+]
 
 SPATIAL = {1: ("L", "W"), 2: ("HW",), 3: ("DHW",)}
 _SPATIAL_LETTERS = frozenset("DHWL")
@@ -251,3 +261,62 @@ def _arrangement(batch: bool, channels: bool, order: tuple[int, ...]) -> Arrange
         return Arrangement(batch, channels, None, None)
     inverse = tuple(order.index(axis) for axis in range(len(order)))
     return Arrangement(batch, channels, order, inverse)
+
+
+def check_known(
+    function: str, argument: str, sizes: tuple[int, ...], names: tuple[str, ...]
+) -> None:
+    """Check that channels and taps are integers: programs are written out along them."""
+    for name, size in zip(names, sizes, strict=True):
+        if is_open(size):
+            rule = "must have a known number of channels and taps"
+            fix = "Only batch and space may be symbolic: export a program for each number."
+            got = f"{size}, a symbolic size"
+            raise GeometryError(message(function, argument, rule, got, axis=name, fix=fix))
+
+
+def check_groups(function: str, groups: int, **channels: int) -> None:
+    """Check that the groups divide the channels of each array named."""
+    check_magnitude(function, "groups", groups)
+    if groups < 1:
+        msg = message(function, "groups", "must be at least 1", groups)
+        raise GeometryError(msg)
+    for argument, count in channels.items():
+        if count % groups:
+            msg = message(
+                function,
+                "groups",
+                f"must divide the channels of {argument}",
+                f"groups={groups} for {count} channels",
+                axis="'C'",
+                fix="Each group takes an equal share of the channels.",
+            )
+            raise GeometryError(msg)
+
+
+def check_kernel_channels(
+    function: str, groups: int, data: int, kernel: tuple[int, int]
+) -> tuple[int, int]:
+    """Check the channels of x or y against the kernel; return (small, big) channels.
+
+    ``kernel`` holds the canonical leading sizes (small channels, big channels / groups).
+    """
+    check_groups(function, groups)
+    small, big_share = kernel
+    if function == "conv_transpose":
+        wanted, rule = small, "must have as many channels as the kernel's I axis"
+        got = f"{data} channels in x and {small} in the kernel"
+    else:
+        wanted = big_share * groups
+        rule = "must have as many channels as the kernel's I axis times groups"
+        got = f"{data} channels in x and {big_share} x {groups} groups in the kernel"
+    if data != wanted:
+        fix = "Kernels are (C_in, C_out/groups, *k)"
+        if function == "conv":
+            fix = "Kernels are (C_out, C_in/groups, *k)"
+        fix += " unless `kernel_layout` says otherwise."
+        msg = message(function, "x", rule, got, axis="'C'", fix=fix)
+        raise GeometryError(msg)
+    owner = "x" if function == "conv_transpose" else "the result"
+    check_groups(function, groups, **{owner: small})
+    return small, big_share * groups

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mtconv.errors import GeometryError, message, shown
 from mtconv.geometry import Axis
-from mtconv.problem.axes import AxisResolver, check_groups, check_sizes, per_axis
-from mtconv.problem.layout import axis_names
+from mtconv.problem.axes import AxisResolver, check_sizes, per_axis
+from mtconv.problem.layout import axis_names, check_groups
 from mtconv.problem.options import IntOrInts, Options, freeze_sizes
 
 __all__ = ["SubPixel", "sub_pixel"]

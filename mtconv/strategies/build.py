@@ -74,8 +74,9 @@ def problems(
         of int8, uint8, float16 and bfloat16 then hold numbers so small that no sum is
         rounded or wraps.
     memory : sequence of str
-        How the arrays lie in memory: "contiguous", "fortran", "strided", "read-only",
-        "reversed" and "big-endian".
+        How the arrays lie in memory: "contiguous", "fortran", "strided" (every other
+        element of larger arrays), "sliced" (their middle), "permuted" (the last axis first
+        in memory), "read-only", "reversed", "big-endian" and "unaligned".
 
     Returns
     -------

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mtconv.backends._array_api.library import dtype_name
+from mtconv.backends._array_api.library import dtype_name as plain_name
 from mtconv.backends.dispatch import backend_for
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import BackendError, message, shown
@@ -34,6 +34,11 @@ __all__ = [
     "together",
     "zeros",
 ]
+
+
+def dtype_name(dtype: Any) -> str:
+    """Name a dtype of any library, in whichever byte order."""
+    return dtype.name if isinstance(dtype, np.dtype) else plain_name(dtype)
 
 
 def name_of_dtype(function: str, dtype: Any) -> str:

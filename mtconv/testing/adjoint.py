@@ -50,8 +50,10 @@ def assert_adjoint(
 
     Notes
     -----
-    Both maps get copies. Besides x and y they are called with zeros and with three more
-    arrays of integers in place of each, and all inner products are compared. Where both
+    Both maps get copies, which they must leave alone afterwards too, as they must earlier
+    results. Besides x and y they are called with zeros, and with arrays of small, larger
+    and large integers, of fractions, and of large numbers in place of each, as far as the
+    dtype has them; all inner products are compared. Where both
     sizes together are at most 200, they are called with every unit vector too: that is the
     full matrix. For arrays of NumPy, JAX, torch and the libraries of the Array API the
     other arrays are of the same library and dtype; for others, x and y are all there is.

@@ -19,7 +19,7 @@ from mtconv.testing.words import DTYPES
 __all__ = ["Accepted", "ask"]
 
 # What every function takes; the others are optional, and asked for.
-_PLAIN_MEMORY = ("contiguous", "fortran", "strided", "read-only")
+_PLAIN_MEMORY = MEMORY[:6]
 
 
 @dataclass(frozen=True)

@@ -28,17 +28,21 @@ class Caller:
     ----------
     function : callable
         Called as ``function(x, kernel, bias, **options)``.
+    remembered : int
+        How many earlier results are compared with what they were.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], remembered: int = _REMEMBERED) -> None:
         self.function = function
-        self._results: deque[tuple[NDArray[Any], bytes]] = deque(maxlen=_REMEMBERED)
+        self._results: deque[tuple[NDArray[Any], bytes]] = deque(maxlen=remembered)
+        self._last: list[tuple[str, NDArray[Any], bytes]] = []
 
     def __call__(self, case: Case, title: str) -> NDArray[Any]:
         """Return the result as a NumPy array.
 
-        Raises AssertionError if an argument was changed, or if the result shares memory
-        with an argument or with an earlier result, or has changed one.
+        Raises AssertionError if an argument was changed, now or of the call before, or if
+        the result shares memory with an argument or with an earlier result, or has changed
+        one.
         """
         arrays = {"x": case.x, "kernel": case.kernel, "bias": case.bias}
         before = {name: _content(array) for name, array in arrays.items()}
@@ -55,6 +59,10 @@ class Caller:
                     "return a new array"
                 )
                 raise AssertionError(msg)
+        for name, earlier, content in self._last:
+            if _content(earlier) != content:
+                msg = f"{title}: the function has changed `{name}` of the call before"
+                raise AssertionError(msg)
         for earlier, content in self._results:
             if np.may_share_memory(result, earlier) or _content(earlier) != content:
                 msg = (
@@ -63,7 +71,12 @@ class Caller:
                 )
                 raise AssertionError(msg)
         self._results.append((result, _content(result)))
+        self._last = [(n, a, before[n]) for n, a in arrays.items() if a is not None]
         return result
+
+    def forget(self) -> None:
+        """Let the caller write to the arrays of the last call."""
+        self._last.clear()
 
 
 def check_case(caller: Caller, case: Case, title: str = "") -> None:
@@ -102,6 +115,9 @@ def _content(array: NDArray[Any] | None) -> bytes:
 _WORDS = {
     "fortran": "in Fortran order",
     "strided": "that are not contiguous",
+    "sliced": "that are parts of larger ones",
+    "permuted": "whose last axis comes first in memory",
+    "unaligned": "that are not aligned",
     "read-only": "that are read-only",
     "reversed": "of negative strides",
     "big-endian": "of big-endian byte order",

@@ -2,7 +2,8 @@
 
 One entry is one call. Most of them change one thing from a plain layer, so that what is
 wrong shows with few others; some have everything at once. Sizes go past the widths of
-vectors and tiles (9, 17, 33), kernels to 16 taps, strides and dilations to 8 and 6.
+vectors and tiles, to 33 on every axis and to 1025 on one, and so do channels, groups and
+samples. Kernels have up to 17 taps and 33, strides go to 17, dilations to 9.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def rich(rank: int, kind: str = "batched") -> Entry:
     }
     if kind != "bare":
         options["groups"] = 2
-    sizes = {1: (6,), 2: (5, 4), 3: (3, 3, 2)}
-    taps = {1: (5,), 2: (4, 3), 3: (3, 2, 2)}
+    sizes = {1: (6,), 2: (4, 3), 3: (2, 3, 2)}  # small, since there are many calls
+    taps = {1: (5,), 2: (3, 2), 3: (2, 2, 2)}
     return Entry(sizes[rank], taps[rank], options, (2, 3), 3, kind, kind != "bare")
 
 
@@ -68,18 +69,21 @@ def _one_axis() -> Iterator[Entry]:
     yield Entry((5,), (3,), bias=True)
     yield Entry((4,), (2,), kind="bare")
     yield Entry((4,), (3,), {"stride": 2}, kind="unbatched", bias=True)
-    for taps in (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16):
+    for taps in (1, 2, *range(4, 18)):
         yield Entry((4,), (taps,), {"stride": 1 + taps % 2}, (2, 2))
-    for stride in (2, 3, 4, 5, 6, 7, 8, 9, 10, 16):
+    for stride in range(2, 18):
         yield Entry((4,), (4,), {"stride": stride}, (1, 2))
-    for dilation in (2, 3, 4, 5, 6):
+    for dilation in range(2, 10):
         yield Entry((5,), (3,), {"dilation": dilation}, (1, 2))
     for stride, dilation in ((2, 2), (2, 4), (3, 2), (4, 2), (4, 6), (6, 4)):
         yield Entry((5,), (4,), {"stride": stride, "dilation": dilation}, (1, 1))
-    for size in (1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 129):
+    for size in (1, 2, *range(6, 34), 47, 48, 49, 63, 64, 65, 100, 127, 128, 129):
         yield Entry((size,), (3,), {"stride": 1 + size % 2}, (1, 2), 1)
-    yield Entry((257,), (2,), {"stride": 2}, (1, 1), 1)
+    for size in (255, 256, 257, 511, 512, 513, 1025):
+        yield Entry((size,), (2,), {"stride": 1 + size % 2}, (1, 1), 1)
     yield Entry((3,), (33,), {}, (1, 1), 1)
+    for size in (8, 16, 24, 32, 40, 64, 72, 80, 96, 128, 192, 256, 512):
+        yield Entry((size,), (3,), {"padding": 1}, (1, 1), 1)  # results of this size
 
 
 def _paddings() -> Iterator[Entry]:
@@ -97,21 +101,45 @@ def _paddings() -> Iterator[Entry]:
         yield Entry((4,), (5,), options | {"padding": ((1, 2),)}, (1, 2))
     yield Entry((9,), (2,), {"padding": 4}, (1, 1))  # more than the kernel
     yield Entry((3,), (16,), {"stride": 8, "padding": 4})
+    yield Entry((5,), (3,), {"stride": 3, "padding": 1}, (2, 2))
+    yield Entry((5,), (3,), {"padding": 3}, (1, 2))  # one element is left
+    yield Entry((4,), (4,), {"stride": 2, "padding": ((4, 5),)}, (2, 1), bias=True)
+    yield Entry((3, 4), (2, 3), {"padding": ((2, 1), (3, 2))}, (1, 1))
+    yield from _padding_words()
+
+
+def _padding_words() -> Iterator[Entry]:
+    """Yield "same" together with what else a layer has."""
+    for word in ("same", "same_lower"):
+        padded = {"padding": word}
+        yield Entry((5,), (3,), padded | {"dilation": 2}, (1, 2))
+        yield Entry((4,), (4,), padded | {"stride": 3, "dilation": 2}, (1, 1))
+        yield Entry((4,), (4,), padded | {"groups": 2}, bias=True)
+        yield Entry((4,), (2,), padded, kind="unbatched")
+        yield Entry((4,), (4,), padded | {"stride": 2}, kind="bare")
+        yield Entry((4, 3), (2, 4), padded | {"stride": (1, 3)}, (1, 2))
+        yield Entry((3, 2, 2), (2, 3, 4), padded | {"stride": (1, 2, 3)}, (1, 1))
 
 
 def _channels() -> Iterator[Entry]:
     """Numbers of channels, groups and samples."""
     for channels in ((1, 1), (3, 1), (1, 4), (5, 2), (8, 3), (9, 8), (17, 5), (4, 33)):
         yield Entry((3,), (2,), {}, channels, bias=channels[1] > 3)
+    for channels in ((6, 7), (7, 6), (10, 12), (13, 11), (16, 16), (129, 2), (2, 129)):
+        yield Entry((3,), (2,), {}, channels, bias=channels[1] < 8)
+    yield Entry((2,), (1,), {}, (257, 258), 1)
     yield Entry((2,), (2,), {}, (33, 17), 1, bias=True)
     yield Entry((2,), (1,), {}, (65, 2), 1)
     yield Entry((2,), (3,), {}, (64, 65), 3)
     shares = ((1, 1), (2, 1), (1, 2), (2, 3), (3, 2), (1, 2), (1, 1), (4, 1), (1, 3))
-    for groups, channels in zip((2, 3, 4, 5, 6, 7, 8, 9, 17), shares, strict=True):
+    for number, groups in enumerate((*range(2, 18), 32, 33, 65)):
         options = {"groups": groups, "stride": 2}
+        channels = shares[number % len(shares)]
         yield Entry((3,), (3,), options, channels, bias=groups % 2 == 0)
-    for batch in (0, 1, 3, 4, 5, 8, 9, 17):
+    for batch in (0, 1, *range(3, 10), 16, 17, 32, 33, 65):
         yield Entry((4,), (3,), {"stride": 2}, (2, 2), batch, bias=batch > 3)
+    yield Entry((4,), (3,), {"stride": 2, "output_padding": 1, "groups": 2}, batch=0)
+    yield Entry((3, 2), (2, 3), {"stride": 2, "padding": 1}, batch=0, bias=True)
 
 
 _LAYERS: tuple[tuple[int, int, Any, int], ...] = (
@@ -144,12 +172,17 @@ def _two_axes() -> Iterator[Entry]:
     yield Entry((3, 4), (3, 3), {"stride": 2, "output_padding": (1, 0)})
     yield Entry((3, 4), (3, 3), {"stride": 2, "output_padding": (0, 1)}, bias=True)
     yield Entry((4, 3), (3, 4), {"stride": (2, 3), "padding": "same"})
+    yield from _one_axis_of((4, 3), (3, 2))
+    for flat in ((1, 3), (3, 1), (1, 5), (5, 1), (1, 2), (2, 1)):
+        yield Entry((3, 4), flat, {}, (2, 1), bias=flat[0] == 1)
+        yield Entry((4, 3), flat, {"stride": 2}, (1, 2))
+    yield Entry((5, 4), (2, 3), {"padding": -1}, (1, 1))
     yield Entry((33, 2), (3, 2), {}, (1, 1), 1)
     yield Entry((2, 33), (2, 3), {"stride": (2, 1)}, (1, 1), 1)
     yield Entry((9, 17), (2, 2), {"stride": 2}, (1, 1), 1)
     yield Entry((65, 1), (2, 1), {}, (1, 1), 1)
     yield Entry((1, 65), (1, 2), {}, (1, 1), 1)
-    yield Entry((40, 34), (3, 3), {"stride": 2, "padding": 1}, (1, 1), 1)
+    yield Entry((34, 33), (3, 2), {"stride": 2, "padding": 1}, (1, 1), 1)
     yield Entry((2, 2), (16, 16), {"stride": 16}, (1, 1), 1)
     yield Entry((3, 3), (3, 3), {"groups": 5, "stride": 2, "padding": 1}, (1, 1), 3)
     yield Entry((3, 2), (3, 3), {"groups": 4}, (2, 1), 5, bias=True)
@@ -159,7 +192,35 @@ def _two_axes() -> Iterator[Entry]:
         yield rich(2, kind)
 
 
+def _one_axis_of(size: tuple[int, ...], taps: tuple[int, ...]) -> Iterator[Entry]:
+    """Yield calls in which one option of one axis differs from its default."""
+    rank = len(size)
+    for axis in range(rank):
+
+        def at(value: Any, default: Any = 0, axis: int = axis) -> tuple[Any, ...]:
+            return tuple(value if a == axis else default for a in range(rank))
+
+        changes: tuple[dict[str, Any], ...] = (
+            {"stride": at(2, 1)},
+            {"dilation": at(2, 1)},
+            {"padding": at(1)},
+            {"padding": at((1, 0), (0, 0))},
+            {"padding": at((0, 1), (0, 0))},
+            {"padding": at((0, -1), (0, 0))},
+            {"stride": 2, "output_padding": at(1)},
+        )
+        for options in changes:
+            yield Entry(size, taps, options, (1, 2), 1)
+        yield Entry(size, at(3, 1), {}, (1, 1), 1)
+
+
 def _three_axes() -> Iterator[Entry]:
+    yield from _one_axis_of((3, 2, 3), (2, 3, 2))
+    for size in ((9, 1, 2), (2, 9, 1), (1, 2, 9), (17, 2, 1), (2, 17, 1), (1, 1, 17)):
+        yield Entry(size, (2, 2, 2), {"stride": 1 + size[0] % 2}, (1, 1), 1)
+    for size in ((33, 1, 1), (1, 33, 1), (1, 1, 33)):
+        yield Entry(size, (2, 1, 2), {}, (1, 1), 1)
+    yield Entry((2, 3, 2), (2, 2, 3), {"groups": 3, "stride": 2}, (1, 1), bias=True)
     yield Entry((2, 3, 4), (3, 2, 1), bias=True)
     yield Entry((2, 2, 3), (2, 3, 2), {"stride": (3, 1, 2)}, (1, 2))
     yield Entry((2, 3, 2), (3, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1})

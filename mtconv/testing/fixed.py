@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtconv.testing.asking import Accepted
 from mtconv.testing.case import Case
 from mtconv.testing.classic import Entry, entries, rich
 from mtconv.testing.limits import Allowed, built
-from mtconv.testing.memory import laid_out
-from mtconv.testing.values import large_value
+from mtconv.testing.memory import laid_out, native
+from mtconv.testing.special import special_cases
 
 __all__ = ["fixed_cases", "plain_entries"]
 
@@ -38,8 +37,9 @@ def plain_entries(allowed: Allowed) -> tuple[Entry, ...]:
     """Return a few calls within the limits, with everything at once or only a kernel."""
     ranks = sorted(allowed.ranks, key=lambda rank: rank != 2)
     several = [rich(rank, kind) for rank in ranks[:2] for kind in ("batched", "unbatched")]
+    several += [rich(rank) for rank in ranks[2:]]
     rank = ranks[-1]
-    simple = Entry((5, 3, 2)[:rank], (3, 2, 2)[:rank], {}, (2, 2), 3)
+    simple = Entry((4, 3, 2)[:rank], (3, 2, 1)[:rank], {}, (2, 2), 3)
     alone = Entry((5, 3)[: min(rank, 2)], (3, 2)[: min(rank, 2)], kind="bare")
     single = Entry((4, 3, 2)[:rank], (1, 1, 1)[:rank], {}, (3, 2), 1)
     limited = (allowed.within(entry) for entry in (*several, simple, alone, single))
@@ -48,56 +48,45 @@ def plain_entries(allowed: Allowed) -> tuple[Entry, ...]:
 
 def _every_dtype(allowed: Allowed, dtypes: tuple[str, ...]) -> Iterator[Case]:
     """Yield calls in every dtype, with large, fractional, negative and zero values too."""
+    listed = plain_entries(allowed)
+    # One call with everything at once, and one with a kernel alone.
+    special = (listed[0], listed[-3:][0]) if listed else ()
     for number, dtype in enumerate(dtypes):
-        for entry in plain_entries(allowed):
+        for entry in listed:
             case = built(entry, number, dtype)
             if case is not None:
                 yield case
-        yield from _special_values(allowed, number, dtype)
-
-
-def _special_values(allowed: Allowed, seed: int, dtype: str) -> Iterator[Case]:
-    case = next((c for e in plain_entries(allowed) if (c := built(e, seed, dtype))), None)
-    if case is None or case.x.size == 0:
-        return
-    x, kernel = _positive(case.x), _positive(case.kernel)
-    if np.dtype(dtype).kind != "u":
-        yield replace(case, x=-x)
-        yield replace(case, kernel=-kernel)
-    yield replace(case, x=np.zeros_like(x))
-    yield _large(case, large_value(dtype))
-    if np.dtype(dtype).kind not in "iu":
-        yield replace(case, x=case.x / case.x.dtype.type(4))
-        yield replace(case, kernel=case.kernel / case.x.dtype.type(2))
-
-
-def _positive(array: NDArray[Any]) -> NDArray[Any]:
-    size: NDArray[Any] = np.abs(array.real)
-    if array.dtype.kind == "c":
-        size = size + 1j * np.abs(array.imag)
-    return size.astype(array.dtype)
-
-
-def _large(case: Case, value: int) -> Case:
-    """Return the case with one element of x that is not zero, and taps of 1 and 2."""
-    x = np.zeros_like(case.x)
-    x.flat[x.size // 2] = value
-    taps = 1 + np.arange(case.kernel.size).reshape(case.kernel.shape) % 2
-    return replace(case, x=x, kernel=taps.astype(x.dtype), bias=None)
+                if entry in special:
+                    yield from special_cases(case)
 
 
 def _every_memory(
     allowed: Allowed, memory: tuple[str, ...], dtypes: tuple[str, ...]
 ) -> Iterator[Case]:
-    for way in memory:
-        for dtype in dtypes:
-            for seed, entry in enumerate(plain_entries(allowed)):
+    """Yield calls whose arrays, all of them or one alone, lie in every way."""
+    for number, way in enumerate(memory):
+        for seed, entry in enumerate(plain_entries(allowed)):
+            for dtype in dtypes:
                 case = built(entry, seed, dtype, way)
                 if case is not None:
                     yield case
-                    # One array at a time, which is how it usually comes.
-                    plain = laid_out(case.kernel, "contiguous").astype(dtype)
-                    yield replace(case, kernel=plain)
+            case = built(entry, seed, dtypes[(number + seed) % len(dtypes)], way)
+            if case is not None:
+                yield from _one_array(case)
+
+
+def _one_array(case: Case) -> Iterator[Case]:
+    """Yield the case with all arrays but one contiguous, which is how it usually comes."""
+    arrays = {"x": case.x, "kernel": case.kernel, "bias": case.bias}
+    present = {name: array for name, array in arrays.items() if array is not None}
+    plain: dict[str, Any] = {
+        name: laid_out(native(array), "contiguous") for name, array in present.items()
+    }
+    for name, array in present.items():
+        yield replace(case, **{**plain, name: array})
+    if case.x.ndim == case.kernel.ndim > 2 and len(case.x):
+        # The same sample again and again, without a copy.
+        yield replace(case, x=np.broadcast_to(plain["x"][:1], case.x.shape))
 
 
 def _modes(modes: tuple[str, ...]) -> Iterator[Entry]:

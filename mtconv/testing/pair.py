@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.testing.inner import Comparison, compare_products
+from mtconv.testing.probes import alike, probes
 
 __all__ = ["Pair", "PairRules"]
 
 # Up to so many elements on both sides together, every unit vector is tried.
 _MOST_UNITS = 200
-
-_PROBES = 3
 
 Array = NDArray[Any]
 
@@ -45,6 +44,7 @@ class Pair:
     ) -> None:
         self._maps = {"f": f, "f_transposed": f_transposed}
         self._rules = rules
+        self._earlier: dict[str, tuple[Any, bytes]] = {}
 
     def check(self, x: Any, y: Any) -> None:
         """Raise AssertionError unless the maps are transposes on these and other arrays."""
@@ -52,7 +52,7 @@ class Pair:
         raw, fx = self._call("f", x)
         if y is None:
             values = (np.arange(fx.size) * 5 % 9 - 3).reshape(fx.shape)
-            y = _alike(raw, values)
+            y = alike(raw, values)
             y = values.astype(fx.dtype) if y is None else y
         big = np.array(y)
         if big.shape != fx.shape:
@@ -92,19 +92,25 @@ class Pair:
         if np.array(handed).tobytes() != before:
             msg = f"{name} has changed its argument"
             raise AssertionError(msg)
+        for words, (array, content) in self._earlier.items():
+            if np.array(array).tobytes() != content:
+                msg = f"{name} has changed {words} of an earlier call"
+                raise AssertionError(msg)
+        self._earlier[f"the argument of {name}"] = handed, before
+        self._earlier[f"the result of {name}"] = raw, result.tobytes()
         return raw, result
 
     def _probes(self, name: str, model: Any) -> list[tuple[Array, Array]]:
         """Call a map with other arrays than the one there is."""
         pairs = []
-        for seed in range(_PROBES):
-            array = _alike(model, _integers(np.asarray(model), seed))
+        for values in probes(np.asarray(model), exact=self._rules.exact):
+            array = alike(model, values)
             if array is not None:
                 pairs.append((np.array(array), self._call(name, array)[1]))
         return pairs
 
     def _check_zero(self, name: str, model: Any) -> None:
-        array = _alike(model, np.zeros(np.shape(model)))
+        array = alike(model, np.zeros(np.shape(model)))
         if array is None:
             return
         result = self._call(name, array)[1]
@@ -140,7 +146,7 @@ class Pair:
 
     def _place(self, x: Array, y: Array, models: tuple[Any, Any]) -> str:
         """Describe where both sides part, where other arrays can be made to find out."""
-        if any(_alike(model, np.zeros(np.shape(model))) is None for model in models):
+        if any(alike(model, np.zeros(np.shape(model))) is None for model in models):
             return ""
         if x.size + y.size <= _MOST_UNITS:
             difference = self._differing_entry(*models)
@@ -171,8 +177,8 @@ class Pair:
         return tuple(int(np.argmax(array != 0)) for array in arrays)  # type: ignore[return-value]
 
     def _gap(self, x: Array, y: Array, models: tuple[Any, Any]) -> float:
-        fx = self._call("f", _alike(models[0], x))[1]
-        fty = self._call("f_transposed", _alike(models[1], y))[1]
+        fx = self._call("f", alike(models[0], x))[1]
+        fty = self._call("f_transposed", alike(models[1], y))[1]
         gap = self._products(x, fx, y, fty).gap
         return gap if gap == gap else np.inf
 
@@ -195,7 +201,7 @@ class Pair:
     def _unit(self, name: str, model: Any, spot: int) -> Array:
         values = np.zeros(np.shape(model))
         values.flat[spot] = 1
-        array = _alike(model, values)
+        array = alike(model, values)
         return self._call(name, array)[1] if array is not None else np.zeros(0)
 
     def _difference(self, i: int, o: int, column: Array, row: Array) -> str | None:
@@ -214,28 +220,3 @@ class Pair:
             f"f takes the unit vector at index {small} to {column[big]} at index {big}, "
             f"but f_transposed takes the one at {big} to {row[small]} at {small}"
         )
-
-
-def _integers(model: Array, seed: int) -> Array:
-    """Return small integers of no symmetry; the last probe has some that are larger."""
-    rng = np.random.default_rng((seed, model.size))
-    kind, wide = model.dtype.kind, model.dtype.itemsize >= 4
-    most = 1 if kind == "b" else 1000 if wide and seed == _PROBES - 1 else 4
-    low = 0 if kind in "ub" else -most
-    values: Array = rng.integers(low, most + 1, model.shape)
-    if kind == "c":
-        values = values + 1j * rng.integers(low, most + 1, model.shape)
-    return values
-
-
-def _alike(model: Any, values: Array) -> Any:
-    """Return values as an array of the library and dtype of another; None if unknown."""
-    dtype = np.asarray(model).dtype
-    if isinstance(model, (np.ndarray, np.generic, list, tuple)):
-        return values.astype(dtype)
-    if hasattr(model, "new_tensor"):
-        return model.new_tensor(values)
-    namespace = getattr(model, "__array_namespace__", None)
-    if namespace is not None and dtype.kind != "O":
-        return namespace().asarray(values.astype(dtype), dtype=model.dtype)
-    return None

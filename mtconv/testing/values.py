@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["large_value", "largest_value", "random_values"]
+__all__ = ["large_value", "largest_value", "precise_value", "random_values"]
 
 # The largest integers up to which every integer is there.
 _EXACT = {"int8": 127, "uint8": 255, "float16": 2048, "bfloat16": 256}
 
 # Bits of a number that is large for its dtype, and whose small multiples are there.
 _LARGE_BITS = {"float16": 12, "bfloat16": 60, "float32": 60, "complex64": 60}
+
+
+# Bits of a whole number that is not rounded.
+_PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24, "complex64": 24}
 
 
 def largest_value(dtype: str, terms: int, most: int = 4) -> int:
@@ -51,3 +55,10 @@ def large_value(dtype: str) -> int:
         bits = 8 * np.dtype(dtype).itemsize - (kind == "i")
         return int(2 ** (bits - 2) - 1)
     return int(2 ** _LARGE_BITS.get(name, 500))
+
+
+def precise_value(dtype: str) -> int:
+    """Return the largest odd integer of a dtype, or one of which twice is there too."""
+    if np.dtype(dtype).kind in "iu":
+        return large_value(dtype)
+    return int(2 ** _PRECISION.get(np.dtype(dtype).name, 53) - 1)

@@ -84,7 +84,7 @@ def check_dtypes(
     for dtype in dtypes:
         try:
             names.append(np.dtype(dtype).name)
-        except TypeError:
+        except (TypeError, ValueError, SyntaxError):
             names.append("")
         if names[-1] not in DTYPES:
             fix = ""

@@ -1,6 +1,7 @@
 """Nothing that can be typed leads to a traceback; what does not go together is refused."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -144,6 +145,31 @@ def test_random_command_lines(capsys, tmp_path, monkeypatch, block):
 )
 def test_what_does_not_go_together_or_has_no_meaning(capsys, line, message):
     assert run(capsys, line.split()) == (2, "", message + "\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["explain", "4", "3", "--dtype", ","],  # NumPy parses commas
+        ["explain", "4", "3", "--dtype", "(2,2)f4,i4"],
+        ["explain", "4", "3", "--dtype", "a\nb\x1b[2J"],
+        ["convert", "a.npz", "b.npz", "--groups", "9" * 5000],
+        ["verify", "--seed", "9" * 5000],
+        ["shape", "4", "3", "--layout", "N\rCH"],
+        ["shape", "4", "3", "--padding-mode", "9" * 5000],
+        ["shape", "4", "3", "--stride=--"],  # argparse reads an empty list
+        ["convert", "a.npz", "b.npz", "--multiplier=--"],
+        ["draw", "4", "3", "-o--"],
+    ],
+)
+def test_any_value_is_refused_in_one_short_line_that_harms_no_terminal(capsys, words):
+    status, out, err = run(capsys, words)
+    line = err.splitlines()[-1]
+    assert (status, out) == (2, "")
+    assert re.match(rf"mtconv( {words[0]})?: error: ", line)
+    assert line.isprintable()
+    assert len(line) < 1100
+    assert err.startswith(("usage:", line))
 
 
 @pytest.mark.parametrize(

@@ -154,17 +154,27 @@ def test_dtypes(dtype):
         ),
         (
             lambda: kernels.gaussian(1, truncate="4"),
-            "gaussian: `truncate` must be",
+            "gaussian: `truncate` must be a finite number above 0; got '4'.",
         ),
         (lambda: kernels.disk((2, 3)), "disk: `radius` must be one number; got (2, 3)."),
         (lambda: kernels.disk(True), "disk: `radius` must be a finite number above 0"),
-        (lambda: kernels.disk(1, channels=0), "disk: `channels` must be at least 1"),
+        (lambda: kernels.disk(0), "disk: `radius` must be a finite number above 0; got"),
+        (
+            lambda: kernels.disk(1, channels=0),
+            "disk: `channels` must be at least 1; got 0.",
+        ),
+        (lambda: kernels.disk(1, channels=(2,)), "disk: `channels` must be one integer"),
     ],
 )
 def test_errors(call, text):
     with pytest.raises(mtconv.GeometryError) as error:
         call()
     assert str(error.value).startswith(text)
+
+
+def test_numbers_may_be_arrays_without_axes():
+    assert (kernels.gaussian(np.array(1.5)) == kernels.gaussian(1.5)).all()
+    assert (kernels.disk(np.array(1.5)) == kernels.disk(1.5)).all()
 
 
 def test_the_module_needs_no_import_of_its_own():

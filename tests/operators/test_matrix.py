@@ -231,6 +231,31 @@ def test_the_refusal_names_what_there_is_and_what_it_takes(monkeypatch):
     assert "1073741824 entries, which take 12.0 GiB" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("make", "argument"),
+    [
+        (lambda A: A, "kernel"),
+        (lambda A: A.T + A.T, "operators"),
+        (lambda A: A.regularized_inverse(1.0), "operators"),
+        (lambda _: mtconv.KernelConv(np.ones(2**12), kernel_size=(2**11,)), "kernel_size"),
+    ],
+)
+def test_matrices_with_their_zeros_are_refused_before_they_are_made(
+    make, argument, monkeypatch
+):
+    monkeypatch.setattr(memory, "_available_memory", lambda: 2**24)
+    A = mtconv.Conv([1.0, 2.0], 2048, padding=((0, 1),), padding_mode="circular")
+    operator = make(A)
+    with pytest.raises(mtconv.BackendError) as error:
+        operator.to_dense()
+    entries = {"kernel_size": 2049 * 2048}.get(argument, 2048 * 2048)
+    assert str(error.value) == (
+        f"to_dense: `{argument}` must lead to a matrix that fits into the memory "
+        f"available, 0.0 GiB; got {entries} entries, which take 0.0 GiB. Apply the "
+        "operator without its matrix."
+    )
+
+
 def test_what_is_announced_is_what_is_built():
     for padding_mode in MODES:
         A = mtconv.ConvTranspose(

@@ -350,6 +350,21 @@ class TestErrors:
             fixed = mtconv.Conv([1.0, 2.0, 3.0], 6, stride=2, padding=((0, 1),), **CIRCULAR)
             fixed.regularized_inverse(1.0)
 
+    def test_taps_that_are_fewer_than_the_stride_need_no_padding(self):
+        options = {"stride": 3, **CIRCULAR}
+        with pytest.raises(mtconv.GeometryError, match=r"Pad by 0 in all\.$"):
+            mtconv.Conv([2.0], 6, padding=((0, 2),), **options).regularized_inverse(1.0)
+        fixed = mtconv.Conv([2.0], 6, **options).regularized_inverse(1.0)
+        # The two elements that are seen are divided by 2 * 2 + 1.
+        np.testing.assert_allclose(fixed(np.ones(6)), [0.2, 1, 1, 0.2, 1, 1])
+
+    @pytest.mark.parametrize("element", [np.nan, np.inf])
+    def test_kernels_that_are_not_finite(self, element):
+        A = mtconv.Conv([1.0, element, 2.0], 4, padding=1, **CIRCULAR)
+        for call in (A.regularized_inverse(1.0), lambda y: A.regularized_solve(y, 1.0)):
+            with pytest.raises(ValueError, match="`kernel` must be finite; got 1 of 3"):
+                call(np.ones(4))
+
     def test_too_many_channels(self):
         A = mtconv.Conv(np.ones((17, 2, 1)), 64, **CIRCULAR)
         with pytest.raises(mtconv.BackendError) as error:
@@ -363,7 +378,9 @@ class TestErrors:
         )
         mtconv.Conv(np.ones((32, 2, 1)), 64, groups=2, **CIRCULAR).regularized_inverse(1.0)
 
-    @pytest.mark.parametrize("weight", [0, -1.0, np.nan, np.inf, "1", None, True, 1j])
+    @pytest.mark.parametrize(
+        "weight", [0, -1.0, np.nan, np.inf, 10**400, "1", None, True, 1j]
+    )
     def test_weights(self, A, weight):
         with pytest.raises(ValueError, match="`weight` must be a finite number above 0"):
             A.regularized_inverse(weight)

@@ -65,3 +65,18 @@ def test_chunks_of_two_libraries_are_refused():
         "others; got chunk of jax, state of array_api_strict, kernel of array_api_strict. "
         "Convert one of them; NumPy arrays follow the other library by themselves."
     )
+
+
+@pytest.mark.parametrize("started", [">f4", "<f4"])
+@pytest.mark.parametrize("steady", [False, True])
+def test_chunks_of_either_byte_order(started, steady):
+    kernel = np.array([1, 10, 100], "float32")
+    layer = residual(np.negative, ConvStream(kernel, padding=1))
+    state, outputs = layer.start(dtype=started, steady=steady), []
+    for chunk in ([1, 2], [], [3, 4, 5]):
+        state, output = layer.step(state, np.array(chunk, ">f4"))
+        outputs.append(output)
+    result = np.concatenate([*outputs, layer.flush(state)])[layer.latency * steady :]
+    # Each element less 1, 10 and 100 times the ones before it, at it, and after it.
+    assert result.tolist() == [1 - 210, 2 - 321, 3 - 432, 4 - 543, 5 - 54]
+    assert result.dtype == np.float32

@@ -5,6 +5,7 @@ import numpy as np
 import mtconv
 from tests.testing.conditions import BY_CONDITION, broken, rank
 from tests.testing.styles import scatter
+from tests.testing.value_defects import LATER, WITH_VALUES
 
 right = mtconv.conv_transpose
 
@@ -291,5 +292,6 @@ def all_defects():
     return {
         **{name: broken(condition) for name, condition in BY_CONDITION.items()},
         **MISTAKES,
-        **{name: make() for name, make in WITH_STATE.items()},
+        **WITH_VALUES,
+        **{name: make() for name, make in (WITH_STATE | LATER).items()},
     }

@@ -62,6 +62,18 @@ class Library:
         """Select elements of an axis."""
         return self.xp.take(array, index, axis=axis)
 
+    def open_sources(self, like: Any, size: int, lo: int, hi: int, mode: str) -> Any | None:
+        """Return what a padded axis reads, element by element, where its sizes are symbols.
+
+        None where its stretches say it; a library without symbols has nothing else.
+        """
+        del like, size, lo, hi, mode
+        return None
+
+    def added(self, array: Any, index: Any, size: int, axis: int) -> Any:
+        """Add elements of an axis to those of another axis that an index says."""
+        raise NotImplementedError
+
     def pad(self, array: Any, low: int, high: int, axis: int) -> Any:
         """Put zeros before and behind an axis."""
         before, after = tuple(array.shape[:axis]), tuple(array.shape[axis + 1 :])

@@ -10,6 +10,7 @@ Arrays are canonical: x (batch, channels, *small), y (batch, channels, *big), ke
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from math import prod
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import numpy as np
 from mtconv.backends._array_api.library import Library
 from mtconv.folds import Stretch, open_stretches
 from mtconv.geometry import Axis, phase_groups
-from mtconv.sizes import cached, larger
+from mtconv.sizes import cached, larger, smaller
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "fold", "kernel_grad", "pad"]
@@ -51,7 +52,7 @@ def conv_transpose(lib: Library, spec: ConvSpec, x: Any, w: Any) -> Any:
     inner = spec if spec.padding_mode == "zeros" else spec.padded
     rank = spec.rank
     x, w = _grouped(lib, x, spec.groups), _grouped_kernel(lib, w, spec)
-    turns = [min(axis.stride, axis.big) for axis in inner.axes]
+    turns = [smaller(axis.stride, axis.big) for axis in inner.axes]
     cells = [-(-axis.big // axis.stride) for axis in inner.axes]
     groups = [_groups(axis) for axis in inner.axes]
     batch, share = x.shape[0], w.shape[2]
@@ -148,8 +149,8 @@ def _slices(lib: Library, array: Any, read: Reads, axis: int) -> Any:
     if not read.starts:
         return array[(*(slice(None),) * axis, slice(0), ...)]
     span = read.step * (read.cells - 1) + 1
-    low = max(0, -min(read.starts))
-    high = max(0, max(read.starts) + span - array.shape[axis])
+    low = larger(0, -reduce(smaller, read.starts))
+    high = larger(0, reduce(larger, read.starts) + span - array.shape[axis])
     array = lib.pad(array, low, high, axis)
     before = (slice(None),) * axis
     parts = [
@@ -192,6 +193,10 @@ def pad(lib: Library, spec: ConvSpec, y: Any, amounts: Amounts | None = None) ->
     if amounts is None:
         amounts = [(axis.lo, larger(axis.hi, 0)) for axis in spec.axes]
     for number, (axis, ends) in enumerate(zip(spec.axes, amounts, strict=True), 2):
+        index = lib.open_sources(y, axis.big, *ends, spec.padding_mode)
+        if index is not None:
+            y = lib.take(y, index, number)
+            continue
         stretches = open_stretches(axis.big, *ends, spec.padding_mode)
         parts = [_sources(lib, y, stretch, number) for stretch in stretches]
         y = parts[0] if len(parts) == 1 else lib.concat(parts, number)
@@ -214,6 +219,10 @@ def fold(lib: Library, spec: ConvSpec, padded: Any) -> Any:
     """Add the padding's elements to the elements they were read from."""
     for number, axis in enumerate(spec.axes, 2):
         hi = larger(axis.hi, 0)
+        index = lib.open_sources(padded, axis.big, axis.lo, hi, spec.padding_mode)
+        if index is not None:
+            padded = lib.added(padded, index, axis.big, number)
+            continue
         stretches = open_stretches(axis.big, axis.lo, hi, spec.padding_mode)
         parts = [_folded(lib, padded, stretch, axis.big, number) for stretch in stretches]
         padded = parts[0]
@@ -257,7 +266,9 @@ def _groups(axis: Axis) -> tuple[Group, ...]:
     cells = -(-axis.big // axis.stride)
     groups = [group.phases for group in phase_groups(axis, "reads")]
     if not groups:
-        return (Group(tuple(range(min(axis.stride, axis.big))), (), Reads((), 1, cells)),)
+        return (
+            Group(tuple(range(smaller(axis.stride, axis.big))), (), Reads((), 1, cells)),
+        )
     return tuple(
         Group(
             tuple(phase.start for phase in members),

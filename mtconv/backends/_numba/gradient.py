@@ -16,11 +16,10 @@ from mtconv.backends._numba.moves import (
     copy_out,
     index_at,
     itemsize,
-    lanes_to_rows,
-    rows_to_lanes,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import lanes_tile
+from mtconv.backends._numba.transposes import lanes_to_rows, rows_to_lanes
 
 __all__ = ["run_gradient"]
 

@@ -18,12 +18,12 @@ from mtconv.backends._numba.moves import (
     fill,
     fill_vectors,
     index_at,
-    interleave,
     itemsize,
     repeat,
 )
 from mtconv.backends._numba.record import facts_at
 from mtconv.backends._numba.tiles import rows_tile
+from mtconv.backends._numba.transposes import interleave
 
 __all__ = ["run_rows"]
 

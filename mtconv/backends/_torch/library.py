@@ -10,6 +10,9 @@ import torch
 
 from mtconv.backends._array_api.library import Library
 from mtconv.backends._torch.autocast import compiled_product, product
+from mtconv.backends._torch.symbols import is_fixed, is_sure
+from mtconv.folds import APART, source_element
+from mtconv.sizes import larger, traced
 
 __all__ = ["LIBRARY", "integer_product", "library_for"]
 
@@ -54,6 +57,19 @@ class TorchLibrary(Library):
     def take(self, array: Any, index: Any, axis: int) -> Any:
         return torch.index_select(array, axis, index)
 
+    def open_sources(
+        self, like: Any, size: int, lo: int, hi: int, mode: str
+    ) -> torch.Tensor | None:
+        if not traced((size, lo, hi)) or turns_are_sure(size, lo, hi, mode):
+            return None
+        places = torch.arange(lo + size + hi, device=like.device) - lo
+        index: torch.Tensor = source_element(places, size, mode)
+        return index
+
+    def added(self, array: Any, index: Any, size: int, axis: int) -> Any:
+        shape = (*array.shape[:axis], size, *array.shape[axis + 1 :])
+        return array.new_zeros(shape).index_add(axis, index, array)
+
     def conj(self, array: Any) -> Any:
         return array.conj()
 
@@ -75,6 +91,14 @@ class TorchLibrary(Library):
         if a.is_floating_point() or a.is_complex() or a.device.type == "cpu":
             return self._product(a, b)
         return integer_product(a, b)
+
+
+def turns_are_sure(size: int, lo: int, hi: int, mode: str) -> bool:
+    """Return whether the same few stretches say what is read, whatever the symbols are."""
+    if is_fixed(size) and is_fixed(lo) and is_fixed(hi):
+        return True
+    apart = APART[mode]
+    return is_fixed(lo) and (apart is None or is_sure(size >= larger(lo, hi) + apart))
 
 
 def integer_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,7 @@ from torch.nn import grad
 
 from mtconv.backends._array_api import maps
 from mtconv.backends._torch.library import LIBRARY
+from mtconv.backends._torch.symbols import is_fixed, is_sure
 from mtconv.geometry import Axis, same_size, small_size
 from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
@@ -132,12 +133,12 @@ def _crop(axis: Axis) -> tuple[int, int, Cut]:
 
 def _symbolic_crop(axis: Axis) -> tuple[int, int, Cut]:
     """Do the same for an axis of symbolic sizes."""
-    if _is_fixed(axis.lo) and _is_fixed(axis.hi):
+    if is_fixed(axis.lo) and is_fixed(axis.hi):
         return _crop(axis)
     # The high end is cropped by less than `lo`, as output_size and "same" do.
     most = max(axis.stride, axis.dilation) - 1
-    both = max(axis.lo, 0) if _is_fixed(axis.lo) else 0
-    before = max(-axis.lo, 0) if _is_fixed(axis.lo) else 0
+    both = max(axis.lo, 0) if is_fixed(axis.lo) else 0
+    before = max(-axis.lo, 0) if is_fixed(axis.lo) else 0
     return both, most, Cut(before, 0, axis.lo + before - both, axis.big)
 
 
@@ -153,6 +154,8 @@ def _pad(axis: Axis, mode: str) -> tuple[int, Cut]:
 def _symbolic_pad(axis: Axis, mode: str) -> tuple[int, Cut]:
     """Do the same for an axis of symbolic sizes, and for every padding mode."""
     lo, behind = axis.lo, _behind(axis)
+    if behind is None and mode != "zeros":
+        return 0, Cut(lo, axis.full - lo - axis.big)  # as many as are read
     if behind is None:
         return 0, _symbolic_cut(axis)
     if behind == lo >= 0 and mode == "zeros":
@@ -167,13 +170,13 @@ def _behind(axis: Axis) -> int | None:
 
     `hi` is less by what the stride leaves over, which a symbol does not tell.
     """
-    if not _is_fixed(axis.lo):
+    if not is_fixed(axis.lo):
         return None
     steps = axis.kernel, axis.stride, axis.dilation, axis.lo
     most = axis.extent + axis.stride
     for away in range(most):
         for behind in (axis.lo + away, axis.lo - away):
-            if _is_sure(small_size(axis.big, *steps, behind) == axis.small):
+            if is_sure(small_size(axis.big, *steps, behind) == axis.small):
                 return behind
     return None
 
@@ -183,26 +186,12 @@ def _symbolic_cut(axis: Axis) -> Cut:
 
     Never just enough: torch asks whether what is cut out is all there is.
     """
-    before = max(axis.lo, 0) if _is_fixed(axis.lo) else axis.extent
+    before = max(axis.lo, 0) if is_fixed(axis.lo) else axis.extent
     behind = axis.extent
     cells = axis.full
-    if _is_sure(axis.small == same_size(axis.big, axis.stride)):
+    if is_sure(axis.small == same_size(axis.big, axis.stride)):
         # torch can find bounds of this form of the same number.
         cells = axis.big - 1 - (axis.big - 1) % axis.stride + axis.extent
     elif axis.hi >= axis.extent:
         behind = axis.hi + 1
     return Cut(before, behind, before - axis.lo, cells)
-
-
-def _is_fixed(size: int) -> bool:
-    """Return whether a size is a number, and not a symbol."""
-    from torch.fx.experimental.symbolic_shapes import has_static_value
-
-    return bool(has_static_value(size))
-
-
-def _is_sure(condition: bool) -> bool:
-    """Return whether a condition holds for all values of its symbols."""
-    from torch.fx.experimental.symbolic_shapes import statically_known_true
-
-    return bool(statically_known_true(condition))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, prod
+from math import prod
 from numbers import Real
 from typing import Any
 
@@ -13,10 +13,13 @@ from mtconv.operators.circular.circle import divides
 from mtconv.problem.layout import axis_names
 from mtconv.spec import ConvSpec
 
-__all__ = ["MOST_CHANNELS", "check_closed_form", "check_weight"]
+__all__ = ["MOST_CHANNELS", "check_closed_form", "check_finite", "check_weight"]
 
 # Channels of the small side, per group, whose matrices are decomposed at most.
 MOST_CHANNELS = 16
+
+# Integers may be larger, and are infinite as floating numbers.
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 def check_closed_form(function: str, spec: ConvSpec) -> None:
@@ -34,7 +37,7 @@ def check_closed_form(function: str, spec: ConvSpec) -> None:
         fix = "Make the big side a multiple of the stride."
         if axis.big % axis.stride == 0:
             total = axis.stride * (axis.big // axis.stride - 1) + axis.extent - axis.big
-            fix = f"Pad by {total} in all."
+            fix = f"Pad by {max(total, 0)} in all."
         name = axis_names(spec.rank)[number]
         raise GeometryError(message(function, "padding", rule, got, axis=name, fix=fix))
     _check_channels(function, spec)
@@ -52,6 +55,15 @@ def _check_channels(function: str, spec: ConvSpec) -> None:
         raise BackendError(message(function, "kernel", rule, got, fix=fix))
 
 
+def check_finite(function: str, kernel: Any) -> None:
+    """Check that all elements of a kernel of NumPy are finite."""
+    bad = kernel.size - np.count_nonzero(np.isfinite(kernel))  # which inverses would hide
+    if bad:
+        got = f"{bad} of {kernel.size} elements NaN or infinite"
+        fix = "Operators with such elements have no inverse."
+        raise ValueError(message(function, "kernel", "must be finite", got, fix=fix))
+
+
 def check_weight(function: str, weight: Any) -> Any:
     """Return a weight as a float, or as the array of no axes that it is."""
     if isinstance(weight, (np.ndarray, np.generic)) and np.ndim(weight) == 0:
@@ -59,7 +71,7 @@ def check_weight(function: str, weight: Any) -> Any:
     if hasattr(weight, "dtype") and len(weight.shape) == 0:
         return weight  # its value may be unknown
     number = isinstance(weight, Real) and not isinstance(weight, bool)
-    if not number or not 0 < weight < inf:
+    if not number or not 0 < weight <= _LARGEST:
         rule = "must be a finite number above 0"
         got = f"{shown(weight)} of type {type(weight).__name__}"
         raise ValueError(message(function, "weight", rule, got, fix="For example 1e-3."))

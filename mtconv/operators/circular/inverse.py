@@ -17,7 +17,7 @@ from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend
 from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.operators.circular.aliases import Aliases
-from mtconv.operators.circular.checks import check_closed_form
+from mtconv.operators.circular.checks import check_closed_form, check_finite
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.symbol import Frequencies
 from mtconv.planning.candidate import FLOATING, computing_dtype
@@ -199,6 +199,8 @@ def closed_form(
     shared = ("closed form", str(setting.compute))
     closed = operator._prepared.get(shared) if keep else None
     if closed is None:
+        if setting.library.xp is np:
+            check_finite(function, operator.kernel)
         closed = _made(operator, spec, setting, arrays)
     if keep:
         operator._prepared[shared] = closed

@@ -13,6 +13,7 @@ from mtconv.importing import imported
 from mtconv.operators.circular.checks import check_closed_form, check_weight
 from mtconv.operators.circular.inverse import closed_form
 from mtconv.operators.combination import Combination, promoted
+from mtconv.operators.formats import check_dense
 from mtconv.operators.linear import LinearMap
 
 __all__ = ["RegularizedInverse", "regularized_inverse", "regularized_solve"]
@@ -108,6 +109,7 @@ class RegularizedInverse(Combination):
         array, shape `shape`
             An array of the library of the kernel.
         """
+        check_dense(self, "operators")
         dtype = self.dtype if isinstance(self.dtype, np.dtype) else np.float64
         return self.matmat(np.eye(self.shape[0], dtype=dtype))
 

@@ -49,6 +49,44 @@ def test_the_least_size_is_named(form: str, options: dict[str, Any], least: int)
         same(program(x), getattr(mtconv, form)(x.numpy(), kernel.numpy(), **options))
 
 
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
+@pytest.mark.parametrize("padding", ["same", "same_lower"])
+def test_same_padding_whose_amounts_are_open(mode: str, padding: str) -> None:
+    """With a stride the amounts depend on the size, which may be less than they are."""
+    kernel = np.arange(-4.0, 5).astype(np.float32).reshape(1, 1, 9) ** 3
+    options: dict[str, Any] = {"stride": 3, "padding": padding, "padding_mode": mode}
+
+    def down(y: torch.Tensor) -> Any:
+        return mtconv.conv(y, tensor(kernel), **options)
+
+    def up(x: torch.Tensor) -> Any:
+        size = (3 * x.shape[2] - 2,)
+        return mtconv.conv_transpose(x, tensor(kernel), output_size=size, **options)
+
+    sizes = {2: torch.export.Dim("t", min=4)}
+    array = torch.arange(3.0, 14).reshape(1, 1, -1)
+    for function, form in ((down, "conv"), (up, "conv_transpose")):
+        program = exported(function, (array,), sizes).module()
+        for size in (4, 5, 12):
+            x = np.arange(5.0, 5 + size).astype(np.float32).reshape(1, 1, -1)
+            loops = getattr(mtconv.testing, f"reference_{form}")
+            result = {} if form == "conv" else {"output_size": (3 * size - 2,)}
+            same(program(tensor(x)), loops(x, kernel, **options, **result))
+
+
+def test_the_least_size_of_a_stride_with_more_taps() -> None:
+    """3*t - 4 elements are folded by 4 at most, so that t has to be 3 or more."""
+    x, kernel = torch.ones(1, 4, 9), torch.ones(4, 3, 3)
+    options = {"stride": 3, "padding": ((0, 4),), "padding_mode": "symmetric"}
+    with pytest.raises(torch._dynamo.exc.UserError) as error:
+        exported(
+            lambda x: mtconv.conv_transpose(x, kernel, **options),
+            (x,),
+            {2: torch.export.Dim("t", min=1)},
+        )
+    assert "t = Dim('t', min=3)" in str(error.value)
+
+
 def test_padding_that_goes_round_more_than_once() -> None:
     kernel = torch.ones(4, 3, 5)
     with pytest.raises(mtconv.GeometryError) as error:
