@@ -112,7 +112,7 @@ _PLAIN = {np.dtype(name): name for name in NUMBERS if name != "bfloat16"}
 # Backends that compute with NumPy's arrays.
 OF_NUMPY = ("numpy", "numba")
 
-_NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
+NEUTRAL = (np.ndarray, np.generic, list, tuple, int, float, complex)
 
 
 def plain_dtype(
@@ -215,7 +215,7 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
 
     None for neutral ones.
     """
-    if isinstance(array, _NEUTRAL):
+    if isinstance(array, NEUTRAL):
         return None
     for name, row in list(BACKENDS.items()):  # `register` may add one meanwhile
         package, class_name = row.arrays

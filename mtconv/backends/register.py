@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from mtconv.backends.dispatch import (
     BACKENDS,
+    NEUTRAL,
     Backend,
     BackendRow,
     check_provided,
@@ -41,7 +44,8 @@ def register(
         What the backend can do. Anything else is refused before it is called.
     arrays : str
         The class of its arrays, for example "toylib.Array": calls on such arrays go to
-        this backend. Left out, the backend takes NumPy arrays by its name only.
+        this backend. Left out, the backend takes NumPy arrays by its name only. NumPy's
+        arrays, lists and numbers belong to no backend, nor do their subclasses.
     requires : tuple of str
         Packages without which the module cannot be imported.
     install : str
@@ -50,7 +54,7 @@ def register(
     Raises
     ------
     ValueError
-        If the name is taken.
+        If the name is taken, or ``arrays`` is no class of a module or a neutral one.
     TypeError
         If ``support`` is no `Support`.
     BackendError
@@ -73,7 +77,7 @@ def register(
         raise ValueError(message("register", "name", rule, repr(name)))
     if not isinstance(support, Support):
         raise TypeError(message("register", "support", "must be a Support", shown(support)))
-    package, _, class_name = arrays.rpartition(".")
+    package, class_name = _class_of(arrays)
     command = install or f"pip install {' '.join(requires)}"
     module = backend if isinstance(backend, str) else type(backend).__module__
     row = BackendRow(module, (package, class_name), requires, command)
@@ -82,6 +86,24 @@ def register(
         loaded[name] = backend
     DECLARED[name] = support
     BACKENDS[name] = row
+
+
+def _class_of(arrays: str) -> tuple[str, str]:
+    """Split the name of a class of arrays into its module and itself."""
+    if not arrays:
+        return "", ""
+    package, _, class_name = arrays.rpartition(".")
+    if not package:
+        rule = "must name a class behind its module"
+        fix = f"Write the module too, as in 'toylib.{arrays}'."
+        raise ValueError(message("register", "arrays", rule, repr(arrays), fix=fix))
+    array_class = getattr(sys.modules.get(package), class_name, None)
+    neutral = isinstance(array_class, type) and issubclass(array_class, NEUTRAL)
+    if neutral or package.partition(".")[0] in ("builtins", "numpy"):
+        rule = "must be a class that is none of NumPy's arrays, lists and numbers"
+        fix = "Leave it out: callers name the backend for those."
+        raise ValueError(message("register", "arrays", rule, repr(arrays), fix=fix))
+    return package, class_name
 
 
 def unregister(name: str) -> None:

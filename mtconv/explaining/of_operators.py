@@ -38,7 +38,9 @@ def explain_operator(operator: Any, dtype: Any, passed: dict[str, Any]) -> Expla
             raise TypeError(message("explain", name, rule, repr(value)))
     if not isinstance(operator, Operator):
         rule = "must be a shape, a Conv or a ConvTranspose"
-        fix = "Explain the operators that it is made of."
+        fix = "Explain the call, by the shapes of its arrays."
+        if hasattr(operator, "operators"):
+            fix = "Explain the operators that it is made of."
         got = f"an operator of type {type(operator).__name__}"
         raise TypeError(message("explain", "x_shape", rule, got, fix=fix))
     kind, itemsize = dtype_facts(str(operator.dtype) if dtype is None else dtype)

@@ -168,6 +168,8 @@ def _root_of_largest(
     gram: Callable[[Array], Array], size: int, dtype: np.dtype[Any], tol: float
 ) -> float:
     """Root of the largest eigenvalue of a matrix without negative ones."""
+    if not size:
+        return 0.0
     if size <= _FEW:
         return sqrt(max(np.linalg.eigvalsh(gram(np.eye(size, dtype=dtype)))[-1], 0.0))
     linalg = imported("scipy.sparse.linalg")

@@ -30,6 +30,7 @@ from mtconv.testing.contract_cases import (
     MapCall,
     calls,
     declared,
+    long_sums,
     make_case,
 )
 
@@ -100,11 +101,18 @@ class BackendContract:
                     self._compare(call, self.dtype)
 
     def test_every_dtype_equals_plain_loops(self) -> None:
-        """Integers wrap, half precision sums in float32, complex is not conjugated."""
+        """Integers wrap, complex is not conjugated."""
         for dtype in self.support.dtypes:
             case = make_case(_SIMPLE, imaginary=dtype.startswith("complex"))
             for call in calls(case, self.support.maps):
                 self._compare(call, dtype)
+
+    def test_half_precision_is_summed_in_float32(self) -> None:
+        """A large number between ones, over channels, taps and elements."""
+        for dtype, large in (("bfloat16", 256), ("float16", 2048)):
+            for call in long_sums(large):
+                if self._has(dtype) and call.form in self.support.maps:
+                    self._compare(call, dtype)
 
     def test_a_bias_is_added_to_each_channel(self) -> None:
         """With groups, layouts and padding modes where they are declared."""
@@ -249,7 +257,7 @@ def check_backend(
     Examples
     --------
     >>> len(check_backend("numpy"))
-    10
+    11
     """
     contract = type("Contract", (BackendContract,), {"backend": name})()
     if to_backend is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,10 @@ def _one_axis() -> Iterator[Entry]:
     for size in (255, 256, 257, 511, 512, 513, 1025):
         yield Entry((size,), (2,), {"stride": 1 + size % 2}, (1, 1), 1)
     yield Entry((3,), (33,), {}, (1, 1), 1)
+    for taps, stride in product(range(1, 9), range(2, 7)):
+        yield Entry((3,), (taps,), {"stride": stride}, (1, 2), 1)
+    for size in range(34, 131):
+        yield Entry((size - 1,), (2,), {}, (1, 1), 1)  # results of this size
     for size in (8, 16, 24, 32, 40, 64, 72, 80, 96, 128, 192, 256, 512):
         yield Entry((size,), (3,), {"padding": 1}, (1, 1), 1)  # results of this size
 
@@ -162,6 +167,9 @@ def _two_axes() -> Iterator[Entry]:
     for taps, stride, padding, extra in _LAYERS:
         options = {"stride": stride, "padding": padding, "output_padding": extra}
         yield Entry((4, 3), (taps, taps), options, (2, 2), bias=taps % 2 == 0)
+        yield Entry((4,), (taps,), options, (2, 1), bias=taps % 2 == 1)
+    for taps, stride in product(range(1, 8), range(2, 5)):
+        yield Entry((2, 1), (taps, taps), {"stride": stride}, (1, 1), 1)
     yield Entry((2, 1), (16, 16), {"stride": 8, "padding": 4}, (1, 2), 1)
     yield Entry((3, 5), (2, 4), {"stride": (1, 3)})
     yield Entry((5, 3), (4, 2), {"stride": (3, 1)}, bias=True)
@@ -216,6 +224,9 @@ def _one_axis_of(size: tuple[int, ...], taps: tuple[int, ...]) -> Iterator[Entry
 
 def _three_axes() -> Iterator[Entry]:
     yield from _one_axis_of((3, 2, 3), (2, 3, 2))
+    for taps, stride, padding, extra in _LAYERS[:6]:
+        options = {"stride": stride, "padding": padding, "output_padding": extra}
+        yield Entry((2, 1, 2), (taps, taps, taps), options, (1, 1), 1)
     for size in ((9, 1, 2), (2, 9, 1), (1, 2, 9), (17, 2, 1), (2, 17, 1), (1, 1, 17)):
         yield Entry(size, (2, 2, 2), {"stride": 1 + size[0] % 2}, (1, 1), 1)
     for size in ((33, 1, 1), (1, 33, 1), (1, 1, 33)):

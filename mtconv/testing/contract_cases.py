@@ -18,7 +18,15 @@ from mtconv.testing.reference import (
     reference_kernel_grad,
 )
 
-__all__ = ["GEOMETRIES", "LAYOUTS", "MapCall", "calls", "declared", "make_case"]
+__all__ = [
+    "GEOMETRIES",
+    "LAYOUTS",
+    "MapCall",
+    "calls",
+    "declared",
+    "long_sums",
+    "make_case",
+]
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]
 
@@ -127,3 +135,19 @@ def calls(case: Case, maps: tuple[str, ...], *, bias: bool = False) -> Iterator[
 def _bias(channels: int | None) -> tuple[NDArray[Any], ...]:
     """Return another number for each channel; nothing where there are no channels."""
     return () if channels is None else (np.arange(channels) * 5 - 3,)
+
+
+def long_sums(large: int) -> Iterator[MapCall]:
+    """Yield a sum of 32 ones, a large number and 32 ones, over what each map sums over.
+
+    Where one more than the large number is no number of the dtype, sums in that dtype lose
+    ones, whichever end they begin at.
+    """
+    terms, ones = np.ones(65), np.ones((1, 1, 65))
+    terms[32] = large
+    expected = np.full((1, 1, 1), large + 64)
+    channels = terms.reshape(1, 65, 1), ones.reshape(65, 1, 1)
+    yield MapCall("conv_transpose", channels, {}, expected)
+    yield MapCall("conv", (terms.reshape(1, 1, 65), ones), {}, expected)
+    elements = terms.reshape(1, 1, 65), ones
+    yield MapCall("kernel_grad", elements, {"kernel_size": (1,)}, expected)

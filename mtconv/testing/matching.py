@@ -75,7 +75,7 @@ def assert_matches_reference(
     addresses may be refused too; read-only and Fortran-ordered ones and those that are
     not contiguous may not.
 
-    Then come some 1100 fixed cases: every kernel to 17 taps, stride to 17 and dilation to
+    Then come some 1300 fixed cases: every kernel to 17 taps, stride to 17 and dilation to
     9, the layers that networks have, sizes past the widths of vectors and tiles, many
     channels, groups and samples, every dtype and every way to lie in memory. Each is
     called twice. Compared are shape, dtype and all values; arguments must stay as they

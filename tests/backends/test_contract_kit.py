@@ -56,7 +56,7 @@ def failure(backend, support):
 def test_a_backend_passes_whatever_part_it_declares(support):
     register("toy", Copy(), support)
     try:
-        assert len(check_backend("toy")) == 10
+        assert len(check_backend("toy")) == 11
     finally:
         unregister("toy")
 
@@ -133,6 +133,22 @@ class SpreadsNan(Copy):
 )
 def test_a_mistake_fails(mistake, said):
     assert said in failure(mistake(), Support(("direct",), DTYPES, **WHOLE))
+
+
+class SumsInHalf(Copy):
+    def run(self, plan, first, second, bias=None, precision=None):
+        result = super().run(plan, first, second, bias, precision)
+        if result.shape == (1, 1, 1) and result.dtype == np.float16:
+            result[...] = 0
+            for term in first.ravel() * second.ravel():
+                result += term
+        return result
+
+
+@pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
+def test_sums_in_half_precision_fail(form):
+    support = Support(("direct",), ("float16",), maps=(form,))
+    assert "got 2080.0, expected 2112.0" in failure(SumsInHalf(), support)
 
 
 class ForgetsGroups(Copy):

@@ -60,6 +60,31 @@ def test_it_owns_the_arrays_of_its_library():
     assert not mtconv.conv_transpose(ToyArray(X), ToyArray(KERNEL)).any()
 
 
+class NumpyArray(np.ndarray):
+    """An array that is one of NumPy's."""
+
+
+@pytest.mark.parametrize("arrays", ["builtins.list", "numpy.matrix", "own.NumpyArray"])
+def test_arrays_that_belong_to_no_backend_are_refused(monkeypatch, arrays):
+    monkeypatch.setitem(sys.modules, "own", SimpleNamespace(NumpyArray=NumpyArray))
+    with pytest.raises(ValueError, match="`arrays`") as error:
+        register("toy", Toy(), ONE, arrays=arrays)
+    assert str(error.value) == (
+        "register: `arrays` must be a class that is none of NumPy's arrays, lists and "
+        f"numbers; got {arrays!r}. Leave it out: callers name the backend for those."
+    )
+    assert "toy" not in BACKENDS
+
+
+def test_a_class_of_arrays_is_named_behind_its_module():
+    with pytest.raises(ValueError, match="`arrays`") as error:
+        register("toy", Toy(), ONE, arrays="Array")
+    assert str(error.value) == (
+        "register: `arrays` must name a class behind its module; got 'Array'. Write the "
+        "module too, as in 'toylib.Array'."
+    )
+
+
 class BareArray:
     """An array with nothing but what the page on backends asks of arrays."""
 

@@ -92,5 +92,10 @@ def test_operators_that_are_made_of_others_are_refused():
         "explain: `x_shape` must be a shape, a Conv or a ConvTranspose; got an operator of "
         "type Sum. Explain the operators that it is made of."
     )
+    with pytest.raises(TypeError) as error:
+        mtconv.explain(mtconv.KernelConv(np.ones(9), kernel_size=(3,)))
+    assert str(error.value).endswith(
+        "type KernelConv. Explain the call, by the shapes of its arrays."
+    )
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         mtconv.explain((3, 3))

@@ -394,3 +394,5 @@ def test_norms():
     C = mtconv.Conv([1.0, -1.0], 4, padding=((0, 1),), padding_mode="circular")
     assert ((-3 * C).norm(), (C / 4).norm(), (C.T @ C).norm()) == (6.0, 0.5, 4.0)
     assert (C - C).norm() == 0.0
+    nothing = mtconv.Conv(np.ones((0, 1, 3)), 8)
+    assert (nothing + nothing).norm() == 0.0

@@ -82,6 +82,11 @@ def last(c):
     return mtconv.conv_transpose_shape(c.x.shape, c.kernel.shape, **c.options)[-1]
 
 
+def square(c, number, stride):
+    steps = {*np.ravel(c.options.get("stride", 1)).tolist()}
+    return c.kernel.shape[2:] == (number, number) and steps == {stride}
+
+
 def memory(condition):
     return lambda c: condition(c.x.flags) and c.x.size > 1
 
@@ -159,6 +164,9 @@ BY_CONDITION = {
     "same with dilation": lambda c: (
         str(c.options.get("padding"))[:4] == "same" and "dilation" in c.options
     ),
+    "7x7 with stride 2": lambda c: square(c, 7, 2),
+    "5x5 with stride 3": lambda c: square(c, 5, 3),
+    "a result of 100": lambda c: last(c) == 100,
     "a single element left of many": lambda c: c.x.shape[-1] > 2 and last(c) == 1,
     "a result of whole vectors": lambda c: last(c) > 64 and last(c) % 8 == 0,
     "circular": has("padding_mode", "circular"),

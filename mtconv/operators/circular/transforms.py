@@ -57,8 +57,16 @@ class Transforms:
             module = _module()
             threads = {} if module is fft else _threads(array)
             return getattr(module, name)(array, axes=self.axes, **options, **threads)
-        word = "dim" if xp.__name__ == "torch" else "axes"
-        return getattr(xp.fft, name)(array, **{word: self.axes}, **options)
+        transform = getattr(xp.fft, name)
+        if xp.__name__ != "torch":
+            return transform(array, axes=self.axes, **options)
+        if array.numel():
+            return transform(array, dim=self.axes, **options)
+        # torch transforms no empty batch. So one item, which depends on the batch.
+        leading, sizes = array.shape[: self.axes[0]], array.shape[self.axes[0] :]
+        item = array.new_zeros((1, *sizes)) + array.sum()
+        item = transform(item, dim=self.axes, **options)
+        return item[:0].reshape((*leading, *item.shape[1:]))
 
 
 def _threads(array: Any) -> dict[str, int]:
