@@ -34,6 +34,51 @@ def test_an_algorithm_can_be_named(same):
         same(ours(drawn, "numpy", algorithm="direct"), result)
 
 
+def test_missing_results_name_the_command_that_writes_them():
+    with pytest.raises(FileNotFoundError) as refusal:
+        next(pinned("toy"))
+    assert str(refusal.value) == (
+        "no pinned results of toy: run `python -m tests.compat.make_pins toy` where toy is "
+        "installed"
+    )
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """The script that writes results, without a variable that it sets for keras."""
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    from tests.compat import make_pins
+
+    return make_pins
+
+
+def test_results_of_an_absent_framework_are_not_written(script, monkeypatch):
+    monkeypatch.setattr(script, "why_not", lambda _: "ModuleNotFoundError: No module")
+    with pytest.raises(SystemExit) as ended:
+        script.main(["haiku"])
+    assert ended.value.code == (
+        "haiku cannot be imported (ModuleNotFoundError: No module); install it: python -m "
+        "pip install dm-haiku jax"
+    )
+    with pytest.raises(SystemExit, match="toy must be one of torch, jax, "):
+        script.main(["toy"])
+
+
+def test_the_script_ends_where_a_framework_refuses_every_call(script, monkeypatch):
+    def refuse(name, drawn):
+        msg = f"{name} takes no {type(drawn).__name__}"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(script, "why_not", lambda _: None)
+    monkeypatch.setattr(script, "run", refuse)
+    monkeypatch.setattr(script, "TRIES", 5)
+    with pytest.raises(SystemExit) as ended:
+        script.main(["torch"])
+    assert ended.value.code == (
+        "torch took 0 of 5 calls; the last refusal: RuntimeError: torch takes no Drawn"
+    )
+
+
 def test_no_framework_is_imported():
     """Calls of every framework, in a new process, load NumPy and nothing of theirs."""
     code = """
