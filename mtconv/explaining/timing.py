@@ -90,13 +90,9 @@ def time_algorithms(
             calls[candidate.algorithm] = call
     medians = _in_turn(calls, seconds)
     chosen = explanation.plan.algorithm
-    return (
-        *(
-            Timing(n, medians[n], n == chosen)
-            for n in sorted(medians, key=medians.__getitem__)
-        ),
-        *(Timing(n, None, n == chosen) for n in refused),
-    )
+    fastest_first = sorted(medians, key=medians.__getitem__)
+    timed = [Timing(name, medians[name], name == chosen) for name in fastest_first]
+    return (*timed, *(Timing(name, None, name == chosen) for name in refused))
 
 
 def _call(

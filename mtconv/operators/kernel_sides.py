@@ -50,15 +50,9 @@ def _fixed_spec(
     if options.layout is None and rank == 3 and not with_channels:
         options = options._replace(layout="DHW")  # what a bare volume needs elsewhere
     small = "I" if form == "conv_transpose" else "O"
-    layouts = resolve_layouts(
-        name,
-        "x",
-        len(data),
-        rank + 2 * with_channels,
-        options.layout,
-        options.kernel_layout,
-        small,
-    )
+    ndim = rank + 2 * with_channels
+    letters = options.layout, options.kernel_layout
+    layouts = resolve_layouts(name, "x", len(data), ndim, *letters, small)
     taps = per_axis(name, "kernel_size", kernel_size, axis_names(rank), least=1)
     shape = taps
     if with_channels:

@@ -41,8 +41,7 @@ class Caller:
         """Return the result as a NumPy array.
 
         Raises AssertionError if an argument was changed, now or of the call before, or if
-        the result shares memory with an argument or with an earlier result, or has changed
-        one.
+        the result shares memory with an argument or an earlier result, or changed one.
         """
         arrays = {"x": case.x, "kernel": case.kernel, "bias": case.bias}
         before = {name: _content(array) for name, array in arrays.items()}

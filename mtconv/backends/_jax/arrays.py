@@ -24,13 +24,9 @@ def accumulator(dtype: Any) -> Any:
 
 def dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:
     """Multiply matrices with sums kept in the accumulator's dtype."""
-    return lax.dot_general(
-        a,
-        b,
-        (contract, batch),
-        precision=precision,
-        preferred_element_type=accumulator(a.dtype),
-    )
+    kept = accumulator(a.dtype)
+    axes = (contract, batch)
+    return lax.dot_general(a, b, axes, precision=precision, preferred_element_type=kept)
 
 
 def split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:

@@ -56,17 +56,13 @@ def conv_transpose(
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, *, on_cpu: bool) -> Array:
     """Convolve y with the kernel, with strides."""
-    return _convolve(
-        y,
-        w,
-        (0, 1, 0, 1),
-        [(axis.lo, axis.hi) for axis in spec.axes],
-        precision,
-        on_cpu,
-        window_strides=[axis.stride for axis in spec.axes],
-        rhs_dilation=[axis.dilation for axis in spec.axes],
-        feature_group_count=spec.groups,
-    )
+    padding = [(axis.lo, axis.hi) for axis in spec.axes]
+    options = {
+        "window_strides": [axis.stride for axis in spec.axes],
+        "rhs_dilation": [axis.dilation for axis in spec.axes],
+        "feature_group_count": spec.groups,
+    }
+    return _convolve(y, w, (0, 1, 0, 1), padding, precision, on_cpu, **options)
 
 
 def kernel_grad(
