@@ -55,10 +55,11 @@ def _read(path: Path) -> Any:
 
 
 def _check_names(source: Path, target: Path) -> None:
-    """Refuse a target that is the source, by whatever name, or has another ending."""
+    """Refuse a missing source, and a target that is the source or has another ending."""
     if target.suffix != ".onnx":
         rule = "must end in .onnx"
         raise GeometryError(message("rewrite", "target", rule, str(target)))
+    source.stat()  # raises what the operating system says
     if target.exists() and source.samefile(target):
         rule, fix = "must be another file than the source", "Write to a new file."
         raise GeometryError(message("rewrite", "target", rule, str(target), fix=fix))
@@ -78,12 +79,12 @@ def _write(model: Any, path: Path) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, rewrite, check and write a model; list what became of its nodes."""
+    _check_names(arguments.source, arguments.target)
     if importlib.util.find_spec("onnx") is None:
         msg = "mtconv rewrite needs onnx. Install it with: pip install 'mtconv[onnx]'"
         raise ImportError(msg)
     from mtconv.rewrite.onnx_graph import rewrite_model
 
-    _check_names(arguments.source, arguments.target)
     model = _read(arguments.source)
     rows = rewrite_model(model)
     _write(model, arguments.target)
