@@ -88,6 +88,7 @@ def assert_matches_reference(
 
     Examples
     --------
+    >>> from mtconv.testing import reference_conv_transpose
     >>> def mine(x, kernel, bias, **options):
     ...     return reference_conv_transpose(x, kernel, bias, **options)
     >>> accepted = assert_matches_reference(mine, max_examples=20)
