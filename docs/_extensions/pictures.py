@@ -108,13 +108,15 @@ def python_blocks(page: Path) -> list[tuple[str | None, CodeType]]:
     """Compile the Python blocks of a page, which the test suite runs too.
 
     The first of each pair is the condition on which the block is skipped, if it has one.
+    Examples that show an error are left out.
     """
-    found = []
+    blocks = []
     for condition, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
         examples = doctest.DocTestParser().get_examples(block)
-        source = "".join(example.source for example in examples) or block
-        found.append((condition or None, compile(source, str(page), "exec")))
-    return found
+        lasting = [example.source for example in examples if example.exc_msg is None]
+        source = "".join(lasting) if examples else block
+        blocks.append((condition or None, compile(source, str(page), "exec")))
+    return blocks
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

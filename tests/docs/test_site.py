@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-SITE = Path(os.environ.get("MTCONV_SITE", ROOT / "docs" / "_build" / "html"))
+SITE = Path(os.environ.get("MTCONV_SITE", ROOT / "docs" / "_build" / "html")).resolve()
 
 pytestmark = pytest.mark.skipif(
     not (SITE / "index.html").exists(), reason="the site is not built: nox -s docs"
