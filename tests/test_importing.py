@@ -174,8 +174,10 @@ def test_a_fork_by_the_thread_that_imports_goes_on_in_both_processes():
 
 @FORKS
 def test_many_forks_beside_threads_that_import_are_right():
+    # What SciPy imports takes part in forks. Python releases its lock after a fork that had
+    # begun before it took part, and writes that this failed; so it is imported before.
     program = """
-    import warnings
+    import concurrent.futures.thread, warnings
     warnings.simplefilter("ignore", DeprecationWarning)
     def first(name):
         mtconv.conv([1, 2, 3], [1, 10], backend=name)

@@ -89,12 +89,13 @@ def test_importtime_lists_mtconv_and_no_optional_library():
 
 def test_importing_mtconv_needs_few_modules_beyond_numpy():
     # What importing costs is the number of files: time would be another on each machine.
-    # The newest NumPy brings dataclasses and what those bring; older ones do not.
-    with_numpy = set(modules_after("import dataclasses, numpy")[0])
+    # The newest NumPy brings dataclasses and what those bring; older ones do not. What
+    # logging brings, which forks need, is another number of modules in each Python.
+    with_numpy = set(modules_after("import dataclasses, logging, numpy")[0])
     added = set(modules_after("import mtconv")[0]) - with_numpy
     foreign = {name for name in added if name.split(".")[0] != "mtconv"}
     assert len(added - foreign) <= 31
-    assert len(foreign) <= 10, sorted(foreign)
+    assert len(foreign) <= 4, sorted(foreign)
 
 
 def test_explaining_shapes_loads_neither_operators_nor_compiled_kernels():
