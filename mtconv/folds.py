@@ -250,9 +250,9 @@ def source_element(o: Any, size: Any, mode: str) -> Any:
     if mode == "circular":
         return o % size
     if mode == "replicate":
-        return _least(-_least(-o, 0), size - 1)
+        return _least(_greatest(o, 0), size - 1)
     if mode == "reflect":
-        period = -_least(2 - 2 * size, -1)
+        period = _greatest(2 * (size - 1), 1)
         return _least(o % period, period - o % period)
     if mode == "symmetric":
         return _least(o % (2 * size), 2 * size - 1 - o % (2 * size))
@@ -262,3 +262,8 @@ def source_element(o: Any, size: Any, mode: str) -> Any:
 def _least(a: Any, b: Any) -> Any:
     """Return the smaller of two integers, or of each two of two arrays."""
     return (a + b - abs(a - b)) // 2
+
+
+def _greatest(a: Any, b: Any) -> Any:
+    """Return the larger of two integers, or of each two of two arrays."""
+    return -_least(-a, -b)

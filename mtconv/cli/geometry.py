@@ -15,6 +15,7 @@ FORMS = ("conv_transpose", "conv", "kernel_grad")
 _OPTIONS = ("stride", "padding", "output_padding", "output_size", "dilation", "groups")
 _WORDS = ("padding_mode", "layout", "kernel_layout")
 _MOST_DIGITS = 4000  # of one number: Python refuses to read more
+_LONGEST_SHOWN = 40  # characters of a word in an error
 
 
 def add_geometry(parser: argparse.ArgumentParser) -> None:
@@ -102,9 +103,14 @@ def integer(text: str) -> int:
     try:
         return int(text) if len(text) <= _MOST_DIGITS else int("x")
     except ValueError:
-        shown = text if len(text) <= 40 else f"{text[:40]}..."
-        msg = f"must be an integer, for example 2; got {shown!r}"
-        raise argparse.ArgumentTypeError(msg) from None
+        rule = "an integer, for example 2"
+        raise _unreadable(rule, text) from None
+
+
+def _unreadable(rule: str, text: str) -> argparse.ArgumentTypeError:
+    """Return the error about a word that cannot be read, which may be long."""
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return argparse.ArgumentTypeError(f"must be {rule}; got {shown!r}")
 
 
 def _ints(text: str) -> tuple[int, ...]:
@@ -112,9 +118,8 @@ def _ints(text: str) -> tuple[int, ...]:
     try:
         return tuple(integer(part) for part in text.removesuffix(",").split(","))
     except argparse.ArgumentTypeError:
-        shown = text if len(text) <= 40 else f"{text[:40]}..."
-        msg = f"must be integers with commas between, for example 1,3,16,16; got {shown!r}"
-        raise argparse.ArgumentTypeError(msg) from None
+        rule = "integers with commas between, for example 1,3,16,16"
+        raise _unreadable(rule, text) from None
 
 
 def _int_or_ints(text: str) -> int | tuple[int, ...]:
@@ -128,10 +133,9 @@ def _padding(text: str) -> str | int | tuple[int | tuple[int, ...], ...]:
     try:
         parts = [tuple(map(integer, part.split(":"))) for part in text.split(",")]
     except argparse.ArgumentTypeError:
-        shown = text if len(text) <= 40 else f"{text[:40]}..."
-        words = "must be a word, or integers or lo:hi pairs with commas between"
-        msg = f"{words}, for example same or 1 or 1:2,0:1; got {shown!r}"
-        raise argparse.ArgumentTypeError(msg) from None
+        words = "a word, or integers or lo:hi pairs with commas between"
+        rule = f"{words}, for example same or 1 or 1:2,0:1"
+        raise _unreadable(rule, text) from None
     if len(parts) == 1 and ":" not in text:
         return parts[0][0]
     return tuple(part[0] if len(part) == 1 else part for part in parts)

@@ -21,8 +21,6 @@ Each ConvTranspose becomes a Conv with stride 1 and a shuffle of channels to
 space, with equal sums. Kernels have to be constants of the model.
 """
 
-_MOST_BYTES = 2**31  # of a file of ONNX
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mtconv rewrite`."""
@@ -69,7 +67,9 @@ def _write(model: Any, path: Path) -> None:
     """Check and write a model that may be too large for its format."""
     import onnx
 
-    if model.ByteSize() >= _MOST_BYTES:
+    from mtconv.rewrite.onnx_spec import MOST_BYTES
+
+    if model.ByteSize() >= MOST_BYTES:
         rule = "must become a model of less than 2 GiB"
         got = f"{model.ByteSize()} bytes"
         raise GeometryError(message("rewrite", "source", rule, got))

@@ -15,7 +15,7 @@ from mtconv.rewrite.onnx_sizes import Size, attributes_of
 from mtconv.rewrite.taps import dense_axis
 from mtconv.spec import ConvSpec
 
-__all__ = ["check_bias", "node_spec", "refuse"]
+__all__ = ["MOST_BYTES", "check_bias", "node_spec", "refuse"]
 
 _DEFAULTS: dict[str, Any] = {
     "auto_pad": "NOTSET",
@@ -31,7 +31,7 @@ _LISTS = ("dilations", "kernel_shape", "output_padding", "output_shape", "pads",
 _NUMBERS = ("dilations", "output_padding", "pads", "strides")
 _LARGEST = 2**31 - 1
 _MOST_PHASES = 2**16
-_MOST_BYTES = 2**31  # that a file of ONNX can have
+MOST_BYTES = 2**31  # that a file of ONNX can have
 
 
 def refuse(rule: str, got: str, fix: str = "") -> NoReturn:
@@ -130,6 +130,6 @@ def _check_bytes(name: str, spec: ConvSpec, itemsize: int) -> None:
     taps = (dense_axis(axis).kernel for axis in spec.axes)
     channels = prod(spec.kernel_shape[:2]) * prod(block)
     size = channels * prod(taps) * itemsize
-    if size >= _MOST_BYTES:
+    if size >= MOST_BYTES:
         rule = "must have nodes whose rewritten kernels have less than 2 GiB"
         refuse(rule, f"node {name!r}, which would need {size} bytes")
