@@ -90,13 +90,14 @@ def register(
 
 def _class_of(arrays: str) -> tuple[str, str]:
     """Split the name of a class of arrays into its module and itself."""
-    if not arrays:
+    if arrays == "":
         return "", ""
-    package, _, class_name = arrays.rpartition(".")
-    if not package:
+    parts = arrays.split(".") if isinstance(arrays, str) else []
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         rule = "must name a class behind its module"
-        fix = f"Write the module too, as in 'toylib.{arrays}'."
-        raise ValueError(message("register", "arrays", rule, repr(arrays), fix=fix))
+        fix = "Write the module too, as in 'toylib.Array'."
+        raise ValueError(message("register", "arrays", rule, shown(arrays), fix=fix))
+    package, _, class_name = arrays.rpartition(".")
     array_class = getattr(sys.modules.get(package), class_name, None)
     neutral = isinstance(array_class, type) and issubclass(array_class, NEUTRAL)
     if neutral or package.partition(".")[0] in ("builtins", "numpy"):

@@ -76,13 +76,15 @@ def test_arrays_that_belong_to_no_backend_are_refused(monkeypatch, arrays):
     assert "toy" not in BACKENDS
 
 
-def test_a_class_of_arrays_is_named_behind_its_module():
+@pytest.mark.parametrize("arrays", ["Array", "toylib.", ".Array", " .Array", None])
+def test_a_class_of_arrays_is_named_behind_its_module(arrays):
     with pytest.raises(ValueError, match="`arrays`") as error:
-        register("toy", Toy(), ONE, arrays="Array")
+        register("toy", Toy(), ONE, arrays=arrays)
     assert str(error.value) == (
-        "register: `arrays` must name a class behind its module; got 'Array'. Write the "
-        "module too, as in 'toylib.Array'."
+        f"register: `arrays` must name a class behind its module; got {arrays!r}. Write "
+        "the module too, as in 'toylib.Array'."
     )
+    assert "toy" not in BACKENDS
 
 
 class BareArray:
