@@ -87,6 +87,18 @@ THIN_DEPTH = 96
 THIN_ROWS = 64
 MOST_DEPTH = 256
 
+# Kernel gradients: elements from which on their products are cut into tiles, the thinner
+# side of a product up to which that is faster, and what a tile has at most.
+LEAST_ELEMENTS = 96
+MOST_THIN = 256
+TILE_ROWS = 64
+TILE_COLUMNS = 32
+TILE_RESULT = 1200
+TILE_ELEMENTS = 1024
+
+# Bytes of the results of tiles that are added up at a time.
+TERM_BYTES = 2**19
+
 # --- im2col ----------------------------------------------------------------------------
 
 # Samples of fewer elements are put side by side for one matrix product.
@@ -103,6 +115,12 @@ MOST_PHASES = 8
 
 # Zeros around an array that may be added whatever its size, in elements.
 FEW_ZEROS = 2**16
+
+# Nanoseconds that copies cost for a run of neighbours, for an element that is read with a
+# stride, and for one that changes places with its channel.
+ROW_COST = 8.0
+STRIDED_COST = 0.25
+TURN_COST = 0.9
 
 # --- gemm ------------------------------------------------------------------------------
 

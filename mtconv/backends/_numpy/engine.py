@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from sys import maxsize
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -202,7 +201,7 @@ def kernel_grad(call: Computation) -> None:
     def add(piece: FormPiece, total: Array, space: Workspace) -> None:
         # A function of its own, so that a piece's arrays are gone before the next one's.
         with space.frame():
-            x = call.block_of_x(piece, space, maxsize)
+            x = call.block_of_x(piece, space, 0)
             y = call.block_of_y(piece, space)
             call.algorithm.kernel_grad(piece.axes, x, y, total, space)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from sys import maxsize
 from typing import NamedTuple
 
 from mtconv.backends._numpy.algorithms import ALGORITHMS
@@ -127,15 +126,14 @@ def _loaded(form: str, c: Counts, copies: Copies, *, side: bool) -> int:
 
     ``side`` says that rows of x are cut.
     """
-    samples = c.lead // max(c.groups, 1)
-    few = tuning.FOLDED_ELEMENTS if form == "conv_transpose" else maxsize
-    side |= samples > 1 and c.small < few
     kernel = c.groups * c.others * c.channels * prod(axis.kernel for axis in c.axes)
     if form == "kernel_grad":
         y = copies.data * c.channels * c.big
         x = (copies.x or side) * c.others * c.small
         return c.lead * (x + y) + kernel
     if form == "conv_transpose":
+        samples = c.lead // max(c.groups, 1)
+        side |= samples > 1 and c.small < tuning.FOLDED_ELEMENTS
         data = (copies.data or side) * c.small
     else:
         data = copies.data * c.big

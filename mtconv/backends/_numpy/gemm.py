@@ -12,14 +12,16 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.col2im import overlap_add, sum_by_table, terms
+from mtconv.backends._numpy.correlation import add_correlation
+from mtconv.backends._numpy.correlation import footprint as correlation_footprint
 from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
-from mtconv.backends._numpy.im2col import folds, gather
+from mtconv.backends._numpy.im2col import folds, gather, rows_of, samples_of
 from mtconv.backends._numpy.matmul import matmul, matrices_for, multiply, store
+from mtconv.backends._numpy.taps_last import gather_last, short_rows
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.planning import tuning
 
 __all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "footprint", "kernel_grad"]
-__all__ += ["samples_of"]
 
 NAME = "gemm"
 TRANSFORMS = False
@@ -68,16 +70,6 @@ def _planes(w: Array, samples: Array, sizes: tuple[int, ...], space: Workspace) 
     return np.moveaxis(planes, 0, 2 + len(taps))
 
 
-def samples_of(x: Array) -> Array:
-    """View x as (b, g, ci, e), or (1, g, ci, b * e) where samples are side by side."""
-    groups, small, batch = x.shape[:3]
-    elements = prod(x.shape[3:])
-    if x.flags.c_contiguous:
-        return x.reshape(1, groups, small, batch * elements)
-    ordered = x.transpose(2, 0, 1, *range(3, x.ndim))
-    return ordered.reshape(batch, groups, small, elements)
-
-
 def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
     """Multiply the gathered columns of y by the kernel."""
     w = weights.array
@@ -97,14 +89,20 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
     """Add x times the gathered columns of y to the kernel."""
     groups, small, share, *taps = out.shape
-    rows = x.reshape(groups, small, -1)
+    rows = rows_of(x, share * prod(taps), space)
     each = rows.nbytes // small * prod(taps)
+    last = short_rows(axes, share)
     for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
         with space.frame():
-            (columns,) = gather(axes, y[:, :, channels], space, folded=True)
-            target = out[:, :, channels]
-            product = space.take((groups, small, columns.shape[1]), out.dtype)
-            np.matmul(rows, columns.swapaxes(1, 2), out=product)
+            part, target = y[:, :, channels], out[:, :, channels]
+            if last:
+                columns = gather_last(axes, part, space, folded=len(rows) == 1)
+                target = np.moveaxis(target, 2, -1)
+            else:
+                columns = gather(axes, part, space, folded=len(rows) == 1)
+            product = space.take((groups, small, columns.shape[2]), out.dtype)
+            product[...] = 0
+            add_correlation(rows, columns, product, space)
             target += product.reshape(target.shape)
 
 
@@ -118,7 +116,8 @@ def footprint(form: str, c: Counts) -> int:
         kept = 2 * c.lead * c.channels * c.small
     else:
         gathered, step = at_a_time(tuning.GATHER_BYTES, each, c.channels, c.itemsize)
-        kept = c.groups * c.others * step * c.taps
+        kept = c.groups * c.others * step * c.taps + correlation_footprint(c, step * c.taps)
+        kept += c.lead * c.others * c.small
     # y extended by zeros, and by phase.
     return gathered + c.itemsize * (kept + 2 * step * c.lead * c.big)
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.memory import Workspace, copied
 from mtconv.backends.host.strided import landings, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
 
 __all__ = ["extend", "fill", "folds", "gather", "gather_runs", "place", "runs_are_short"]
+__all__ += ["rows_of", "samples_of"]
 
 Index = tuple[Any, ...]
 
@@ -27,6 +28,26 @@ Index = tuple[Any, ...]
 def folds(batch: int, elements: int) -> bool:
     """Return whether samples are so small that they are put side by side."""
     return batch > 1 and elements < tuning.FOLDED_ELEMENTS
+
+
+def samples_of(x: Array) -> Array:
+    """View x as (b, g, ci, e), or (1, g, ci, b * e) where samples are side by side."""
+    groups, small, batch = x.shape[:3]
+    elements = prod(x.shape[3:])
+    if x.flags.c_contiguous:
+        return x.reshape(1, groups, small, batch * elements)
+    ordered = x.transpose(2, 0, 1, *range(3, x.ndim))
+    return ordered.reshape(batch, groups, small, elements)
+
+
+def rows_of(x: Array, columns: int, space: Workspace) -> Array:
+    """View x (g, ci, b, *small) as (n, g, ci, e) for a product with so many columns.
+
+    Samples are copied side by side where that costs less than a product for each.
+    """
+    if x.shape[2] > 1 and prod(x.shape[3:]) < min(columns, tuning.FOLDED_ELEMENTS):
+        x = copied(x, x.dtype, space)
+    return samples_of(x)
 
 
 def gather(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:

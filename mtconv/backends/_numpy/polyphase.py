@@ -8,22 +8,22 @@ result is written once. Phases with as many taps share their copies and one prod
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from mtconv.backends._numpy import tap_rows
+from mtconv.backends._numpy import shifted, tap_rows
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.counts import Counts, at_a_time
 from mtconv.backends._numpy.im2col import folds, gather, gather_runs, runs_are_short
 from mtconv.backends._numpy.matmul import as_matrices, multiply
 from mtconv.backends._numpy.phase_products import PhaseProduct, phase_products
+from mtconv.backends._numpy.shifted import kernel_grad
 from mtconv.backends._numpy.tap_rows import conv
 from mtconv.backends.host.inputs import all_finite
 from mtconv.backends.host.memory import Weights, Workspace
-from mtconv.geometry import has_holes, live_phases, phase_axis, phase_groups
+from mtconv.geometry import has_holes, phase_groups
 from mtconv.planning import tuning
 
 __all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "footprint", "kernel_grad"]
@@ -137,29 +137,12 @@ def _pack(
     return rows.reshape(groups, len(phases.phases) * share, -1)
 
 
-def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
-    """Join x with each phase of y; every tap belongs to one phase."""
-    rows = x.reshape(*x.shape[:2], -1)
-    for phases in product(*(live_phases(axis) for axis in axes)):
-        pairs = list(zip(axes, phases, strict=True))
-        with space.frame():
-            reads = tuple(phase_axis(axis, phase) for axis, phase in pairs)
-            big: Index = (..., *(slice(p.start, None, a.stride) for a, p in pairs))
-            (columns,) = gather(reads, y[big], space, folded=True)
-            taps: Index = (..., *(slice(p.tap, None, p.tap_step) for p in phases))
-            target = out[taps]
-            target += np.matmul(rows, columns.swapaxes(1, 2)).reshape(target.shape)
-
-
 def footprint(form: str, c: Counts) -> int:
     """Bound the bytes of copies, packed taps and phases beside the loaded arrays."""
     if form == "conv":
         return tap_rows.footprint(c)
     if form == "kernel_grad":
-        gathered = c.lead * c.channels * c.phase_taps * c.small
-        extended = 2 * c.lead * c.channels * c.phase
-        taps = c.groups * c.others * c.channels * c.phase_taps
-        return c.itemsize * (gathered + extended + taps)
+        return c.itemsize * shifted.footprint(c)
     phases = prod(min(axis.stride, axis.kernel) for axis in c.axes)
     each = c.lead * c.phase * phases
     result, step = at_a_time(tuning.RESULT_BYTES, each, c.channels, c.itemsize)

@@ -16,7 +16,7 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
-from mtconv.backends._numpy.im2col import extend, place
+from mtconv.backends._numpy.im2col import extend, place, rows_of
 from mtconv.backends._numpy.matmul import multiply
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import window_view
@@ -247,14 +247,17 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
     """Multiply x by gathered rows of taps, space first."""
     groups, small, share = out.shape[:3]
-    rows = x.reshape(groups, small, -1)
-    for channels in _channels(axes, share, groups * rows.shape[2] * y.itemsize):
+    rows = rows_of(x, out[0, 0].size, space)
+    count = rows.shape[3]
+    for channels in _channels(axes, share, groups * len(rows) * count * y.itemsize):
         with space.frame():
             columns = _columns(axes, y[:, :, channels], space)
             target = out[:, :, channels]
             product = space.take((groups, small, columns.shape[2]), out.dtype)
-            np.matmul(rows, columns, out=product)
-            target += product.reshape(target.shape)
+            for number, sample in enumerate(rows):
+                part = columns[:, number * count : (number + 1) * count]
+                np.matmul(sample, part, out=product)
+                target += product.reshape(target.shape)
 
 
 def _channels(axes: Axes, share: int, each: int) -> list[slice]:
@@ -292,5 +295,5 @@ def footprint(form: str, c: Counts) -> int:
     extended = step * c.lead * prod(max(axis.full, 0) for axis in c.axes)
     kept = 2 * c.lead * c.channels * c.small
     if form == "kernel_grad":
-        kept = c.groups * c.others * c.channels * c.taps
+        kept = c.groups * c.others * c.channels * c.taps + c.lead * c.others * c.small
     return gathered + c.itemsize * (extended + kept)

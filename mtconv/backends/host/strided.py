@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtconv.geometry import Axis, windows
 
-__all__ = ["Landing", "landings", "window_view"]
+__all__ = ["Landing", "landings", "shifted_view", "window_view"]
 
 Index = tuple[Any, ...]
 
@@ -64,6 +64,29 @@ def window_view(
     strides[lead:] = [step * n for step, n in zip(steps, 2 * y.strides[lead:], strict=True)]
     shape = (*y.shape[:lead], *sizes)
     return as_strided(y[index], shape, strides, writeable=writeable)
+
+
+def shifted_view(
+    flat: NDArray[Any], shifts: tuple[tuple[int, int], ...], count: int
+) -> NDArray[Any]:
+    """View flat (..., elements) as (..., *taps, count): a run from each sum of shifts.
+
+    ``shifts`` has for each axis of taps their number and the step from tap to tap.
+    Read-only, since runs overlap.
+
+    Raises
+    ------
+    ValueError
+        If a run would end behind the last element, or a step is negative.
+    """
+    last = sum((taps - 1) * step for taps, step in shifts) + count
+    if last > flat.shape[-1] or any(taps < 1 or step < 0 for taps, step in shifts):
+        msg = f"{shifts} shift {count} elements outside of {flat.shape[-1]}"
+        raise ValueError(msg)
+    step = flat.strides[-1]
+    shape = (*flat.shape[:-1], *(taps for taps, _ in shifts), count)
+    strides = (*flat.strides[:-1], *(n * step for _, n in shifts), step)
+    return as_strided(flat, shape, strides, writeable=False)
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,60 @@
+"""im2col in rows of taps: for kernel gradients whose rows of space are short.
+
+A copy costs a few nanoseconds for each run of neighbours. With channels as the last axis of
+y, the taps of the last axis and the channels are one run, whatever the size of the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends._numpy.im2col import place
+from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.strided import window_view
+from mtconv.planning import tuning
+
+__all__ = ["extended_elements", "gather_last", "short_rows"]
+
+
+def short_rows(axes: Axes, share: int) -> bool:
+    """Return whether runs of taps and channels are longer than rows of space.
+
+    Bringing channels to the end costs a pass over y with all its zeros.
+    """
+    last = axes[-1]
+    run = share if last.dilation > 1 else share * last.kernel
+    columns = share * prod(axis.kernel * axis.small for axis in axes)
+    if not columns:
+        return False
+    by_rows = tuning.ROW_COST / max(last.small, 1) + tuning.STRIDED_COST
+    turned = share * extended_elements(axes) / columns
+    return tuning.ROW_COST / run + turned * tuning.TURN_COST < by_rows
+
+
+def extended_elements(axes: Axes) -> int:
+    """Count the elements of one channel of y with the zeros that taps meet."""
+    return prod(max(axis.full, 0) for axis in axes)
+
+
+def gather_last(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:
+    """Gather y as columns (n, g, taps * co, e), whose first axis in memory is e.
+
+    Folded, all samples are one, whose elements are those of the first sample, the
+    second, ...
+    """
+    rank = len(axes)
+    batch, groups, share = y.shape[:3]
+    turned = space.take((groups, batch, *(axis.full for axis in axes), share), y.dtype)
+    extended = turned.transpose(1, 0, 2 + rank, *range(2, 2 + rank))
+    place(y, tuple(-axis.lo for axis in axes), extended)
+    whole = tuple(replace(axis, big=axis.full, lo=0) for axis in axes)
+    view = window_view(extended, whole)  # (b, g, co, *small, *taps)
+    view = view.transpose(1, 0, *range(3, 3 + 2 * rank), 2)
+    columns = space.take(view.shape, y.dtype)
+    columns[...] = view
+    depth = share * prod(axis.kernel for axis in axes)
+    if folded:
+        return columns.reshape(1, groups, -1, depth).swapaxes(2, 3)
+    return columns.reshape(groups, batch, -1, depth).transpose(1, 0, 3, 2)
