@@ -30,6 +30,7 @@ CONDITIONS = {
     "spectra": "infinite values, NaN of the kernel, and whole numbers too large for it",
     "infinite kernel": "infinite values and NaN of the kernel",
     "infinite x": "infinite values and NaN of x",
+    "infinite data": "infinite values and NaN of x and y",
     "sums": "integers whose sums may be 2**53 or more",
 }
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import log2, prod
+from math import gcd, log2, prod
 from typing import NamedTuple
 
 from mtconv import geometry
+from mtconv.geometry import Axis
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
@@ -52,7 +53,12 @@ class _Work(NamedTuple):
     columns: int  # one per small element, tap and big channel
     row: int  # small elements in a row
     live: int  # output phases that have taps
-    transposed: bool
+    form: str
+
+    @property
+    def transposed(self) -> bool:
+        """Return whether the result is on the big side."""
+        return self.form == "conv_transpose"
 
 
 def estimate(
@@ -78,7 +84,7 @@ def estimate(
         cells * taps * share * spec.groups,
         max(spec.small[-1], 1),
         prod(len(geometry.live_phases(axis)) for axis in spec.axes),
-        form == "conv_transpose",
+        form,
     )
     return _MODELS[algorithm](spec, work, itemsize, rates)
 
@@ -113,6 +119,9 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     else:
         operations = 4
         moving = _gathered(spec, work, work.columns, rates)
+        moving = min(moving, _gathered_by_taps(spec, work, rates))
+        if work.small == 1:  # the product is a pass over the columns
+            moving += work.columns * 2 * rates.element
         depth, rows = work.share * work.taps, work.small
     seconds = product_seconds(products, depth, rows, rates) + moving
     seconds += operations * chunks * rates.call
@@ -133,7 +142,18 @@ def _gathered(spec: ConvSpec, work: _Work, columns: float, rates: Rates) -> floa
     return work.y * rates.element + columns * each * short * lines
 
 
+def _gathered_by_taps(spec: ConvSpec, work: _Work, rates: Rates) -> float:
+    """Seconds to gather columns in rows of taps, from y with its channels last."""
+    last = spec.axes[-1]
+    run = work.share * (1 if last.dilation > 1 else last.kernel)
+    extended = prod(max(axis.full, 0) for axis in spec.axes) / max(prod(spec.big), 1)
+    turned = work.y * extended * 2 * rates.strided
+    return turned + work.columns * rates.element * (1 + tuning.TAP_RUN / max(run, 1))
+
+
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    if work.form == "kernel_grad":
+        return _shifts(spec, work, itemsize, rates)
     if not work.transposed:
         return _rows(spec, work, itemsize, rates)
     copies, depth = _phase_copies(spec)
@@ -194,7 +214,7 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     products = work.columns * work.small
     first = spec.axes[0]
     runs = geometry.runs(replace(first, lo=0))
-    residues = min(first.kernel, first.stride)
+    residues = min(first.kernel, first.stride // gcd(first.stride, first.dilation))
     columns = work.columns * residues / first.kernel
     moving = _gathered(spec, work, columns, rates)
     moving += work.kernel * tuning.PACK_MOVES * rates.strided
@@ -207,6 +227,30 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     )
     seconds += operations * rates.call
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
+
+
+def _shifts(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    """Polyphase as a kernel gradient: products of x and phases of y, tap by tap."""
+    longer = [max(axis.full for axis in reads) for reads in map(_reads, spec.axes)]
+    inner = prod(longer[1:]) / max(prod(spec.small[1:]), 1)
+    outer = longer[0] / max(spec.small[0], 1)
+    rows, phases = work.x * inner, work.live * work.cells * inner * outer
+    phases *= work.share * spec.groups
+    moving = rows * 2 * rates.element * (inner > 1)
+    moving += phases * (rates.strided + rates.element) * _short(work.row, rates)
+    products = int(work.columns * work.small * inner)
+    thin = 1 + tuning.FEW_SHIFTED * (1 / max(work.small, 1) + 1 / max(work.share, 1))
+    calls = work.taps * spec.groups * (1 + work.cells * inner / tuning.TILE_ELEMENTS)
+    operations = tuning.SHIFT_CALLS * work.live + tuning.PRODUCT_CALLS * calls
+    seconds = products / rates.gemm * thin + moving + operations * rates.call
+    moved = int(itemsize * 2 * (rows + phases))
+    return Cost(products, moved, int(operations), seconds)
+
+
+def _reads(axis: Axis) -> list[Axis]:
+    """Relate small elements to those of each phase of an axis."""
+    phases = geometry.live_phases(axis)
+    return [geometry.phase_axis(axis, phase) for phase in phases] or [axis]
 
 
 def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:

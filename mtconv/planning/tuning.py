@@ -25,7 +25,7 @@ LEAST_STRIDE = 16
 PACK_MOVES = 4
 SUBPIXEL_PACK_MOVES = 2
 # How much dearer than those of gemm the moves of rows for all taps of an axis are.
-ROW_MOVES = 1.6
+ROW_MOVES = 1.2
 # Moves of a result's elements that one more product to be added costs.
 SUM_MOVES = 4
 # What a butterfly of a transform costs, in moves of an element of four bytes, and the array
@@ -36,6 +36,14 @@ SPECTRUM_CALLS = 66
 # its result, as if it were so much deeper.
 FEW_ROWS = 4
 THIN = 24
+
+# Copies of runs of taps cost as much as on so many elements more.
+TAP_RUN = 40
+# A product tap by tap of few channels is mostly reading; array operations for each phase,
+# and what one product of BLAS among many costs of an array operation.
+FEW_SHIFTED = 1.0
+SHIFT_CALLS = 40
+PRODUCT_CALLS = 0.1
 
 # --- Blocks ----------------------------------------------------------------------------
 
@@ -117,9 +125,10 @@ MOST_PHASES = 8
 FEW_ZEROS = 2**16
 
 # Nanoseconds that copies cost for a run of neighbours, for an element that is read with a
-# stride, and for one that changes places with its channel.
+# stride or without, and for one that changes places with its channel.
 ROW_COST = 8.0
 STRIDED_COST = 0.25
+PLAIN_COST = 0.05
 TURN_COST = 0.9
 
 # --- gemm ------------------------------------------------------------------------------

@@ -292,14 +292,14 @@ def test_blocks_of_one_part_of_a_gradient_are_one_task():
 
 
 @pytest.mark.parametrize("module", [gemm, polyphase])
-def test_items_of_x_are_always_side_by_side_for_a_gradient(module, monkeypatch):
+def test_items_of_x_are_not_copied_for_a_gradient(module, monkeypatch):
     seen = []
     monkeypatch.setattr(module, "kernel_grad", lambda _, x, *__: seen.append(x))
     x, y = zeros(2, 3, 600), zeros(2, 2, 601)
     algorithm = module.__name__.rsplit(".", 1)[-1]
     mtconv.kernel_grad(x, y, kernel_size=(2,), algorithm=algorithm)
     assert seen[0].shape == (1, 3, 2, 600)
-    assert seen[0].flags.c_contiguous
+    assert np.shares_memory(seen[0], x)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -18,6 +18,7 @@ import pytest
 
 from mtconv import ConvSpec
 from mtconv.planning import tuning
+from mtconv.planning.choose import choose_algorithm
 from mtconv.planning.cost import Rates, estimate
 
 SPEC = ConvSpec.from_shapes((2, 6, 5, 7), (6, 4, 3, 4), stride=(2, 3), groups=2)
@@ -179,7 +180,9 @@ def test_columns_of_y_are_gathered_by_phase_or_by_element(kernel, stride, elemen
     expected = {"element": planes, "strided": y}
     if element is not None:
         expected = {"element": y + planes * element * lines}
-        expected["strided"] = planes * strided * lines
+        # Dearer than to bring channels to the end of y, which moves it twice.
+        expected["strided"] = min(planes * strided * lines, 2 * y)
+    expected["element"] += 2 * planes  # one row of the kernel is a pass over the columns
     for rate, moves in expected.items():
         passed = seconds("gemm", "conv", spec=spec, batch=1, **{rate: 1.0})
         assert passed == pytest.approx(moves), rate
@@ -257,3 +260,30 @@ def test_a_batch_costs_in_proportion():
         single, two = (estimate(algorithm, SPEC, n, 4, NOTHING) for n in (1, 2))
         assert two.multiply_adds == 2 * single.multiply_adds
         assert two.bytes_moved == 2 * single.bytes_moved
+
+
+# ----------------------------------------------------------------------- kernel gradients
+
+
+@pytest.mark.parametrize("form", ["conv", "kernel_grad"])
+def test_rows_of_taps_are_cheaper_than_short_rows_of_space(form):
+    """Runs of 3 taps of 64 channels cost less than rows of 3 elements."""
+    spec = spec_of((1, 8, 3, 3, 3), (8, 64, 3, 3, 3), stride=2)
+    columns = 27 * 27 * 64
+    passed = seconds("gemm", form, spec=spec, batch=1, element=1.0, run=24)
+    assert passed == pytest.approx(columns * (1 + tuning.TAP_RUN / 192))
+
+
+def test_shifts_of_a_gradient_move_y_once_and_columns_never():
+    spec = spec_of((1, 4, 100), (4, 4, 8), stride=2)
+    y = 4 * (2 * (100 + 3))  # two phases of four taps: three elements more than x
+    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, strided=1.0)
+    assert passed == pytest.approx(y)
+
+
+def test_a_depthwise_gradient_is_shifted():
+    spec = ConvSpec.from_shapes(
+        (8, 64, 40, 40), (64, 1, 6, 6), stride=2, groups=64, padding=2
+    )
+    taken = choose_algorithm(spec, "kernel_grad", 8, "float32", "numpy")[0]
+    assert taken.algorithm == "polyphase"

@@ -139,4 +139,5 @@ def _fit(
     """Return whether the values of a call do not meet a condition."""
     if condition == "sums":
         return fit_float64(plan.form, plan.spec, first, second, bias)
-    return all_finite(first if condition == "infinite x" else second)
+    looked_at = {"infinite kernel": (second,), "infinite x": (first,)}
+    return all(map(all_finite, looked_at.get(condition, (first, second))))

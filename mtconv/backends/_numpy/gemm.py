@@ -17,7 +17,13 @@ from mtconv.backends._numpy.correlation import footprint as correlation_footprin
 from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends._numpy.im2col import folds, gather, rows_of, samples_of
 from mtconv.backends._numpy.matmul import matmul, matrices_for, multiply, store
-from mtconv.backends._numpy.taps_last import gather_last, short_rows
+from mtconv.backends._numpy.taps_last import (
+    MOST_TURNED,
+    extended_elements,
+    gather_last,
+    short_rows,
+    taps_first,
+)
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.planning import tuning
 
@@ -77,10 +83,15 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)
     each = result.nbytes // small * prod(taps)
+    last = short_rows(axes, share)
     for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
-        rows = w[:, :, channels].reshape(groups, small, -1)
         with space.frame():
-            columns = gather(axes, y[:, :, channels], space, folded=folded)
+            if last:
+                rows = taps_first(weights, channels, space)
+                columns = gather_last(axes, y[:, :, channels], space, folded=folded)
+            else:
+                rows = w[:, :, channels].reshape(groups, small, -1)
+                columns = gather(axes, y[:, :, channels], space, folded=folded)
             multiply(rows, columns, result, space, add=channels.start > 0)
     if not in_place:
         store(result, out)
@@ -113,13 +124,16 @@ def footprint(form: str, c: Counts) -> int:
     each = c.lead * c.taps * c.small
     if form == "conv":
         gathered, step = at_a_time(tuning.GATHER_BYTES, each, c.others, c.itemsize)
-        kept = 2 * c.lead * c.channels * c.small
+        kept = 2 * c.lead * c.channels * c.small + c.groups * c.channels * step * c.taps
     else:
         gathered, step = at_a_time(tuning.GATHER_BYTES, each, c.channels, c.itemsize)
         kept = c.groups * c.others * step * c.taps + correlation_footprint(c, step * c.taps)
         kept += c.lead * c.others * c.small
-    # y extended by zeros, and by phase.
-    return gathered + c.itemsize * (kept + 2 * step * c.lead * c.big)
+    # y extended by zeros, and by phase, or with its channels last.
+    extended = max(
+        2 * c.big, min(extended_elements(c.axes), MOST_TURNED * c.taps * c.small)
+    )
+    return gathered + c.itemsize * (kept + step * c.lead * extended)
 
 
 def _planes_footprint(c: Counts) -> int:

@@ -9,13 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+import numpy as np
+
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.im2col import place
-from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import window_view
 from mtconv.planning import tuning
 
-__all__ = ["extended_elements", "gather_last", "short_rows"]
+__all__ = ["MOST_TURNED", "extended_elements", "gather_last", "short_rows", "taps_first"]
+
+# Zeros among y may be so many times as many elements as columns, and no more.
+MOST_TURNED = 2
 
 
 def short_rows(axes: Axes, share: int) -> bool:
@@ -26,11 +31,24 @@ def short_rows(axes: Axes, share: int) -> bool:
     last = axes[-1]
     run = share if last.dilation > 1 else share * last.kernel
     columns = share * prod(axis.kernel * axis.small for axis in axes)
-    if not columns:
+    extended = share * extended_elements(axes)
+    if extended > MOST_TURNED * columns or not columns:
         return False
-    by_rows = tuning.ROW_COST / max(last.small, 1) + tuning.STRIDED_COST
-    turned = share * extended_elements(axes) / columns
-    return tuning.ROW_COST / run + turned * tuning.TURN_COST < by_rows
+    each = tuning.STRIDED_COST if last.stride > 1 else tuning.PLAIN_COST
+    by_rows = tuning.ROW_COST / max(last.small, 1) + each
+    turned = extended / columns * tuning.TURN_COST
+    return tuning.ROW_COST / run + turned < by_rows
+
+
+def taps_first(weights: Weights, channels: slice, space: Workspace) -> Array:
+    """Order the kernel as the columns are, (g, ci, taps * co)."""
+    w = np.moveaxis(weights.array[:, :, channels], 2, -1)
+
+    def fill(rows: Array) -> None:
+        rows[...] = w
+
+    rows = weights.packed(("taps", channels.start), w.shape, w.dtype, space, fill)
+    return rows.reshape(*w.shape[:2], -1)
 
 
 def extended_elements(axes: Axes) -> int:

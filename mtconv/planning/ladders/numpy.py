@@ -117,7 +117,9 @@ def precautions(
     last: tuple[Fallback, ...] = ()
     if _pads(form, spec, exact):
         # A padded zero times infinity would be NaN where no tap reaches.
-        condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
+        condition = "infinite kernel"
+        if form == "kernel_grad":  # `polyphase` has zeros beside x too
+            condition = "infinite data" if exact == "polyphase" else "infinite x"
         last = (Fallback(condition, "direct", own),)
     if algorithm == exact:
         return own, last

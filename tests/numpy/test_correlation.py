@@ -1,0 +1,85 @@
+"""Products of kernel gradients: what is cut into tiles, and that nothing is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mtconv.backends._numpy import correlation
+from mtconv.backends._numpy.correlation import add_correlation, tile_of
+from mtconv.backends.host.memory import Workspace
+from mtconv.planning import tuning
+
+
+def numbers(*shape, dtype=np.float32):
+    return np.random.default_rng(len(shape)).integers(-4, 5, shape).astype(dtype)
+
+
+def by_sums(rows, columns):
+    """Sum over items and elements, (g, *taps, r, c), in whole numbers."""
+    rows, columns = rows.astype(np.int64), columns.astype(np.int64)
+    return np.einsum("ngre,ng...ce->g...rc", rows, columns)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "elements", "tile"),
+    [
+        (16, 10, 2548, (16, 10, 637)),
+        (120, 12, 13394, (60, 12, 957)),  # 13394 = 14 * 956.7: a shorter tile is left
+        (8, 8, 95, None),  # too few elements
+        (8, 8, 96, (8, 8, 96)),
+        (256, 1000, 500, (64, 10, 500)),  # at most 18 columns, equal parts
+        (257, 1000, 500, None),  # thick on both sides
+        (1, 50, 500, None),  # a vector
+        (50, 1, 500, None),
+        (67, 3, 200, (34, 3, 200)),  # no divisor of 67: one tile is shorter
+    ],
+)
+def test_tiles(rows, columns, elements, tile):
+    assert tile_of(rows, columns, elements) == tile
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "elements"),
+    [(16, 10, 2548), (67, 13, 1031), (1, 3, 700), (8, 100, 96), (3, 41, 1500), (2, 2, 0)],
+)
+@pytest.mark.parametrize("items", [1, 3])
+@pytest.mark.parametrize("taps", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_items_elements_and_taps_are_summed(
+    rows, columns, elements, items, taps, dtype
+):
+    left = numbers(items, 2, rows, elements, dtype=dtype)
+    right = numbers(items, 2, *taps, columns, elements, dtype=dtype)
+    out = np.full((2, *taps, rows, columns), 7, dtype)
+    add_correlation(left, right, out, Workspace())
+    assert np.array_equal(out, 7 + by_sums(left, right))
+
+
+def test_tiles_are_taken_and_a_lost_one_is_seen(monkeypatch):
+    """The product of 67 rows needs two tiles: without the shorter one it is wrong."""
+    left, right = numbers(1, 1, 67, 1031), numbers(1, 1, 13, 1031)
+    out = np.zeros((1, 67, 13), np.float32)
+    real = correlation._parts
+    monkeypatch.setattr(correlation, "_parts", lambda *cut: real(*cut)[:1])
+    add_correlation(left, right, out, Workspace())
+    assert not np.array_equal(out, by_sums(left, right))
+
+
+@pytest.mark.parametrize("most", [1, 2**12, 2**30])
+def test_terms_are_added_up_a_few_at_a_time(most, monkeypatch):
+    monkeypatch.setattr(tuning, "TERM_BYTES", most)
+    left, right = numbers(2, 1, 6, 5000), numbers(2, 1, 4, 5000)
+    out = np.zeros((1, 6, 4), np.float32)
+    add_correlation(left, right, out, Workspace())
+    assert np.array_equal(out, by_sums(left, right))
+
+
+def test_sums_of_a_million_ones_and_a_little_do_not_lose_it():
+    """A chain of single additions would stay at 2**24."""
+    left = np.ones((1, 1, 4, 2**24 // 8 + 5), np.float32)
+    right = np.full_like(left, 9)
+    out = np.zeros((1, 4, 4), np.float32)
+    add_correlation(left, right, out, Workspace())
+    exact = 9 * left.shape[-1]
+    assert abs(out - exact).max() <= exact * 2.0**-22
