@@ -303,10 +303,7 @@ def kernel_grad(
     -----
     Costs as many multiply-adds as the other two maps.
 
-    On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
-    an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers below 2**53 stay exact, and everything else is as accurate
-    as direct sums.
+    On NumPy, `auto` takes the FFT for large kernels; its errors are bounded as in `conv`.
 
     Examples
     --------
@@ -372,27 +369,18 @@ def _apply(
             bias = None if bias is None else engine.asarray(form, "bias", bias)
             dtype = engine.result_dtype(first, second, bias)
             symbolic = traced(first.shape, second.shape, asked_size(geometry))
-        # Written out, since to unpack tuples takes as long as the cache.
-        shape, other = first.shape, second.shape
-        bias_shape = None if bias is None else bias.shape
+        shape, other = first.shape, second.shape  # unpacking tuples would take longer
+        bias_size = None if bias is None else bias.shape
         if symbolic:
-            call = (dtype, algorithm, name, bias_shape, kernel_size)
+            call = (dtype, algorithm, name, bias_size, kernel_size)
             plan = plan_traced(form, (shape, other), geometry, *call)
         elif isinstance(geometry, ConvSpec):
             plan = plan_for_spec(
-                form, geometry, shape, other, dtype, algorithm, name, bias_shape
+                form, geometry, shape, other, dtype, algorithm, name, bias_size
             )
         else:
             plan = plan_for(
-                form,
-                shape,
-                other,
-                geometry,
-                dtype,
-                algorithm,
-                name,
-                bias_shape,
-                kernel_size,
+                form, shape, other, geometry, dtype, algorithm, name, bias_size, kernel_size
             )
         return engine.run(plan, first, second, bias, precision)
     except ImportError:
