@@ -126,6 +126,19 @@ def test_columns_beyond_the_caches_are_made_of_phases(batch, dtype, size):
         assert chosen(signal(size + 1), form, batch, dtype) == expected
 
 
+class Symbol:
+    """A batch that nobody knows yet."""
+
+    def __mul__(self, _):
+        return self
+
+
+def test_a_symbolic_batch_is_not_compared():
+    large = signal(2**19)
+    assert chosen(large)[0] == "polyphase"
+    assert chosen(large, batch=Symbol()) == ("gemm", PRODUCT)
+
+
 @pytest.mark.parametrize(
     ("fewer", "spec"),
     [
