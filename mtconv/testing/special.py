@@ -53,12 +53,17 @@ def _regular(case: Case) -> Iterator[Case]:
 
 
 def _large(case: Case) -> Iterator[Case]:
-    """Yield one large element of x with taps of 1 and 2, and one of 1 with large taps."""
+    """Yield one large element of x with taps of 1 and 2, and one of 1 with large taps.
+
+    Floats are as small as these are large too.
+    """
     value = large_value(case.x.dtype.name)
-    yield replace(case, x=_single(case.x, value), kernel=_counting(case.kernel), bias=None)
-    yield replace(
-        case, x=_single(case.x, 1), kernel=np.full_like(case.kernel, value), bias=None
-    )
+    single, counting = _single(case.x, 1), _counting(case.kernel)
+    yield replace(case, x=_single(case.x, value), kernel=counting, bias=None)
+    yield replace(case, x=single, kernel=np.full_like(case.kernel, value), bias=None)
+    if case.x.dtype.kind not in "iu":
+        yield replace(case, x=_parts(single, value), kernel=counting, bias=None)
+        yield replace(case, x=single, kernel=_parts(counting, value), bias=None)
 
 
 def _precise(case: Case) -> Iterator[Case]:

@@ -34,6 +34,11 @@ def rounds_single_precision_to_half(x, kernel, bias, **options):
     return y.astype("f2").astype("f4")
 
 
+def small_numbers_are_zero(x, kernel, bias, **options):
+    y = right(x, kernel, bias, **options)
+    return np.where(np.abs(y) < 1e-4, y.dtype.type(0), y)
+
+
 def keeps_the_kernel_in_single_precision(x, kernel, bias, **options):
     if is_a(x, "f8"):
         with np.errstate(over="ignore"):
@@ -113,7 +118,7 @@ WITH_VALUES = {
     function.__name__.replace("_", " "): function
     for function in (
         *(reads_eleven_bits, keeps_the_kernel_in_single_precision, whole_bias),
-        rounds_single_precision_to_half,
+        *(rounds_single_precision_to_half, small_numbers_are_zero),
         *(keeps_the_kernel_in_32_bits, bias_in_half_precision, infinity_is_large),
         *(stops_at_the_largest_byte, nan_in_the_kernel_is_zero),
         *(nan_in_the_bias_is_zero, returns_the_bias_where_x_is_zero),
