@@ -79,3 +79,23 @@ def test_padding_that_repeats_elements_clips_nothing():
     reflected = ConvSpec((Axis(5, 5, 3, lo=1),), padding_mode="reflect")
     assert pads("conv", zeros)
     assert not pads("conv", reflected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "itemsize"),
+    [
+        ("float16", 4),  # halves are computed in single precision
+        ("bfloat16", 4),
+        ("float64", 8),
+        ("complex64", 8),
+        ("complex128", 16),
+        ("int8", 8),  # integers in float64
+        ("uint64", 8),
+    ],
+)
+def test_bytes_are_those_of_the_computing_dtype(dtype, itemsize):
+    spec = ConvSpec.from_shapes((1, 64, 32, 32), (64, 64, 4, 4), stride=2)
+    single = {c.algorithm: c.cost.bytes_moved for c in choose_algorithm(spec)}
+    for candidate in choose_algorithm(spec, dtype=dtype):
+        expected = single[candidate.algorithm] * itemsize // 4
+        assert candidate.cost.bytes_moved == expected
