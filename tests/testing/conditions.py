@@ -18,6 +18,7 @@ class Seen(NamedTuple):
     x: np.ndarray
     kernel: np.ndarray
     options: dict
+    bias: np.ndarray | None = None
 
 
 def broken(condition, damage=None):
@@ -25,7 +26,7 @@ def broken(condition, damage=None):
 
     def function(x, kernel, bias=None, **options):
         y = right(x, kernel, bias, **options)
-        if y.size and condition(Seen(x, kernel, options)):
+        if y.size and condition(Seen(x, kernel, options, bias)):
             if damage is not None:
                 return damage(y)
             y.flat[y.size // 2] += 1
