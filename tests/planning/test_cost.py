@@ -225,6 +225,18 @@ def test_operations_are_made_for_every_block(algorithm, form, operations, in_blo
     )
 
 
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "runs"),
+    [(4, 2, 0, 2), (4, 2, 1, 2), (5, 2, 1, 3), (3, 1, 1, 3), (4, 3, 2, 2), (6, 3, 1, 2)],
+)
+def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs):
+    """A run has as many taps as the stride; phases of the first axis and runs are calls."""
+    spec = spec_of((1, 1, 9), (1, 1, kernel), stride=stride, padding=padding)
+    operations = 6 * min(kernel, stride) + 3 * runs
+    passed = seconds("polyphase", "conv", spec=spec, batch=1, call=1.0)
+    assert passed == pytest.approx(operations)
+
+
 # -------------------------------------------------------------------------------- spectra
 
 
