@@ -30,6 +30,9 @@ def special_cases(case: Case) -> Iterator[Case]:
     yield from _regular(case)
     yield from _large(case)
     yield from _precise(case)
+    if kind == "c":
+        yield replace(case, x=x.imag * x.dtype.type(1j))
+        yield replace(case, kernel=kernel.imag * x.dtype.type(1j))
     if kind not in "iu":
         yield replace(case, x=case.x / x.dtype.type(4))
         yield replace(case, kernel=case.kernel / x.dtype.type(2))

@@ -155,6 +155,9 @@ BY_CONDITION = {
     "negative values": lambda c: bool((c.x.real < 0).any()),
     "no negative values": lambda c: bool((c.x.real > 0).any() and (c.x.real >= 0).all()),
     "fractions": lambda c: bool((c.x.real % 1 != 0).any()),
+    "imaginary numbers alone": lambda c: (
+        c.x.dtype.kind == "c" and bool(c.x.any() and (c.x.real == 0).all())
+    ),
     "zeros alone": lambda c: c.x.size > 0 and not c.x.any(),
     "stride on the last axis of three": lambda c: c.options.get("stride") == (1, 1, 2),
     "groups of float16 on three axes": lambda c: (

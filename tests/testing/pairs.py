@@ -69,6 +69,16 @@ BY_PAIR = {
     "3 taps, stride 2 and dilation 2 of images": lambda c: (
         (taps(c), steps(c, "stride"), steps(c, "dilation")) == ((3, 3), [2, 2], [2, 2])
     ),
+    "a layer with output_padding and groups": lambda c: (
+        (taps(c), steps(c, "stride"), np.any(c.options.get("output_padding", 0)))
+        == ((3, 3), [2, 2], True)
+        and groups(c) > 1
+    ),
+    "a layer of volumes with output_padding and a bias": lambda c: (
+        (taps(c), steps(c, "stride"), np.any(c.options.get("output_padding", 0)))
+        == ((3, 3, 3), [2, 2, 2], True)
+        and c.bias is not None
+    ),
     "8 taps in 3-D": lambda c: rank(c.kernel) == 3 and 8 in taps(c),
     "33 elements and a bias": lambda c: size(c, -1) >= 33 and c.bias is not None,
     "33 rows and groups": lambda c: size(c, -2) >= 33 and groups(c) > 1,
