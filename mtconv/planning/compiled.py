@@ -52,18 +52,16 @@ class KernelCounts(NamedTuple):
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(0.74, 0.44, 0.27, 1.4, 1.7),
-    "rows": KernelCounts(0.7, 4.0, 1.0, 0.58, 13.0, 90.0),
-    "planes": KernelCounts(1.76, 2.9, 1.0, 0.35, 2.2),
-    "columns": KernelCounts(0.78, 5.7, 0.38, 2.7, 1.2),
+    "lanes": KernelCounts(0.72, 0.6, 0.62, 1.2, 1.65),
+    "rows": KernelCounts(0.75, 1.25, 0.84, 0.84, 11.7, 72.0),
+    "planes": KernelCounts(1.67, 3.05, 0.9, 0.4, 0.87),
+    "columns": KernelCounts(0.81, 6.3, 0.41, 2.5, 0.87),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
 
-# Planes in the lanes: bytes of a window from which products wait for the second cache, how
-# much longer they take then, and bytes beyond which the kernel loses what it gains.
-_FAR_WINDOW, _FAR = 2**14, 1.77
-_MOST_WINDOW = 2**16
+# Bytes of a window beyond which planes in the lanes lose what they gain.
+_MOST_WINDOW = 2**18
 
 
 class _Sizes(NamedTuple):
@@ -207,9 +205,8 @@ def _planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     vectors = -(-sizes.images // lanes)
     tiles = vectors * -(-prod(sizes.units) // TILE) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
-    far = _FAR if sizes.window >= _FAR_WINDOW else 1.0
     return KernelCounts(
-        tiles * sizes.taps * sizes.ins * sizes.outs * far,
+        tiles * sizes.taps * sizes.ins * sizes.outs,
         tiles * sizes.phases * sizes.outs * max(1.0, depth / CHAIN),
         vectors * lanes * sizes.ins * sizes.in_cells,
         vectors * lanes * sizes.outs * sizes.out_cells,
