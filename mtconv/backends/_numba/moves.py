@@ -21,7 +21,6 @@ __all__ = [
     "copy_out",
     "copy_strided",
     "fill",
-    "fill_row",
     "fill_vectors",
     "index_at",
     "itemsize",
@@ -150,17 +149,6 @@ def _zero_vector(context: Any, value: Any, dst: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(value, _INT), generate
-
-
-@part
-def fill_row(value, dst, count):
-    """Write zeros side by side."""
-    lanes = VECTOR_BYTES // itemsize(value)
-    if count < lanes:
-        fill(value, value, dst, itemsize(value), count)
-        return
-    fill_vectors(value, dst, count // lanes)
-    _zero_vector(value, dst + (count - lanes) * itemsize(value))
 
 
 @part

@@ -20,17 +20,13 @@ __all__ = ["plan_rows", "run_lists"]
 BOX_BYTES = 2**19
 SUMS_BYTES = 2**16
 
-# Bytes of the copied input that the nearest cache holds beside all else, and the fewest
-# vectors of a row that is cut for that.
-NEAR_BYTES = 2**14
-LEAST_NEAR = 16
-
 # Larger windows than this are left to other kernels.
 MOST_BYTES = 2**22
 
-# What it takes to copy a vector of sums to the result, to begin a run, and to write a row
-# of one, in products of vectors.
-COPY, RUN, ROW = 3, 4, 3
+# What it takes to copy a vector of sums to the result, more where the sums of a run are
+# more bytes than the nearest cache has for them, to begin a run, and to write a row of one;
+# in products of vectors.
+COPY, COPY_FAR, NEAR_BYTES, RUN, ROW = 3, 6, 2**14, 4, 3
 
 TASKS = 8
 WORTH_SHARING = 300_000
@@ -58,9 +54,9 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     steps = [axis.in_step for axis in case.axes]
     units = _units(case, heights[0], lanes)
     box = [_cells(case, axis, units) for axis in range(3)]
-    run = _run(case, box, units, lanes)
-    # Short rows of residues are written as whole vectors.
-    plane = prod(box) * case.size + (vector_bytes if steps[2] > 1 else 0)
+    run = _run(case, box, units, heights[0], lanes)
+    # Short rows are written as whole vectors.
+    plane = prod(box) * case.size + vector_bytes
     channel = prod(steps) * plane
     channel += -channel % vector_bytes + vector_bytes * (channel // vector_bytes % 2 == 0)
     run_bytes = 0 if run.in_place else -(-run.length // lanes) * vector_bytes
@@ -149,13 +145,11 @@ def _units(case: KernelCase, channels: int, lanes: int) -> list[int]:
     residues = prod(axis.in_step for axis in case.axes)
     ways = case.axes[2].out_step
 
-    def box_bytes() -> int:
-        box = prod(_cells(case, axis, units) for axis in range(3))
-        return box * residues * case.ins * case.size
-
     def is_large() -> bool:
+        box = prod(_cells(case, axis, units) for axis in range(3))
         row = channels * ways * case.size * (units[2] + lanes)
-        return box_bytes() > BOX_BYTES or (row > SUMS_BYTES and not _in_order(case))
+        large = box * residues * case.ins * case.size > BOX_BYTES
+        return large or (row > SUMS_BYTES and not _in_order(case))
 
     for axis in range(3):
         pieces, least = 1, 1 if axis < 2 else 4 * lanes
@@ -167,10 +161,6 @@ def _units(case: KernelCase, channels: int, lanes: int) -> list[int]:
             least = 1 if axis < 2 else 4 * lanes
             while units[axis] > least and _tasks(case, units) < TASKS:
                 units[axis] = max(least, -(-units[axis] // 2))
-    last = case.axes[2]
-    least = max(LEAST_NEAR * lanes, 16 * last.reach // last.in_step)
-    while units[2] > 2 * least and box_bytes() > NEAR_BYTES:
-        units[2] = -(-units[2] // 2)
     return units
 
 
@@ -185,7 +175,9 @@ def _tasks(case: KernelCase, units: list[int]) -> int:
     return blocks * case.batch * case.groups
 
 
-def _run(case: KernelCase, box: list[int], units: list[int], lanes: int) -> _Run:
+def _run(
+    case: KernelCase, box: list[int], units: list[int], height: int, lanes: int
+) -> _Run:
     """Choose how many planes and rows one run goes over: what takes the least time.
 
     Runs whose cells follow one another in the result are summed there.
@@ -193,11 +185,15 @@ def _run(case: KernelCase, box: list[int], units: list[int], lanes: int) -> _Run
     products = case.ins * prod(axis.taps for axis in case.axes)
     products //= prod(axis.out_step for axis in case.axes)
     best, least = None, inf
-    for planes, rows in ((1, 1), (1, units[1]), (units[0], units[1])):
+    cell = case.axes[2].out_step * height * case.size
+    near = max(1, (NEAR_BYTES // cell - units[2]) // box[2] + 1)
+    near = -(-units[1] // -(-units[1] // near))
+    for planes, rows in ((1, 1), (1, near), (1, units[1]), (units[0], units[1])):
         length = ((planes - 1) * box[1] + rows - 1) * box[2] + units[2]
         in_place = _follow(case, box, (planes, rows), units, lanes)
         runs = -(-units[0] // planes) * -(-units[1] // rows)
-        cost = runs * (-(-length // lanes) * (products + COPY * (not in_place)) + RUN)
+        copy = COPY if length * cell <= NEAR_BYTES else COPY_FAR
+        cost = runs * (-(-length // lanes) * (products + copy * (not in_place)) + RUN)
         if not in_place:
             cost += units[0] * units[1] * ROW
         if cost < least:

@@ -105,50 +105,33 @@ def rows_block(
                 planes = min(facts.run_planes, count[0] - row0)
                 rows = min(facts.run_rows, count[1] - row1)
                 place = (unit[0] + row0, unit[1] + row1, unit[2])
-                if facts.in_place == 1:
-                    run_in_place(
-                        value, facts, table, cells, weights, start, here, height, place,
-                        (planes, rows, count[2]),
-                    )  # fmt: skip
-                else:
-                    run_beside(
-                        value, stored, facts, table, cells, weights, start, here,
-                        space + facts.box_bytes, height, place, (planes, rows, count[2]),
-                    )  # fmt: skip
+                run_of_cells(
+                    value, stored, facts, table, cells, weights, start, here,
+                    space + facts.box_bytes, height, place, (planes, rows, count[2]),
+                )  # fmt: skip
 
 
 @part
-def run_in_place(
-    value, facts, table, cells, weights, bias, out, height, unit, count
-):  # fmt: skip
-    """Sum one run, whose cells follow one another in the result, where they belong."""
-    length = ((count[0] - 1) * facts.box1 + count[1] - 1) * facts.pitch + count[2]
-    for phase in range(facts.phases):
-        i_out = unit[0] * facts.out_step0 + phase // facts.out_step1
-        j_out = unit[1] * facts.out_step1 + phase % facts.out_step1
-        if i_out < facts.out_size0 and j_out < facts.out_size1:
-            target = out + i_out * facts.out_steps2 + j_out * facts.out_steps3
-            sum_run(
-                value, facts, table, cells, weights, bias,
-                target + unit[2] * facts.out_steps4, facts.out_steps1, phase, height,
-                length,
-            )  # fmt: skip
-
-
-@part
-def run_beside(
+def run_of_cells(
     value, stored, facts, table, cells, weights, bias, out, sums, height, unit, count
 ):
-    """Sum one run in a block of its own, and write its rows from there."""
+    """Sum one run of cells, in the result itself or in a block that is written from there."""
     length = ((count[0] - 1) * facts.box1 + count[1] - 1) * facts.pitch + count[2]
-    for phase in range(0, facts.phases, facts.out_step2):
-        for last in range(facts.out_step2):
-            sum_run(
-                value, facts, table, cells, weights, bias,
-                sums + last * facts.channels * facts.run_bytes, facts.run_bytes,
-                phase + last, height, length,
-            )  # fmt: skip
-        write_run(value, stored, facts, out, sums, phase, height, unit, count)
+    for phase in range(facts.phases):
+        rest, last = phase // facts.out_step2, phase % facts.out_step2
+        target, step = sums + last * facts.channels * facts.run_bytes, facts.run_bytes
+        if facts.in_place == 1:
+            i_out = unit[0] * facts.out_step0 + rest // facts.out_step1
+            j_out = unit[1] * facts.out_step1 + rest % facts.out_step1
+            if i_out >= facts.out_size0 or j_out >= facts.out_size1:
+                continue
+            target = out + i_out * facts.out_steps2 + j_out * facts.out_steps3
+            target, step = target + unit[2] * facts.out_steps4, facts.out_steps1
+        sum_run(
+            value, facts, table, cells, weights, bias, target, step, phase, height, length
+        )  # fmt: skip
+        if facts.in_place == 0 and last == facts.out_step2 - 1:
+            write_run(value, stored, facts, out, sums, phase - last, height, unit, count)
 
 
 @part
@@ -162,51 +145,46 @@ def sum_run(
     """
     lanes = VECTOR_BYTES // itemsize(value)
     vectors = (length + lanes - 1) // lanes
-    cut = facts.in_place == 1 and vectors * lanes > length
-    end = length * itemsize(value)
+    first = index_at(table + facts.phase_first, phase) * facts.ins
+    count = index_at(table + facts.phase_first, phase + 1) * facts.ins - first
     tiles = table + index_at(table + facts.tiles, height)
-    most, start = index_at(tiles, 0), 0
-    while vectors - start > most:
+    most = index_at(tiles, 0)
+    whole = (vectors - 1) // most
+    end, narrow = vectors * VECTOR_BYTES, 0
+    if facts.in_place == 1 and vectors * lanes > length:
+        end, narrow = length * itemsize(value), whole == 0
+    rest = tiles + index_at(tiles, 2 * (vectors - whole * most) + narrow)
+    place = 0
+    for number in range(whole + index_at(rest, 0)):
+        tile = most
+        if number >= whole:
+            tile = index_at(rest, 1 + number - whole)
+            place = min(place, end - tile * VECTOR_BYTES)
         sum_tile(
-            value, facts, table, x, weights, bias, out, step, phase, height, most,
-            start * VECTOR_BYTES,
+            value, table + facts.offsets + 8 * first, count, x + place,
+            weights + first * height * itemsize(value), bias, out + place, step, height,
+            tile,
         )  # fmt: skip
-        start += most
-    rest = tiles + index_at(tiles, 2 * (vectors - start) + (cut and start == 0))
-    for number in range(index_at(rest, 0)):
-        count = index_at(rest, 1 + number)
-        place = start * VECTOR_BYTES
-        if cut:
-            place = min(place, end - count * VECTOR_BYTES)
-        sum_tile(
-            value, facts, table, x, weights, bias, out, step, phase, height, count, place
-        )  # fmt: skip
-        start += count
+        place += tile * VECTOR_BYTES
 
 
 @part
-def sum_tile(
-    value, facts, table, x, weights, bias, out, step, phase, height, vectors, place
-):
+def sum_tile(value, offsets, count, x, weights, bias, out, step, height, vectors):
     """Sum some vectors of cells of some output channels."""
-    first = index_at(table + facts.phase_first, phase) * facts.ins
-    count = index_at(table + facts.phase_first, phase + 1) * facts.ins - first
-    target, width = out + place, itemsize(value)
-    add = 0
+    width, add = itemsize(value), 0
     if bias != 0:
         add = 1
         for channel in range(height):
-            repeat(value, target + channel * step, bias + channel * width, vectors)
+            repeat(value, out + channel * step, bias + channel * width, vectors)
     elif count == 0:
         for channel in range(height):
-            fill_vectors(value, target + channel * step, vectors)
+            fill_vectors(value, out + channel * step, vectors)
     chains = (count + CHAIN - 1) // CHAIN
     for chain in range(chains):
-        begin = first + count * chain // chains
-        end = first + count * (chain + 1) // chains
+        begin, end = count * chain // chains, count * (chain + 1) // chains
         rows_tile(
-            value, 100 * height + vectors, x + place, table + facts.offsets + 8 * begin,
-            end - begin, weights + begin * height * width, target, step, add,
+            value, 100 * height + vectors, x, offsets + 8 * begin, end - begin,
+            weights + begin * height * width, out, step, add,
         )  # fmt: skip
         add = 1
 
