@@ -121,16 +121,16 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
 
 
 def _residues(case: KernelCase) -> list[int]:
-    """List the residues of the first two axes that any tap meets, behind their number."""
-    steps = [axis.in_step for axis in case.axes]
-    met = product(
-        *(
-            sorted({tap.offset % step for phase in axis.phases for tap in phase})
-            for axis, step in zip(case.axes[:2], steps[:2], strict=True)
-        )
-    )
-    pairs = list(met)
-    return [len(pairs), *(residue for pair in pairs for residue in pair)]
+    """List the residues of the first axis that any tap meets, behind their number.
+
+    Those of the second one follow.
+    """
+    lists = []
+    for axis in case.axes[:2]:
+        taps = (tap for phase in axis.phases for tap in phase)
+        met = sorted({tap.offset % axis.in_step for tap in taps})
+        lists += [len(met), *met]
+    return lists
 
 
 def _cells(case: KernelCase, axis: int, units: list[int]) -> int:
