@@ -115,7 +115,7 @@ def rows_block(
 def run_of_cells(
     value, stored, facts, table, cells, weights, bias, out, sums, height, unit, count
 ):
-    """Sum one run of cells, in the result itself or in a block that is written from there."""
+    """Sum one run of cells, in the result itself or in a block that is then written."""
     length = ((count[0] - 1) * facts.box1 + count[1] - 1) * facts.pitch + count[2]
     for phase in range(facts.phases):
         rest, last = phase // facts.out_step2, phase % facts.out_step2
@@ -135,9 +135,7 @@ def run_of_cells(
 
 
 @part
-def sum_run(
-    value, facts, table, x, weights, bias, out, step, phase, height, length
-):  # fmt: skip
+def sum_run(value, facts, table, x, weights, bias, out, step, phase, height, length):
     """Sum the products of one run of cells, for one phase.
 
     In the result itself, the last tile ends with the run, so that it may begin in the tile

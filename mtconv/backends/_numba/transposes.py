@@ -1,5 +1,4 @@
-"""Moves that change the order of elements: transposes, phases that are interleaved, and
-residues that are taken apart.
+"""Moves that change the order of elements: transposes, phases and residues.
 
 As in `moves`, no vector reaches outside of the rows that it belongs to but where a
 docstring says so, and all addresses and steps are bytes.
@@ -292,7 +291,7 @@ def _residues(emit: Emitter, vectors: list[Any]) -> list[Any]:
 
 @part
 def deinterleave(value, stored, ways, dst, step, src, count, end):
-    """Write ``dst[r*step + q] = src[ways*q + r]`` for r below ``ways`` and q below ``count``.
+    """Write ``dst[r*step + q] = src[ways*q + r]``, r below ``ways`` and q below ``count``.
 
     Rows shorter than a vector are read beyond their ends where that is before ``end``, and
     written as whole vectors.
