@@ -178,21 +178,36 @@ def test_shapes_of_arguments(A, same):
 
 
 @pytest.mark.parametrize("stride", [(1, 1, 1), (2, 3, 1), (3, 1, 3), (1, 2, 3)])
-def test_blocks_of_rows_make_no_difference(stride, monkeypatch, same):
-    from mtconv.operators.circular import aliases
+@pytest.mark.parametrize("most", [1, 7, 60])
+def test_pieces_make_no_difference(stride, most, monkeypatch, same):
+    from mtconv.operators.circular import passes
 
     small = (6, 4, 5)
     size = tuple(n * s for n, s in zip(small, stride, strict=True))
     padding = tuple((1, 3 - s) for s in stride)  # 4 - stride in all
     A = mtconv.Conv(
-        spread(1, (1, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
+        spread(1, (2, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
     )
     y, z = spread(2, (2, *A.output_shape)), spread(3, (2, *A.input_shape))
-    expected = A.regularized_solve(y, 0.1, z)
-    monkeypatch.setattr(aliases, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(aliases, "_THREADED", 1)
-    with mtconv.workers(2):
-        same(A.regularized_solve(y, 0.1, z), expected)
+    expected = A.regularized_solve(y, 0.1, z), A.T.regularized_solve(z, 0.1, y)
+    inverse = A.regularized_inverse(0.1)(z), A.T.regularized_inverse(0.1)(y)
+    for name in ("_MOST", "_LEAST"):
+        monkeypatch.setattr(passes, name, most)
+    monkeypatch.setattr(passes, "_THREADED", 1)
+    results = []
+    for workers in (2, 3):
+        with mtconv.workers(workers):
+            results.append(
+                (
+                    A.regularized_solve(y, 0.1, z),
+                    A.T.regularized_solve(z, 0.1, y),
+                    A.regularized_inverse(0.1)(z),
+                    A.T.regularized_inverse(0.1)(y),
+                )
+            )
+    for first, second, whole in zip(*results, (*expected, *inverse), strict=True):
+        same(first, second)
+        np.testing.assert_allclose(first, whole, rtol=1e-11, atol=1e-12)
 
 
 def test_layouts():

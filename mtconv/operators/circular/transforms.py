@@ -17,7 +17,7 @@ from mtconv.backends.host.threads import workers_at_most
 from mtconv.backends.libraries import Library
 from mtconv.importing import imported
 
-__all__ = ["Transforms"]
+__all__ = ["Transforms", "of_numpy"]
 
 # Elements from which threads are worth their start.
 _THREADED = 2**16
@@ -67,6 +67,19 @@ class Transforms:
         item = array.new_zeros((1, *sizes)) + array.sum()
         item = transform(item, dim=self.axes, **options)
         return item[:0].reshape((*leading, *item.shape[1:]))
+
+
+def of_numpy(
+    name: str, array: Any, workers: int = 1, *, overwrite: bool = False, **options: Any
+) -> Any:
+    """Call a transform of SciPy's on so many threads, or NumPy's without SciPy.
+
+    The array is overwritten where ``overwrite`` allows that; the result may be the array.
+    """
+    module = _module()
+    if module is not fft:
+        options.update(workers=workers, overwrite_x=overwrite)
+    return getattr(module, name)(array, **options)
 
 
 def _threads(array: Any) -> dict[str, int]:
