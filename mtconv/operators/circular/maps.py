@@ -7,6 +7,7 @@ other libraries, whose values may be unknown, only ``algorithm="fft"`` does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.promises import careful as look
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend, load
-from mtconv.backends.host.inputs import most_folded, traits
+from mtconv.backends.host.inputs import Traits, joined, most_folded, traits
 from mtconv.backends.libraries import dtype_name, library_of
 from mtconv.errors import BackendError, message
 from mtconv.operators.circular.on_numpy import apply_map
@@ -44,6 +45,39 @@ def applied(form: str, frequencies: Frequencies, symbol: Any, data: Any) -> Any:
     return frequencies.to_small(spectrum, frequencies.small_leading(data))
 
 
+class Promises:
+    """What `auto` promises of a result, as the values of data and kernel allow.
+
+    Pieces of the data are looked at while they are transformed.
+    """
+
+    def __init__(
+        self, plan: Plan, data: NDArray[Any], kernel: NDArray[Any], seen: Traits
+    ) -> None:
+        self._plan = plan
+        self._data = data
+        self._kernel = kernel
+        self._traits = seen
+        self._parts: list[Traits] = []
+
+    def see(self, piece: NDArray[Any]) -> None:
+        """Look at a piece of the data."""
+        self._parts.append(traits(piece, whole=self._traits.whole))
+
+    def settle(self) -> Callable[[NDArray[Any], NDArray[Any]], None] | None:
+        """Return what stores a piece of the result, None where values need another way."""
+        careful = look(
+            self._plan.form,
+            self._data,
+            self._kernel,
+            np.result_type(self._data, self._kernel).name,
+            most_folded(self._plan.spec),
+            first_traits=joined(self._parts),
+            second_traits=self._traits,
+        )
+        return careful.store if careful is not None and careful.plain else None
+
+
 class FrequencyForm:
     """A prepared map of the NumPy backend, by spectra that are kept."""
 
@@ -64,31 +98,22 @@ class FrequencyForm:
         plan = self._plan
         dtype = np.result_type(data, self._kernel).newbyteorder("=")
         arranged_data = canonical(data, plan.data)
-        careful = None
+        watch = None
         if plan.requested == "auto":
-            careful = look(
-                plan.form,
-                arranged_data,
-                self._kernel,
-                dtype.name,
-                most_folded(plan.spec),
-                second_traits=self._traits,
-            )
-            if careful is None or not careful.plain:
-                return None
+            watch = Promises(plan, arranged_data, self._kernel, self._traits)
         # Double precision, beside whose errors those of single precision are none.
         real = dtype.kind != "c"
         frequencies, symbol = self._symbol(real=real)
         result = self._room(frequencies, arranged_data, dtype, single=single)
-        apply_map(
+        wanted = apply_map(
             frequencies,
             plan.form,
             symbol,
             arranged_data,
             canonical(result[None] if single else result, plan.data),
-            None if careful is None else careful.keep,
+            watch,
         )
-        return result
+        return result if wanted else None
 
     def _room(
         self,

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
-from mtconv.operators.circular.passes import Region, passes_of
+from mtconv.operators.circular.passes import Decided, Region, Watch, passes_of
 from mtconv.operators.circular.symbol import Frequencies
 
 __all__ = ["apply_map", "inverted_big", "inverted_small", "solved"]
 
 Array = NDArray[Any]
-Finish = Callable[[Array], None]
 Step = Callable[..., Array]
 
 
@@ -29,30 +28,34 @@ def apply_map(
     symbol: Array,
     data: Array,
     out: Array,
-    finish: Finish | None,
-) -> None:
-    """Apply a map to canonical data; ``out`` is canonical, and may have any strides.
+    watch: Watch | None,
+) -> bool:
+    """Apply a map to canonical data; return whether ``watch`` wants the result.
 
-    ``finish`` changes what is computed before it is stored.
+    ``out`` is canonical, and may have any strides.
     """
     library, spec = frequencies.library, frequencies.spec
     passes = passes_of(spec, real=frequencies.real)
     symbol = passes.symbol(symbol)
     if form == "conv_transpose":
-        data = onto_circles(library, spec, data)
-        arrays = passes.planes(data, spec.groups), passes.phases(out, spec.groups)
+        circles = onto_circles(library, spec, data)
+        if watch is not None and circles is not data:  # which has sums of elements
+            watch.see(data)
+            watch = Decided(watch.settle())
+        arrays = passes.planes(circles, spec.groups), passes.phases(out, spec.groups)
         multiply: Step = _to_big
     else:
-        whole = _whole_circles(frequencies, out)
-        arrays = passes.phases(data, spec.groups), passes.planes(whole, spec.groups)
+        circles = _whole_circles(frequencies, out)
+        arrays = passes.phases(data, spec.groups), passes.planes(circles, spec.groups)
         multiply = _to_small
 
     def point(region: Region, spectrum: Array) -> Array:
         return multiply(region.symbol(symbol), spectrum)
 
-    passes.run(arrays[:1], arrays[1], point, finish)
-    if form == "conv" and whole is not out:
-        np.copyto(out, from_circles(library, spec, whole), casting="unsafe")
+    wanted = passes.run(arrays[:1], arrays[1], point, watch)
+    if wanted and form == "conv" and circles is not out:
+        np.copyto(out, from_circles(library, spec, circles), casting="unsafe")
+    return wanted
 
 
 def solved(
@@ -78,9 +81,8 @@ def solved(
         if start is None:
             return back(region.symbol(filtered), rest)
         rest -= there(region.symbol(symbol), start, keep=True)
-        x = back(region.symbol(filtered), rest)
-        x += start
-        return x
+        start += back(region.symbol(filtered), rest)
+        return start
 
     arrays = [data(y, spec.groups)]
     if z is not None:

@@ -11,12 +11,12 @@ What a piece is depends on sizes alone, and so do results.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +27,20 @@ from mtconv.operators.circular.circle import circles_of
 from mtconv.operators.circular.transforms import of_numpy
 from mtconv.spec import ConvSpec
 
-__all__ = ["Passes", "Region", "passes_of"]
+__all__ = ["Decided", "Passes", "Region", "Watch", "passes_of"]
 
 Array = NDArray[Any]
 Index = tuple[slice, ...]
 Point = Callable[..., Array]
+Store = Callable[[Array, Array], None]
+
+_COMPLEX = np.dtype(np.complex128)
 
 # Elements of a piece: as many as stay in the caches of a processor, and pieces that threads
 # share where that leaves enough of them.
-_MOST = 2**16
+_MOST = 2**17
 _LEAST = 2**14
-_PIECES = 8
+_PIECES = 4
 
 # Elements of all planes from which on threads are worth their start.
 _THREADED = 2**16
@@ -59,6 +62,29 @@ class Region(NamedTuple):
         return array[self.groups, ..., self.columns]
 
 
+class Watch(Protocol):
+    """What looks at pieces of the data, on any thread, while they are transformed."""
+
+    def see(self, piece: Array) -> None:
+        """Look at a piece."""
+
+    def settle(self) -> Store | None:
+        """Return what stores pieces of the result, None where none is wanted."""
+
+
+class Decided(NamedTuple):
+    """A watch that has seen everything."""
+
+    store: Store | None
+
+    def see(self, piece: Array) -> None:
+        """Look at nothing."""
+
+    def settle(self) -> Store | None:
+        """Return what stores pieces of the result."""
+        return self.store
+
+
 @dataclass(frozen=True)
 class Passes:
     """The passes of real or complex arrays with so many cells.
@@ -72,18 +98,18 @@ class Passes:
     strides: tuple[int, ...]
     real: bool
 
-    @property
+    @cached_property
     def frequencies(self) -> tuple[int, ...]:
         """Number of frequencies of each axis."""
         *others, last = self.cells
         return (*others, last // 2 + 1 if self.real else last)
 
-    @property
+    @cached_property
     def by_columns(self) -> bool:
         """Return whether the first axis is transformed in the second pass."""
         return len(self.cells) > 1 and prod(self.frequencies) > _MOST
 
-    @property
+    @cached_property
     def rows_columns(self) -> tuple[int, int]:
         """Return the last two sizes of spectra."""
         count = prod(self.frequencies)
@@ -110,22 +136,30 @@ class Passes:
         inputs: tuple[Array, ...],
         out: Array,
         point: Point,
-        finish: Callable[[Array], None] | None = None,
-    ) -> None:
+        watch: Watch | None = None,
+    ) -> bool:
         """Transform arrays, compute with their spectra, and transform back to ``out``.
 
         All of them are `phases` or `planes`. ``point(region, *spectra)`` returns the
-        spectrum of the result for a region, and may overwrite those that it gets;
-        ``finish`` changes pieces of the result.
+        spectrum of the result for a region, and may overwrite those that it gets.
+        ``watch`` looks at pieces of the inputs, and decides how those of the result are
+        stored. Returns whether there is a result.
         """
         with lend() as space:
-            spectra = [self._forward(array, space) for array in inputs]
+            spectra = self._forward(inputs, space, watch)
+            store = _store if watch is None else watch.settle()
+            if store is None:
+                return False
             shape = self._flat(out)
-            target = next((array for array in spectra if array.shape == shape), None)
+            # A region of the result takes the place of one that was read before.
+            same = (array for array in spectra if array.size == prod(shape))
+            target = next(same, None)
             if target is None:
                 target = space.take(shape, _COMPLEX)
+            target = target.reshape(shape)
             self._multiply(spectra, target, point)
-            self._back(target, out, finish)
+            self._back(target, out, store)
+        return True
 
     def _flat(self, planes: Array) -> tuple[int, ...]:
         """Return the shape of the spectra of planes."""
@@ -137,19 +171,27 @@ class Passes:
         """List the axes that the first and the last pass transform."""
         return tuple(range(self.by_columns - len(self.cells), 0))
 
-    def _forward(self, planes: Array, space: Workspace) -> Array:
+    def _forward(
+        self, inputs: tuple[Array, ...], space: Workspace, watch: Watch | None
+    ) -> list[Array]:
         """Transform planes along the inner axes."""
-        leading = planes.shape[: -len(self.cells)]
-        spectra = space.take((*leading, *self.frequencies), _COMPLEX)
         name, dtype = ("rfftn", np.float64) if self.real else ("fftn", np.complex128)
-        axes = self._inner()
+        axes, tasks, results = self._inner(), [], []
+        for planes in inputs:
+            leading = planes.shape[: -len(self.cells)]
+            spectra = space.take((*leading, *self.frequencies), _COMPLEX)
+            pieces = _pieces(spectra.shape, len(axes))
+            tasks += [(planes[piece], spectra[piece]) for piece in pieces]
+            results.append(spectra.reshape(self._flat(planes)))
 
-        def transform(piece: Index, workers: int) -> None:
-            part = planes[piece].astype(dtype, copy=False)
-            spectra[piece] = of_numpy(name, part, workers, axes=axes)
+        def transform(task: tuple[Array, Array], workers: int) -> None:
+            if watch is not None:
+                watch.see(task[0])
+            part = task[0].astype(dtype, copy=False)
+            task[1][...] = of_numpy(name, part, workers, axes=axes)
 
-        self._share(transform, spectra.shape, len(axes))
-        return spectra.reshape(self._flat(planes))
+        _share(transform, tasks, sum(array.size for array in results))
+        return results
 
     def _multiply(self, spectra: list[Array], target: Array, point: Point) -> None:
         """Let ``point`` compute region by region."""
@@ -158,23 +200,21 @@ class Passes:
         each = rows * max(prod(array.shape[2:-2]) for array in (*spectra, target))
 
         def multiply(piece: Index, workers: int) -> None:
-            region = Region(*piece[:3])
+            region = Region(*piece)
             parts = [region.spectrum(array) for array in spectra]
             if self.by_columns:
-                along = partial(of_numpy, workers=workers, axes=(-2,))
-                parts = [along("fftn", part) for part in parts]
-                result = along("ifftn", point(region, *parts), overwrite=True)
-            else:
-                result = point(region, *parts)
+                parts = [_columns("fft", part, workers) for part in parts]
+            result = point(region, *parts)
+            if self.by_columns:
+                result = _columns("ifft", result, workers)
             stored = region.spectrum(target)
             if not np.may_share_memory(result, stored):
                 stored[...] = result
 
-        self._share(multiply, (items, groups, columns, each), 1)
+        shape = (items, groups, columns, each)
+        _share(multiply, _pieces(shape, 1), prod(shape))
 
-    def _back(
-        self, spectra: Array, out: Array, finish: Callable[[Array], None] | None
-    ) -> None:
+    def _back(self, spectra: Array, out: Array, store: Store) -> None:
         """Transform spectra back along the inner axes, and store what comes out."""
         leading = out.shape[: -len(self.cells)]
         spectra = spectra.reshape(*leading, *self.frequencies)
@@ -187,29 +227,29 @@ class Passes:
                 part = of_numpy("ifftn", part, workers, overwrite=True, axes=others)
             if self.real:
                 part = of_numpy("irfft", part, workers, n=self.cells[-1])
-            if finish is not None:
-                finish(part)
-            np.copyto(out[piece], part, casting="unsafe")
+            store(part, out[piece])
 
-        self._share(transform, spectra.shape, len(axes))
-
-    @staticmethod
-    def _share(
-        function: Callable[[Index, int], None], shape: tuple[int, ...], whole: int
-    ) -> None:
-        """Call a function for every piece of a shape, on threads where that is worth it.
-
-        The last ``whole`` axes are not cut.
-        """
-        total = prod(shape)
-        most = min(max(total // _PIECES, _LEAST), _MOST)
-        pieces = _cut(shape, len(shape) - whole, most)
-        threads = workers_at_most() if total >= _THREADED else 1
-        inner = max(1, threads // max(len(pieces), 1))
-        run_all(lambda piece: function(piece, inner), pieces, threads)
+        _share(transform, _pieces(spectra.shape, len(axes)), spectra.size)
 
 
-_COMPLEX = np.dtype(np.complex128)
+def _columns(name: str, spectrum: Array, workers: int) -> Array:
+    """Transform columns, in place where that can be."""
+    result: Array = of_numpy(name, spectrum, workers, overwrite=True, axis=-2)
+    return result
+
+
+def _store(result: Array, out: Array) -> None:
+    np.copyto(out, result, casting="unsafe")
+
+
+def _share(function: Callable[[Any, int], None], tasks: Sequence[Any], total: int) -> None:
+    """Call a function for all tasks, on threads where there are enough elements in all.
+
+    It also gets the number of threads that a task may use itself.
+    """
+    threads = workers_at_most() if total >= _THREADED else 1
+    inner = max(1, threads // max(len(tasks), 1))
+    run_all(lambda task: function(task, inner), tasks, threads)
 
 
 @lru_cache(maxsize=1024)
@@ -218,6 +258,12 @@ def passes_of(spec: ConvSpec, *, real: bool) -> Passes:
     circles = circles_of(spec)
     cells = tuple(circle.cells for circle in circles)
     return Passes(cells, tuple(circle.stride for circle in circles), real)
+
+
+def _pieces(shape: tuple[int, ...], whole: int) -> tuple[Index, ...]:
+    """Cut a shape into pieces; the last ``whole`` axes are not cut."""
+    most = min(max(prod(shape) // _PIECES, _LEAST), _MOST)
+    return _cut(shape, len(shape) - whole, most)
 
 
 @lru_cache(maxsize=1024)
