@@ -19,6 +19,7 @@ from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.operators.circular.checks import check_closed_form, check_finite
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.on_numpy import inverted_big, inverted_small, solved
+from mtconv.operators.circular.passes import Memory
 from mtconv.operators.circular.symbol import Frequencies
 from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.problem.build import Problem, match
@@ -43,7 +44,8 @@ class ClosedForm(NamedTuple):
         frequencies = self.frequencies
         filtered = self.kept("filter", weight, _filter)
         if frequencies.library.xp is np:
-            return solved(self.form, frequencies, (self.symbol, filtered), y, z)
+            memory = self.made.setdefault("memory", Memory())
+            return solved(self.form, frequencies, (self.symbol, filtered), y, z, memory)
         if self.form == "conv_transpose":
             rest, start = frequencies.of_big(y), None
             if z is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
-from mtconv.operators.circular.passes import Decided, Region, Watch, passes_of
+from mtconv.operators.circular.passes import Decided, Memory, Region, Watch, passes_of
 from mtconv.operators.circular.symbol import Frequencies
 
 __all__ = ["apply_map", "inverted_big", "inverted_small", "solved"]
@@ -59,36 +59,46 @@ def apply_map(
 
 
 def solved(
-    form: str, frequencies: Frequencies, filters: tuple[Array, Array], y: Array, z: Any
+    form: str,
+    frequencies: Frequencies,
+    filters: tuple[Array, Array],
+    y: Array,
+    z: Any,
+    memory: Memory,
 ) -> Array:
     """Return ``z + A^H (A A^H + weight)^-1 (y - A z)`` for canonical arrays.
 
-    ``filters`` are the symbol and the filter of the weight; z is None for zero.
+    ``filters`` are the symbol and the filter of the weight; z is None for zero. The
+    spectrum of a y that comes again and again is kept in ``memory``.
     """
     spec = frequencies.spec
     passes = passes_of(spec, real=frequencies.real)
-    symbol, filtered = map(passes.symbol, filters)
+    x = _room(frequencies, _solution_shape(form, frequencies, y))
     there: Step = _to_big
     back: Step = _to_small
-    data: Step = passes.phases
-    result: Step = passes.planes
-    x = _room(frequencies, (*frequencies.small_leading(y), *spec.small))
+    views: list[Step] = [passes.phases, passes.planes]
     if form == "conv":
-        there, back, data, result = back, there, result, data
-        x = _room(frequencies, (*frequencies.big_leading(y), *spec.big))
+        there, back, views = back, there, views[::-1]
+    data, result = views[0](y, spec.groups), views[1](x, spec.groups)
+    start = None if z is None else views[1](z, spec.groups)
+    symbol, filtered = map(passes.symbol, filters)
 
-    def point(region: Region, rest: Array, start: Array | None = None) -> Array:
-        if start is None:
+    def point(region: Region, rest: Array, spectrum: Array | None = None) -> Array:
+        if spectrum is None:
             return back(region.symbol(filtered), rest)
-        rest -= there(region.symbol(symbol), start, keep=True)
-        start += back(region.symbol(filtered), rest)
-        return start
+        rest -= there(region.symbol(symbol), spectrum, keep=True)
+        spectrum += back(region.symbol(filtered), rest)
+        return spectrum
 
-    arrays = [data(y, spec.groups)]
-    if z is not None:
-        arrays.append(result(z, spec.groups))
-    passes.run(tuple(arrays), result(x, spec.groups), point)
+    inputs = (data,) if start is None else (data, start)
+    passes.run(inputs, result, point, memory=memory)
     return x
+
+
+def _solution_shape(form: str, frequencies: Frequencies, y: Array) -> tuple[int, ...]:
+    if form == "conv":
+        return (*frequencies.big_leading(y), *frequencies.spec.big)
+    return (*frequencies.small_leading(y), *frequencies.spec.small)
 
 
 def inverted_small(frequencies: Frequencies, inverse: Array, x: Array) -> Array:

@@ -17,7 +17,7 @@ from mtconv.backends.host.threads import workers_at_most
 from mtconv.backends.libraries import Library
 from mtconv.importing import imported
 
-__all__ = ["Transforms", "of_numpy"]
+__all__ = ["Transforms", "numpy_back", "numpy_forward", "of_numpy"]
 
 # Elements from which threads are worth their start.
 _THREADED = 2**16
@@ -80,6 +80,25 @@ def of_numpy(
     if module is not fft:
         options.update(workers=workers, overwrite_x=overwrite)
     return getattr(module, name)(array, **options)
+
+
+def numpy_forward(array: Any, axes: tuple[int, ...], workers: int, *, real: bool) -> Any:
+    """Transform an array of NumPy of any dtype in double precision."""
+    array = array.astype(np.float64 if real else np.complex128, copy=False)
+    return of_numpy("rfftn" if real else "fftn", array, workers, axes=axes)
+
+
+def numpy_back(
+    spectrum: Any, axes: tuple[int, ...], workers: int, *, real: bool, size: int
+) -> Any:
+    """Transform back to an array with so many elements on the last axis.
+
+    The spectrum is overwritten: axis by axis in place, and only the result is new.
+    """
+    others = axes[:-1] if real else axes
+    if others:
+        spectrum = of_numpy("ifftn", spectrum, workers, overwrite=True, axes=others)
+    return of_numpy("irfft", spectrum, workers, n=size) if real else spectrum
 
 
 def _threads(array: Any) -> dict[str, int]:
