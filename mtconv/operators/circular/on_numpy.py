@@ -84,10 +84,11 @@ def solved(
     symbol, filtered = map(passes.symbol, filters)
 
     def point(region: Region, rest: Array, spectrum: Array | None = None) -> Array:
-        if spectrum is None:
-            return back(region.symbol(filtered), rest)
-        rest -= there(region.symbol(symbol), spectrum, keep=True)
-        spectrum += back(region.symbol(filtered), rest)
+        if spectrum is None:  # the first one may be known from earlier calls, and is kept
+            return back(region.symbol(filtered), rest, keep=True)
+        seen = there(region.symbol(symbol), spectrum, keep=True)
+        np.subtract(rest, seen, out=seen)
+        spectrum += back(region.symbol(filtered), seen)
         return spectrum
 
     inputs = (data,) if start is None else (data, start)

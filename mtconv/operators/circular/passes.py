@@ -77,14 +77,15 @@ class Memory:
         kept = self._kept
         if kept is None or _glimpse(array) != _glimpse(kept[0]):
             return None
-        same = np.array_equal(_bits(array), kept[0].view(np.uint64))
+        same = np.array_equal(_bits(array), _bits(kept[0]))
         return kept[1] if same else None
 
     def keep(self, array: Array, spectrum: Array) -> None:
         """Keep copies of both, if the array was there in the call before."""
         glimpse = _glimpse(array)
         if glimpse is not None and glimpse == self._glimpse:
-            self._kept = (_bits(array).copy().view(array.dtype), spectrum.copy())
+            self._kept = array.copy(), spectrum.copy()
+            self._kept[1].flags.writeable = False
         self._glimpse = glimpse
 
 
@@ -168,10 +169,10 @@ class Passes:
         """Transform arrays, compute with their spectra, and transform back to ``out``.
 
         All of them are `phases` or `planes`. ``point(region, *spectra)`` returns the
-        spectrum of the result for a region, and may overwrite those that it gets.
-        ``watch`` looks at pieces of the inputs, and decides how those of the result are
-        stored. Returns whether there is a result. ``memory`` has what earlier calls made
-        of the first input.
+        spectrum of the result for a region, and may overwrite those that it gets. ``watch``
+        looks at pieces of the inputs, and decides how those of the result are stored.
+        ``memory`` has what earlier calls made of the first input, whose spectrum ``point``
+        leaves alone then. Returns whether there is a result.
         """
         with lend() as space:
             spectra = self._spectra(inputs, space, watch, memory)
@@ -180,8 +181,9 @@ class Passes:
                 return False
             shape = self._flat(out)
             # A region of the result takes the place of one that was read before.
-            same = (array for array in spectra if array.size == prod(shape))
-            target = next(same, None)
+            target = next(
+                (a for a in spectra if a.size == prod(shape) and a.flags.writeable), None
+            )
             if target is None:
                 target = space.take(shape, _COMPLEX)
             target = target.reshape(shape)
@@ -207,15 +209,16 @@ class Passes:
         memory: Memory | None,
     ) -> list[Array]:
         """Transform planes along the inner axes, or copy what is known of the first."""
-        known = None if memory is None else memory.recall(inputs[0])
+        kept = known = None if memory is None else memory.recall(inputs[0])
         if known is None:
             spectra = self._forward(inputs, space, watch)
             if memory is not None:
                 memory.keep(inputs[0], spectra[0])
             return spectra
-        first = space.take(known.shape, _COMPLEX)
-        first[...] = known
-        return [first, *self._forward(inputs[1:], space, watch)]
+        if self.by_columns:  # they are transformed in place
+            known = space.take(known.shape, _COMPLEX)
+            known[...] = kept
+        return [known, *self._forward(inputs[1:], space, watch)]
 
     def _forward(
         self, inputs: tuple[Array, ...], space: Workspace, watch: Watch | None

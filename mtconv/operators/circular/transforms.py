@@ -96,7 +96,9 @@ def numpy_back(
     The spectrum is overwritten: axis by axis in place, and only the result is new.
     """
     others = axes[:-1] if real else axes
-    if others:
+    if len(others) == 1:  # which takes less time to call
+        spectrum = of_numpy("ifft", spectrum, workers, overwrite=True, axis=others[0])
+    elif others:
         spectrum = of_numpy("ifftn", spectrum, workers, overwrite=True, axes=others)
     return of_numpy("irfft", spectrum, workers, n=size) if real else spectrum
 
