@@ -37,7 +37,8 @@ class KernelCounts(NamedTuple):
 
     ``products`` are multiply-adds of vectors, or what loads between them take as long as;
     ``sums`` are vectors of sums that are added to what is there; ``loads`` and ``stores``
-    elements that are copied into boxes and written; ``packs`` elements of the kernel.
+    elements that are copied into boxes and written; ``packs`` elements of the kernel;
+    ``lines`` are rows of cells, each of which takes a while to begin.
     """
 
     products: float
@@ -45,21 +46,24 @@ class KernelCounts(NamedTuple):
     loads: float
     stores: float
     packs: float
+    lines: float = 0.0
 
 
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(1.0, 0.3, 0.45, 0.62, 1.5),
-    "rows": KernelCounts(0.88, 14.0, 3.0, 0.4, 20.0),
-    "planes": KernelCounts(1.2, 6.2, 1.6, 0.9, 2.8),
-    "columns": KernelCounts(1.2, 6.5, 0.4, 3.0, 1.5),
+    "lanes": KernelCounts(0.74, 0.44, 0.27, 1.4, 1.7),
+    "rows": KernelCounts(0.7, 4.0, 1.0, 0.58, 13.0, 90.0),
+    "planes": KernelCounts(1.76, 2.9, 1.0, 0.35, 2.2),
+    "columns": KernelCounts(0.78, 5.7, 0.38, 2.7, 1.2),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
 
-# Bytes of a window beyond which planes in the lanes lose what they gain.
-_MOST_WINDOW = 2**18
+# Planes in the lanes: bytes of a window from which products wait for the second cache, how
+# much longer they take then, and bytes beyond which the kernel loses what it gains.
+_FAR_WINDOW, _FAR = 2**14, 1.77
+_MOST_WINDOW = 2**16
 
 
 class _Sizes(NamedTuple):
@@ -71,17 +75,21 @@ class _Sizes(NamedTuple):
     in_cells: int
     out_cells: int
     in_last: int  # cells along the last axis
+    out_last: int
+    in_step: int  # along the last axis, between cells that units side by side read
     units: tuple[int, ...]
     taps: int  # of all phases
     ways: int  # phases of the last axis
     phases: int
     reach: tuple[int, ...]
+    window: int  # bytes of a window of vectors
 
 
 def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
     small, big = spec.kernel_shape[0] // spec.groups, spec.kernel_shape[1]
     taps = prod(spec.kernel_size)
     small_cells, big_cells = prod(spec.small), prod(spec.big)
+    extent = VECTOR * prod(axis.extent for axis in spec.axes)
     if form == "conv_transpose":
         return _Sizes(
             batch * spec.groups,
@@ -90,11 +98,14 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
             small_cells,
             big_cells,
             spec.small[-1],
+            spec.big[-1],
+            1,
             tuple(-(-axis.big // axis.stride) for axis in spec.axes),
             taps,
             min(spec.axes[-1].stride, spec.axes[-1].big),
             prod(min(axis.stride, axis.big) for axis in spec.axes),
             tuple(_phase_reach(axis) for axis in spec.axes),
+            small * extent,
         )
     return _Sizes(
         batch * spec.groups,
@@ -103,11 +114,14 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
         big_cells,
         small_cells,
         spec.big[-1],
+        spec.small[-1],
+        min(spec.axes[-1].stride, spec.axes[-1].extent),
         spec.small,
         taps,
         1,
         1,
         tuple((axis.extent - 1) // axis.stride for axis in spec.axes),
+        big * extent,
     )
 
 
@@ -142,9 +156,10 @@ def _lanes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     units = prod(sizes.units)
     vectors, sums = _lane_cost(sizes.outs, lanes)
-    # Units whose results do not fit a block leave cells of tiles unused.
-    fit = max(1, LANES_SUMS // (sizes.phases * sums * VECTOR))
-    tiles = sizes.images * -(-units // fit) * -(-min(units, fit) // TILE) * TILE
+    # Units are shared out among blocks whose results fit, each of whole tiles.
+    fit = max(1, LANES_SUMS // (sizes.phases * int(sums) * VECTOR))
+    blocks = -(-units // fit)
+    tiles = sizes.images * blocks * -(-units // (blocks * TILE)) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         tiles * sizes.taps * sizes.ins * vectors,
@@ -174,13 +189,16 @@ def _rows(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     channels = next((n for n in (1, 2, 3, 4, 6) if n >= sizes.outs), 8)
     tiles = -(-sizes.outs // channels)
     busy = {1: 1.9, 2: 2.2, 3: 3.0}.get(channels, channels)
+    rows_in = sizes.ins * sizes.in_cells // sizes.in_last * sizes.in_step
+    rows_out = sizes.outs * sizes.out_cells // sizes.out_last
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         vectors * sizes.taps * sizes.ins * tiles * busy,
         vectors * sizes.phases * max(1.0, depth / CHAIN) * tiles * channels,
-        sizes.images * sizes.ins * sizes.in_cells,
+        sizes.images * sizes.ins * sizes.in_cells * (1 if sizes.in_step == 1 else 3),
         sizes.images * sizes.outs * sizes.out_cells * (1 if sizes.ways <= 4 else 2.5),
         sizes.ins * sizes.taps * tiles * channels,
+        sizes.images * (rows_in + rows_out),
     )
 
 
@@ -189,8 +207,9 @@ def _planes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     vectors = -(-sizes.images // lanes)
     tiles = vectors * -(-prod(sizes.units) // TILE) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
+    far = _FAR if sizes.window >= _FAR_WINDOW else 1.0
     return KernelCounts(
-        tiles * sizes.taps * sizes.ins * sizes.outs,
+        tiles * sizes.taps * sizes.ins * sizes.outs * far,
         tiles * sizes.phases * sizes.outs * max(1.0, depth / CHAIN),
         vectors * lanes * sizes.ins * sizes.in_cells,
         vectors * lanes * sizes.outs * sizes.out_cells,
@@ -258,7 +277,7 @@ def tiles_and_moves(
     counts, factors = count(kernel, spec, form, batch, itemsize), _FACTORS[kernel]
     tiles = counts.products * factors.products + counts.sums * factors.sums
     moves = counts.loads * factors.loads + counts.stores * factors.stores
-    moves += counts.packs * factors.packs
+    moves += counts.packs * factors.packs + counts.lines * factors.lines
     return tiles, itemsize / 4 * moves
 
 
@@ -274,9 +293,7 @@ def rank_kernels(
     spec: ConvSpec, form: str, batch: int, itemsize: int, rates: MachineRates
 ) -> tuple[tuple[str, float], ...]:
     """Sort the kernels of a map by their estimated seconds."""
-    small, big = spec.kernel_shape[0] // spec.groups, spec.kernel_shape[1]
-    window = VECTOR * (small if form == "conv_transpose" else big)
-    window *= prod(axis.extent for axis in spec.axes)
+    window = _sizes(spec, form, batch).window
     estimates = {}
     for kernel in KERNELS[form]:
         estimate = seconds(kernel, spec, form, batch, itemsize, rates)
