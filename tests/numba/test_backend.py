@@ -20,6 +20,11 @@ PROBLEMS = {
     "rows by offset": ((2, 5, 6, 17), (5, 3, 3, 3), {"stride": (1, 2), "padding": 1}),
     "phases without taps": ((1, 4, 5, 5), (4, 2, 2, 2), {"stride": 3}),
     "five phases": ((1, 3, 40), (3, 2, 7), {"stride": 5, "dilation": 2}),
+    "taps that meet zeros": (
+        (5, 70, 3, 4, 3),
+        (70, 33, 3, 3, 4),
+        {"padding": (1, 1, 2), "stride": (1, 2, 1)},
+    ),
     "planes in the lanes": ((2, 20, 5, 6), (20, 1, 3, 3), {"groups": 20, "stride": 2}),
     "a volume": ((1, 4, 3, 4, 5), (4, 9, 2, 3, 2), {"stride": (2, 1, 2), "padding": 1}),
     "columns": ((2, 40, 6, 7), (40, 1, 5, 5), {"stride": (2, 3), "padding": (1, 2)}),
@@ -200,6 +205,17 @@ def test_operators_keep_the_packed_kernel():
     expected = mtconv.conv_transpose(x, kernel, stride=2, backend="numpy")
     assert (operator(x) == expected).all()
     assert (operator(x) == expected).all()
+
+
+def test_a_kept_kernel_is_packed_anew_for_batches_that_order_it_otherwise():
+    # Four samples share a box in the larger batch, so that fewer channels fit it.
+    kernel = whole((20, 70, 3, 3, 3), seed=1)
+    options = {"stride": 4, "padding": 1}
+    operator = mtconv.Conv(kernel, input_size=(10, 10, 10), backend="numba", **options)
+    for batch in (1, 40, 1):
+        y = whole((batch, 70, 10, 10, 10))
+        expected = mtconv.conv(y, kernel, backend="numpy", **options)
+        assert (operator(y) == expected).all()
 
 
 def test_a_call_that_the_plan_gives_to_numpy_does_not_import_numba():

@@ -147,6 +147,43 @@ def test_gradients_have_whole_tiles_and_chains():
     assert counts.sums == 3 * 32
 
 
+@pytest.mark.parametrize(
+    ("kernel", "form", "counts"),
+    [
+        (
+            "lanes",
+            "conv_transpose",
+            (128 * 8 * 8 * 2, 128 * 8 * 2, 4 * 8 * 32, 4 * 8 * 256, 512),
+        ),
+        (
+            "rows",
+            "conv_transpose",
+            (32 * 8 * 8 * 8, 32 * 8 * 8, 4 * 8 * 32, 4 * 8 * 256 * 2.5, 512),
+        ),
+        (
+            "planes",
+            "conv_transpose",
+            (32 * 8 * 64, 32 * 8 * 8, 4 * 8 * 32, 4 * 8 * 256, 4 * 512),
+        ),
+        (
+            "columns",
+            "conv_transpose",
+            (32 * 64 * 8, 4 * 64 * (8 + 4), 4 * 8 * 32, 4 * 8 * 256, 512),
+        ),
+        ("gradient", "kernel_grad", (128 * 64 * 2, 64 * 2, 4 * 8 * 256, 4 * 8 * 32, 512)),
+        (
+            "gradient_planes",
+            "kernel_grad",
+            (32 * 8 * 64, 8 * 64, 4 * 64 * 256, 4 * 8 * 32, 512 * 4),
+        ),
+    ],
+)
+def test_whole_vectors_tiles_and_chains_are_not_rounded_up(kernel, form, counts):
+    """Four groups of 8 channels, 32 elements, 8 taps and a stride of 8: nothing is left."""
+    spec = ConvSpec.from_shapes((1, 32, 32), (32, 8, 8), stride=8, groups=4)
+    assert count(kernel, spec, form, 1, 16)[:5] == counts
+
+
 @pytest.mark.parametrize("stride", [1, 4, 5])
 def test_a_result_shorter_than_its_stride_has_as_many_phases_as_elements(stride):
     """Sums of one vector for each; the last axis decides how elements are written."""

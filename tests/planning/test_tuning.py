@@ -43,7 +43,7 @@ def test_small_problems_have_one_block_and_the_next_ones_a_few():
     for fewest in (tuning.FEW_COLUMNS, tuning.FEW_ELEMENTS, tuning.FEW_TERMS):
         assert 2**10 <= fewest < tuning.SMALL_ELEMENTS
     # Products that BLAS does not pack are no work for threads, nor for spectra.
-    assert tuning.UNPACKED < tuning.INEXACT_FROM < tuning.SMALL_WORK
+    assert 10**5 < tuning.UNPACKED < tuning.INEXACT_FROM < tuning.SMALL_WORK
 
 
 def test_chains_of_sums_are_longer_where_they_are_not_added_one_by_one():

@@ -57,6 +57,9 @@ _SINGLE = (
     "box_sample",
     "box_channels",
     "box_bytes",
+    # 1: every block has its own list of cells, and channels follow one another, tap by tap
+    "taps_first",
+    "chain_step",  # bytes from the chains of one tile to those of the next
     # The block of results.
     "row_bytes",  # of one position
     "sums_bytes",
@@ -97,6 +100,7 @@ _SINGLE = (
     "pack_channels",
     # Places in the table.
     "offsets",
+    "offsets_rest",  # of the last channels, where they are fewer than others
     "phase_first",
     "tap_rows",
     "row_places",

@@ -6,7 +6,6 @@ import pytest
 
 from mtconv import ConvSpec
 from mtconv.geometry import Axis
-from mtconv.planning import tuning
 from mtconv.planning.candidate import Fallback
 from mtconv.planning.choose import choose_algorithm
 from mtconv.planning.ladders.numpy import precautions, rates_of
@@ -27,10 +26,11 @@ def test_wider_elements_are_slower(itemsize, wider, strided):
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
-@pytest.mark.parametrize("extra", [-1, 0, 1, 30])
-def test_strides_of_runs_and_beyond_are_wide(form, extra):
-    spec = ConvSpec((Axis(9, 900, 60, tuning.LEAST_STRIDE + extra),), 1, 64, 64)
-    refused = "subpixel" if extra < 0 else "polyphase"
+@pytest.mark.parametrize("stride", [1, 15, 16, 17, 46])
+def test_strides_of_16_and_more_are_wide(form, stride):
+    """As the page on algorithms says."""
+    spec = ConvSpec((Axis(9, 900, 60, stride),), 1, 64, 64)
+    refused = "subpixel" if stride < 16 else "polyphase"
     *ranked, last = choose_algorithm(spec, form, dtype="int16")[:4]
     assert last.algorithm == refused
     assert {c.algorithm for c in ranked} == {"gemm", "polyphase", "subpixel", "direct"} - {
@@ -79,3 +79,23 @@ def test_padding_that_repeats_elements_clips_nothing():
     reflected = ConvSpec((Axis(5, 5, 3, lo=1),), padding_mode="reflect")
     assert pads("conv", zeros)
     assert not pads("conv", reflected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "itemsize"),
+    [
+        ("float16", 4),  # halves are computed in single precision
+        ("bfloat16", 4),
+        ("float64", 8),
+        ("complex64", 8),
+        ("complex128", 16),
+        ("int8", 8),  # integers in float64
+        ("uint64", 8),
+    ],
+)
+def test_bytes_are_those_of_the_computing_dtype(dtype, itemsize):
+    spec = ConvSpec.from_shapes((1, 64, 32, 32), (64, 64, 4, 4), stride=2)
+    single = {c.algorithm: c.cost.bytes_moved for c in choose_algorithm(spec)}
+    for candidate in choose_algorithm(spec, dtype=dtype):
+        expected = single[candidate.algorithm] * itemsize // 4
+        assert candidate.cost.bytes_moved == expected
