@@ -225,3 +225,42 @@ def test_a_call_that_the_plan_gives_to_numpy_does_not_import_numba():
         "assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def by_rows(monkeypatch):
+    """Every convolution is made by the kernel of rows by offset."""
+    monkeypatch.setattr("mtconv.backends._numba.kernels_for", lambda *_: ("rows",))
+    plan_for_spec.cache_clear()
+    yield
+    plan_for_spec.cache_clear()
+
+
+# Input channels, output channels, cells of the result and taps: results whose last vector
+# begins in the one before, whole ones, ones shorter than a vector, and longer chains.
+ROWS = [(3, 5, 37, 2), (2, 9, 160, 3), (1, 1, 5, 4), (60, 3, 19, 4), (2, 220, 33, 1)]
+
+
+@pytest.mark.usefixtures("by_rows")
+@pytest.mark.parametrize("stride", range(1, 11))
+@pytest.mark.parametrize(("ins", "outs", "cells", "taps"), ROWS)
+def test_rows_of_every_stride_are_those_of_tap_by_tap(ins, outs, cells, taps, stride):
+    x = whole((2, ins, 2, stride * (cells - 1) + taps))
+    kernel, bias = whole((outs, ins, 1, taps), seed=1), whole((outs,), seed=2)
+    for padding in (0, 1):
+        options = {"stride": (1, stride), "padding": (0, padding), "bias": bias}
+        direct = mtconv.conv(x, kernel, backend="numpy", algorithm="direct", **options)
+        ours = mtconv.conv(x, kernel, backend="numba", algorithm="native", **options)
+        assert (ours == direct).all()
+
+
+@pytest.mark.usefixtures("by_rows")
+def test_rows_that_share_elements_have_the_same_bits_for_any_number_of_threads():
+    rng = np.random.default_rng(5)
+    x, kernel = rng.standard_normal((3, 40, 4001)), rng.standard_normal((21, 40, 5))
+    results = []
+    for number in (1, 2, 3):
+        with mtconv.workers(number):
+            results.append(mtconv.conv(x, kernel, backend="numba", algorithm="native"))
+    assert (results[0] == results[1]).all()
+    assert (results[0] == results[2]).all()

@@ -65,6 +65,7 @@ _SINGLE = (
     "sums_bytes",
     "bias_bytes",
     "lanes_bytes",  # of the transposed small side
+    "in_place",  # 1: sums are written to the result itself
     # Rows by offset: runs of cells, in tiles of channels by vectors.
     "channels",  # of a tile
     "pitch",  # cells from row to row; in gradients bytes from cell to cell
