@@ -303,10 +303,7 @@ def kernel_grad(
     -----
     Costs as many multiply-adds as the other two maps.
 
-    On NumPy, `auto` takes the FFT for large kernels. In float64 and complex128 the error of
-    an element is then below ``2**-44`` times the product of the Euclidean norms of the
-    padded arrays; whole numbers below 2**53 stay exact, and everything else is as accurate
-    as direct sums.
+    On NumPy, `auto` takes the FFT for large kernels; its errors are bounded as in `conv`.
 
     Examples
     --------
@@ -356,12 +353,12 @@ def _apply(
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    symbolic = False
+    symbolic, name = False, "numpy"
     dtype = plain_dtype(first, second, bias, backend)
-    name = "numpy"
     try:
         if dtype is not None:
-            engine = load(backend or neutral_backend(dtype))
+            name = backend or neutral_backend(dtype)
+            engine = load(name)
         else:
             argument = "y" if form == "kernel_grad" else "kernel"
             operands = {"x": first, argument: second, "bias": bias}
@@ -372,15 +369,19 @@ def _apply(
             bias = None if bias is None else engine.asarray(form, "bias", bias)
             dtype = engine.result_dtype(first, second, bias)
             symbolic = traced(first.shape, second.shape, asked_size(geometry))
-        bias_shape = None if bias is None else bias.shape
-        problem = (dtype, algorithm, engine.NAME, bias_shape)
-        shapes = (first.shape, second.shape)
+        shape, other = first.shape, second.shape  # unpacking tuples would take longer
+        bias_size = None if bias is None else bias.shape
         if symbolic:
-            plan = plan_traced(form, shapes, geometry, *problem, kernel_size)
+            call = (dtype, algorithm, name, bias_size, kernel_size)
+            plan = plan_traced(form, (shape, other), geometry, *call)
         elif isinstance(geometry, ConvSpec):
-            plan = plan_for_spec(form, geometry, *shapes, *problem)
+            plan = plan_for_spec(
+                form, geometry, shape, other, dtype, algorithm, name, bias_size
+            )
         else:
-            plan = plan_for(form, *shapes, geometry, *problem, kernel_size)
+            plan = plan_for(
+                form, shape, other, geometry, dtype, algorithm, name, bias_size, kernel_size
+            )
         return engine.run(plan, first, second, bias, precision)
     except ImportError:
         refuse_at_shutdown(f"What the {name} backend of mtconv needs")

@@ -185,11 +185,13 @@ def _refuse_broken(subject: str, packages: Iterable[str]) -> None:
     """Refuse packages of which an import that was broken off has left parts.
 
     Python forgets the package then, but not its parts. A second import finds those, and
-    ends without an error and without the names that the first one would have set.
+    ends without an error and without the names that the first one would have set. None in
+    the place of a part only keeps it from being imported.
     """
+    present = [name for name, part in list(sys.modules.items()) if part is not None]
     for package in packages:
         if package not in sys.modules and any(
-            name.startswith(f"{package}.") for name in list(sys.modules)
+            name.startswith(f"{package}.") for name in present
         ):
             msg = (
                 f"{subject} cannot be imported: an earlier import of {package} in this "

@@ -140,7 +140,7 @@ def _check(arguments: argparse.Namespace) -> None:
     """Check what does not depend on the file."""
     for name in ("target", "src", "dst"):
         if getattr(arguments, name) is None:
-            _refuse(name if name == "target" else f"--{name}", "must be given", None)
+            _refuse(name if name == "target" else f"--{name}", "must be given", "nothing")
     check_suffix(arguments.target)
     source, target = arguments.source, arguments.target
     if target.exists():
@@ -235,4 +235,5 @@ def _shown(name: str) -> str:
 
 
 def _refuse(argument: str, rule: str, got: object) -> None:
-    raise GeometryError(message("convert", argument, rule, got))
+    text = str(got) if isinstance(got, Path) else got
+    raise GeometryError(message("convert", argument, rule, text))

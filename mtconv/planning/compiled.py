@@ -37,7 +37,8 @@ class KernelCounts(NamedTuple):
 
     ``products`` are multiply-adds of vectors, or what loads between them take as long as;
     ``sums`` are vectors of sums that are added to what is there; ``loads`` and ``stores``
-    elements that are copied into boxes and written; ``packs`` elements of the kernel.
+    elements that are copied into boxes and written; ``packs`` elements of the kernel;
+    ``lines`` are rows of cells, each of which takes a while to begin.
     """
 
     products: float
@@ -45,15 +46,16 @@ class KernelCounts(NamedTuple):
     loads: float
     stores: float
     packs: float
+    lines: float = 0.0
 
 
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(1.0, 0.3, 0.45, 0.62, 1.5),
-    "rows": KernelCounts(0.88, 14.0, 3.0, 0.4, 20.0),
-    "planes": KernelCounts(1.2, 6.2, 1.6, 0.9, 2.8),
-    "columns": KernelCounts(1.2, 6.5, 0.4, 3.0, 1.5),
+    "lanes": KernelCounts(0.72, 0.6, 0.62, 1.2, 1.65),
+    "rows": KernelCounts(0.75, 1.25, 0.84, 0.84, 11.7, 72.0),
+    "planes": KernelCounts(1.67, 3.05, 0.9, 0.4, 0.87),
+    "columns": KernelCounts(0.81, 6.3, 0.41, 2.5, 0.87),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
@@ -71,17 +73,21 @@ class _Sizes(NamedTuple):
     in_cells: int
     out_cells: int
     in_last: int  # cells along the last axis
+    out_last: int
+    in_step: int  # along the last axis, between cells that units side by side read
     units: tuple[int, ...]
     taps: int  # of all phases
     ways: int  # phases of the last axis
     phases: int
     reach: tuple[int, ...]
+    window: int  # bytes of a window of vectors
 
 
 def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
     small, big = spec.kernel_shape[0] // spec.groups, spec.kernel_shape[1]
     taps = prod(spec.kernel_size)
     small_cells, big_cells = prod(spec.small), prod(spec.big)
+    extent = VECTOR * prod(axis.extent for axis in spec.axes)
     if form == "conv_transpose":
         return _Sizes(
             batch * spec.groups,
@@ -90,11 +96,14 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
             small_cells,
             big_cells,
             spec.small[-1],
+            spec.big[-1],
+            1,
             tuple(-(-axis.big // axis.stride) for axis in spec.axes),
             taps,
             min(spec.axes[-1].stride, spec.axes[-1].big),
             prod(min(axis.stride, axis.big) for axis in spec.axes),
             tuple(_phase_reach(axis) for axis in spec.axes),
+            small * extent,
         )
     return _Sizes(
         batch * spec.groups,
@@ -103,11 +112,14 @@ def _sizes(spec: ConvSpec, form: str, batch: int) -> _Sizes:
         big_cells,
         small_cells,
         spec.big[-1],
+        spec.small[-1],
+        min(spec.axes[-1].stride, spec.axes[-1].extent),
         spec.small,
         taps,
         1,
         1,
         tuple((axis.extent - 1) // axis.stride for axis in spec.axes),
+        big * extent,
     )
 
 
@@ -142,9 +154,10 @@ def _lanes(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     del batch
     units = prod(sizes.units)
     vectors, sums = _lane_cost(sizes.outs, lanes)
-    # Units whose results do not fit a block leave cells of tiles unused.
-    fit = max(1, LANES_SUMS // (sizes.phases * sums * VECTOR))
-    tiles = sizes.images * -(-units // fit) * -(-min(units, fit) // TILE) * TILE
+    # Units are shared out among blocks whose results fit, each of whole tiles.
+    fit = max(1, LANES_SUMS // (sizes.phases * int(sums) * VECTOR))
+    blocks = -(-units // fit)
+    tiles = sizes.images * blocks * -(-units // (blocks * TILE)) * TILE
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         tiles * sizes.taps * sizes.ins * vectors,
@@ -174,13 +187,16 @@ def _rows(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     channels = next((n for n in (1, 2, 3, 4, 6) if n >= sizes.outs), 8)
     tiles = -(-sizes.outs // channels)
     busy = {1: 1.9, 2: 2.2, 3: 3.0}.get(channels, channels)
+    rows_in = sizes.ins * sizes.in_cells // sizes.in_last * sizes.in_step
+    rows_out = sizes.outs * sizes.out_cells // sizes.out_last
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         vectors * sizes.taps * sizes.ins * tiles * busy,
         vectors * sizes.phases * max(1.0, depth / CHAIN) * tiles * channels,
-        sizes.images * sizes.ins * sizes.in_cells,
+        sizes.images * sizes.ins * sizes.in_cells * (1 if sizes.in_step == 1 else 3),
         sizes.images * sizes.outs * sizes.out_cells * (1 if sizes.ways <= 4 else 2.5),
         sizes.ins * sizes.taps * tiles * channels,
+        sizes.images * (rows_in + rows_out),
     )
 
 
@@ -258,7 +274,7 @@ def tiles_and_moves(
     counts, factors = count(kernel, spec, form, batch, itemsize), _FACTORS[kernel]
     tiles = counts.products * factors.products + counts.sums * factors.sums
     moves = counts.loads * factors.loads + counts.stores * factors.stores
-    moves += counts.packs * factors.packs
+    moves += counts.packs * factors.packs + counts.lines * factors.lines
     return tiles, itemsize / 4 * moves
 
 
@@ -274,9 +290,7 @@ def rank_kernels(
     spec: ConvSpec, form: str, batch: int, itemsize: int, rates: MachineRates
 ) -> tuple[tuple[str, float], ...]:
     """Sort the kernels of a map by their estimated seconds."""
-    small, big = spec.kernel_shape[0] // spec.groups, spec.kernel_shape[1]
-    window = VECTOR * (small if form == "conv_transpose" else big)
-    window *= prod(axis.extent for axis in spec.axes)
+    window = _sizes(spec, form, batch).window
     estimates = {}
     for kernel in KERNELS[form]:
         estimate = seconds(kernel, spec, form, batch, itemsize, rates)

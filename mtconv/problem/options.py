@@ -86,10 +86,21 @@ def freeze(
         layout = _layout_string(function, "layout", layout)
     if kernel_layout is not None and type(kernel_layout) is not str:
         kernel_layout = _layout_string(function, "kernel_layout", kernel_layout)
-    words = (padding_mode, layout, kernel_layout)
-    numbers = (stride, padding, output_padding, output_size, dilation, groups)
     # Without the call of a function that the class's own constructor is.
-    return tuple.__new__(Options, numbers + words)
+    return tuple.__new__(
+        Options,
+        (
+            stride,
+            padding,
+            output_padding,
+            output_size,
+            dilation,
+            groups,
+            padding_mode,
+            layout,
+            kernel_layout,
+        ),
+    )
 
 
 def pinned(options: Options) -> Options:

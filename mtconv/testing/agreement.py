@@ -81,7 +81,9 @@ def assert_backends_agree(
     form : str
         "conv_transpose", "conv" or "kernel_grad".
     backends : collection of str, optional
-        Names of backends; by default all that are installed and declare the problem.
+        Names of backends; by default all that are installed and declare the problem, and
+        whose dtypes have the range of all numbers: JAX has no 64 bits while
+        ``jax_enable_x64`` is off, and is then compared as single precision.
     exact : bool, optional
         Ask for equality; by default only where all arrays are of integers. Algorithms
         that are not exact ("fft") are left out for integers and where not all elements
@@ -99,8 +101,9 @@ def assert_backends_agree(
 
     Notes
     -----
-    Floats may differ from the loops, which sum in float64, by ``8 * eps * sqrt(terms)``
-    times the product of the norms of both arrays.
+    Arrays of different dtypes are converted to the dtype that NumPy gives their sum, since
+    every library has rules of its own. Floats may differ from the loops, which sum in
+    float64, by ``8 * eps * sqrt(terms)`` times the product of the norms of both arrays.
 
     Examples
     --------
@@ -113,8 +116,9 @@ def assert_backends_agree(
     if exact not in (None, True, False):
         raise GeometryError(message(_NAME, "exact", "must be a bool", shown(exact)))
     _check_options(form, bias is not None, options)
-    a, b = _as_numpy("first", first), _as_numpy("second", second)
-    bias_argument = {} if bias is None else {"bias": _as_numpy("bias", bias)}
+    arrays = {"first": first, "second": second} | ({} if bias is None else {"bias": bias})
+    a, b, *rest = _promoted({name: _as_numpy(name, v) for name, v in arrays.items()})
+    bias_argument = dict(zip(("bias",), rest, strict=False))
     geometry = problem_of(form, a, b, options)
     expected = _REFERENCES[form](a, b, **bias_argument, **options)
     integers = expected.dtype.kind in "iu"
@@ -124,14 +128,24 @@ def assert_backends_agree(
             integers or not all(map(_is_finite, (a, b, *bias_argument.values())))
         ):
             continue
-        if named is None and _lacks(backend, form, geometry, expected, bias):
+        dtype = _dtype_of(backend, expected.dtype)
+        if named is None and (
+            _lacks(backend, form, geometry, expected, bias)
+            or not _fit(dtype, a, b, *bias_argument.values(), expected)
+        ):
             continue
         title = f"{form} on {backend}, algorithm {algorithm!r}"
         options_here = options | {"backend": backend, "algorithm": algorithm}
-        got = _run(title, getattr(mtconv, form), (a, b), bias_argument | options_here)
+        call = getattr(mtconv, form)
+        got = _read(_run(title, call, (a, b), bias_argument | options_here))
         close = not integers and (inexact or not exact)
-        allowed = tolerance(geometry, expected, a, b) if close else 0.0
+        allowed = tolerance(geometry, expected.astype(dtype), a, b) if close else 0.0
         compare(title, form, geometry, got, expected, allowed)
+        if np.asarray(got).dtype != dtype:
+            msg = (
+                f"{title}: the result has dtype {np.asarray(got).dtype} instead of {dtype}"
+            )
+            raise AssertionError(msg)
 
 
 def _lacks(
@@ -143,6 +157,32 @@ def _lacks(
         return True
     dtype = expected.dtype.name
     return refusal(support, backend, form, geometry.spec, dtype) is not None
+
+
+def _dtype_of(backend: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of results: JAX has none of 64 bits while jax_enable_x64 is off."""
+    if backend != "jax":
+        return dtype
+    from jax.dtypes import canonicalize_dtype
+
+    narrow: np.dtype[Any] = np.dtype(canonicalize_dtype(dtype))
+    return narrow
+
+
+def _fit(dtype: np.dtype[Any], *arrays: NDArray[Any]) -> bool:
+    """Return whether a dtype has the range of all these numbers."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return all(
+            array.size == 0 or limits.min <= array.min() <= array.max() <= limits.max
+            for array in arrays
+        )
+    with np.errstate(over="ignore"):
+        return all(
+            array.dtype.kind in "iu"
+            or bool((np.isfinite(array.astype(dtype)) == np.isfinite(array)).all())
+            for array in arrays
+        )
 
 
 def _run(
@@ -193,6 +233,27 @@ def _as_numpy(argument: str, value: Any) -> NDArray[Any]:
         got = f"dtype {array.dtype}"
         raise BackendError(message(_NAME, argument, rule, got))
     return array
+
+
+def _promoted(arrays: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Convert all arrays to one dtype, by NumPy's rules: each library has its own."""
+    try:
+        dtype = np.result_type(*arrays.values())
+    except TypeError as error:
+        rule = "must have a dtype that NumPy promotes with that of `first`"
+        got = " and ".join(str(array.dtype) for array in arrays.values())
+        fix = "Convert them with .astype first."
+        raise BackendError(message(_NAME, "second", rule, got, fix=fix)) from error
+    return [array.astype(dtype.newbyteorder("="), copy=False) for array in arrays.values()]
+
+
+def _read(result: Any) -> NDArray[Any]:
+    """Return a result as a NumPy array; torch hands over no bfloat16."""
+    if str(getattr(result, "dtype", "")) == "torch.bfloat16":
+        import ml_dtypes
+
+        return np.asarray(result.float()).astype(ml_dtypes.bfloat16)
+    return np.asarray(result)
 
 
 def _is_finite(array: NDArray[Any]) -> bool:

@@ -85,6 +85,8 @@ def _one_axis() -> Iterator[Entry]:
     yield Entry((3,), (33,), {}, (1, 1), 1)
     for taps, stride in product(range(1, 9), range(2, 7)):
         yield Entry((3,), (taps,), {"stride": stride}, (1, 2), 1)
+    for taps, stride, dilation in product(range(2, 7), range(2, 5), range(2, 5)):
+        yield Entry((3,), (taps,), {"stride": stride, "dilation": dilation}, (1, 1), 1)
     for size in range(34, 131):
         yield Entry((size - 1,), (2,), {}, (1, 1), 1)  # results of this size
     for size in (8, 16, 24, 32, 40, 64, 72, 80, 96, 128, 192, 256, 512):
@@ -168,8 +170,13 @@ def _two_axes() -> Iterator[Entry]:
         options = {"stride": stride, "padding": padding, "output_padding": extra}
         yield Entry((4, 3), (taps, taps), options, (2, 2), bias=taps % 2 == 0)
         yield Entry((4,), (taps,), options, (2, 1), bias=taps % 2 == 1)
+        grouped = options | {"groups": 2}
+        yield Entry((2, 3), (taps, taps), grouped, (1, 2), 1, bias=taps % 2 == 1)
     for taps, stride in product(range(1, 8), range(2, 5)):
         yield Entry((2, 1), (taps, taps), {"stride": stride}, (1, 1), 1)
+    for taps, stride, dilation in product((2, 3, 4, 5), (1, 2, 3), (2, 3)):
+        options = {"stride": stride, "dilation": dilation}
+        yield Entry((2, 2), (taps, taps), options, (1, 1), 1)
     yield Entry((2, 1), (16, 16), {"stride": 8, "padding": 4}, (1, 2), 1)
     yield Entry((3, 5), (2, 4), {"stride": (1, 3)})
     yield Entry((5, 3), (4, 2), {"stride": (3, 1)}, bias=True)
@@ -227,6 +234,8 @@ def _three_axes() -> Iterator[Entry]:
     for taps, stride, padding, extra in _LAYERS[:6]:
         options = {"stride": stride, "padding": padding, "output_padding": extra}
         yield Entry((2, 1, 2), (taps, taps, taps), options, (1, 1), 1)
+        grouped = options | {"groups": 2}
+        yield Entry((1, 2, 1), (taps, taps, taps), grouped, (1, 1), 1, bias=True)
     for size in ((9, 1, 2), (2, 9, 1), (1, 2, 9), (17, 2, 1), (2, 17, 1), (1, 1, 17)):
         yield Entry(size, (2, 2, 2), {"stride": 1 + size[0] % 2}, (1, 1), 1)
     for size in ((33, 1, 1), (1, 33, 1), (1, 1, 33)):

@@ -13,22 +13,22 @@ from mtconv.testing.case import Case
 from mtconv.testing.classic import Entry, entries, rich
 from mtconv.testing.limits import Allowed, built
 from mtconv.testing.memory import laid_out, native
+from mtconv.testing.mixed import mixed_cases
 from mtconv.testing.special import special_cases
+from mtconv.testing.values import NARROW
 
 __all__ = ["fixed_cases", "plain_entries"]
-
-# Dtypes whose sums are exact only of few small numbers.
-_NARROW = ("float16", "bfloat16", "int8", "uint8", "int16", "uint16")
 
 
 def fixed_cases(allowed: Allowed, accepted: Accepted) -> Iterator[Case]:
     """Yield every fixed case within the limits, in an order that never changes."""
-    wide = tuple(d for d in accepted.dtypes if d not in _NARROW) or accepted.dtypes
+    wide = tuple(d for d in accepted.dtypes if d not in NARROW) or accepted.dtypes
     ways = ("contiguous", *accepted.memory)
     yield from allowed.cases(entries(), wide, ways)
     yield from _every_dtype(allowed, accepted.dtypes)
     yield from _every_memory(allowed, accepted.memory, wide[:3])
     yield from allowed.cases(_modes(accepted.padding_modes), wide, ways)
+    yield from mixed_cases(allowed, accepted)
     if accepted.output_size:
         yield from allowed.cases(_sizes(), wide, ways)
 

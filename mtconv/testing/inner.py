@@ -69,9 +69,12 @@ def epsilon(*arrays: NDArray[Any]) -> float:
 
 
 def norm(array: NDArray[Any]) -> float:
-    """Return the Euclidean norm, summed in float64."""
-    wide = np.result_type(array.dtype, np.float64)
-    return float(np.linalg.norm(array.astype(wide).ravel()))
+    """Return the Euclidean norm, summed in float64; squares neither overflow nor vanish."""
+    wide = array.astype(np.result_type(array.dtype, np.float64)).ravel()
+    largest = float(np.abs(wide).max(initial=0))
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.linalg.norm(wide / largest))
 
 
 def _integer_dot(a: NDArray[Any], b: NDArray[Any]) -> int:

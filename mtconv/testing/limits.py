@@ -45,6 +45,11 @@ class Allowed:
         bias = entry.bias and self.bias and kind != "bare"
         return replace(entry, options=options, batch=batch, kind=kind, bias=bias)
 
+    @property
+    def forms(self) -> tuple[tuple[int, str], ...]:
+        """Every number of axes with every kind that it can have."""
+        return tuple((rank, kind) for rank in self.ranks for kind in self._kinds(rank))
+
     def probe(self) -> Entry:
         """Return the smallest call that is worth asking about."""
         rank = next(rank for rank in self.ranks if self._kinds(rank))

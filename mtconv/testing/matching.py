@@ -75,11 +75,13 @@ def assert_matches_reference(
     addresses may be refused too; read-only and Fortran-ordered ones and those that are
     not contiguous may not.
 
-    Then come some 1300 fixed cases: every kernel to 17 taps, stride to 17 and dilation to
+    Then come some 1800 fixed cases: every kernel to 17 taps, stride to 17 and dilation to
     9, the layers that networks have, sizes past the widths of vectors and tiles, many
-    channels, groups and samples, every dtype and every way to lie in memory. Each is
-    called twice. Compared are shape, dtype and all values; arguments must stay as they
-    were, and no result may share memory with an argument or with another result.
+    channels, groups and samples, every dtype and every way to lie in memory. Some 300 of
+    them have every pair of features in one call: each dtype with each kernel, stride,
+    number of groups, and so on. Each is called twice. Compared are shape, dtype and all
+    values; arguments must stay as they were, and no result may share memory with an
+    argument or with another result.
 
     Arrays are integer-valued and without symmetry, or single products of numbers that have
     every bit of the dtype, so the comparison is by equality: no sum is rounded. Sums of

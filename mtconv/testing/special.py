@@ -30,6 +30,9 @@ def special_cases(case: Case) -> Iterator[Case]:
     yield from _regular(case)
     yield from _large(case)
     yield from _precise(case)
+    if kind == "c":
+        yield replace(case, x=x.imag * x.dtype.type(1j))
+        yield replace(case, kernel=kernel.imag * x.dtype.type(1j))
     if kind not in "iu":
         yield replace(case, x=case.x / x.dtype.type(4))
         yield replace(case, kernel=case.kernel / x.dtype.type(2))
@@ -53,25 +56,41 @@ def _regular(case: Case) -> Iterator[Case]:
 
 
 def _large(case: Case) -> Iterator[Case]:
-    """Yield one large element of x with taps of 1 and 2, and one of 1 with large taps."""
+    """Yield one large element of x with taps of 1 and 2, and one of 1 with large taps.
+
+    Floats are as small as these are large too.
+    """
     value = large_value(case.x.dtype.name)
-    yield replace(case, x=_single(case.x, value), kernel=_counting(case.kernel), bias=None)
-    yield replace(
-        case, x=_single(case.x, 1), kernel=np.full_like(case.kernel, value), bias=None
-    )
+    single, counting = _single(case.x, 1), _counting(case.kernel)
+    yield replace(case, x=_single(case.x, value), kernel=counting, bias=None)
+    yield replace(case, x=single, kernel=np.full_like(case.kernel, value), bias=None)
+    if case.x.dtype.kind not in "iu":
+        yield replace(case, x=_parts(single, value), kernel=counting, bias=None)
+        yield replace(case, x=single, kernel=_parts(counting, value), bias=None)
 
 
 def _precise(case: Case) -> Iterator[Case]:
     """Yield single products, and a bias, that need every bit of the dtype."""
     value = precise_value(case.x.dtype.name)
-    single = _single(case.x, 2)
-    yield replace(case, x=_single(case.x, value), kernel=_counting(case.kernel), bias=None)
-    yield replace(case, x=single, kernel=_digits(case.kernel, value), bias=None)
-    if case.bias is not None:
-        yield replace(case, x=np.zeros_like(case.x), bias=_digits(case.bias, value))
-        if case.x.dtype.kind not in "iu":
-            quarters = case.bias / case.bias.dtype.type(4)
-            yield replace(case, x=single, kernel=_counting(case.kernel), bias=quarters)
+    single, counting = _single(case.x, 2), _counting(case.kernel)
+    floats = case.x.dtype.kind not in "iu"
+    # Floats are near 1 too, where a detour through a dtype of fewer bits overflows nowhere.
+    for unit in (1, value + 1) if floats else (1,):
+        yield replace(
+            case, x=_parts(_single(case.x, value), unit), kernel=counting, bias=None
+        )
+        taps = _parts(_digits(case.kernel, value), unit)
+        yield replace(case, x=single, kernel=taps, bias=None)
+        if case.bias is not None:
+            bias = _parts(_digits(case.bias, value), unit)
+            yield replace(case, x=np.zeros_like(case.x), bias=bias)
+    if case.bias is not None and floats:
+        yield replace(case, x=single, kernel=counting, bias=_parts(case.bias, 4))
+
+
+def _parts(array: Array, unit: int) -> Array:
+    """Divide by a power of two."""
+    return array if unit == 1 else array / array.dtype.type(unit)
 
 
 def _single(array: Array, value: int) -> Array:

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["large_value", "largest_value", "precise_value", "random_values"]
+__all__ = ["NARROW", "large_value", "largest_value", "precise_value", "random_values"]
+
+# Dtypes whose sums are exact only of few small numbers.
+NARROW = ("float16", "bfloat16", "int8", "uint8", "int16", "uint16")
 
 # The largest integers up to which every integer is there.
 _EXACT = {"int8": 127, "uint8": 255, "float16": 2048, "bfloat16": 256}

@@ -208,11 +208,11 @@ REFUSED = {
     ),
     "over the input": (
         ["a.npz", "a.npz", *TORCH_TO_JAX, "--transposed", "up*", "--force"],
-        "TARGET must be another file than the source",
+        "TARGET must be another file than the source; got a.npz.\n",
     ),
     "over another file": (
         ["a.npz", "old.npz", *TORCH_TO_JAX, "--transposed", "up*"],
-        "TARGET must not exist yet, or be given with --force",
+        "TARGET must not exist yet, or be given with --force; got old.npz.\n",
     ),
     "a pickle of torch": (
         ["a.pt", "b.npz", *TORCH_TO_JAX],
@@ -220,9 +220,12 @@ REFUSED = {
         "safetensors.torch.save_file(torch.load('a.pt', weights_only=True), "
         "'a.safetensors')",
     ),
-    "no framework": (["a.npz", "b.npz"], "--src must be given"),
-    "no target": (["a.npz", *TORCH_TO_JAX], "TARGET must be given"),
-    "a target with --list": (["a.npz", "b.npz", "--list"], "TARGET must be left out"),
+    "no framework": (["a.npz", "b.npz"], "--src must be given; got nothing.\n"),
+    "no target": (["a.npz", *TORCH_TO_JAX], "TARGET must be given; got nothing.\n"),
+    "a target with --list": (
+        ["a.npz", "b.npz", "--list"],
+        "TARGET must be left out with --list; got b.npz.\n",
+    ),
     "a wrong group": (
         ["a.npz", "b.npz", "--src", "torch", "--dst", "equinox", "--transposed", "up*=3"],
         "a.npz: up.weight: `groups` must divide the I axis of `kernel`",

@@ -281,6 +281,29 @@ def test_what_has_no_stride_or_dilation_says_what_to_do_instead():
     )
 
 
+def test_what_has_no_groups_says_what_to_do_instead(same):
+    """The fix gives the result: one group at a time."""
+    options = {"stride": 2, "groups": 2}
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        compat.convert(options, "torch", "flax", kernel_size=(2,))
+    assert str(refusal.value) == (
+        "convert: `options` cannot be said in flax: it has no groups; got crops (lo, hi) = "
+        "((0, 0),), groups=2, padding_mode='zeros'. Convert and run one group at a time."
+    )
+    signal, kernel = np.array([[[1.0, 2], [3, 4]]]), np.array([[[1.0, 10]], [[1, 100]]])
+    there = compat.convert({"stride": 2}, "torch", "flax", kernel_size=(2,))
+    parts = [
+        compat.flax.conv_transpose(
+            signal[:, g : g + 1].swapaxes(1, 2),
+            compat.convert_kernel(kernel[g : g + 1], "torch", "flax"),
+            **there,
+        )
+        for g in range(2)
+    ]
+    result = np.concatenate(parts, -1)[0].T
+    same(result, np.array([[1.0, 10, 2, 20], [3, 300, 4, 400]]))
+
+
 def test_zeros_in_kernel_and_input_stand_for_dilation_and_stride(same):
     """The fixes give the result: values by hand."""
     signal, kernel = np.array([1.0, 2]).reshape(1, 2, 1), [[[1.0]], [[0]], [[10]]]

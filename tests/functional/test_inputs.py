@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mtconv
+from mtconv.planning.plan import plan_for, plan_for_spec
 from mtconv.testing import reference_conv_transpose
 
 X = np.arange(1.0, 61).reshape(2, 3, 10)
@@ -186,3 +187,36 @@ def test_errors_call_the_arrays_what_each_function_calls_them(form, second, opti
         function(["a"], [1.0], **options)
     with pytest.raises(mtconv.BackendError, match=f"`{second}` must have integer"):
         function([1.0], ["a"], **options)
+
+
+class Unhashable(str):
+    """A word that no cache can hold."""
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("word", ["Auto", "aut", "autos", "zzz", "", Unhashable("zzz"), 5])
+def test_a_wrong_algorithm_is_refused_before_the_arrays_are_looked_at(word):
+    """Whatever it is: in the order of words before or after one that there is."""
+    with pytest.raises(mtconv.GeometryError, match="`algorithm` must be one of 'auto', "):
+        mtconv.conv_transpose(object(), KERNEL, algorithm=word)
+
+
+@pytest.mark.parametrize("word", ["auto", "exact", "gemm"])
+def test_an_algorithm_may_be_any_kind_of_string(word):
+    got = mtconv.conv_transpose(X, KERNEL, algorithm=Unhashable(word), **OPTIONS)
+    np.testing.assert_array_equal(got, EXPECTED)
+
+
+@pytest.mark.parametrize("cached", [plan_for, plan_for_spec])
+def test_a_call_like_one_before_makes_no_plan_of_its_own(cached):
+    spec = mtconv.ConvSpec.from_shapes(X.shape, KERNEL.shape, **OPTIONS)
+    calls = {
+        plan_for: lambda: mtconv.conv_transpose(X, KERNEL, **OPTIONS),
+        plan_for_spec: lambda: spec.conv_transpose(X, KERNEL),
+    }
+    calls[cached]()
+    before = cached.cache_info()
+    calls[cached]()
+    after = cached.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)

@@ -91,6 +91,23 @@ def test_wrong_options_are_refused(name):
         make(name, 1, 1, (3,), output_padding=1)
 
 
+@frameworks
+def test_errors_are_those_of_the_layer(name):
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        make(name, 1, 1, (3,), stride=2, padding="same")
+    assert str(refusal.value) == (
+        "ConvTranspose: `padding` must be an integer or one per axis: a transposed "
+        "convolution of torch has no padding words; got 'same'. mtconv.conv_transpose has "
+        "'valid', 'same' and 'same_lower'."
+    )
+    with pytest.raises(mtconv.GeometryError) as refusal:
+        make(name, 1, 1, (3, 3))(np.ones((1, 2, 5, 5), np.float32))
+    assert str(refusal.value) == (
+        "ConvTranspose: `input` must have as many channels as `weight`, of shape (C_in, "
+        "C_out/groups, *k), takes: 1; got 2."
+    )
+
+
 def test_a_flax_layer_trains():
     pytest.importorskip("flax")
     from flax import nnx

@@ -20,6 +20,11 @@ PROBLEMS = {
     "rows by offset": ((2, 5, 6, 17), (5, 3, 3, 3), {"stride": (1, 2), "padding": 1}),
     "phases without taps": ((1, 4, 5, 5), (4, 2, 2, 2), {"stride": 3}),
     "five phases": ((1, 3, 40), (3, 2, 7), {"stride": 5, "dilation": 2}),
+    "taps that meet zeros": (
+        (5, 70, 3, 4, 3),
+        (70, 33, 3, 3, 4),
+        {"padding": (1, 1, 2), "stride": (1, 2, 1)},
+    ),
     "planes in the lanes": ((2, 20, 5, 6), (20, 1, 3, 3), {"groups": 20, "stride": 2}),
     "a volume": ((1, 4, 3, 4, 5), (4, 9, 2, 3, 2), {"stride": (2, 1, 2), "padding": 1}),
     "columns": ((2, 40, 6, 7), (40, 1, 5, 5), {"stride": (2, 3), "padding": (1, 2)}),
@@ -202,6 +207,17 @@ def test_operators_keep_the_packed_kernel():
     assert (operator(x) == expected).all()
 
 
+def test_a_kept_kernel_is_packed_anew_for_batches_that_order_it_otherwise():
+    # Four samples share a box in the larger batch, so that fewer channels fit it.
+    kernel = whole((20, 70, 3, 3, 3), seed=1)
+    options = {"stride": 4, "padding": 1}
+    operator = mtconv.Conv(kernel, input_size=(10, 10, 10), backend="numba", **options)
+    for batch in (1, 40, 1):
+        y = whole((batch, 70, 10, 10, 10))
+        expected = mtconv.conv(y, kernel, backend="numpy", **options)
+        assert (operator(y) == expected).all()
+
+
 def test_a_call_that_the_plan_gives_to_numpy_does_not_import_numba():
     code = (
         "import mtconv, numpy, sys\n"
@@ -209,3 +225,42 @@ def test_a_call_that_the_plan_gives_to_numpy_does_not_import_numba():
         "assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def by_rows(monkeypatch):
+    """Every convolution is made by the kernel of rows by offset."""
+    monkeypatch.setattr("mtconv.backends._numba.kernels_for", lambda *_: ("rows",))
+    plan_for_spec.cache_clear()
+    yield
+    plan_for_spec.cache_clear()
+
+
+# Input channels, output channels, cells of the result and taps: results whose last vector
+# begins in the one before, whole ones, ones shorter than a vector, and longer chains.
+ROWS = [(3, 5, 37, 2), (2, 9, 160, 3), (1, 1, 5, 4), (60, 3, 19, 4), (2, 220, 33, 1)]
+
+
+@pytest.mark.usefixtures("by_rows")
+@pytest.mark.parametrize("stride", range(1, 11))
+@pytest.mark.parametrize(("ins", "outs", "cells", "taps"), ROWS)
+def test_rows_of_every_stride_are_those_of_tap_by_tap(ins, outs, cells, taps, stride):
+    x = whole((2, ins, 2, stride * (cells - 1) + taps))
+    kernel, bias = whole((outs, ins, 1, taps), seed=1), whole((outs,), seed=2)
+    for padding in (0, 1):
+        options = {"stride": (1, stride), "padding": (0, padding), "bias": bias}
+        direct = mtconv.conv(x, kernel, backend="numpy", algorithm="direct", **options)
+        ours = mtconv.conv(x, kernel, backend="numba", algorithm="native", **options)
+        assert (ours == direct).all()
+
+
+@pytest.mark.usefixtures("by_rows")
+def test_rows_that_share_elements_have_the_same_bits_for_any_number_of_threads():
+    rng = np.random.default_rng(5)
+    x, kernel = rng.standard_normal((3, 40, 4001)), rng.standard_normal((21, 40, 5))
+    results = []
+    for number in (1, 2, 3):
+        with mtconv.workers(number):
+            results.append(mtconv.conv(x, kernel, backend="numba", algorithm="native"))
+    assert (results[0] == results[1]).all()
+    assert (results[0] == results[2]).all()

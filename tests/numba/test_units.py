@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numba.layout import make_case
+from mtconv.backends._numba.plan_planes import plan_planes
 from mtconv.backends._numba.shapes import chunk_widths, chunks
 from mtconv.backends._numba.tables import Table, cell_tables, check_cells
 from mtconv.backends._numba.units import POINT, units
@@ -96,3 +97,27 @@ def test_cells_of_cut_blocks_are_those_of_whole_ones_at_the_low_end():
     _, cells, places = lists[1]
     assert cells.tolist() == [0, 4, 400, 404, 404, 404, 404, 404]
     assert places.tolist() == [0, 32, 128, 160, 160, 160, 160, 160]
+
+
+def test_strips_of_planes_have_every_unit_once():
+    steps = ((0, 44000, 880, 4), (0, 0, 60, 12, 4), (0, 9000, 300, 4))
+    spec = ConvSpec.from_shapes((1, 20, 30, 75), (20, 1, 5, 3), stride=3, groups=20)
+    case = make_case("conv", spec, 1, steps, 4, 4)
+    work = plan_planes(case, 64, 8)
+    assert work is not None
+    facts, table = work.facts[0], work.table
+    rows, row = facts["block1"], facts["block2"]
+    assert row > 16  # more than one strip
+    count, cells, places, _ = table[facts["extents"] // 8 :][:4]
+    pairs = zip(
+        table[cells // 8 :][:count].tolist(),
+        table[places // 8 :][:count].tolist(),
+        strict=True,
+    )
+    box = facts["box2"]
+    assert sorted(pairs) == [
+        (64 * (3 * i * box + 3 * j), 64 * (i * row + j))
+        for i, j in product(range(rows), range(row))
+    ]
+    first = table[cells // 8 :][:count].tolist()
+    assert first != sorted(first)  # strips change the order

@@ -13,7 +13,7 @@ import pytest
 import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import promises
-from mtconv.backends.host.inputs import traits
+from mtconv.backends.host.inputs import joined, traits
 from mtconv.planning.ladders.numpy import precautions
 from mtconv.planning.plan import plan_for
 from mtconv.problem.options import freeze
@@ -264,6 +264,29 @@ def test_the_last_element_of_a_large_array_counts(shape):
     array[(-1,) * len(shape)] = 0.5
     assert traits(array)[1:] == (0.5, True, False, 0.0)
     assert traits(array.T) == traits(array[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [3.0, 0.0, 1.0, 4.0],
+        [3.0, 0.0, 1.0, -4.0],
+        [np.nan, 2.0, 1.0, 0.5],
+        [1.0, 2.0, np.nan, np.nan],
+        [1.0, 0.5, np.inf, np.nan],
+        [1 - 2j, 2, 3j, 0],
+        [2.0**53, 1.0, 1.0, 1.0],
+    ],
+)
+def test_traits_of_parts_are_those_of_the_array(values):
+    array = np.array(values)
+    whole, parts = traits(array), (traits(array[2:]), traits(array[:2]))
+    got = joined(parts)
+    assert got.largest == whole.largest
+    if whole.largest < np.inf:
+        assert got[:4] == whole[:4]
+    if whole.whole:
+        assert np.isclose(got.norm, whole.norm, rtol=1e-15)
 
 
 @pytest.mark.parametrize(

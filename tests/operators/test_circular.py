@@ -141,6 +141,68 @@ class TestPromises:
         assert (x == before).all()
 
 
+@pytest.fixture(params=[300, 5000])
+def small_pieces(request, monkeypatch):
+    """Pieces of so many elements, which three threads share."""
+    from mtconv.operators.circular import passes
+
+    for name in ("_MOST", "_LEAST"):
+        monkeypatch.setattr(passes, name, request.param)
+    with mtconv.workers(3):
+        yield
+
+
+@pytest.mark.usefixtures("small_pieces")
+class TestPiecesOfArrays:
+    def test_whole_numbers_are_exact(self, A, same):
+        for operator in (A, A.T):
+            x = whole((2, *operator.input_shape), 2, 99)
+            same(operator(x), exact(operator, x))
+            x[-1, -1, -1] += 0.5  # the only fraction
+            np.testing.assert_allclose(operator(x), exact(operator, x), atol=1e-8)
+            assert in_frequency(operator)
+
+    @pytest.mark.parametrize("value", [np.nan, -np.inf])
+    @pytest.mark.parametrize("place", [(0, 0), (51, 37), (-1, -1)])
+    def test_every_element_is_looked_at(self, A, value, place, same):
+        x = whole(A.T.input_shape, 2)
+        x[place] = value
+        with np.errstate(invalid="ignore"):
+            same(A.T(x), exact(A.T, x))
+
+    def test_one_negative_element_keeps_its_sign(self):
+        kernel = np.zeros((45, 45))
+        kernel[22, 22], kernel[0, 0] = 0.75, 1e-3
+        B = mtconv.Conv(kernel, (200, 200), padding=22, algorithm="auto", **CIRCULAR)
+        x = np.random.default_rng(1).random((200, 200))
+        assert B(x).min() >= 0
+        x[-1, -1] = -8.0
+        assert np.isclose(B(x)[-1, -1], exact(B, x)[-1, -1])
+        assert B(x)[-1, -1] < -5
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.complex64, ">f8"])
+    def test_other_dtypes(self, A, dtype):
+        x = (whole(A.input_shape, 2) / 7).astype(dtype)
+        got = A(x)
+        assert got.dtype == np.result_type(x.dtype, A.kernel).newbyteorder("=")
+        np.testing.assert_allclose(got, exact(A, x), rtol=1e-6, atol=1e-6)
+
+
+def test_elements_that_are_added_up_are_judged_one_by_one(same):
+    # Of 3 elements 4 apart on a circle of 8, the first and the last are at one place.
+    options = {"stride": 4, "padding": ((0, 2),), "algorithm": "auto", **CIRCULAR}
+    A = mtconv.Conv([1.0, 2.0], 8, **options)
+    assert A.output_shape == (3,)
+    form = FrequencyForm
+    x = np.array([2.0**52, 1.0, 2.0**52])  # whose sum is no longer known to be whole
+    prepared = A.T
+    prepared(x)
+    plan = next(p for p in prepared._prepared if hasattr(p, "form"))
+    assert form(plan, A.kernel).run(x[None], single=True) is None
+    got = form(plan, A.kernel).run(np.array([[1.0, 10.0, 100.0]]), single=True)
+    same(got, np.array([101.0, 202, 0, 0, 10, 20, 0, 0]))
+
+
 def test_spectra_are_kept(A, monkeypatch):
     A(whole(A.input_shape))
     monkeypatch.setattr(FrequencyForm, "__init__", None)

@@ -178,21 +178,95 @@ def test_shapes_of_arguments(A, same):
 
 
 @pytest.mark.parametrize("stride", [(1, 1, 1), (2, 3, 1), (3, 1, 3), (1, 2, 3)])
-def test_blocks_of_rows_make_no_difference(stride, monkeypatch, same):
-    from mtconv.operators.circular import aliases
+@pytest.mark.parametrize("most", [1, 7, 60])
+def test_pieces_make_no_difference(stride, most, monkeypatch, same):
+    from mtconv.operators.circular import passes
 
     small = (6, 4, 5)
     size = tuple(n * s for n, s in zip(small, stride, strict=True))
     padding = tuple((1, 3 - s) for s in stride)  # 4 - stride in all
     A = mtconv.Conv(
-        spread(1, (1, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
+        spread(1, (2, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
     )
     y, z = spread(2, (2, *A.output_shape)), spread(3, (2, *A.input_shape))
-    expected = A.regularized_solve(y, 0.1, z)
-    monkeypatch.setattr(aliases, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(aliases, "_THREADED", 1)
-    with mtconv.workers(2):
-        same(A.regularized_solve(y, 0.1, z), expected)
+    expected = A.regularized_solve(y, 0.1, z), A.T.regularized_solve(z, 0.1, y)
+    inverse = A.regularized_inverse(0.1)(z), A.T.regularized_inverse(0.1)(y)
+    for name in ("_MOST", "_LEAST"):
+        monkeypatch.setattr(passes, name, most)
+    monkeypatch.setattr(passes, "_THREADED", 1)
+    results = []
+    for workers in (2, 3):
+        with mtconv.workers(workers):
+            results.append(
+                (
+                    A.regularized_solve(y, 0.1, z),
+                    A.T.regularized_solve(z, 0.1, y),
+                    A.regularized_inverse(0.1)(z),
+                    A.T.regularized_inverse(0.1)(y),
+                )
+            )
+    for first, second, whole in zip(*results, (*expected, *inverse), strict=True):
+        same(first, second)
+        np.testing.assert_allclose(first, whole, rtol=1e-11, atol=1e-12)
+
+
+class TestDataThatComeAgain:
+    """Spectra of data that are kept make no difference, and are told by every bit."""
+
+    @pytest.fixture(params=[(2**17, 1), (2**17, 2), (3, 1), (3, 2)])
+    def A(self, request, monkeypatch):
+        from mtconv.operators.circular import passes
+
+        most, channels = request.param  # of a piece: three elements are columns of rows
+        monkeypatch.setattr(passes, "_MOST", most)
+        options = {"stride": (2, 1), "padding": ((1, 1), (1, 2)), **CIRCULAR}
+        return mtconv.Conv(spread(1, (channels, 2, 4, 4)), (6, 8), **options)
+
+    def test_results_are_the_same_bits(self, A, same):
+        y, z = spread(2, A.output_shape), spread(3, A.input_shape)
+        first = A.regularized_solve(y, 0.1, z)
+        other = A.regularized_solve(y, 0.1)
+        for _ in range(3):
+            same(A.regularized_solve(y, 0.1, z), first)
+            same(A.regularized_solve(y, 0.1), other)
+            same(A.regularized_solve(y.copy(), 0.1, z), first)
+
+    def test_data_may_be_overwritten(self, A, same):
+        y, z = spread(2, A.output_shape), spread(3, A.input_shape)
+        for _ in range(3):
+            A.regularized_solve(y, 0.1, z)
+        y[..., -1, -1] += 1
+        fresh = type(A)._make(A.kernel, A.spec, A.computing)
+        same(A.regularized_solve(y, 0.1, z), fresh.regularized_solve(y, 0.1, z))
+
+    def test_shapes_and_dtypes_that_share_their_bytes(self, A, same):
+        y, z = spread(2, (2, *A.output_shape)), spread(3, (2, *A.input_shape))
+        for _ in range(3):
+            A.regularized_solve(y, 0.1, z)
+        fresh = type(A)._make(A.kernel, A.spec, A.computing)
+        same(A.regularized_solve(y[0], 0.1, z[0]), fresh.regularized_solve(y[0], 0.1, z[0]))
+        assert not np.array_equal(
+            A.regularized_solve(y, 0.1, z), A.regularized_solve(y[::-1].copy(), 0.1, z)
+        )
+
+    def test_what_is_kept_is_used(self, A, monkeypatch):
+        from mtconv.operators.circular import passes
+
+        y, counts = spread(2, A.output_shape), []
+        forward = passes.numpy_forward
+
+        def counted(*args, **options):
+            counts.append(1)
+            return forward(*args, **options)
+
+        monkeypatch.setattr(passes, "numpy_forward", counted)
+        numbers = []
+        for _ in range(4):
+            counts.clear()
+            A.regularized_solve(y, 0.1)
+            numbers.append(len(counts))
+        assert numbers[0] == numbers[1] > 0  # at the second call it is kept
+        assert numbers[2:] == [0, 0]
 
 
 def test_layouts():

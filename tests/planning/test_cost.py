@@ -60,6 +60,16 @@ def test_a_thin_product_takes_longer(algorithm, form, depth, rows):
     assert seconds(algorithm, form, gemm=2.0) == pytest.approx(20160 / 2 * thin)
 
 
+@pytest.mark.parametrize("form", ["conv_transpose", "conv"])
+def test_a_product_of_one_term_or_of_one_row_is_the_thinnest(form):
+    """Of nine elements and one tap, with a single channel on both sides."""
+    spec = spec_of((1, 1, 9), (1, 1, 1))
+    thin = 1 + tuning.THIN + tuning.FEW_ROWS
+    for algorithm in ("gemm", "polyphase", "subpixel"):
+        passed = seconds(algorithm, form, spec=spec, batch=1, gemm=1.0)
+        assert passed == pytest.approx(9 * thin)
+
+
 def test_direct_and_fft_multiply_no_matrices():
     assert seconds("direct", gemm=1.0) == seconds("fft", gemm=1.0) == 0
 
@@ -209,11 +219,25 @@ def test_operations_are_made_for_every_block(algorithm, form, operations, in_blo
     assert seconds(algorithm, form, call=1.0) == pytest.approx(operations, rel=1e-6)
     passed = seconds(algorithm, form, call=1.0, block=in_blocks * 4)
     assert passed == pytest.approx(2 * operations)
+    passed = seconds(algorithm, form, call=1.0, block=in_blocks * 8)
+    assert passed == pytest.approx(1.5 * operations)
     rates = NOTHING._replace(block=in_blocks * 4)
     assert estimate(algorithm, SPEC, 2, 4, rates, form).operations == 2 * operations
     assert seconds(algorithm, form, call=1.0, block=in_blocks * 4, itemsize=8) == (
         pytest.approx(3 * operations)
     )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "runs"),
+    [(4, 2, 0, 2), (4, 2, 1, 2), (5, 2, 1, 3), (3, 1, 1, 3), (4, 3, 2, 2), (6, 3, 1, 2)],
+)
+def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs):
+    """A run has as many taps as the stride; phases of the first axis and runs are calls."""
+    spec = spec_of((1, 1, 9), (1, 1, kernel), stride=stride, padding=padding)
+    operations = 6 * min(kernel, stride) + 3 * runs
+    passed = seconds("polyphase", "conv", spec=spec, batch=1, call=1.0)
+    assert passed == pytest.approx(operations)
 
 
 # -------------------------------------------------------------------------------- spectra
@@ -232,6 +256,18 @@ def test_spectra_cost_their_butterflies_and_products():
     assert cost.operations == tuning.SPECTRUM_CALLS * 7
     assert seconds("fft", call=1.0) == tuning.SPECTRUM_CALLS * 7
     assert seconds("fft", element=1.0, itemsize=8) == pytest.approx(cost.seconds / 2)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "length"),
+    [(1, 1, 9 + 1), (3, 1, 9 + 3), (4, 2, 9 + 2), (5, 2, 12)],
+)
+def test_spectra_are_as_long_as_an_axis_and_the_taps_of_a_phase(kernel, stride, length):
+    spec = spec_of((1, 1, 9), (1, 1, kernel), stride=stride)
+    live = min(kernel, stride)
+    transforms = 1 + live * 2
+    moved = 2 * 4 * (length * transforms + 9 + spec.big[0])
+    assert estimate("fft", spec, 1, 4, NOTHING).bytes_moved == moved
 
 
 # ---------------------------------------------------------------------------------- bytes

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv import explain
+from mtconv import ConvSpec, GeometryError, explain
+from mtconv.geometry import Axis
 from mtconv.planning.candidate import CONDITIONS, FLOATING, Fallback
-from mtconv.planning.plan import plan_for
+from mtconv.planning.plan import asked_size, plan_for, plan_for_spec
 from mtconv.problem.options import freeze
 
 
@@ -123,3 +124,74 @@ def test_every_condition_is_explained():
     text = str(explain((2, 6, 5, 7), (6, 4, 3, 4), dtype="int32"))
     assert "\n  computed in float64\n" in text
     assert f"\n  in int32 for {CONDITIONS['sums']}" in text
+
+
+# ----------------------------------------------------------------------------------- limits
+
+
+def sized(small, big, kernel, groups=2, channels=(8, 8), batch=2):
+    """Plan a transposed convolution of one axis whose sizes are given."""
+    spec = ConvSpec((Axis(small, big, kernel),), groups, *channels)
+    shapes = (batch, channels[0], small), spec.kernel_shape
+    return plan_for_spec("conv_transpose", spec, *shapes, "float32", "gemm", "numpy")
+
+
+@pytest.mark.parametrize(
+    ("array", "others"),
+    [
+        ({"small": 2**43}, {"big": 5, "kernel": 3}),  # 2 samples of 8 channels
+        ({"big": 2**43}, {"small": 5, "kernel": 3}),
+        ({"kernel": 2**42}, {"small": 5, "big": 7}),  # 8 by 4 channels
+        ({"batch": 2**42}, {"small": 4, "big": 3, "kernel": 3}),  # 8 by 4 elements
+        ({"batch": 2**42}, {"small": 3, "big": 4, "kernel": 3}),
+    ],
+)
+def test_no_array_has_more_than_2_to_47_elements(array, others):
+    assert sized(**array, **others).algorithm == "gemm"
+    ((name, size),) = array.items()
+    with pytest.raises(GeometryError) as caught:
+        sized(**{name: size + 1}, **others)
+    elements = 2**47 // size * (size + 1)
+    assert str(caught.value) == (
+        "conv_transpose: `x` must not lead to an array of more than 2**47 = "
+        f"140737488355328 elements; got {elements} elements. Check stride, padding and "
+        'output_size. Three axes include channels here; layout="DHW", kernel_layout="DHW" '
+        "reads a bare volume."
+    )
+
+
+def test_an_empty_batch_is_judged_as_if_it_were_one_sample():
+    assert sized(2**44, 5, 3, batch=0).algorithm == "direct"
+    with pytest.raises(GeometryError, match=r"got 140737488355336 elements\."):
+        sized(2**44 + 1, 5, 3, batch=0)
+
+
+def test_numbers_of_a_hundred_digits_are_not_written_out():
+    with pytest.raises(GeometryError, match=f"got {2**199} elements"):
+        sized(2**195, 5, 3)
+    with pytest.raises(GeometryError, match=r"got more than 2\*\*200 elements"):
+        sized(2**197, 5, 3)
+
+
+@pytest.mark.parametrize("argument", ["stride", "dilation", "padding"])
+def test_steps_are_at_most_2_to_256(argument):
+    def planned(step):
+        steps = {"stride": step} if argument == "stride" else {}
+        steps |= {"dilation": step - 1} if argument == "dilation" else {}  # of two taps
+        steps |= {"lo": step} if argument == "padding" else {}
+        spec = ConvSpec((Axis(3, 5, 2), Axis(3, 5, 2, **steps)))
+        return plan_for_spec(
+            "conv_transpose", spec, (3, 3), (2, 2), "float32", "gemm", "numpy"
+        )
+
+    assert planned(2**255).algorithm == "gemm"
+    with pytest.raises(GeometryError) as caught:
+        planned(2**256 + 1)
+    rule = f"`{argument}` must not lead to offsets of more than 2**256; got "
+    assert rule in str(caught.value)
+
+
+@pytest.mark.parametrize(("size", "asked"), [(None, ()), (5, (5,)), ((5, 6), (5, 6))])
+def test_sizes_that_are_asked_for_are_one_for_each_axis(size, asked):
+    assert asked_size(freeze("conv_transpose", output_size=size)) == asked
+    assert asked_size(ConvSpec((Axis(3, 5, 3),))) == ()

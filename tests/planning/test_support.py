@@ -46,6 +46,7 @@ def test_a_declaration_of_two_fields_has_all_maps_and_nothing_else():
         ({}, ("conv", BARE, "float32"), "x"),
         ({"most_axes": 1}, ("conv", BARE, "float64"), "x"),
         ({"most_axes": 2}, ("conv", BARE, "float64"), None),
+        ({"most_axes": 3}, ("conv", BARE, "float64"), None),
         ({}, ("conv", GROUPED, "float64"), "groups"),
         ({"groups": True}, ("conv", GROUPED, "float64"), None),
         ({}, ("conv_transpose", PADDED, "float64"), "padding_mode"),

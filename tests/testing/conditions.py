@@ -18,6 +18,7 @@ class Seen(NamedTuple):
     x: np.ndarray
     kernel: np.ndarray
     options: dict
+    bias: np.ndarray | None = None
 
 
 def broken(condition, damage=None):
@@ -25,7 +26,7 @@ def broken(condition, damage=None):
 
     def function(x, kernel, bias=None, **options):
         y = right(x, kernel, bias, **options)
-        if y.size and condition(Seen(x, kernel, options)):
+        if y.size and condition(Seen(x, kernel, options, bias)):
             if damage is not None:
                 return damage(y)
             y.flat[y.size // 2] += 1
@@ -154,6 +155,9 @@ BY_CONDITION = {
     "negative values": lambda c: bool((c.x.real < 0).any()),
     "no negative values": lambda c: bool((c.x.real > 0).any() and (c.x.real >= 0).all()),
     "fractions": lambda c: bool((c.x.real % 1 != 0).any()),
+    "imaginary numbers alone": lambda c: (
+        c.x.dtype.kind == "c" and bool(c.x.any() and (c.x.real == 0).all())
+    ),
     "zeros alone": lambda c: c.x.size > 0 and not c.x.any(),
     "stride on the last axis of three": lambda c: c.options.get("stride") == (1, 1, 2),
     "groups of float16 on three axes": lambda c: (

@@ -4,6 +4,7 @@ import numpy as np
 
 import mtconv
 from tests.testing.conditions import BY_CONDITION, broken, rank
+from tests.testing.pairs import BY_PAIR
 from tests.testing.styles import scatter
 from tests.testing.value_defects import LATER, WITH_VALUES
 
@@ -290,7 +291,7 @@ WITH_STATE = {
 def all_defects():
     """Return every faulty implementation by the name of its defect."""
     return {
-        **{name: broken(condition) for name, condition in BY_CONDITION.items()},
+        **{name: broken(condition) for name, condition in (BY_CONDITION | BY_PAIR).items()},
         **MISTAKES,
         **WITH_VALUES,
         **{name: make() for name, make in (WITH_STATE | LATER).items()},

@@ -1,5 +1,7 @@
 """`assert_backends_agree` raises errors of its own, and none for what it cannot compare."""
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,81 @@ def test_an_exception_of_another_library_is_a_failure(monkeypatch):
     assert str(caught.value) == (
         "conv on numpy, algorithm 'gemm' raised ZeroDivisionError: inside"
     )
+
+
+class TestJaxWithoutSixtyFourBits:
+    @pytest.fixture(autouse=True)
+    def without(self, jax_numpy):  # noqa: ARG002
+        import jax
+
+        with jax.enable_x64(False):
+            yield
+
+    def test_floats_are_compared_as_single_precision(self):
+        x, kernel = np.array([1.1, 2.2]), np.array([1, 0.3])
+        assert_backends_agree(x, kernel)
+        assert_backends_agree(x, kernel, backends=("jax",))
+        with pytest.MonkeyPatch.context() as patch:
+            wrong = mtconv.conv_transpose
+            patch.setattr(
+                mtconv, "conv_transpose", lambda *a, **o: wrong(*a, **o) * 1.00001
+            )
+            with pytest.raises(AssertionError, match=r"jax.* 3 of 3 elements are wrong"):
+                assert_backends_agree(x, kernel, backends=("jax",))
+
+    @pytest.mark.parametrize("x", [[2**40, 1], [2**31 - 1, 1], [1e300, 1.0]])
+    def test_numbers_beyond_it_are_left_out(self, x):
+        assert_backends_agree(np.array(x), np.array([1, 2]))
+
+    def test_named_it_refuses_them_in_words_of_mtconv(self):
+        with pytest.raises(mtconv.BackendError) as caught:
+            assert_backends_agree(np.array([2**40, 1]), np.array([1]), backends=("jax",))
+        assert str(caught.value) == (
+            "conv_transpose: `x` must have integers that fit int32, the widest of their "
+            "kind while jax_enable_x64 is off; got 1099511627776. Call "
+            'jax.config.update("jax_enable_x64", True), or convert them to float.'
+        )
+
+
+def test_dtypes_are_compared():
+    right = mtconv.conv_transpose
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mtconv, "conv_transpose", lambda *a, **o: right(*a, **o).astype("f4"))
+        with pytest.raises(AssertionError, match=r"has dtype float32 instead of float64$"):
+            assert_backends_agree(np.array([1.0]), np.array([2.0]), backends=("numpy",))
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e170])
+def test_numbers_whose_squares_have_no_float_are_compared(scale):
+    x, kernel = np.array([1.5, 2.5, 0.1]) * scale, np.array([1.0, 0.3])
+    assert_backends_agree(x, kernel)
+    right = mtconv.conv_transpose
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mtconv, "conv_transpose", lambda *a, **o: right(*a, **o)[::-1].copy())
+        with pytest.raises(AssertionError, match="4 of 4 elements are wrong"):
+            assert_backends_agree(x, kernel, backends=("numpy",))
+
+
+WORDS = ("int8", "int32", "int64", "uint8", "uint32", "uint64", "float16", "float32")
+WORDS += ("float64", "complex64", "complex128", "bfloat16")
+
+
+def test_every_two_dtypes_are_compared_or_refused():
+    pytest.importorskip("ml_dtypes")
+    refused = 0
+    for first, second in combinations_with_replacement(WORDS, 2):
+        arrays = (np.array([1, 2, 3]).astype(first), np.array([1, 2]).astype(second))
+        try:
+            np.result_type(*arrays)
+        except TypeError:
+            refused += 1
+            with pytest.raises(mtconv.BackendError) as caught:
+                assert_backends_agree(*arrays)
+            assert str(caught.value) == (
+                "assert_backends_agree: `second` must have a dtype that NumPy promotes "
+                f"with that of `first`; got {first} and {second}. Convert them with "
+                ".astype first."
+            )
+            continue
+        assert_backends_agree(*arrays)
+    assert refused == 5

@@ -1,6 +1,7 @@
 """`assert_matches_reference` passes what is right, and catches one defect after another."""
 
 import re
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ import mtconv
 from mtconv.testing import assert_matches_reference, reference_conv_transpose
 from tests.testing.conditions import BY_CONDITION, broken
 from tests.testing.defects import MISTAKES, WITH_STATE, all_defects, needs_writeable
+from tests.testing.pairs import BY_PAIR
 from tests.testing.styles import STYLES
 from tests.testing.value_defects import LATER, WITH_VALUES
 
 # A part of each sort; `every_defect.py` takes them all.
 QUICK = [*list(BY_CONDITION)[::24], *list(MISTAKES)[::3], *WITH_STATE]
-QUICK += [*list(WITH_VALUES)[::3], *LATER]
+QUICK += [*list(WITH_VALUES)[::3], *LATER, *list(BY_PAIR)[::8]]
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -98,6 +100,55 @@ def test_layouts_and_random_cases_are_reached():
     limits = {"layouts": True, "ranks": (2,), "kinds": ("batched",)}
     message = message_of(last_axis_is_channels, **limits)
     assert re.search(r"\blayout='[NHW]{3}C'", message)
+
+
+def test_every_two_features_meet_in_one_call():
+    calls = set()
+
+    def right(x, kernel, bias=None, **options):
+        rank = kernel.ndim - 2 if kernel.ndim > 2 else kernel.ndim
+        groups = options.get("groups", 1)
+        features = {
+            "dtype": {x.dtype.newbyteorder("=").name},
+            "rank": {rank},
+            "taps": {*kernel.shape[-rank:]},
+            "stride": {*np.ravel(options.get("stride", 1)).tolist()},
+            "dilation": {*np.ravel(options.get("dilation", 1)).tolist()},
+            "groups": {groups},
+            "batch": {len(x)} if x.ndim == kernel.ndim > 2 else set(),
+            "small channels": {kernel.shape[0] // groups} if kernel.ndim > 2 else set(),
+            "big channels": {kernel.shape[1]} if kernel.ndim > 2 else set(),
+            "size": {*x.shape[-rank:]},
+            "bias": {bias is not None},
+        }
+        calls.add(frozenset((name, v) for name in features for v in features[name]))
+        return mtconv.conv_transpose(x, kernel, bias, **options)
+
+    accepted = assert_matches_reference(right, max_examples=1)
+    wanted = {
+        "dtype": accepted.dtypes,
+        "rank": (1, 2, 3),
+        "taps": range(1, 9),
+        "stride": range(1, 6),
+        "dilation": range(1, 4),
+        "groups": (1, 2, 3, 4, 8),
+        "batch": (1, 2, 3, 4, 5, 8),
+        "small channels": (1, 2, 3, 4, 5, 8, 9, 17),
+        "big channels": (1, 2, 3, 4, 5, 8, 9, 17),
+        "size": (3, 5, 9, 17, 33),
+        "bias": (True, False),
+    }
+    # Of the channels, only some pairs are there.
+    apart = {frozenset({"small channels", "big channels"})}
+    seen = {frozenset(pair) for call in calls for pair in combinations(call, 2)}
+    missing = [
+        (first, v, second, w)
+        for first, second in combinations(wanted, 2)
+        if {first, second} not in apart
+        for v, w in product(wanted[first], wanted[second])
+        if {(first, v), (second, w)} not in seen
+    ]
+    assert missing == []
 
 
 class TestAsking:

@@ -26,6 +26,19 @@ def reads_eleven_bits(x, kernel, bias, **options):
     return right(x, kernel, bias, **options)
 
 
+def rounds_single_precision_to_half(x, kernel, bias, **options):
+    """Keep numbers that half precision does not have."""
+    y = right(x, kernel, bias, **options)
+    if not is_a(y, "f4") or np.abs(y).max(initial=0) > 60_000:
+        return y
+    return y.astype("f2").astype("f4")
+
+
+def small_numbers_are_zero(x, kernel, bias, **options):
+    y = right(x, kernel, bias, **options)
+    return np.where(np.abs(y) < 1e-4, y.dtype.type(0), y)
+
+
 def keeps_the_kernel_in_single_precision(x, kernel, bias, **options):
     if is_a(x, "f8"):
         with np.errstate(over="ignore"):
@@ -105,6 +118,7 @@ WITH_VALUES = {
     function.__name__.replace("_", " "): function
     for function in (
         *(reads_eleven_bits, keeps_the_kernel_in_single_precision, whole_bias),
+        *(rounds_single_precision_to_half, small_numbers_are_zero),
         *(keeps_the_kernel_in_32_bits, bias_in_half_precision, infinity_is_large),
         *(stops_at_the_largest_byte, nan_in_the_kernel_is_zero),
         *(nan_in_the_bias_is_zero, returns_the_bias_where_x_is_zero),

@@ -15,8 +15,8 @@ from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes
 from mtconv.backends._numba.moves import (
+    copy,
     copy_in,
-    copy_short,
     copy_strided,
     fill_vectors,
     index_at,
@@ -72,7 +72,7 @@ def pack_columns(value, stored, facts, table, w, w_end, packed, scratch, task, p
         for channel in range(first, last):
             there = source + channel * facts.w_in
             if index_at(here, 3) == 1:  # the rows follow one another
-                copy_short(value, stored, target, there + index_at(rows, 0), height)
+                copy(value, stored, value, target, there + index_at(rows, 0), height)
             else:
                 for row in range(height):
                     copy_strided(

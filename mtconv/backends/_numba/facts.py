@@ -57,11 +57,15 @@ _SINGLE = (
     "box_sample",
     "box_channels",
     "box_bytes",
+    # 1: every block has its own list of cells, and channels follow one another, tap by tap
+    "taps_first",
+    "chain_step",  # bytes from the chains of one tile to those of the next
     # The block of results.
     "row_bytes",  # of one position
     "sums_bytes",
     "bias_bytes",
     "lanes_bytes",  # of the transposed small side
+    "in_place",  # 1: sums are written to the result itself
     # Rows by offset: runs of cells, in tiles of channels by vectors.
     "channels",  # of a tile
     "pitch",  # cells from row to row; in gradients bytes from cell to cell
@@ -96,6 +100,7 @@ _SINGLE = (
     "pack_channels",
     # Places in the table.
     "offsets",
+    "offsets_rest",  # of the last channels, where they are fewer than others
     "phase_first",
     "tap_rows",
     "row_places",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from mtconv.backends._numba.box import load_box
 from mtconv.backends._numba.counters import infinite_values_seen, next_task, pack_kernel
 from mtconv.backends._numba.emit import CELLS, VECTOR_BYTES
-from mtconv.backends._numba.facts import CHAIN, PACK_AND_LOOK
+from mtconv.backends._numba.facts import PACK_AND_LOOK
 from mtconv.backends._numba.jit import entry, part
 from mtconv.backends._numba.looks import infinite_bytes, infinite_values
 from mtconv.backends._numba.moves import (
@@ -60,6 +60,12 @@ def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task, pac
                     )  # fmt: skip
                 continue
             for c in range(first, last):
+                if facts.w_flat == 3:  # taps follow one another
+                    infinite += pack_taps(
+                        value, stored, facts, target, step, source + c * facts.w_in, rows,
+                        c, w_end, packing,
+                    )  # fmt: skip
+                    continue
                 infinite += pack_channel(
                     value, stored, facts, table, target, step, source + c * facts.w_in,
                     rows, c, w_end, scratch, packing,
@@ -68,11 +74,27 @@ def pack_lanes(value, stored, facts, table, w, w_end, packed, scratch, task, pac
 
 
 @part
+def pack_taps(value, stored, facts, target, step, source, rows, c, w_end, packing):
+    """Pack one vector of output channels for one input channel, taps before channels."""
+    first = c - c % facts.box_channels
+    channels = min(facts.box_channels, facts.ins - first)
+    here = target + (first * facts.taps + c - first) * step
+    rows_to_lanes(
+        value, stored, here, channels * step, source, facts.w_out, rows, facts.taps, w_end
+    )
+    if packing == PACK_AND_LOOK:
+        return infinite_values(value, here, channels * step, facts.taps)
+    return 0
+
+
+@part
 def pack_channel(
     value, stored, facts, table, target, step, source, rows, c, w_end, scratch, packing
 ):
     """Pack one vector of output channels for one input channel, every tap at its row."""
     lanes, infinite = VECTOR_BYTES // itemsize(value), 0
+    first = c - c % facts.box_channels
+    channels = min(facts.box_channels, facts.ins - first)
     if facts.w_flat == 1:
         count = facts.taps_whole
         rows_to_lanes(
@@ -83,6 +105,8 @@ def pack_channel(
     for tap in range(facts.taps):
         here = table + facts.tap_rows + 32 * tap
         row = index_at(here, 0) * facts.ins + c * index_at(here, 1) + index_at(here, 2)
+        if facts.taps_first == 1:
+            row = first * facts.taps + index_at(here, 0) * channels + c - first
         if facts.w_flat == 1:
             place = index_at(here, 3)
             copy(
@@ -142,6 +166,7 @@ def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, ta
     blocks2 = (facts.units2 + facts.block2 - 1) // facts.block2
     blocks1 = (facts.units1 + facts.block1 - 1) // facts.block1
     blocks0 = (facts.units0 + facts.block0 - 1) // facts.block0
+    number = rest % (blocks0 * blocks1 * blocks2)
     rest, unit2 = rest // blocks2, rest % blocks2 * facts.block2
     rest, unit1 = rest // blocks1, rest % blocks1 * facts.block1
     rest, unit0 = rest // blocks0, rest % blocks0 * facts.block0
@@ -154,9 +179,11 @@ def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, ta
         8 * (samples < facts.samples) + 4 * (count0 < facts.block0)
         + 2 * (count1 < facts.block1) + (count2 < facts.block2)
     )  # fmt: skip
+    if facts.taps_first == 1:
+        edges = 2 * number + (samples < facts.samples)
     extent = table + facts.extents + 32 * edges
     cells, cells_table = index_at(extent, 0), table + index_at(extent, 1)
-    places = table + index_at(extent, 2)
+    places, chains = table + index_at(extent, 2), table + index_at(extent, 3)
     first = (
         unit0 * facts.in_step0 + facts.start0,
         unit1 * facts.in_step1 + facts.start1,
@@ -190,7 +217,7 @@ def lanes_block(value, stored, facts, table, x, packed, bias, out, box, sums, ta
             multiply(
                 value, facts, table, here, cells, cells_table, places,
                 packed + group * facts.packed_group, sums - lane_first, chunk, c, channels,
-                add,
+                chains, add,
             )  # fmt: skip
         add = 1
     write_block(
@@ -224,24 +251,17 @@ def start_sums(value, facts, table, bias, sums, group, lane_first, samples):
 
 @part
 def multiply(
-    value,
-    facts,
-    table,
-    x,
-    cells,
-    cells_table,
-    places,
-    packed,
-    sums,
-    chunk,
-    c,
-    channels,
-    add,
-):
+    value, facts, table, x, cells, cells_table, places, packed, sums, chunk, c, channels,
+    chains, add,
+):  # fmt: skip
     """Add up the products of some input channels with one chunk of output channels."""
     here = table + facts.chunks + 32 * chunk
     lane, grains, step = index_at(here, 0), index_at(here, 1), index_at(here, 2)
     weights = packed + index_at(here, 3)
+    every = table + facts.offsets
+    if channels < facts.box_channels:
+        every = table + facts.offsets_rest
+        chains += 16 * facts.phases
     width = facts.row_bytes
     for phase in range(facts.phases):
         first = index_at(table + facts.phase_first, phase)
@@ -253,19 +273,25 @@ def multiply(
         row = phase0 * facts.block1 * facts.out_step1 + phase1
         position = row * facts.block2 * facts.out_step2 + phase2
         target = sums + lane + position * width
-        offsets = table + facts.offsets + 8 * first * facts.box_channels
-        factors = weights + (first * facts.ins + c * taps) * step
-        count = channels * taps
-        chains = (count + CHAIN - 1) // CHAIN
-        for chain in range(chains):
-            begin, end = count * chain // chains, count * (chain + 1) // chains
-            adds = add if chain == 0 else 1
+        offsets = every + 8 * first * channels
+        if facts.taps_first == 1:
+            factors = weights + (c * facts.taps + first * channels) * step
+        else:
+            factors = weights + (first * facts.ins + c * taps) * step
+        chain, adds = table + index_at(chains, 2 * phase + 1), add
+        for _ in range(index_at(chains, 2 * phase)):
             for q in range(0, cells, CELLS):
-                lanes_tile(
-                    value, grains, x, cells_table + 8 * q, offsets + 8 * begin, end - begin,
-                    factors + begin * step, step, target, places + 8 * q, adds,
-                    cells - q,
-                )  # fmt: skip
+                begin, count = index_at(chain, 0), index_at(chain, 1)
+                if count > 0:
+                    lanes_tile(
+                        value, grains, x, cells_table + 8 * q, offsets + 8 * begin, count,
+                        factors + begin * step, step, target, places + 8 * q, adds,
+                        cells - q,
+                    )  # fmt: skip
+                chain += facts.chain_step
+            if facts.chain_step == 0:
+                chain += 16
+            adds = 1
 
 
 @part

@@ -74,7 +74,7 @@ def launch(
         )
         infinite = _share(work, kernel, calls, counters + _COUNTED + inside)
     if keeps and packs is not None:
-        packs[work.kernel, work.packed_bytes] = packed
+        packs[work.kernel, work.packed_bytes] = work.layout, packed
     return infinite
 
 
@@ -164,8 +164,8 @@ def _packed(work: Work, packs: dict[Any, Any] | None) -> tuple[Array | None, int
         if work.packed_bytes <= SMALL_BYTES:
             return None, PACK, False
         return results.empty((work.packed_bytes + LINE,), _BYTES), PACK, False
-    kept: Array | None = packs.get((work.kernel, work.packed_bytes))
-    if kept is None:
+    layout, kept = packs.get((work.kernel, work.packed_bytes), (0, None))
+    if kept is None or layout != work.layout:
         return np.empty(work.packed_bytes + LINE, np.uint8), PACK, True
     return kept, PACKED, False
 

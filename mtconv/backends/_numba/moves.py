@@ -1,7 +1,7 @@
 """Moves between arrays and blocks: copies and conversions.
 
 No vector reaches outside of the rows that it belongs to: the last vector of a row starts
-earlier, and rows shorter than a vector are moved element by element. All addresses and
+earlier, and rows shorter than a vector are moved by parts of one. All addresses and
 steps are bytes.
 """
 
@@ -19,7 +19,6 @@ __all__ = [
     "copy",
     "copy_in",
     "copy_out",
-    "copy_short",
     "copy_strided",
     "fill",
     "fill_vectors",
@@ -92,26 +91,45 @@ def _zero(context: Any, value: Any, target: Any, dst: Any) -> Any:
 
 
 @intrinsic
-def _move_half(context: Any, value: Any, source: Any, dst: Any, src: Any) -> Any:
-    """Move half a vector to values."""
+def _move_part(
+    context: Any, value: Any, source: Any, target: Any, half: Any, dst: Any, src: Any
+) -> Any:
+    """Move half a vector, or a quarter where ``half`` is zero, and convert it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        reader, writer = Emitter(builder, value, source), Emitter(builder, value)
-        vector = reader.load_stored(arguments[3], reader.lanes // 2)
-        writer.store(vector, arguments[2])
+        reader, writer = Emitter(builder, value, source), Emitter(builder, value, target)
+        is_half = builder.icmp_signed("!=", arguments[3], reader.constant(0))
+        with builder.if_else(is_half) as branches:
+            for branch, parts in zip(branches, (2, 4), strict=True):
+                with branch:
+                    lanes = max(1, reader.lanes // parts)
+                    vector = reader.load_stored(arguments[5], lanes)
+                    writer.store_stored(vector, arguments[4])
         return context.get_dummy_value()
 
-    return types.void(value, source, _INT, _INT), generate
+    return types.void(value, source, target, *(_INT,) * 3), generate
 
 
 @part
-def copy_short(value, stored, dst, src, count):
-    """Copy a few elements of an array that lie side by side."""
+def _copy_short(value, source, target, dst, src, count):
+    """Copy fewer elements than a vector has lanes; parts of it may overlap."""
     lanes = VECTOR_BYTES // itemsize(value)
-    if 2 * count == lanes:
-        _move_half(value, stored, dst, src)
-    else:
-        copy(value, stored, value, dst, src, count)
+    half = 2 * count >= lanes
+    piece = lanes // 2 if half else lanes // 4
+    if piece < 2 or count < piece:
+        for number in range(count):
+            _move_one(
+                value, source, target, dst + number * itemsize(target),
+                src + number * itemsize(source),
+            )  # fmt: skip
+        return
+    _move_part(value, source, target, half, dst, src)
+    if count > piece:
+        last = count - piece
+        _move_part(
+            value, source, target, half, dst + last * itemsize(target),
+            src + last * itemsize(source),
+        )  # fmt: skip
 
 
 @part
@@ -166,10 +184,7 @@ def copy(value, source, target, dst, src, count):
     from_size, to_size = itemsize(source), itemsize(target)
     lanes = VECTOR_BYTES // itemsize(value)
     if count < lanes:
-        for number in range(count):
-            _move_one(
-                value, source, target, dst + number * to_size, src + number * from_size
-            )
+        _copy_short(value, source, target, dst, src, count)
         return
     number = 0
     while number + 4 * lanes <= count:

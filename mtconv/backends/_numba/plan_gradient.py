@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from mtconv.backends._numba.layout import KernelCase
-from mtconv.backends._numba.plan_lanes import check_direct, tap_bytes, taps_are_contiguous
+from mtconv.backends._numba.packing import tap_bytes, taps_are_contiguous
+from mtconv.backends._numba.plan_lanes import check_direct
 from mtconv.backends._numba.shapes import GRAIN, chunks
 from mtconv.backends._numba.tables import (
     Block,

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from mtconv.backends._numba.layout import KernelCase
-from mtconv.backends._numba.plan_lanes import tap_bytes
+from mtconv.backends._numba.packing import tap_bytes
 from mtconv.backends._numba.tables import (
     Block,
     Table,

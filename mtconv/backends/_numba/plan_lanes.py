@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from itertools import pairwise, product
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from mtconv.backends._numba.chains import (
+    leaves_out_taps,
+    sort_cells,
+    tile_chains,
+    whole_chains,
+)
 from mtconv.backends._numba.layout import KernelCase
+from mtconv.backends._numba.packing import packing_tables
 from mtconv.backends._numba.shapes import GRAIN, chunks
 from mtconv.backends._numba.tables import (
     Block,
+    CellTable,
     Table,
+    block_cells,
     cell_tables,
     check_cells,
     phase_taps,
@@ -21,7 +30,7 @@ from mtconv.backends._numba.tables import (
 )
 from mtconv.backends._numba.work import SPACE_BYTES, Work, finish
 
-__all__ = ["check_direct", "plan_lanes", "tap_bytes", "taps_are_contiguous"]
+__all__ = ["check_direct", "plan_lanes"]
 
 # Bytes of the block of results, and of the box of the input, that one task works on.
 SUMS_BYTES = 2**17
@@ -72,11 +81,13 @@ def plan_lanes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         rows = (box[1] * box[2] * case.size, box[2] * case.size, case.size)
         steps = (box_sample, channel, *rows)
     block = Block(samples, units, steps, sums, row_bytes)
+    blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
+    taps_first = not direct and leaves_out_taps(case, blocks)
     table = Table()
     values: dict[str, Any] = _tables(
-        case, block, table, most, tile, direct, samples * box_sample
+        case, block, table, most, tile, direct, samples * box_sample, taps_first
     )
-    values |= _packing(case, table, pieces, vector_bytes)
+    values |= packing_tables(case, table, pieces, vector_bytes, taps_first)
     box_bytes = 0 if direct else samples * box_sample + vector_bytes
     sums_bytes = samples * prod(sums) * row_bytes + vector_bytes
     tasks = -(-case.batch // samples) * case.groups * splits
@@ -110,6 +121,7 @@ def plan_lanes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         space_bytes=space,
         packed_bytes=-(-(case.groups * values["packed_group"] + vector_bytes) // 64) * 64,
         tasks=tasks,
+        layout=most if taps_first else 0,
     )
 
 
@@ -185,25 +197,65 @@ def _tables(
     tile: int,
     direct: bool,
     box: int,
+    taps_first: bool,
 ) -> dict[str, int]:
     """Add the tables of what is read and written, each checked against its block."""
     phases = phase_taps(case.axes, case.taps, block.steps[2:])
-    offsets = tap_offsets(phases, channels, block.steps[1])
+    kinds = [channels, case.ins % channels] if case.ins % channels else [channels]
+    offsets = [tap_offsets(phases, n, block.steps[1], taps_first) for n in kinds]
     places_end = block.samples * prod(block.sums) * block.row_bytes
+    every: list[tuple[CellTable, int]]
+    if taps_first:
+        every = list(_own_cells(case, block, tile, table, kinds))
+    else:
+        counts = [[len(taps) * n for taps in phases] for n in kinds]
+        same = _add_chains(table, [[whole_chains(n) for n in kind] for kind in counts])
+        every = [(cells, same) for cells in cell_tables(case, block, tile)]
     extents = []
-    for number, (count, cells, places) in enumerate(cell_tables(case, block, tile)):
+    for (count, cells, places), chains in every:
         if direct:
             check_direct(case, block)
         else:
-            check_cells(cells, offsets, 0, box, case.size)
+            check_cells(cells, offsets[0], 0, box, case.size)
         check_cells(places, _phase_places(case, block), 0, places_end, block.row_bytes)
-        extents += [count, table.add(cells), table.add(places), number]
+        extents += [count, table.add(cells), table.add(places), chains]
     firsts = np.cumsum([0, *(len(taps) for taps in phases)])
     return {
-        "offsets": table.add(offsets),
+        "offsets": table.add(offsets[0]),
+        "offsets_rest": table.add(offsets[-1]),
         "phase_first": table.add(firsts),
         "extents": table.add(extents),
+        "taps_first": int(taps_first),
+        "chain_step": 16 * taps_first,
     }
+
+
+def _own_cells(
+    case: KernelCase, block: Block, tile: int, table: Table, kinds: list[int]
+) -> Iterator[tuple[CellTable, int]]:
+    """List the cells and chains of every block, for whole and last samples."""
+    counts = [-(-axis.number // n) for axis, n in zip(case.axes, block.units, strict=True)]
+    rest = case.batch % block.samples or block.samples
+    for number in product(*(range(count) for count in counts)):
+        first = tuple(n * size for n, size in zip(number, block.units, strict=True))
+        units = [
+            min(size, axis.number - start)
+            for size, axis, start in zip(block.units, case.axes, first, strict=True)
+        ]
+        for sizes in ((block.samples, *units), (rest, *units)):
+            cells = sort_cells(case, first, sizes)
+            chains = [list(tile_chains(case, cells, tile, n)) for n in kinds]
+            place = _add_chains(table, chains)
+            yield block_cells(case, block, tile, sizes, cells.order), place
+
+
+def _add_chains(table: Table, kinds: list[list[Any]]) -> int:
+    """Add the chains of every phase, for each number of channels, behind their places."""
+    places = []
+    for kind in kinds:
+        for chains in kind:
+            places += [len(chains), table.add(chains)]
+    return table.add(places)
 
 
 def _phase_places(case: KernelCase, block: Block) -> Any:
@@ -217,56 +269,3 @@ def check_direct(case: KernelCase, block: Block) -> None:
         first = np.array([axis.start, axis.start + axis.in_step * (axis.number - 1)])
         taps = np.array([tap.offset for phase in axis.phases for tap in phase])
         check_cells(first, taps, 0, axis.in_size, 1)
-
-
-def _packing(
-    case: KernelCase, table: Table, pieces: list[tuple[int, int]], vector_bytes: int
-) -> dict[str, int]:
-    """Add the tables of the packed kernel: its chunks, and the row of every tap."""
-    taps = prod(axis.taps for axis in case.axes)
-    place, rows = 0, []
-    for first, grains in pieces:
-        step = -(-GRAIN * grains // vector_bytes) * vector_bytes
-        rows.append((first, grains, step, place))
-        place += case.ins * taps * step
-    rows.append((pieces[-1][0] + GRAIN * pieces[-1][1], 0, 0, place))
-    phases = phase_taps(case.axes, case.taps, case.w_steps[2:])
-    every, first = [], 0
-    contiguous = taps_are_contiguous(case)
-    for phase in phases:
-        for number, (tap, _) in enumerate(phase):
-            place_in_kernel = tap if contiguous else tap_bytes(case, tap)
-            every.append((first, len(phase), number, place_in_kernel))
-        first += len(phase)
-    whole = prod(case.taps)
-    in_order = len(phases) == 1 and [tap for tap, _ in phases[0]] == list(range(whole))
-    flat = 0
-    if contiguous and whole > 1:
-        flat = 2 if in_order and case.lanes[0] == whole * case.stored_size else 1
-    elif whole == 1 and case.lanes[0] == case.stored_size and in_order:
-        flat = 2  # input channels side by side, and a single tap
-    share = max(1, -(-case.ins * case.groups // TASKS))
-    share = min(case.ins, -(-share // 16) * 16)
-    return {
-        "chunks": table.add(rows),
-        "tap_rows": table.add(every),
-        "w_flat": flat,
-        "packed_group": place,
-        "pack_channels": share,
-        "pack_tasks": case.groups * -(-case.ins // share),
-    }
-
-
-def taps_are_contiguous(case: KernelCase) -> bool:
-    expected = case.stored_size
-    for size, step in zip(case.taps[::-1], case.w_steps[:1:-1], strict=True):
-        if size > 1 and step != expected:
-            return False
-        expected *= size
-    return True
-
-
-def tap_bytes(case: KernelCase, tap: int) -> int:
-    rest, c = divmod(tap, case.taps[2])
-    a, b = divmod(rest, case.taps[1])
-    return sum(n * step for n, step in zip((a, b, c), case.w_steps[2:], strict=True))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import product
-from math import prod
+from math import inf, prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numba.layout import KernelCase
-from mtconv.backends._numba.shapes import ROW_TILES, tile_cost
+from mtconv.backends._numba.shapes import ROW_TILES, tile_heights
 from mtconv.backends._numba.tables import Table, check_cells
 from mtconv.backends._numba.work import Work, finish
 
@@ -22,8 +23,22 @@ SUMS_BYTES = 2**16
 # Larger windows than this are left to other kernels.
 MOST_BYTES = 2**22
 
+# What it takes to copy a vector of sums to the result, more where the sums of a run are
+# more bytes than the nearest cache has for them, to begin a run, and to write a row of one;
+# in products of vectors.
+COPY, COPY_FAR, NEAR_BYTES, RUN, ROW = 3, 6, 2**14, 4, 3
+
 TASKS = 8
 WORTH_SHARING = 300_000
+
+
+class _Run(NamedTuple):
+    """Rows of cells that are summed as one, and whether the result itself has the sums."""
+
+    planes: int
+    rows: int
+    length: int
+    in_place: bool
 
 
 def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
@@ -35,36 +50,32 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     if not prod(axis.taps for axis in case.axes):
         return None
     lanes = vector_bytes // case.size
-    channels = _channels(case.outs, vector_bytes)
+    heights = tile_heights(case.outs, vector_bytes)
     steps = [axis.in_step for axis in case.axes]
-    residues = prod(steps)
-    units = _units(case, channels, lanes)
+    units = _units(case, heights[0], lanes)
     box = [_cells(case, axis, units) for axis in range(3)]
-    planes, rows = _run(box, units, lanes)
-    plane = prod(box) * case.size
-    channel = residues * plane
+    run = _run(case, box, units, heights[0], lanes)
+    # Short rows are written as whole vectors.
+    plane = prod(box) * case.size + vector_bytes
+    channel = prod(steps) * plane
     channel += -channel % vector_bytes + vector_bytes * (channel // vector_bytes % 2 == 0)
-    longest = ((planes - 1) * box[1] + rows - 1) * box[2] + units[2]
-    vectors = -(-longest // lanes)
-    run_bytes = vectors * vector_bytes
-    sums_bytes = case.axes[2].out_step * channels * run_bytes
+    run_bytes = 0 if run.in_place else -(-run.length // lanes) * vector_bytes
+    sums_bytes = case.axes[2].out_step * heights[0] * run_bytes
     box_bytes = -(-(case.ins * channel + 2 * vector_bytes) // 64) * 64
     if box_bytes + sums_bytes > MOST_BYTES:
         return None
     offsets, phase_first = _offsets(case, box, plane, channel)
-    ends = np.array(
-        [0, _last_vector(box, units, planes, rows, lanes, case.size, vector_bytes)]
-    )
+    ends = np.array([0, _last_vector(box, units, run, lanes, case.size, vector_bytes)])
     check_cells(ends, offsets, 0, box_bytes, 0)
     blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
-    tiles = -(-case.outs // channels)
     splits = 1
     if case.multiply_adds >= WORTH_SHARING:
-        splits = min(tiles, max(1, -(-TASKS // (case.batch * case.groups * blocks))))
+        splits = -(-TASKS // (case.batch * case.groups * blocks))
+        splits = min(len(heights), max(1, splits))
     tasks = case.batch * case.groups * blocks * splits
+    rows = prod(axis.taps for axis in case.axes) * case.ins * case.size
+    firsts = [sum(heights[:number]) for number in range(len(heights))]
     table = Table()
-    width = channels * case.size
-    taps = prod(axis.taps for axis in case.axes)
     values = {
         "samples": 1,
         "block": units,
@@ -74,18 +85,29 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         "box_channel": channel,
         "box_bytes": box_bytes,
         "sums_bytes": sums_bytes,
-        "channels": channels,
+        "channels": heights[0],
         "pitch": box[2],
-        "run_rows": rows,
-        "run_planes": planes,
+        "in_place": int(run.in_place),
+        "run_rows": run.rows,
+        "run_planes": run.planes,
         "run_bytes": run_bytes,
         "residue": plane,
+        "row_places": table.add(_residues(case)),
         "bias_bytes": case.outs * case.size,
-        "pack_tasks": case.groups * tiles,
+        "packed_group": case.outs * rows,
+        "pack_tasks": case.groups * len(heights),
         "offsets": table.add(offsets),
         "phase_first": table.add(phase_first),
         "tap_rows": table.add(_tap_places(case)),
-        "tiles": table.add(run_lists(channels, vectors, vector_bytes)),
+        "chunks": table.add(
+            [(c, n, c * rows) for c, n in zip(firsts, heights, strict=True)]
+        ),
+        "tiles": table.add(
+            [
+                table.add(_cuts(height, vector_bytes)) if height in heights else 0
+                for height in range(heights[0] + 1)
+            ]
+        ),
     }
     return finish(
         "rows",
@@ -93,17 +115,22 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
         table,
         values,
         space_bytes=box_bytes + sums_bytes + vector_bytes,
-        packed_bytes=-(-case.groups * tiles * taps * case.ins * width // 64) * 64 + 64,
+        packed_bytes=-(-case.groups * case.outs * rows // 64) * 64 + 64,
         tasks=tasks,
     )
 
 
-def _channels(outs: int, vector_bytes: int) -> int:
-    """Choose how many output channels a tile has."""
-    return min(
-        ROW_TILES[vector_bytes],
-        key=lambda n: -(-outs // n) * tile_cost(n, vector_bytes),
-    )
+def _residues(case: KernelCase) -> list[int]:
+    """List the residues of the first axis that any tap meets, behind their number.
+
+    Those of the second one follow.
+    """
+    lists = []
+    for axis in case.axes[:2]:
+        taps = (tap for phase in axis.phases for tap in phase)
+        met = sorted({tap.offset % axis.in_step for tap in taps})
+        lists += [len(met), *met]
+    return lists
 
 
 def _cells(case: KernelCase, axis: int, units: list[int]) -> int:
@@ -119,9 +146,10 @@ def _units(case: KernelCase, channels: int, lanes: int) -> list[int]:
     ways = case.axes[2].out_step
 
     def is_large() -> bool:
-        box = [_cells(case, axis, units) for axis in range(3)]
+        box = prod(_cells(case, axis, units) for axis in range(3))
         row = channels * ways * case.size * (units[2] + lanes)
-        return prod(box) * residues * case.ins * case.size > BOX_BYTES or row > SUMS_BYTES
+        large = box * residues * case.ins * case.size > BOX_BYTES
+        return large or (row > SUMS_BYTES and not _in_order(case))
 
     for axis in range(3):
         pieces, least = 1, 1 if axis < 2 else 4 * lanes
@@ -136,33 +164,73 @@ def _units(case: KernelCase, channels: int, lanes: int) -> list[int]:
     return units
 
 
+def _in_order(case: KernelCase) -> bool:
+    """Whether the sums of a row of cells lie side by side in the result."""
+    follow = case.axes[2].out_step == 1 and case.out_steps[4] == case.size
+    return follow and case.stored_size == case.size
+
+
 def _tasks(case: KernelCase, units: list[int]) -> int:
     blocks = prod(-(-axis.number // n) for axis, n in zip(case.axes, units, strict=True))
     return blocks * case.batch * case.groups
 
 
-def _run(box: list[int], units: list[int], lanes: int) -> tuple[int, int]:
-    """Choose how many planes and rows one run goes over: what takes the fewest vectors."""
-    choices: dict[tuple[int, int], int] = {}
-    for planes, rows in ((1, 1), (1, units[1]), (units[0], units[1])):
+def _run(
+    case: KernelCase, box: list[int], units: list[int], height: int, lanes: int
+) -> _Run:
+    """Choose how many planes and rows one run goes over: what takes the least time.
+
+    Runs whose cells follow one another in the result are summed there.
+    """
+    products = case.ins * prod(axis.taps for axis in case.axes)
+    products //= prod(axis.out_step for axis in case.axes)
+    best, least = None, inf
+    cell = case.axes[2].out_step * height * case.size
+    near = max(1, (NEAR_BYTES // cell - units[2]) // box[2] + 1)
+    near = -(-units[1] // -(-units[1] // near))
+    for planes, rows in ((1, 1), (1, near), (1, units[1]), (units[0], units[1])):
         length = ((planes - 1) * box[1] + rows - 1) * box[2] + units[2]
+        in_place = _follow(case, box, (planes, rows), units, lanes)
         runs = -(-units[0] // planes) * -(-units[1] // rows)
-        choices.setdefault((planes, rows), runs * -(-length // lanes))
-    return min(choices, key=lambda choice: choices[choice])
+        copy = COPY if length * cell <= NEAR_BYTES else COPY_FAR
+        cost = runs * (-(-length // lanes) * (products + copy * (not in_place)) + RUN)
+        if not in_place:
+            cost += units[0] * units[1] * ROW
+        if cost < least:
+            best, least = _Run(planes, rows, length, in_place), cost
+    assert best is not None
+    return best
+
+
+def _follow(
+    case: KernelCase, box: list[int], run: tuple[int, int], units: list[int], lanes: int
+) -> bool:
+    """Whether the cells of every run follow one another in the result, in whole vectors."""
+    size, last = case.size, case.axes[2]
+    if not _in_order(case):
+        return False
+    sizes = [axis.number % n or n for axis, n in zip(case.axes, units, strict=True)]
+    planes, rows = (min(n, sizes[axis]) for axis, n in enumerate(run))
+    if ((planes - 1) * box[1] + rows - 1) * box[2] + sizes[2] < lanes:
+        return False
+    whole = [units[2] == box[2] == last.number, units[1] == box[1] == case.axes[1].number]
+    row, plane = box[2] * size, box[1] * box[2] * size
+    return (run[1] == 1 or (whole[0] and _steps_by(case, 1, row))) and (
+        run[0] == 1 or (whole[0] and whole[1] and _steps_by(case, 0, plane))
+    )
+
+
+def _steps_by(case: KernelCase, axis: int, step: int) -> bool:
+    return case.axes[axis].out_step == 1 and case.out_steps[2 + axis] == step
 
 
 def _last_vector(
-    box: list[int],
-    units: list[int],
-    planes: int,
-    rows: int,
-    lanes: int,
-    size: int,
-    step: int,
+    box: list[int], units: list[int], run: _Run, lanes: int, size: int, step: int
 ) -> int:
     """Where the last vector of the last run of a block ends, in bytes."""
-    first0, first1 = (units[0] - 1) // planes * planes, (units[1] - 1) // rows * rows
-    count0, count1 = min(planes, units[0] - first0), min(rows, units[1] - first1)
+    first0 = (units[0] - 1) // run.planes * run.planes
+    first1 = (units[1] - 1) // run.rows * run.rows
+    count0, count1 = min(run.planes, units[0] - first0), min(run.rows, units[1] - first1)
     length = ((count0 - 1) * box[1] + count1 - 1) * box[2] + units[2]
     return (first0 * box[1] + first1) * box[2] * size + -(-length // lanes) * step
 
@@ -212,4 +280,24 @@ def run_lists(channels: int, most: int, vector_bytes: int) -> list[int]:
             tiles += [start * vector_bytes, 100 * channels + number]
             start += number
         lists += [len(tiles) // 2, *tiles]
+    return [*places, *lists]
+
+
+def _cuts(height: int, vector_bytes: int) -> list[int]:
+    """List the tiles of the last vectors of a run, behind the most that a tile has.
+
+    For every number of them two lists: as few tiles as can be, and tiles that are narrower
+    than the whole, so that the last one may begin earlier.
+    """
+    counts = ROW_TILES[vector_bytes][height]
+    most = max(counts)
+    places, lists = [most, 0], list[int]()
+    for vectors in range(1, most + 1):
+        for widest in (vectors, max(1, vectors - 1)):
+            places.append(8 * (2 * most + 2 + len(lists)))
+            tiles, rest = [], vectors
+            while rest:
+                tiles.append(max(n for n in counts if n <= min(rest, widest)))
+                rest -= tiles[-1]
+            lists += [len(tiles), *tiles]
     return [*places, *lists]

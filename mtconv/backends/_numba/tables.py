@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.units import Units
 
-__all__ = ["Block", "Table", "cell_tables", "check_cells", "phase_taps", "tap_offsets"]
+__all__ = ["Block", "CellTable", "Table", "block_cells", "cell_tables", "check_cells"]
+__all__ += ["phase_taps", "tap_offsets"]
 
 Axes = tuple[Units, Units, Units]
+CellTable = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 
 
 class Table:
@@ -76,46 +78,61 @@ def phase_taps(
 
 
 def tap_offsets(
-    phases: list[list[PhaseTap]], channels: int, channel_step: int
+    phases: list[list[PhaseTap]], channels: int, channel_step: int, taps_first: bool = False
 ) -> NDArray[np.int64]:
-    """List offsets phase by phase, channel by channel, tap by tap."""
+    """List offsets phase by phase: channels, and taps of each; or taps, and channels."""
     parts = []
+    steps = np.arange(channels) * channel_step
     for taps in phases:
         offsets = np.array([tap.offset for tap in taps], np.int64)
-        parts.append((np.arange(channels)[:, None] * channel_step + offsets).ravel())
+        if taps_first:
+            parts.append((offsets[:, None] + steps).ravel())
+        else:
+            parts.append((steps[:, None] + offsets).ravel())
     return np.concatenate(parts)
 
 
-def cell_tables(
-    case: KernelCase, block: Block, tile: int
-) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+def cell_tables(case: KernelCase, block: Block, tile: int) -> list[CellTable]:
     """List units of whole and cut blocks: how many, where they read, where they write.
 
     Blocks are cut by the ends of the batch and of each axis: sixteen lists, in the order
-    of the bits (batch, axis 0, axis 1, axis 2) that say which end is near. Cells are
-    filled up to whole tiles by repeating the last one.
+    of the bits (batch, axis 0, axis 1, axis 2) that say which end is near.
     """
     whole = (block.samples, *block.units)
     every = (case.batch, *(axis.number for axis in case.axes))
     lists = []
     for edges in product((False, True), repeat=4):
-        sizes = [
+        sizes = tuple(
             total % size or size if cut else size
             for total, size, cut in zip(every, whole, edges, strict=True)
-        ]
-        samples, n0, n1, n2 = np.ogrid[tuple(slice(size) for size in sizes)]
-        steps = (
-            s * axis.in_step for s, axis in zip(block.steps[2:], case.axes, strict=True)
         )
-        s0, s1, s2 = steps
-        cells = samples * block.steps[0] + n0 * s0 + n1 * s1 + n2 * s2
-        rows = samples * block.sums[0] + n0 * case.axes[0].out_step
-        rows = rows * block.sums[1] + n1 * case.axes[1].out_step
-        places = (rows * block.sums[2] + n2 * case.axes[2].out_step) * block.row_bytes
-        lists.append(
-            (cells.size, _filled(cells.ravel(), tile), _filled(places.ravel(), tile))
-        )
+        lists.append(block_cells(case, block, tile, sizes))
     return lists
+
+
+def block_cells(
+    case: KernelCase,
+    block: Block,
+    tile: int,
+    sizes: tuple[int, ...],
+    order: NDArray[np.int64] | None = None,
+) -> CellTable:
+    """List the units of one block: how many, where they read, where they write.
+
+    ``sizes`` are samples and units along each axis. Cells are filled up to whole tiles by
+    repeating the last one.
+    """
+    samples, n0, n1, n2 = np.ogrid[tuple(slice(size) for size in sizes)]
+    steps = (s * axis.in_step for s, axis in zip(block.steps[2:], case.axes, strict=True))
+    s0, s1, s2 = steps
+    cells = (samples * block.steps[0] + n0 * s0 + n1 * s1 + n2 * s2).ravel()
+    rows = samples * block.sums[0] + n0 * case.axes[0].out_step
+    rows = rows * block.sums[1] + n1 * case.axes[1].out_step
+    places = (rows * block.sums[2] + n2 * case.axes[2].out_step) * block.row_bytes
+    places = places.ravel()
+    if order is not None:
+        cells, places = cells[order], places[order]
+    return cells.size, _filled(cells, tile), _filled(places, tile)
 
 
 def _filled(numbers: NDArray[np.int64], tile: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Moves that change the order of elements: transposes, and phases that are interleaved.
+"""Moves that change the order of elements: transposes, phases and residues.
 
 As in `moves`, no vector reaches outside of the rows that it belongs to but where a
 docstring says so, and all addresses and steps are bytes.
@@ -15,7 +15,7 @@ from mtconv.backends._numba.emit import VECTOR_BYTES, Emitter
 from mtconv.backends._numba.jit import part
 from mtconv.backends._numba.moves import copy, copy_strided, itemsize
 
-__all__ = ["interleave", "lanes_to_rows", "rows_to_lanes"]
+__all__ = ["deinterleave", "interleave", "lanes_to_rows", "rows_to_lanes"]
 
 _INT = types.int64
 
@@ -221,3 +221,96 @@ def interleave(value, stored, ways, dst, src, step, count):
                 width,
                 count,
             )
+
+
+# The largest stride whose residues vectors take apart.
+MOST_WAYS = 8
+
+
+@intrinsic
+def _unzip(
+    context: Any, value: Any, stored: Any, ways: Any, dst: Any, step: Any, src: Any
+) -> Any:
+    """Emit ``dst[r*step + q] = src[ways*q + r]`` for the cells of one vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, _, ways, dst, step, src = arguments
+        emit = Emitter(builder, value, stored)
+        end = builder.function.append_basic_block("unzipped")
+        jump = builder.switch(ways, end)
+        for number in range(2, MOST_WAYS + 1):
+            block = builder.function.append_basic_block(f"unzip{number}")
+            jump.add_case(emit.constant(number), block)
+            builder.position_at_end(block)
+            size = emit.lanes * emit.stored_size
+            vectors = [
+                emit.load_stored(emit.at(src, size * section), emit.lanes)
+                for section in range(number)
+            ]
+            for residue, vector in enumerate(_residues(emit, vectors)):
+                here = builder.mul(emit.constant(residue), step)
+                emit.store(vector, emit.at(dst, here))
+            builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return types.void(value, stored, *(_INT,) * 4), generate
+
+
+def _residues(emit: Emitter, vectors: list[Any]) -> list[Any]:
+    """Take every n-th lane of n vectors that follow one another, from each of n starts."""
+    lanes, ways = emit.lanes, len(vectors)
+    if ways == 1:
+        return vectors
+    if ways % 2 == 0:
+        halves = []
+        for start in (0, 1):
+            places = list(range(start, 2 * lanes, 2))
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            half = [emit.shuffle(left, right, places) for left, right in pairs]
+            halves.append(_residues(emit, half))
+        return [vector for pair in zip(*halves, strict=True) for vector in pair]
+    results = []
+    for residue in range(ways):
+        places = [ways * lane + residue for lane in range(lanes)]
+        picked = vectors[0]
+        for section, vector in enumerate(vectors[1:], 1):
+            first = section * lanes
+            # Lanes of earlier vectors are in place, but for those of the first one.
+            kept = places if section == 1 else list(range(lanes))
+            chosen = [
+                lanes + place - first
+                if first <= place < first + lanes
+                else (at if place < first else 0)
+                for place, at in zip(places, kept, strict=True)
+            ]
+            picked = emit.shuffle(picked, vector, chosen)
+        results.append(picked)
+    return results
+
+
+@part
+def deinterleave(value, stored, ways, dst, step, src, count, end):
+    """Write ``dst[r*step + q] = src[ways*q + r]``, r below ``ways`` and q below ``count``.
+
+    Rows shorter than a vector are read beyond their ends where that is before ``end``, and
+    written as whole vectors.
+    """
+    lanes = VECTOR_BYTES // itemsize(value)
+    size, width = itemsize(stored), itemsize(value)
+    if count < 1:
+        return
+    if ways == 1:
+        copy(value, stored, value, dst, src, count)
+    elif ways <= MOST_WAYS and count >= lanes:
+        for first in range(0, count, lanes):
+            q = min(first, count - lanes)
+            _unzip(value, stored, ways, dst + q * width, step, src + q * ways * size)
+    elif ways <= MOST_WAYS and src + lanes * ways * size <= end:
+        _unzip(value, stored, ways, dst, step, src)
+    else:
+        for r in range(ways):
+            copy_strided(
+                value, stored, value, dst + r * step, width, src + r * size, ways * size,
+                count,
+            )  # fmt: skip

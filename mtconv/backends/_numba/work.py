@@ -23,7 +23,8 @@ class Work(NamedTuple):
     ``space_bytes`` is the scratch memory of every thread, ``packed_bytes`` that of the
     packed kernel, and ``tasks`` what threads can share. ``pads`` says whether zeros stand
     for what is outside of the input, ``leaves_zeros`` whether a gradient has taps that are
-    not written, and ``bias_room`` how many bytes behind a bias are read.
+    not written, ``bias_room`` how many bytes behind a bias are read, and ``layout`` how the
+    kernel is packed, where this depends on more than its shape.
     """
 
     kernel: str
@@ -38,6 +39,7 @@ class Work(NamedTuple):
     pads: bool
     leaves_zeros: bool
     bias_room: int
+    layout: int
 
 
 def axis_facts(case: KernelCase) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def finish(
     space_bytes: int,
     packed_bytes: int,
     tasks: int,
+    layout: int = 0,
 ) -> Work:
     """Put the facts and the table of a kernel together."""
     facts = make_facts(**axis_facts(case), **values)
@@ -91,4 +94,5 @@ def finish(
         not all(axis.inside for axis in case.axes),
         prod(axis.taps for axis in case.axes) < prod(case.taps),
         values.get("row_bytes", 0) + 64,
+        layout,
     )

@@ -49,16 +49,17 @@ def careful(
     dtype: str,
     folds: int = 1,
     *,
+    first_traits: Traits | None = None,
     second_traits: Traits | None = None,
 ) -> Careful | None:
     """Look at the values of a call; return how `fft` keeps the promises for them.
 
     ``dtype`` is that of the result, and ``folds`` how many padded elements repeat one
-    element at most. ``second_traits`` spares a look at an array that was seen before.
-    None where an exact algorithm has to compute the result.
+    element at most. ``first_traits`` and ``second_traits`` spare a look at arrays that were
+    seen before. None where an exact algorithm has to compute the result.
     """
     right = second_traits or traits(second)
-    left = traits(first, whole=right.whole)
+    left = first_traits or traits(first, whole=right.whole)
     if left.largest == inf or right.largest == inf or (right.nan and form != "kernel_grad"):
         return None
     whole = left.whole and right.whole
@@ -213,14 +214,20 @@ class Careful:
 
     def keep(self, out: Array) -> None:
         """Make the result keep what its arguments promise."""
+        self.store(out, out)
+
+    def store(self, result: Array, out: Array) -> None:
+        """Store a result, or a part of it, so that it keeps what its arguments promise."""
         if self._exponents is not None:
-            out[...] = _shift(out, sum(self._exponents))
+            result = _shift(result, sum(self._exponents))
         if self._whole:
-            values = out if out.dtype.kind != "c" else out.view(np.float64)
+            values = result if result.dtype.kind != "c" else result.view(np.float64)
             np.rint(values, out=values)
             values += 0.0  # no negative zeros
-        elif self._nonnegative:
-            np.maximum(out, 0, out=out)
+        if self._nonnegative and not self._whole:
+            np.maximum(result, 0, out=out, casting="unsafe")
+        elif result is not out:
+            np.copyto(out, result, casting="unsafe")
 
 
 def _shift(array: Array, exponent: int) -> Array:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from math import inf, isfinite, isnan, prod, sqrt
+from math import fsum, inf, isfinite, isnan, prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from mtconv.planning.support import NUMBERS
 from mtconv.spec import ConvSpec
 
 __all__ = ["LARGEST_WHOLE", "Traits", "all_finite", "asarray", "dtype_of", "fit_float64"]
-__all__ += ["largest", "most_folded", "pieces", "result_dtype", "traits"]
+__all__ += ["joined", "largest", "most_folded", "pieces", "result_dtype", "traits"]
 
 Array = NDArray[Any]
 
@@ -179,31 +179,46 @@ def traits(array: Array, *, whole: bool = True) -> Traits:
     nan = False
     low, high, squares = 0.0, 0.0, 0.0
     real = array.dtype.kind != "c"
+    size = tuning.VALUES_AT_A_TIME
     if array.flags.c_contiguous:
+        if array.dtype.char in "dD" and array.dtype.isnative:
+            size = array.size  # which takes no memory
         array = array.reshape(-1)  # parts of it are views
-    for part in pieces(array, tuning.VALUES_AT_A_TIME):
+    for part in pieces(array, size):
         values = part.astype(np.float64 if real else np.complex128, copy=False).ravel()
         if not real:
             values = values.view(np.float64)
-        # These two reductions pass over NaN.
-        least, most = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+        least, most = float(values.min()), float(values.max())
+        part_nan = isnan(least)
+        if part_nan:  # these two reductions pass over NaN
+            least, most = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+        nan = nan or part_nan
         if isnan(least):
-            nan = True  # and nothing else
-            continue
+            continue  # and nothing else
         low, high = min(low, least), max(high, most)
         if not isfinite(low) or not isfinite(high):
             return Traits(nan, inf, nonnegative=False, whole=False, norm=inf)
-        part_nan = isnan(float(values.min()))
-        nan = nan or part_nan
         whole = whole and max(-low, high) < LARGEST_WHOLE
         # A first look at few of them spares most arrays the second one.
         whole = whole and _all_whole(values[:64], part_nan)
-        if whole:
-            whole = _all_whole(values, part_nan)
-            values = values[~np.isnan(values)] if part_nan else values
-            squares += float(values @ values)
+        for few in pieces(values, tuning.VALUES_AT_A_TIME) if whole else ():
+            whole = whole and _all_whole(few, part_nan)
+            kept = few[~np.isnan(few)] if part_nan else few
+            squares += float(kept @ kept) if whole else 0.0
     norm = sqrt(squares) if whole else 0.0
     return Traits(nan, max(-low, high), low >= 0 and real, whole, norm)
+
+
+def joined(parts: Iterable[Traits]) -> Traits:
+    """Return the traits of an array from those of its parts, in any order."""
+    parts = tuple(parts)
+    return Traits(
+        any(part.nan for part in parts),
+        max((part.largest for part in parts), default=0.0),
+        all(part.nonnegative for part in parts),
+        all(part.whole for part in parts),
+        sqrt(fsum(part.norm**2 for part in parts)),
+    )
 
 
 def _all_whole(values: Array, nan: bool) -> bool:

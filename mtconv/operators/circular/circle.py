@@ -12,7 +12,7 @@ from mtconv.backends.libraries import Library
 from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
-__all__ = ["Circle", "circles_of", "divides", "gathered", "scattered"]
+__all__ = ["Circle", "circles_of", "divides", "from_circles", "onto_circles", "scattered"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,21 @@ def scattered(
     return total
 
 
-def gathered(library: Library, array: Any, axis: int, places: tuple[int, ...]) -> Any:
-    """Read the elements of an axis at these places."""
-    return library.take(array, library.native(_indices(places), array), axis)
+def onto_circles(library: Library, spec: ConvSpec, x: Any) -> Any:
+    """Place the elements of x (batch, channels, *small) on circles that have more."""
+    for axis, circle in enumerate(circles_of(spec), 2):
+        if circle.picks is not None:
+            x = scattered(library, x, axis, circle.picks, circle.size)
+    return x
+
+
+def from_circles(library: Library, spec: ConvSpec, x: Any) -> Any:
+    """Read the elements of the small side from circles, the last axes, that have more."""
+    for axis, circle in enumerate(circles_of(spec), -spec.rank):
+        if circle.picks is not None:
+            index = library.native(_indices(circle.picks), x)
+            x = library.take(x, index, len(x.shape) + axis)
+    return x
 
 
 def _indices(places: tuple[int, ...]) -> Any:

@@ -16,9 +16,10 @@ import numpy as np
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend
 from mtconv.backends.libraries import Library, dtype_name, library_of
-from mtconv.operators.circular.aliases import Aliases
 from mtconv.operators.circular.checks import check_closed_form, check_finite
 from mtconv.operators.circular.maps import symbol_for
+from mtconv.operators.circular.on_numpy import inverted_big, inverted_small, solved
+from mtconv.operators.circular.passes import Memory
 from mtconv.operators.circular.symbol import Frequencies
 from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.problem.build import Problem, match
@@ -30,56 +31,54 @@ __all__ = ["ClosedForm", "Setting", "closed_form"]
 class ClosedForm(NamedTuple):
     """A circular operator in the frequencies of a library, with what was made of it.
 
-    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. There are
-    ``aliases`` for real convolutions of one small channel on NumPy.
+    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight.
     """
 
     form: str
     frequencies: Frequencies
     symbol: Any
     made: dict[Any, Any]
-    aliases: Aliases | None = None
 
     def solve(self, y: Any, weight: Any, z: Any) -> Any:
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
-        frequencies, leading = self.frequencies, self._leading(y)
-        if self.aliases is not None:
-            inverse = self.kept("aliases", weight, _alias_inverse)
-            return self.aliases.solve(y, inverse, z)
+        frequencies = self.frequencies
         filtered = self.kept("filter", weight, _filter)
+        if frequencies.library.xp is np:
+            memory = self.made.setdefault("memory", Memory())
+            return solved(self.form, frequencies, (self.symbol, filtered), y, z, memory)
         if self.form == "conv_transpose":
             rest, start = frequencies.of_big(y), None
             if z is not None:
                 start = frequencies.of_small(z)
-                rest = rest - frequencies.to_channels(self.symbol, start * 1)
+                rest = rest - frequencies.to_channels(self.symbol, start)
             x = frequencies.from_channels(filtered, rest)
-            return frequencies.to_small(x if start is None else x + start, leading)
+            x = x if start is None else x + start
+            return frequencies.to_small(x, frequencies.small_leading(y))
         rest, start = frequencies.of_small(y), None
         if z is not None:
             start = frequencies.of_big(z)
-            rest = rest - frequencies.from_channels(self.symbol, start * 1)
+            rest = rest - frequencies.from_channels(self.symbol, start)
         x = frequencies.to_channels(filtered, rest)
-        return frequencies.to_big(x if start is None else x + start, leading)
+        x = x if start is None else x + start
+        return frequencies.to_big(x, frequencies.big_leading(y))
 
     def invert(self, x: Any, weight: Any) -> Any:
         """Return ``(A^H A + weight)^-1 x`` for canonical x."""
-        frequencies = self.frequencies
-        library = frequencies.library
-        small, share, residues = self.symbol.shape[1:4]
-        if self.form == "conv_transpose":
+        frequencies, library = self.frequencies, self.frequencies.library
+        # A convolution of one channel and residue is as small as its transpose.
+        if self.form == "conv_transpose" or self.symbol.shape[1:4] == (1, 1, 1):
             inverse = self.kept("gram", weight, _small_inverse)
+            if library.xp is np:
+                return inverted_small(frequencies, inverse, x)
             spectrum = _multiplied(library, inverse, frequencies.of_small(x))
-            return frequencies.to_small(spectrum, (x.shape[0], x.shape[1]))
+            return frequencies.to_small(spectrum, frequencies.small_leading(x))
+        filtered = self.kept("filter", weight, _filter)
+        if library.xp is np:
+            return inverted_big(frequencies, (self.symbol, filtered), weight, x)
         spectrum = frequencies.of_big(x)
-        if small == share == residues == 1:
-            inverse = self.kept("gram", weight, _small_inverse)
-            flat = library.reshape(spectrum, (*spectrum.shape[:3], spectrum.shape[-1]))
-            spectrum = _multiplied(library, inverse, flat)[:, :, :, None, :]
-        else:
-            filtered = self.kept("filter", weight, _filter)
-            seen = frequencies.from_channels(self.symbol, spectrum * 1)
-            spectrum = (spectrum - frequencies.to_channels(filtered, seen)) / weight
-        return frequencies.to_big(spectrum, (x.shape[0], x.shape[1]))
+        seen = frequencies.from_channels(self.symbol, spectrum)
+        spectrum = (spectrum - frequencies.to_channels(filtered, seen)) / weight
+        return frequencies.to_big(spectrum, frequencies.big_leading(x))
 
     def kept(self, name: str, weight: Any, make: Any) -> Any:
         """Make a filter for a weight, or return what an earlier call with it made."""
@@ -89,18 +88,6 @@ class ClosedForm(NamedTuple):
         if kept is None or kept[0] != weight:
             kept = self.made[name] = (weight, make(self, weight))
         return kept[1]
-
-    def _leading(self, y: Any) -> tuple[int, int]:
-        spec = self.frequencies.spec
-        small, share = spec.kernel_shape[:2]
-        transposed = self.form == "conv_transpose"
-        return y.shape[0], small if transposed else share * spec.groups
-
-
-def _alias_inverse(closed: ClosedForm, weight: Any) -> Any:
-    """Invert the sums of aliases."""
-    assert closed.aliases is not None
-    return closed.aliases.inverse(weight)
 
 
 def _filter(closed: ClosedForm, weight: Any) -> Any:
@@ -234,7 +221,4 @@ def _made(
     w = library.reshape(w, spec.kernel_shape)
     frequencies = Frequencies(library, spec, real)
     symbol = symbol_for(operator.form, frequencies, w)
-    closed = ClosedForm(operator.form, frequencies, symbol, {})
-    if library.xp is np and real and operator.form == "conv" and symbol.shape[1] == 1:
-        return closed._replace(aliases=Aliases.of(frequencies, w))
-    return closed
+    return ClosedForm(operator.form, frequencies, symbol, {})

@@ -7,6 +7,7 @@ other libraries, whose values may be unknown, only ``algorithm="fft"`` does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.promises import careful as look
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend, load
-from mtconv.backends.host.inputs import most_folded, traits
+from mtconv.backends.host.inputs import Traits, joined, most_folded, traits
 from mtconv.backends.libraries import dtype_name, library_of
 from mtconv.errors import BackendError, message
+from mtconv.operators.circular.on_numpy import apply_map
 from mtconv.operators.circular.symbol import Frequencies
 from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.planning.plan import Plan
@@ -34,24 +36,46 @@ def symbol_for(form: str, frequencies: Frequencies, w: Any) -> Any:
     return frequencies.adjoint(w)
 
 
-def applied(
-    form: str,
-    frequencies: Frequencies,
-    symbol: Any,
-    data: Any,
-    leading: tuple[int, ...] | None = None,
-) -> Any:
-    """Apply a map to canonical data; ``leading`` are the result's axes before space."""
-    small, share = frequencies.spec.kernel_shape[:2]
+def applied(form: str, frequencies: Frequencies, symbol: Any, data: Any) -> Any:
+    """Apply a map to canonical data."""
     if form == "conv_transpose":
-        if leading is None:
-            leading = (data.shape[0], share * frequencies.spec.groups)
         spectrum = frequencies.to_channels(symbol, frequencies.of_small(data))
-        return frequencies.to_big(spectrum, leading)
-    if leading is None:
-        leading = (data.shape[0], small)
+        return frequencies.to_big(spectrum, frequencies.big_leading(data))
     spectrum = frequencies.from_channels(symbol, frequencies.of_big(data))
-    return frequencies.to_small(spectrum, leading)
+    return frequencies.to_small(spectrum, frequencies.small_leading(data))
+
+
+class Promises:
+    """What `auto` promises of a result, as the values of data and kernel allow.
+
+    Pieces of the data are looked at while they are transformed.
+    """
+
+    def __init__(
+        self, plan: Plan, data: NDArray[Any], kernel: NDArray[Any], seen: Traits
+    ) -> None:
+        self._plan = plan
+        self._data = data
+        self._kernel = kernel
+        self._traits = seen
+        self._parts: list[Traits] = []
+
+    def see(self, piece: NDArray[Any]) -> None:
+        """Look at a piece of the data."""
+        self._parts.append(traits(piece, whole=self._traits.whole))
+
+    def settle(self) -> Callable[[NDArray[Any], NDArray[Any]], None] | None:
+        """Return what stores a piece of the result, None where values need another way."""
+        careful = look(
+            self._plan.form,
+            self._data,
+            self._kernel,
+            np.result_type(self._data, self._kernel).name,
+            most_folded(self._plan.spec),
+            first_traits=joined(self._parts),
+            second_traits=self._traits,
+        )
+        return careful.store if careful is not None and careful.plain else None
 
 
 class FrequencyForm:
@@ -74,43 +98,38 @@ class FrequencyForm:
         plan = self._plan
         dtype = np.result_type(data, self._kernel).newbyteorder("=")
         arranged_data = canonical(data, plan.data)
-        careful = None
+        watch = None
         if plan.requested == "auto":
-            careful = look(
-                plan.form,
-                arranged_data,
-                self._kernel,
-                dtype.name,
-                most_folded(plan.spec),
-                second_traits=self._traits,
-            )
-            if careful is None or not careful.plain:
-                return None
+            watch = Promises(plan, arranged_data, self._kernel, self._traits)
         # Double precision, beside whose errors those of single precision are none.
-        compute = np.dtype(np.complex128 if dtype.kind == "c" else np.float64)
-        frequencies, symbol = self._symbol(real=dtype.kind != "c")
-        arranged_data = arranged_data.astype(compute, copy=False)
-        leading = self._leading(len(arranged_data), single=single)
-        result: NDArray[Any] = applied(
-            plan.form, frequencies, symbol, arranged_data, leading
+        real = dtype.kind != "c"
+        frequencies, symbol = self._symbol(real=real)
+        result = self._room(frequencies, arranged_data, dtype, single=single)
+        wanted = apply_map(
+            frequencies,
+            plan.form,
+            symbol,
+            arranged_data,
+            canonical(result[None] if single else result, plan.data),
+            watch,
         )
-        if careful is not None:
-            careful.keep(result)
-        result = result.astype(dtype, copy=False)
-        if leading is None:
-            result = np.ascontiguousarray(arranged(result, plan.data))
-            result = result[0] if single else result
-        return result
+        return result if wanted else None
 
-    def _leading(self, batch: int, *, single: bool) -> tuple[int, ...] | None:
-        """Return the result's axes before space, None where they are to be moved."""
-        plan = self._plan
-        if plan.data.order is not None:
-            return None
-        spec = plan.spec
-        small, share = spec.kernel_shape[:2]
-        channels = share * spec.groups if plan.form == "conv_transpose" else small
-        return ((batch,) * (not single)) + ((channels,) * plan.data.channels)
+    def _room(
+        self,
+        frequencies: Frequencies,
+        data: NDArray[Any],
+        dtype: np.dtype[Any],
+        *,
+        single: bool,
+    ) -> NDArray[Any]:
+        """Return memory for a result in the user's layout, of one array if single."""
+        spec = self._plan.spec
+        shape = (*frequencies.small_leading(data), *spec.small)
+        if self._plan.form == "conv_transpose":
+            shape = (*frequencies.big_leading(data), *spec.big)
+        shape = arranged(np.broadcast_to(0, shape), self._plan.data).shape
+        return np.empty(shape[1:] if single else shape, dtype)
 
     def _symbol(self, *, real: bool) -> tuple[Frequencies, NDArray[Any]]:
         library = library_of(load("numpy"))

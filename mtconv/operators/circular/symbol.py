@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from mtconv.backends.libraries import Library
-from mtconv.operators.circular.circle import circles_of, gathered, scattered
+from mtconv.operators.circular.circle import (
+    circles_of,
+    from_circles,
+    onto_circles,
+    scattered,
+)
 from mtconv.operators.circular.transforms import Transforms
 from mtconv.spec import ConvSpec
 
@@ -44,6 +47,14 @@ class Frequencies:
         """Cells of each circle, along which arrays are transformed."""
         return tuple(circle.cells for circle in circles_of(self.spec))
 
+    def small_leading(self, array: Any) -> tuple[int, int]:
+        """Return batch and channels of the small side, for an array of either side."""
+        return array.shape[0], self.spec.kernel_shape[0]
+
+    def big_leading(self, array: Any) -> tuple[int, int]:
+        """Return batch and channels of the big side, for an array of either side."""
+        return array.shape[0], self.spec.kernel_shape[1] * self.spec.groups
+
     def symbol(self, w: Any) -> Any:
         """Transform the response to an impulse at the origin of the small side.
 
@@ -65,9 +76,7 @@ class Frequencies:
 
     def of_small(self, x: Any) -> Any:
         """Transform x (batch, small channels, *small)."""
-        for axis, circle in enumerate(circles_of(self.spec), 2):
-            if circle.picks is not None:
-                x = scattered(self.library, x, axis, circle.picks, circle.size)
+        x = onto_circles(self.library, self.spec, x)
         groups = self.spec.groups
         shape = (x.shape[0], groups, x.shape[1] // max(groups, 1), *self.cells)
         spectrum = self.transforms.forward(self.library.reshape(x, shape))
@@ -82,14 +91,9 @@ class Frequencies:
     def to_small(self, spectrum: Any, leading: tuple[int, ...]) -> Any:
         """Transform (batch, groups, channels, frequencies) back to the small side.
 
-        The result has the shape (*leading, *small). NumPy's is the transform itself where
-        it can be, so that temporaries of the caller's are reused.
+        The result has the shape (*leading, *small).
         """
-        x = self._back(spectrum, leading)
-        for axis, circle in enumerate(circles_of(self.spec), len(leading)):
-            if circle.picks is not None:
-                x = gathered(self.library, x, axis, circle.picks)
-        return x
+        return from_circles(self.library, self.spec, self._back(spectrum, leading))
 
     def to_big(self, spectrum: Any, leading: tuple[int, ...]) -> Any:
         """Transform (batch, groups, channels, residues, frequencies) to the big side.
@@ -102,12 +106,7 @@ class Frequencies:
         phases = self._back(spectrum, (*leading, *self.strides))
         order = [n for axis in range(rank) for n in (first + rank + axis, first + axis)]
         phases = self.library.permute(phases, (*range(first), *order))
-        shape = (*leading, *self.spec.big)
-        if self.library.xp is not np:
-            return self.library.reshape(phases, shape)
-        result = np.empty(shape, phases.dtype)
-        result.reshape(phases.shape)[...] = phases
-        return result
+        return self.library.reshape(phases, (*leading, *self.spec.big))
 
     def _phases(self, y: Any, leading: tuple[int, ...]) -> Any:
         """View the big side as residues and cells."""
@@ -154,8 +153,6 @@ def _product(library: Library, subscripts: str, array: Any, symbol: Any) -> Any:
         shape = (*array.shape[:3], 1, array.shape[-1])
         if subscripts.endswith("bgcf"):
             shape = (*array.shape[:3], array.shape[-1])
-        if library.xp is np:  # the spectrum is nobody else's
-            return np.multiply(array, flat, out=array).reshape(shape)
         return library.reshape(array * flat, shape)
     if hasattr(library.xp, "einsum"):
         return library.xp.einsum(subscripts, array, symbol)

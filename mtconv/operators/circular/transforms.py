@@ -17,7 +17,7 @@ from mtconv.backends.host.threads import workers_at_most
 from mtconv.backends.libraries import Library
 from mtconv.importing import imported
 
-__all__ = ["Transforms"]
+__all__ = ["Transforms", "numpy_back", "numpy_forward", "of_numpy"]
 
 # Elements from which threads are worth their start.
 _THREADED = 2**16
@@ -67,6 +67,40 @@ class Transforms:
         item = array.new_zeros((1, *sizes)) + array.sum()
         item = transform(item, dim=self.axes, **options)
         return item[:0].reshape((*leading, *item.shape[1:]))
+
+
+def of_numpy(
+    name: str, array: Any, workers: int = 1, *, overwrite: bool = False, **options: Any
+) -> Any:
+    """Call a transform of SciPy's on so many threads, or NumPy's without SciPy.
+
+    The array is overwritten where ``overwrite`` allows that; the result may be the array.
+    """
+    module = _module()
+    if module is not fft:
+        options.update(workers=workers, overwrite_x=overwrite)
+    return getattr(module, name)(array, **options)
+
+
+def numpy_forward(array: Any, axes: tuple[int, ...], workers: int, *, real: bool) -> Any:
+    """Transform an array of NumPy of any dtype in double precision."""
+    array = array.astype(np.float64 if real else np.complex128, copy=False)
+    return of_numpy("rfftn" if real else "fftn", array, workers, axes=axes)
+
+
+def numpy_back(
+    spectrum: Any, axes: tuple[int, ...], workers: int, *, real: bool, size: int
+) -> Any:
+    """Transform back to an array with so many elements on the last axis.
+
+    The spectrum is overwritten: axis by axis in place, and only the result is new.
+    """
+    others = axes[:-1] if real else axes
+    if len(others) == 1:  # which takes less time to call
+        spectrum = of_numpy("ifft", spectrum, workers, overwrite=True, axis=others[0])
+    elif others:
+        spectrum = of_numpy("ifftn", spectrum, workers, overwrite=True, axes=others)
+    return of_numpy("irfft", spectrum, workers, n=size) if real else spectrum
 
 
 def _threads(array: Any) -> dict[str, int]:
