@@ -41,7 +41,8 @@ THIN = 24
 TAP_RUN = 40
 # A product tap by tap of few channels is mostly reading; array operations for each phase,
 # and what one product of BLAS among many costs of an array operation.
-FEW_SHIFTED = 1.0
+FEW_SHIFTED = 5.0
+VECTORS = 1.0
 SHIFT_CALLS = 40
 PRODUCT_CALLS = 0.1
 
