@@ -208,3 +208,11 @@ def test_an_axis_of_one_cell_may_have_any_step():
     assert matrices.shape == (2, 1, 3, 5)
     assert np.shares_memory(matrices, room)
     assert as_matrices(room[..., :2, :5]) is None
+
+
+def test_columns_that_are_no_rows_in_memory_are_one_product(products):
+    rows, columns = numbers(64, 16), numbers(5000, 16).T
+    out = np.empty((64, 5000), np.float32)
+    matmul(rows, columns, out)
+    assert products == [(64, 5000)]
+    assert np.array_equal(out, rows @ np.ascontiguousarray(columns))

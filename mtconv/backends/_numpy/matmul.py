@@ -28,7 +28,9 @@ def matmul(rows: Array, columns: Array, out: Array) -> None:
         np.multiply(rows, columns, out=out)
         return
     cells = columns.shape[-1]
-    tile = tile_of(count, depth, cells) if out.dtype.char == "f" else None
+    # Tiles are of the size that BLAS does not pack if columns are rows in memory.
+    in_rows = out.dtype.char == "f" and columns.strides[-1] == out.itemsize
+    tile = tile_of(count, depth, cells) if in_rows else None
     if tile is None:
         np.matmul(rows, columns, out=out)
         return
