@@ -52,10 +52,10 @@ class KernelCounts(NamedTuple):
 # What one of each takes, in tiles for products and sums and in moves for the others, as
 # measured on random layers.
 _FACTORS = {
-    "lanes": KernelCounts(0.72, 0.6, 0.62, 1.2, 1.65),
-    "rows": KernelCounts(0.75, 1.25, 0.84, 0.84, 11.7, 72.0),
-    "planes": KernelCounts(1.67, 3.05, 0.9, 0.4, 0.87),
-    "columns": KernelCounts(0.81, 6.3, 0.41, 2.5, 0.87),
+    "lanes": KernelCounts(0.68, 0.47, 0.52, 1.56, 1.63),
+    "rows": KernelCounts(0.7, 0.76, 0.79, 0.76, 10.9, 69.0),
+    "planes": KernelCounts(1.85, 2.4, 0.7, 0.31, 1.0),
+    "columns": KernelCounts(0.75, 6.0, 0.35, 2.36, 0.95),
     "gradient": KernelCounts(1.15, 0.3, 0.85, 0.7, 0.4),
     "gradient_planes": KernelCounts(2.1, 0.0, 0.8, 0.75, 2.0),
 }
@@ -187,13 +187,15 @@ def _rows(sizes: _Sizes, lanes: int, batch: int) -> KernelCounts:
     channels = next((n for n in (1, 2, 3, 4, 6) if n >= sizes.outs), 8)
     tiles = -(-sizes.outs // channels)
     busy = {1: 1.9, 2: 2.2, 3: 3.0}.get(channels, channels)
+    # Strides up to 8 are taken apart by vectors, others element by element.
+    apart = 1.0 if sizes.in_step == 1 else 1.2 if sizes.in_step <= 8 else 3.0
     rows_in = sizes.ins * sizes.in_cells // sizes.in_last * sizes.in_step
     rows_out = sizes.outs * sizes.out_cells // sizes.out_last
     depth = sizes.ins * sizes.taps / max(sizes.phases, 1)
     return KernelCounts(
         vectors * sizes.taps * sizes.ins * tiles * busy,
         vectors * sizes.phases * max(1.0, depth / CHAIN) * tiles * channels,
-        sizes.images * sizes.ins * sizes.in_cells * (1 if sizes.in_step == 1 else 3),
+        sizes.images * sizes.ins * sizes.in_cells * apart,
         sizes.images * sizes.outs * sizes.out_cells * (1 if sizes.ways <= 4 else 2.5),
         sizes.ins * sizes.taps * tiles * channels,
         sizes.images * (rows_in + rows_out),

@@ -42,7 +42,9 @@ def pads(form, spec, algorithm="gemm"):
     """Return whether infinite values have a fallback, since zeros are multiplied."""
     computing, fallbacks = precautions(spec, form, "float32", algorithm, algorithm)
     assert computing == "float32"
-    condition = "infinite x" if form == "kernel_grad" else "infinite kernel"
+    condition = "infinite kernel"
+    if form == "kernel_grad":
+        condition = "infinite data" if algorithm == "polyphase" else "infinite x"
     assert fallbacks in ((), (Fallback(condition, "direct", "float32"),))
     return bool(fallbacks)
 
