@@ -119,7 +119,8 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     else:
         operations = 4
         moving = _gathered(spec, work, work.columns, rates)
-        moving = min(moving, _gathered_by_taps(spec, work, rates))
+        dearer = tuning.TURNED_PRODUCT if work.form == "conv" else 1.0
+        moving = min(moving, dearer * _gathered_by_taps(spec, work, rates))
         if work.small == 1:  # the product is a pass over the columns
             moving += work.columns * 2 * rates.element
         depth, rows = work.share * work.taps, work.small

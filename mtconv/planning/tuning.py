@@ -131,6 +131,8 @@ ROW_COST = 8.0
 STRIDED_COST = 0.25
 PLAIN_COST = 0.05
 TURN_COST = 0.9
+# How much dearer copies may be taken to be where a convolution has to turn its kernel too.
+TURNED_PRODUCT = 2.0
 
 # --- gemm ------------------------------------------------------------------------------
 
