@@ -119,7 +119,8 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     else:
         operations = 4
         moving = _gathered(spec, work, work.columns, rates)
-        moving = min(moving, _gathered_by_taps(spec, work, rates))
+        dearer = tuning.TURNED_PRODUCT if work.form == "conv" else 1.0
+        moving = min(moving, dearer * _gathered_by_taps(spec, work, rates))
         if work.small == 1:  # the product is a pass over the columns
             moving += work.columns * 2 * rates.element
         depth, rows = work.share * work.taps, work.small
@@ -237,9 +238,15 @@ def _shifts(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     rows, phases = work.x * inner, work.live * work.cells * inner * outer
     phases *= work.share * spec.groups
     moving = rows * 2 * rates.element * (inner > 1)
-    moving += phases * (rates.strided + rates.element) * _short(work.row, rates)
+    # Each phase is a pass over the lines of y, where columns of single taps are one pass.
+    single = _phase_copies(spec)[1] == 1
+    lines = (1 + min(spec.axes[-1].stride - 1, 15) / 3) * (1.5 if single else 1)
+    moving += phases * (rates.strided * lines + rates.element) * _short(work.row, rates)
     products = int(work.columns * work.small * inner)
-    thin = 1 + tuning.FEW_SHIFTED * (1 / max(work.small, 1) + 1 / max(work.share, 1))
+    few = 1 / max(work.small, 1) + 1 / max(work.share, 1)
+    # Of one channel each it is one product of vectors.
+    vectors = work.small * work.share == 1
+    thin = tuning.VECTORS if vectors else 1 + tuning.FEW_SHIFTED * few
     calls = work.taps * spec.groups * (1 + work.cells * inner / tuning.TILE_ELEMENTS)
     operations = tuning.SHIFT_CALLS * work.live + tuning.PRODUCT_CALLS * calls
     seconds = products / rates.gemm * thin + moving + operations * rates.call

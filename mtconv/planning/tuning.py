@@ -41,7 +41,8 @@ THIN = 24
 TAP_RUN = 40
 # A product tap by tap of few channels is mostly reading; array operations for each phase,
 # and what one product of BLAS among many costs of an array operation.
-FEW_SHIFTED = 1.0
+FEW_SHIFTED = 5.0
+VECTORS = 1.0
 SHIFT_CALLS = 40
 PRODUCT_CALLS = 0.1
 
@@ -130,6 +131,8 @@ ROW_COST = 8.0
 STRIDED_COST = 0.25
 PLAIN_COST = 0.05
 TURN_COST = 0.9
+# How much dearer copies may be taken to be where a convolution has to turn its kernel too.
+TURNED_PRODUCT = 2.0
 
 # --- gemm ------------------------------------------------------------------------------
 

@@ -208,3 +208,21 @@ def test_an_axis_of_one_cell_may_have_any_step():
     assert matrices.shape == (2, 1, 3, 5)
     assert np.shares_memory(matrices, room)
     assert as_matrices(room[..., :2, :5]) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "depth", "shapes"),
+    [
+        (64, 16, [(64, 5000)]),  # too few terms
+        (64, 40, [(2, 138, 32, 36), (2, 1, 32, 32)]),  # 1200 elements, in fours
+        (4, 128, [(1, 16, 4, 300), (1, 1, 4, 200)]),
+        (3, 128, [(3, 5000)]),
+        (67, 128, [(67, 5000)]),  # a prime
+    ],
+)
+def test_tiles_of_columns_that_are_no_rows_in_memory(count, depth, shapes, products):
+    rows, columns = numbers(count, depth), numbers(5000, depth).T
+    out = np.empty((count, 5000), np.float32)
+    matmul(rows, columns, out)
+    assert products == shapes
+    assert np.array_equal(out, rows @ np.ascontiguousarray(columns))

@@ -83,7 +83,7 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)
     each = result.nbytes // small * prod(taps)
-    last = short_rows(axes, share)
+    last = short_rows(axes, share, tuning.TURNED_PRODUCT)
     for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
         with space.frame():
             if last:

@@ -28,7 +28,10 @@ def matmul(rows: Array, columns: Array, out: Array) -> None:
         np.multiply(rows, columns, out=out)
         return
     cells = columns.shape[-1]
-    tile = tile_of(count, depth, cells) if out.dtype.char == "f" else None
+    tile = None
+    if out.dtype.char == "f":
+        in_rows = columns.strides[-1] == out.itemsize
+        tile = (tile_of if in_rows else turned_tile_of)(count, depth, cells)
     if tile is None:
         np.matmul(rows, columns, out=out)
         return
@@ -53,6 +56,16 @@ def tile_of(count: int, depth: int, cells: int) -> tuple[int, int] | None:
     high = next(n for n in range(min(count, most), 0, -1) if count % n == 0)
     wide = min(tuning.UNPACKED // (high * depth), 256) // 32 * 32
     return (high, wide) if high >= 8 and 0 < wide < cells else None
+
+
+@lru_cache(maxsize=4096)
+def turned_tile_of(count: int, depth: int, cells: int) -> tuple[int, int] | None:
+    """Choose a tile where each column lies side by side in memory: results are smaller."""
+    if not 32 <= depth <= tuning.MOST_DEPTH or count > tuning.MOST_THIN:
+        return None
+    high = next(n for n in range(min(count, 32), 0, -1) if count % n == 0)
+    wide = tuning.TILE_RESULT // high // 4 * 4
+    return (high, wide) if high >= 4 and wide < cells else None
 
 
 def multiply(

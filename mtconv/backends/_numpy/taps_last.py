@@ -23,10 +23,11 @@ __all__ = ["MOST_TURNED", "extended_elements", "gather_last", "short_rows", "tap
 MOST_TURNED = 2
 
 
-def short_rows(axes: Axes, share: int) -> bool:
+def short_rows(axes: Axes, share: int, dearer: float = 1.0) -> bool:
     """Return whether runs of taps and channels are longer than rows of space.
 
-    Bringing channels to the end costs a pass over y with all its zeros.
+    Bringing channels to the end costs a pass over y with all its zeros. The product may be
+    ``dearer`` than that of rows of space.
     """
     last = axes[-1]
     run = share if last.dilation > 1 else share * last.kernel
@@ -37,7 +38,7 @@ def short_rows(axes: Axes, share: int) -> bool:
     each = tuning.STRIDED_COST if last.stride > 1 else tuning.PLAIN_COST
     by_rows = tuning.ROW_COST / max(last.small, 1) + each
     turned = extended / columns * tuning.TURN_COST
-    return tuning.ROW_COST / run + turned < by_rows
+    return (tuning.ROW_COST / run + turned) * dearer < by_rows
 
 
 def taps_first(weights: Weights, channels: slice, space: Workspace) -> Array:
