@@ -133,6 +133,8 @@ PLAIN_COST = 0.05
 TURN_COST = 0.9
 # How much dearer copies may be taken to be where a convolution has to turn its kernel too.
 TURNED_PRODUCT = 2.0
+# Zeros among y may be so many times as many elements as columns for that, and no more.
+MOST_TURNED = 2
 
 # --- gemm ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numba.chains import (
+    check_chains,
     leaves_out_taps,
     sort_cells,
     tile_chains,
@@ -148,3 +149,12 @@ def test_taps_are_left_out_where_many_products_are_with_zeros():
     assert not leaves_out_taps(case_of("conv", (1, 4, 13, 13), (4, 4, 3, 3)), 1)
     large = case_of("conv", (1, 4, 3, 3000), (4, 4, 3, 3), padding=1)
     assert not leaves_out_taps(large, 1)
+
+
+def test_chains_beyond_the_products_of_their_phase_are_refused():
+    check_chains([], 1)
+    check_chains([(0, 128), (128, 44)], 172)
+    check_chains(np.array([[(0, 100), (72, 100)], [(100, 72), (0, 0)]]), 172)
+    for chains in ([(0, 128), (128, 45)], [(-1, 3)], [(2, -1)]):
+        with pytest.raises(RuntimeError, match="a phase that has 172; please report"):
+            check_chains(chains, 172)

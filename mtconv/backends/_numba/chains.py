@@ -9,17 +9,20 @@ that what is left lies side by side.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise, product
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mtconv.backends._numba.facts import CHAIN
 from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.units import Units
 
-__all__ = ["Cells", "leaves_out_taps", "sort_cells", "tile_chains", "whole_chains"]
+__all__ = ["Cells", "check_chains", "leaves_out_taps", "sort_cells", "tile_chains"]
+__all__ += ["whole_chains"]
 
 # What it takes to begin a chain, in products of a tile.
 BEGIN = 4
@@ -35,9 +38,7 @@ Chain = tuple[int, int]  # the first product, and how many
 
 def leaves_out_taps(case: KernelCase, blocks: int) -> bool:
     """Whether enough products are with zeros beside the input, and tables are small."""
-    cells = 1
-    for axis in case.axes:
-        cells *= axis.number
+    cells = prod(axis.number for axis in case.axes)
     if blocks > MOST_BLOCKS or cells > MOST_CELLS:
         return False
     left = 1.0
@@ -47,6 +48,7 @@ def leaves_out_taps(case: KernelCase, blocks: int) -> bool:
     return left <= MOST_LEFT
 
 
+@lru_cache(maxsize=1024)
 def needed_taps(axis: Units) -> NDArray[np.int64]:
     """List the taps of every phase that meet the input, for every unit: first and end."""
     ranges = np.zeros((len(axis.phases), axis.number, 2), np.int64)
@@ -59,6 +61,7 @@ def needed_taps(axis: Units) -> NDArray[np.int64]:
         if taps:
             ranges[phase, :, 0] = np.where(inside.any(1), inside.argmax(axis=1), 0)
             ranges[phase, :, 1] += ranges[phase, :, 0]
+    ranges.flags.writeable = False  # blocks share it
     return ranges
 
 
@@ -120,12 +123,32 @@ def whole_chains(products: int) -> list[Chain]:
     return _cut(0, products) if products else []
 
 
+def check_chains(chains: ArrayLike, products: int) -> None:
+    """Refuse chains that lead beyond the products of their phase.
+
+    Raises
+    ------
+    RuntimeError
+        If one does; the tables are then wrong, whatever the problem is.
+    """
+    begin, count = np.asarray(chains, np.int64).reshape(-1, 2).T
+    if begin.size and not (
+        begin.min() >= 0 and count.min() >= 0 and (begin + count).max() <= products
+    ):
+        msg = (
+            f"a table of mtconv leads to products {begin.min()} to {(begin + count).max()} "
+            f"of a phase that has {products}; please report this problem"
+        )
+        raise RuntimeError(msg)
+
+
 def _cut(first: int, count: int) -> list[Chain]:
     number = max(1, -(-count // CHAIN))
     bounds = [first + count * part // number for part in range(number + 1)]
     return [(a, b - a) for a, b in pairwise(bounds)]
 
 
+@lru_cache(maxsize=4096)
 def _chains(counts: tuple[int, ...], hull: tuple[int, ...], channels: int) -> list[Chain]:
     """List the chains of a tile that needs some taps of each axis, all of some channels.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends._numba.chains import (
+    check_chains,
     leaves_out_taps,
     sort_cells,
     tile_chains,
@@ -90,9 +91,7 @@ def plan_lanes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     values |= packing_tables(case, table, pieces, vector_bytes, taps_first)
     box_bytes = 0 if direct else samples * box_sample + vector_bytes
     sums_bytes = samples * prod(sums) * row_bytes + vector_bytes
-    tasks = -(-case.batch // samples) * case.groups * splits
-    for axis, count in zip(case.axes, units, strict=True):
-        tasks *= -(-axis.number // count)
+    tasks = -(-case.batch // samples) * case.groups * splits * blocks
     values |= {
         "samples": samples,
         "block": units,
@@ -203,13 +202,14 @@ def _tables(
     phases = phase_taps(case.axes, case.taps, block.steps[2:])
     kinds = [channels, case.ins % channels] if case.ins % channels else [channels]
     offsets = [tap_offsets(phases, n, block.steps[1], taps_first) for n in kinds]
+    counts = [[len(taps) * n for taps in phases] for n in kinds]
     places_end = block.samples * prod(block.sums) * block.row_bytes
     every: list[tuple[CellTable, int]]
     if taps_first:
-        every = list(_own_cells(case, block, tile, table, kinds))
+        every = list(_own_cells(case, block, tile, table, counts, kinds))
     else:
-        counts = [[len(taps) * n for taps in phases] for n in kinds]
-        same = _add_chains(table, [[whole_chains(n) for n in kind] for kind in counts])
+        whole = [[whole_chains(n) for n in products] for products in counts]
+        same = _add_chains(table, counts, whole)
         every = [(cells, same) for cells in cell_tables(case, block, tile)]
     extents = []
     for (count, cells, places), chains in every:
@@ -231,29 +231,43 @@ def _tables(
 
 
 def _own_cells(
-    case: KernelCase, block: Block, tile: int, table: Table, kinds: list[int]
+    case: KernelCase,
+    block: Block,
+    tile: int,
+    table: Table,
+    counts: list[list[int]],
+    kinds: list[int],
 ) -> Iterator[tuple[CellTable, int]]:
     """List the cells and chains of every block, for whole and last samples."""
-    counts = [-(-axis.number // n) for axis, n in zip(case.axes, block.units, strict=True)]
+    blocks = [-(-axis.number // n) for axis, n in zip(case.axes, block.units, strict=True)]
     rest = case.batch % block.samples or block.samples
-    for number in product(*(range(count) for count in counts)):
+    for number in product(*(range(count) for count in blocks)):
         first = tuple(n * size for n, size in zip(number, block.units, strict=True))
         units = [
             min(size, axis.number - start)
             for size, axis, start in zip(block.units, case.axes, first, strict=True)
         ]
-        for sizes in ((block.samples, *units), (rest, *units)):
+        tables = {}
+        for samples in {block.samples, rest}:
+            sizes = (samples, *units)
             cells = sort_cells(case, first, sizes)
             chains = [list(tile_chains(case, cells, tile, n)) for n in kinds]
-            place = _add_chains(table, chains)
-            yield block_cells(case, block, tile, sizes, cells.order), place
+            place = _add_chains(table, counts, chains)
+            tables[samples] = block_cells(case, block, tile, sizes, cells.order), place
+        yield tables[block.samples]
+        yield tables[rest]
 
 
-def _add_chains(table: Table, kinds: list[list[Any]]) -> int:
-    """Add the chains of every phase, for each number of channels, behind their places."""
+def _add_chains(table: Table, counts: list[list[int]], kinds: list[list[Any]]) -> int:
+    """Add the chains of every phase, for each number of channels, behind their places.
+
+    ``counts`` are the products of every phase, which no chain leaves.
+    """
     places = []
-    for kind in kinds:
-        for chains in kind:
+    for products, kind in zip(counts, kinds, strict=True):
+        for most, chains in zip(products, kind, strict=True):
+            if most:  # nothing is computed for a phase without taps
+                check_chains(chains, most)
             places += [len(chains), table.add(chains)]
     return table.add(places)
 

@@ -18,7 +18,6 @@ from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends._numpy.im2col import folds, gather, rows_of, samples_of
 from mtconv.backends._numpy.matmul import matmul, matrices_for, multiply, store
 from mtconv.backends._numpy.taps_last import (
-    MOST_TURNED,
     extended_elements,
     gather_last,
     short_rows,
@@ -131,7 +130,7 @@ def footprint(form: str, c: Counts) -> int:
         kept += c.lead * c.others * c.small
     # y extended by zeros, and by phase, or with its channels last.
     extended = max(
-        2 * c.big, min(extended_elements(c.axes), MOST_TURNED * c.taps * c.small)
+        2 * c.big, min(extended_elements(c.axes), tuning.MOST_TURNED * c.taps * c.small)
     )
     return gathered + c.itemsize * (kept + step * c.lead * extended)
 

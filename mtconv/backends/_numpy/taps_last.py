@@ -1,4 +1,4 @@
-"""im2col in rows of taps: for kernel gradients whose rows of space are short.
+"""im2col in rows of taps, where rows of space are short.
 
 A copy costs a few nanoseconds for each run of neighbours. With channels as the last axis of
 y, the taps of the last axis and the channels are one run, whatever the size of the rows.
@@ -17,10 +17,7 @@ from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import window_view
 from mtconv.planning import tuning
 
-__all__ = ["MOST_TURNED", "extended_elements", "gather_last", "short_rows", "taps_first"]
-
-# Zeros among y may be so many times as many elements as columns, and no more.
-MOST_TURNED = 2
+__all__ = ["extended_elements", "gather_last", "short_rows", "taps_first"]
 
 
 def short_rows(axes: Axes, share: int, dearer: float = 1.0) -> bool:
@@ -33,7 +30,7 @@ def short_rows(axes: Axes, share: int, dearer: float = 1.0) -> bool:
     run = share if last.dilation > 1 else share * last.kernel
     columns = share * prod(axis.kernel * axis.small for axis in axes)
     extended = share * extended_elements(axes)
-    if extended > MOST_TURNED * columns or not columns:
+    if extended > tuning.MOST_TURNED * columns or not columns:
         return False
     each = tuning.STRIDED_COST if last.stride > 1 else tuning.PLAIN_COST
     by_rows = tuning.ROW_COST / max(last.small, 1) + each
