@@ -7,6 +7,7 @@ float32 values, a number of type uint16 stands for float16, and of int16 for bfl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -142,6 +143,19 @@ class Emitter:
             if self.floating
             else self.builder.add(left, right)
         )
+
+    def switch(self, choice: Any, variants: Mapping[int, Callable[[], None]]) -> None:
+        """Emit all variants of some code, and a jump to the one that is chosen."""
+        builder = self.builder
+        end = builder.function.append_basic_block("end")
+        jump = builder.switch(choice, end)
+        for number, generate in variants.items():
+            block = builder.function.append_basic_block(f"variant{number}")
+            jump.add_case(self.constant(number), block)
+            builder.position_at_end(block)
+            generate()
+            builder.branch(end)
+        builder.position_at_end(end)
 
     def shuffle(self, left: Any, right: Any, places: list[int]) -> Any:
         """Pick lanes of two vectors."""

@@ -57,9 +57,9 @@ _SINGLE = (
     "box_sample",
     "box_channels",
     "box_bytes",
-    # 1: every block has its own list of cells, and channels follow one another, tap by tap
+    # 1: every block has its own list of cells, every tile its own chains, and channels
+    # follow one another, tap by tap
     "taps_first",
-    "chain_step",  # bytes from the chains of one tile to those of the next
     # The block of results.
     "row_bytes",  # of one position
     "sums_bytes",

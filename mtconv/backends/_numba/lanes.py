@@ -288,8 +288,8 @@ def multiply(
                         factors + begin * step, step, target, places + 8 * q, adds,
                         cells - q,
                     )  # fmt: skip
-                chain += facts.chain_step
-            if facts.chain_step == 0:
+                chain += 16 * facts.taps_first
+            if facts.taps_first == 0:  # all tiles have the same chains
                 chain += 16
             adds = 1
 

@@ -226,7 +226,6 @@ def _tables(
         "phase_first": table.add(firsts),
         "extents": table.add(extents),
         "taps_first": int(taps_first),
-        "chain_step": 16 * taps_first,
     }
 
 

@@ -7,7 +7,7 @@ computes it. Addresses, steps and offsets are bytes; tables hold 64-bit integers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,20 +25,6 @@ _INT = types.int64
 # The vectors of one row of a tile: where each goes, and how many lanes it has.
 Row = list[tuple[Any, int]]
 Vectors = list[list[Any]]
-
-
-def _switch(emit: Emitter, choice: Any, variants: Mapping[int, Callable[[], None]]) -> None:
-    """Emit all variants of a tile, and a jump to the one that is chosen."""
-    builder = emit.builder
-    end = builder.function.append_basic_block("end")
-    jump = builder.switch(choice, end)
-    for number, generate in variants.items():
-        block = builder.function.append_basic_block(f"tile{number}")
-        jump.add_case(emit.constant(number), block)
-        builder.position_at_end(block)
-        generate()
-        builder.branch(end)
-    builder.position_at_end(end)
 
 
 def _sum_products(
@@ -143,7 +129,7 @@ def _lanes(
             number: partial(variant, lane_widths(number, emit.size, VECTOR_BYTES))
             for number in chunk_widths(VECTOR_BYTES)
         }
-        _switch(emit, grains, variants)
+        emit.switch(grains, variants)
         return context.get_dummy_value()
 
     return types.void(value, *(_INT,) * 11), generate
@@ -248,7 +234,7 @@ def _rows(
             for channels, counts in ROW_TILES[VECTOR_BYTES].items()
             for vectors in counts
         }
-        _switch(emit, tile, variants)
+        emit.switch(tile, variants)
         return context.get_dummy_value()
 
     return types.void(value, *(_INT,) * 8), generate

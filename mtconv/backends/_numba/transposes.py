@@ -6,6 +6,7 @@ docstring says so, and all addresses and steps are bytes.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from numba import types
@@ -18,6 +19,9 @@ from mtconv.backends._numba.moves import copy, copy_strided, itemsize
 __all__ = ["deinterleave", "interleave", "lanes_to_rows", "rows_to_lanes"]
 
 _INT = types.int64
+
+# The largest stride whose residues vectors take apart.
+MOST_WAYS = 8
 
 
 @intrinsic
@@ -149,12 +153,8 @@ def _zip(
         _, _, ways, dst, src, step = arguments
         emit = Emitter(builder, value, target)
         lanes = emit.lanes
-        end = builder.function.append_basic_block("zipped")
-        jump = builder.switch(ways, end)
-        for number in (2, 3, 4):
-            block = builder.function.append_basic_block(f"zip{number}")
-            jump.add_case(emit.constant(number), block)
-            builder.position_at_end(block)
+
+        def zipped(number: int) -> None:
             rows = [
                 emit.load(emit.at(src, builder.mul(emit.constant(r), step)), lanes)
                 for r in range(number)
@@ -170,8 +170,8 @@ def _zip(
                 vector = emit.shuffle(pairs[0], pairs[-1], chosen)
                 here = emit.at(dst, section * lanes * emit.stored_size)
                 emit.store_stored(vector, here)
-            builder.branch(end)
-        builder.position_at_end(end)
+
+        emit.switch(ways, {number: partial(zipped, number) for number in (2, 3, 4)})
         return context.get_dummy_value()
 
     return types.void(value, target, *(_INT,) * 4), generate
@@ -223,10 +223,6 @@ def interleave(value, stored, ways, dst, src, step, count):
             )
 
 
-# The largest stride whose residues vectors take apart.
-MOST_WAYS = 8
-
-
 @intrinsic
 def _unzip(
     context: Any, value: Any, stored: Any, ways: Any, dst: Any, step: Any, src: Any
@@ -236,12 +232,8 @@ def _unzip(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, _, ways, dst, step, src = arguments
         emit = Emitter(builder, value, stored)
-        end = builder.function.append_basic_block("unzipped")
-        jump = builder.switch(ways, end)
-        for number in range(2, MOST_WAYS + 1):
-            block = builder.function.append_basic_block(f"unzip{number}")
-            jump.add_case(emit.constant(number), block)
-            builder.position_at_end(block)
+
+        def unzipped(number: int) -> None:
             size = emit.lanes * emit.stored_size
             vectors = [
                 emit.load_stored(emit.at(src, size * section), emit.lanes)
@@ -250,8 +242,9 @@ def _unzip(
             for residue, vector in enumerate(_residues(emit, vectors)):
                 here = builder.mul(emit.constant(residue), step)
                 emit.store(vector, emit.at(dst, here))
-            builder.branch(end)
-        builder.position_at_end(end)
+
+        numbers = range(2, MOST_WAYS + 1)
+        emit.switch(ways, {number: partial(unzipped, number) for number in numbers})
         return context.get_dummy_value()
 
     return types.void(value, stored, *(_INT,) * 4), generate
