@@ -176,11 +176,26 @@ PART_BYTES = 2**20
 
 # --- fft -------------------------------------------------------------------------------
 
-# Taps of one phase that are transformed at a time.
+# Places of the taps of one phase that are transformed at a time.
 PART_TAPS = 2**16
 
-# Bytes of the spectra of the channels that are summed at a time.
-SPECTRA_BYTES = 2**23
+# Elements of a block up to which it stays in the caches, what an element costs more for
+# each doubling beyond, and the share of elements that is worth a longer block.
+CACHED_BLOCK = 2**16
+BEYOND_CACHE = 0.08
+CLEARLY_FEWER = 0.97
+
+# Bytes of a spectrum at most, of those of a part of the kernel, of those that are joined
+# with it at a time, and of as many blocks as are transformed by one call; and elements that
+# a block may have however many channels there are.
+SPECTRUM_BYTES = 2**21
+SPECTRA_BYTES = 3 * 2**21
+UNIT_BYTES = 2**22
+BLOCKS_BYTES = 2**20
+LEAST_BLOCK = 2**12
+
+# Products of channels from which on matrices are multiplied for each frequency.
+JOINED_CHANNELS = 64
 
 # --- Looking at values -----------------------------------------------------------------
 
