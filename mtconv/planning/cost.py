@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mtconv import geometry
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
+from mtconv.planning.overlap import blocks_of, most_elements, pass_cost, span_of
 from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate", "product_seconds"]
@@ -274,20 +275,42 @@ def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
 
 
 def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
-    length = prod(axis.small + -(-axis.extent // axis.stride) for axis in spec.axes)
-    items = work.cells // max(prod(spec.small), 1)
-    groups = spec.groups
-    transforms = items * work.small * groups + work.live * work.share * groups * (
-        work.small + items
-    )
-    butterflies = int(2.5 * length * log2(max(length, 2)) * transforms)
-    joined = length * work.live * items * work.small * work.share * groups
-    moved = 2 * itemsize * (length * transforms + work.x + work.y)
-    operations = tuning.SPECTRUM_CALLS * (1 + work.live)
+    """Count transforms of blocks, of phases as of channels, and products of spectra."""
+    groups, live = spec.groups, work.live
     # Single precision is transformed in double precision, and takes as long.
-    each = tuning.BUTTERFLY * rates.element * 4 / itemsize
-    seconds = (butterflies + joined) * each + operations * rates.call
+    most = most_elements(max(itemsize, 8), work.small + work.share)
+    axes, parts = _fewer_taps(spec.axes)
+    blocks = blocks_of(axes, work.transposed, most)
+    elements = prod(axis.length for axis in blocks)
+    passes = sum(pass_cost(axis.length) for axis in blocks)
+    of_batch = work.cells // max(prod(spec.small), 1) * prod(axis.number for axis in blocks)
+    products = work.small * work.share * live * groups
+    data = of_batch * (work.small + work.share * live) * groups
+    transforms = parts * (data + products)
+    butterflies = int(2.5 * elements * log2(max(elements, 2)) * transforms)
+    joined = parts * elements * of_batch * products
+    thin = 1.0 if products < tuning.JOINED_CHANNELS * groups else tuning.JOINED_MATRICES
+    moves = transforms * passes + parts * (data + of_batch * products * thin) * tuning.JOIN
+    moved = 2 * itemsize * (elements * transforms + work.x + work.y)
+    chunks = elements * data * 8 / tuning.BLOCKS_BYTES
+    operations = int(tuning.SPECTRUM_CALLS * (1 + live / 4 + chunks))
+    each = tuning.TRANSFORM * rates.element * 4 / itemsize
+    # What is converted and looked at, and written phase by phase.
+    short = _short(work.row, rates) if live > 1 else 0
+    ends = (work.x + work.y) * (rates.element * 2 + rates.strided * short)
+    seconds = moves * elements * each + ends + operations * rates.call
     return Cost(butterflies + 4 * joined, moved, operations, seconds)
+
+
+def _fewer_taps(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], int]:
+    """Cut taps as the backend does; return the axes of a part, and the number of parts."""
+    parts = 1
+    while prod(map(span_of, axes)) > tuning.PART_TAPS:
+        longest = max(axes, key=span_of)
+        half = replace(longest, kernel=-(-longest.kernel // 2))
+        axes = tuple(half if axis is longest else axis for axis in axes)
+        parts *= 2
+    return axes, parts
 
 
 _MODELS: dict[str, Callable[[ConvSpec, _Work, int, Rates], Cost]] = {

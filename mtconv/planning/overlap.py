@@ -1,7 +1,7 @@
-"""Blocks of `fft`: overlap-save, with transforms of lengths that cost least.
+"""Blocks of `fft`: overlap-save, with lengths of transforms that cost least.
 
-A phase of the big side is a convolution of stride 1 with cell ``u``, in which the taps of an
-axis span ``span`` cells. A block of ``size`` cells of the result needs ``size + span - 1``
+A phase of the big side is a convolution of stride 1 over cells ``u``, of which the taps of
+an axis span ``span``. A block of ``size`` cells of the result needs ``size + span - 1``
 cells of the data, which are transformed together: that is the ``length`` of a block. Long
 blocks waste little on what neighbours share; short ones stay in the caches.
 """
@@ -17,13 +17,13 @@ from typing import NamedTuple
 from mtconv.geometry import Axis, live_phases
 from mtconv.planning import tuning
 
-__all__ = ["Blocks", "blocks_of", "expense", "fast_length", "largest_block"]
-__all__ += ["most_elements", "places", "span_of"]
+__all__ = ["Blocks", "blocks_of", "fast_length", "largest_block", "most_elements"]
+__all__ += ["pass_cost", "places", "span_of"]
 
 Axes = tuple[Axis, ...]
 
 # Lengths that blocks may have, of few factors but two.
-_LENGTHS = sorted(factor << power for factor in (1, 3, 5) for power in range(3, 26))
+_LENGTHS = sorted(factor << power for factor in (1, 3) for power in range(3, 26))
 
 
 class Blocks(NamedTuple):
@@ -44,7 +44,7 @@ class Blocks(NamedTuple):
         return self.length - self.span + 1
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """Number of blocks."""
         return -(-self.cells // self.size)
 
@@ -98,37 +98,47 @@ def largest_block(axes: Axes, transposed: bool, most: int) -> tuple[int, bool]:
 
 
 @lru_cache(maxsize=4096)
-def _lengths(
-    cells: tuple[int, ...], spans: tuple[int, ...], most: int
-) -> tuple[int, ...]:
+def _lengths(cells: tuple[int, ...], spans: tuple[int, ...], most: int) -> tuple[int, ...]:
     """Choose the lengths that cost least, of those with at most so many elements."""
     options = [_options(*axis) for axis in zip(cells, spans, strict=True)]
     best, least = tuple(axis[0][0] for axis in options), float("inf")
     for choice in product(*options):
-        elements = prod(length for length, _ in choice)
-        seconds = prod(total for _, total in choice) * expense(elements)
+        lengths, counts, passes = zip(*choice, strict=True)
+        elements = prod(lengths)
+        kernel = tuning.KERNEL_BLOCKS  # which is transformed once, and not back
+        seconds = elements * (prod(counts) + kernel) * (sum(passes) + tuning.JOIN)
         if seconds < least and elements <= most:
-            best, least = tuple(length for length, _ in choice), seconds
+            best, least = lengths, seconds
     return best
 
 
-def expense(elements: int) -> float:
-    """Return what an element of a block costs, in units of one of a block in the cache."""
-    beyond = log2(elements / tuning.CACHED_BLOCK)
-    return 1 + max(beyond, 0) * tuning.BEYOND_CACHE
-
-
-def _options(cells: int, span: int) -> list[tuple[int, int]]:
-    """List lengths, and the elements of all blocks; longer ones have clearly fewer."""
+def _options(cells: int, span: int) -> list[tuple[int, int, float]]:
+    """List lengths, their blocks, and the cost of a pass; longer ones are clearly less."""
     whole = fast_length(cells + span - 1)
-    least = _least(span)
-    listed = [length for length in _LENGTHS[bisect_left(_LENGTHS, least) :] if length < whole]
-    options: list[tuple[int, int]] = []
-    for length in (*listed, whole):
-        total = length * -(-cells // (length - span + 1))
-        if not options or total < tuning.CLEARLY_FEWER * options[-1][1]:
-            options.append((length, total))
+    # Much longer blocks have hardly fewer elements.
+    end = min(whole, max(tuning.MOST_SPANS * span, tuning.SHORT_ROW))
+    lengths = _LENGTHS[bisect_left(_LENGTHS, _least(span)) : bisect_left(_LENGTHS, end)]
+    options: list[tuple[int, int, float]] = []
+    least = float("inf")
+    for length in (*lengths, whole):
+        count = -(-cells // (length - span + 1))
+        if length * count < least:
+            options.append((length, count, pass_cost(length)))
+            least = length * count * tuning.CLEARLY_FEWER
     return options
+
+
+@lru_cache(maxsize=4096)
+def pass_cost(length: int) -> float:
+    """Return what transforms cost for an element of a row, in those of a short row."""
+    odd, rest = 0, length
+    for factor in (3, 5):
+        while rest % factor == 0:
+            rest //= factor
+            odd += 1
+    longer = max(log2(length / tuning.SHORT_ROW), 0) * tuning.LONGER_ROW
+    beyond = max(log2(length / tuning.CACHED_ROW), 0) * tuning.BEYOND_CACHE
+    return (1 + longer + beyond) * (1 + tuning.ODD_FACTOR * odd)
 
 
 def _least(span: int) -> int:

@@ -15,7 +15,10 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from math import prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -228,11 +231,7 @@ def plans_of(problem: Problem) -> tuple[Plan, dict[str, Plan]]:
         name = candidate.algorithm
         if name == "fft":
             computing, fallbacks = precautions(spec, form, dtype, name, exact)
-            plans[name] = object.__new__(Plan)
-            for field in plan(name).__dataclass_fields__:
-                object.__setattr__(plans[name], field, getattr(plan(name), field))
-            object.__setattr__(plans[name], "computing", computing)
-            object.__setattr__(plans[name], "fallbacks", fallbacks)
+            plans[name] = replace(plan(name), computing=computing, fallbacks=fallbacks)
         elif not candidate.reason.startswith(("for strides", "has no")):
             plans[name] = plan(name)
     return plan("auto"), plans
@@ -244,10 +243,7 @@ def choices(problems: list[Problem]) -> list[dict[str, Any]]:
     for number, problem in enumerate(problems):
         auto, plans = plans_of(problem)
         arrays = problem.arrays()
-        calls = {
-            name: (lambda plan=plan: _numpy.run(plan, *arrays))  # type: ignore[misc]
-            for name, plan in plans.items()
-        }
+        calls = {name: partial(_numpy.run, plan, *arrays) for name, plan in plans.items()}
         once = {}
         for name, call in calls.items():
             call()
@@ -292,7 +288,7 @@ def main() -> None:
     parser.add_argument("--problems", default="0:100", help="which of them, as first:last")
     parser.add_argument("--strides", default="1,2")
     parser.add_argument("--maps", default=",".join(MAPS))
-    parser.add_argument("--out", help="a file for the times")
+    parser.add_argument("--out", type=Path, help="a file for the times")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     first, last = map(int, arguments.problems.split(":"))
@@ -318,8 +314,7 @@ def main() -> None:
                     mean = geometric_mean(both)
                     print(f"{name}: {mean:.2f} in geometric mean, least {min(both):.2f}")
     if arguments.out:
-        with open(arguments.out, "w") as file:
-            json.dump(rows, file)
+        arguments.out.write_text(json.dumps(rows))
     if arguments.write:
         table = table_of(rows)
         write_section("fft beside scipy", table)

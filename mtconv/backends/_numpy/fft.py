@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.fft_parts import Chunk, Layout, Part, footprint, layout_of, reach
+from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.fft_parts import (
+    Chunk,
+    Layout,
+    Part,
+    cells_of,
+    layout_of,
+    spots_of,
+    taps_of,
+)
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.overlapped import read_cells, write_blocks
 from mtconv.backends.host.spectra import (
@@ -29,15 +38,14 @@ from mtconv.backends.host.spectra import (
     joined,
 )
 from mtconv.backends.host.strided import block_view
-from mtconv.geometry import Phase
+from mtconv.geometry import live_phases
+from mtconv.planning import tuning
+from mtconv.planning.overlap import largest_block, most_elements
 
 __all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "footprint", "kernel_grad"]
 
 NAME = "fft"
 TRANSFORMS = True
-
-Phases = tuple[Phase, ...]
-Index = tuple[Any, ...]
 
 
 def conv_transpose(
@@ -58,9 +66,7 @@ def conv_transpose(
                     source = x[part.groups, part.small]
                     data = _small_spectra(layout, chunk, source, space)
                     total = joined(data, taps, space, matrices=part.matrices)
-                    _store_phases(
-                        layout, part, chunk, total, target, axes, x.dtype, space
-                    )
+                    _store_phases(layout, part, chunk, total, target, axes, x.dtype, space)
 
 
 def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
@@ -146,7 +152,7 @@ def _big_spectra(
     y = y[:, :, chunk.samples]
     views, starts = [], []
     for phases in part.phases:
-        index, places = _cells(axes, phases)
+        index, places = cells_of(axes, phases)
         views.append(y[index])
         starts.append([n - place for n, place in zip(firsts, places, strict=True)])
     return _spectra(layout, read_cells(views, starts, sizes, space), space)
@@ -195,25 +201,13 @@ def _store_phases(
     pairs = zip(layout.spans, layout.lengths, strict=True)
     kept = tuple(slice(span - 1, length) for span, length in pairs)
     blocks = _blocks(layout, chunk, total, kept, dtype, space)
-    groups, channels, *rest = blocks.shape
-    blocks = blocks.reshape(groups, -1, len(part.phases), *rest)
+    blocks = blocks.reshape(len(out), -1, len(part.phases), *blocks.shape[2:])
     firsts = _starts(layout, chunk)
     for number, phases in enumerate(part.phases):
-        index, places = _cells(axes, phases)
+        index, places = cells_of(axes, phases)
         starts = [n - place for n, place in zip(firsts, places, strict=True)]
         place = out[:, :, chunk.samples][index]
         write_blocks(blocks[:, :, number], place, starts, space, add=part.adds)
-
-
-def _cells(axes: Axes, phases: Phases) -> tuple[Index, list[int]]:
-    """Index the big cells of a phase that taps reach, and return the first's ``u``."""
-    index, places = [], []
-    for axis, phase in zip(axes, phases, strict=True):
-        first, stop = reach(axis, phase)
-        start = phase.start + axis.stride * first
-        index.append(slice(start, start + axis.stride * (stop - first), axis.stride))
-        places.append(first + phase.shift)
-    return (..., *index), places
 
 
 def _tap_spectra(
@@ -239,7 +233,7 @@ def _tap_spectra(
             taps = space.take((*w.shape[:3], len(part.phases), *layout.spans), dtype)
             taps[...] = 0
             for number, phases in enumerate(part.phases):
-                taps[:, :, :, number][_tap_spots(phases)] = w[_taps(phases)]
+                taps[:, :, :, number][spots_of(phases)] = w[taps_of(phases)]
             forward(taps, layout.lengths, spectra, space, conjugate=correlate)
 
     def turn(packed: Array) -> None:
@@ -258,9 +252,7 @@ def _tap_spectra(
     return spectra.swapaxes(1, 2) if correlate else spectra
 
 
-def _no_spectra(
-    layout: Layout, part: Part, x: Array, y: Array, space: Workspace
-) -> Array:
+def _no_spectra(layout: Layout, part: Part, x: Array, y: Array, space: Workspace) -> Array:
     """Return spectra of zeros, as `add_correlated` adds to them."""
     sizes = frequencies(layout.lengths, x.dtype)
     groups, small, big = len(x), x.shape[1], y.shape[1] * len(part.phases)
@@ -290,15 +282,25 @@ def _add_taps(
     taps = backward(total, layout.lengths, kept, dtype, space)
     taps = taps.reshape(*out.shape[:3], len(part.phases), *layout.spans)
     for number, phases in enumerate(part.phases):
-        out[_taps(phases)] += taps[:, :, :, number][_tap_spots(phases)]
+        out[taps_of(phases)] += taps[:, :, :, number][spots_of(phases)]
 
 
-def _taps(phases: Phases) -> Index:
-    return (..., *(slice(phase.tap, None, phase.tap_step) for phase in phases))
+def footprint(form: str, c: Counts) -> int:
+    """Bound the bytes of a piece: the spectra of a part of the kernel, and of a chunk.
 
-
-def _tap_spots(phases: Phases) -> Index:
-    """Index the ``v`` of a phase's taps."""
-    stops = ((phase.taps - 1) * phase.shift_step + 1 for phase in phases)
-    steps = (phase.shift_step for phase in phases)
-    return (..., *(slice(0, stop, step) for stop, step in zip(stops, steps, strict=True)))
+    Making the former takes three times as much, and adding up a gradient four times; a
+    chunk has its cells, their spectra, and those of the step before.
+    """
+    elements, single = largest_block(c.axes, c.transposed, most_elements(c.itemsize))
+    # Of rows of four elements and more; shorter ones are a few bytes.
+    plane = elements * c.itemsize * 3 // 2 + 64
+    phases = prod(len(live_phases(axis)) for axis in c.axes)
+    kernel = c.groups * c.others * c.channels * phases * plane
+    blocks = c.lead * (c.others + c.channels) * phases * plane
+    kernel = min(kernel, max(tuning.SPECTRA_BYTES, plane))
+    if not single or blocks > tuning.UNIT_BYTES:
+        blocks = max(tuning.UNIT_BYTES, 2 * plane)
+    bound = max(4 * kernel, 2 * kernel + 5 * blocks)
+    if form != "kernel_grad":
+        return bound
+    return bound + c.groups * c.others * c.channels * c.taps * c.itemsize

@@ -25,8 +25,8 @@ def read_cells(
     Those of each view begin at its starts; beyond its ends they are zero.
     """
     if len(views) == 1 and _inside(views[0], starts[0], sizes):
-        ends = zip(starts[0], sizes, strict=True)
-        return views[0][(..., *(slice(n, n + size) for n, size in ends))][:, :, None]
+        cells: Array = views[0][_between(starts[0], sizes)]
+        return cells[:, :, None]
     lead = views[0].shape[:3]
     stack = space.take((*lead[:2], len(views), lead[2], *sizes), views[0].dtype)
     for number, (view, first) in enumerate(zip(views, starts, strict=True)):
@@ -38,9 +38,14 @@ def read_cells(
     return stack
 
 
+def _between(starts: Cells, sizes: Cells) -> tuple[Any, ...]:
+    ends = zip(starts, sizes, strict=True)
+    return (..., *(slice(first, first + size) for first, size in ends))
+
+
 def _inside(view: Array, starts: Cells, sizes: Cells) -> bool:
     space = zip(starts, sizes, view.shape[3:], strict=True)
-    return all(0 <= first and first + size <= whole for first, size, whole in space)
+    return all(first >= 0 and first + size <= whole for first, size, whole in space)
 
 
 def _common(view: Array, starts: Cells, sizes: Cells) -> tuple[Any, Any]:
@@ -66,9 +71,8 @@ def write_blocks(
     counts, sizes = blocks.shape[3 : 3 + rank], blocks.shape[3 + rank :]
     whole = [count * size for count, size in zip(counts, sizes, strict=True)]
     if _inside(target, starts, whole):
-        ends = zip(starts, whole, strict=True)
-        part = target[(..., *(slice(n, n + size) for n, size in ends))]
-        _put(blocks, block_view(part, sizes, sizes), add=add)
+        part = block_view(target[_between(starts, whole)], sizes, sizes)
+        _put(blocks, part, add=add)
         return
     with space.frame():
         cells = space.take((*blocks.shape[:3], *whole), blocks.dtype)

@@ -77,7 +77,8 @@ def backward(
         for axis in range(-rank, -1):
             target = _part(other if (rank + axis) % 2 == 0 else spectra, sizes)
             ifft(source, lengths[axis], axis=axis, out=target)
-            source = target[(..., keep[axis], *(slice(None),) * (-1 - axis))]
+            rows: tuple[Any, ...] = (..., keep[axis], *(slice(None),) * (-1 - axis))
+            source = target[rows]
             sizes[axis] = kept[axis]
         (ifft if dtype.kind == "c" else irfft)(source, lengths[-1], out=result)
     return result[..., keep[-1]]

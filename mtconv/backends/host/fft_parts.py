@@ -1,4 +1,4 @@
-"""What `fft` does with one piece, in integers: phases, blocks, and what is joined at a time.
+"""What `fft` does with one piece, in integers: phases, blocks, what is joined at a time.
 
 The spectra of a part of the kernel are made once, for all blocks and samples. Groups,
 channels and phases are cut until those spectra fit the workspace, and those of one block
@@ -13,13 +13,13 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
-from mtconv.backends._numpy.counts import Counts
 from mtconv.backends.host.cuts import slices
 from mtconv.geometry import Axis, Phase, live_phases, windows
 from mtconv.planning import tuning
-from mtconv.planning.overlap import Blocks, blocks_of, largest_block, most_elements
+from mtconv.planning.overlap import Blocks, blocks_of, most_elements
 
-__all__ = ["Chunk", "Layout", "Part", "footprint", "layout_of", "reach"]
+__all__ = ["Chunk", "Layout", "Part", "cells_of", "layout_of", "spots_of"]
+__all__ += ["taps_of"]
 
 Axes = tuple[Axis, ...]
 Phases = tuple[Phase, ...]
@@ -109,8 +109,8 @@ def _chunks(most: int, batch: int, blocks: tuple[Blocks, ...]) -> Iterator[Chunk
     """Cut samples and blocks; those of the last axes come together first."""
     cuts = []
     for axis in reversed(blocks):
-        cuts.append(slices(axis.count, min(axis.count, most)))
-        most = max(1, most // axis.count)
+        cuts.append(slices(axis.number, min(axis.number, most)))
+        most = max(1, most // axis.number)
     for samples in slices(batch, min(batch, most)):
         for chosen in product(*reversed(cuts)):
             yield Chunk(samples, chosen)
@@ -142,7 +142,7 @@ def _reached(axis: Axis) -> Phases:
     return tuple(phase for phase in live_phases(axis) if phase.start in starts)
 
 
-def reach(axis: Axis, phase: Phase) -> tuple[int, int]:
+def _reach(axis: Axis, phase: Phase) -> tuple[int, int]:
     """Return the first cell of a phase that is in reach of its taps, and the end."""
     first = max(0, -phase.shift)
     size = axis.small + (phase.taps - 1) * phase.shift_step
@@ -151,26 +151,28 @@ def reach(axis: Axis, phase: Phase) -> tuple[int, int]:
 
 def _covered(axis: Axis) -> bool:
     """Return whether every element of the big side is in reach of a phase's taps."""
-    ends = (reach(axis, phase) for phase in _reached(axis))
+    ends = (_reach(axis, phase) for phase in _reached(axis))
     return sum(stop - first for first, stop in ends) == axis.big
 
 
-def footprint(form: str, c: Counts) -> int:
-    """Bound the bytes of a piece: the spectra of a part of the kernel, and of a chunk.
+def cells_of(axes: Axes, phases: Phases) -> tuple[Index, list[int]]:
+    """Index the big cells of a phase that taps reach, and return the first's ``u``."""
+    index, places = [], []
+    for axis, phase in zip(axes, phases, strict=True):
+        first, stop = _reach(axis, phase)
+        start = phase.start + axis.stride * first
+        index.append(slice(start, start + axis.stride * (stop - first), axis.stride))
+        places.append(first + phase.shift)
+    return (..., *index), places
 
-    Making the former takes three times as much, and adding up a gradient four times; a
-    chunk has its cells, their spectra, and those of the step before.
-    """
-    elements, single = largest_block(c.axes, c.transposed, most_elements(c.itemsize))
-    # Of rows of four elements and more; shorter ones are a few bytes.
-    plane = elements * c.itemsize * 3 // 2 + 64
-    phases = prod(len(live_phases(axis)) for axis in c.axes)
-    kernel = c.groups * c.others * c.channels * phases * plane
-    blocks = c.lead * (c.others + c.channels) * phases * plane
-    kernel = min(kernel, max(tuning.SPECTRA_BYTES, plane))
-    if not single or blocks > tuning.UNIT_BYTES:
-        blocks = max(tuning.UNIT_BYTES, 2 * plane)
-    bound = max(4 * kernel, 2 * kernel + 5 * blocks)
-    if form != "kernel_grad":
-        return bound
-    return bound + c.groups * c.others * c.channels * c.taps * c.itemsize
+
+def taps_of(phases: Phases) -> Index:
+    """Index the taps of a phase."""
+    return (..., *(slice(phase.tap, None, phase.tap_step) for phase in phases))
+
+
+def spots_of(phases: Phases) -> Index:
+    """Index the ``v`` of a phase's taps."""
+    stops = ((phase.taps - 1) * phase.shift_step + 1 for phase in phases)
+    steps = (phase.shift_step for phase in phases)
+    return (..., *(slice(0, stop, step) for stop, step in zip(stops, steps, strict=True)))
