@@ -103,7 +103,7 @@ def test_all_maps_are_close_to_plain_loops(cut_or_whole, dtype):
 # One of many channels takes a few parts; long signals and images take many blocks.
 LARGE = {
     "signal": ((1, 1, 40_001), (1, 1, 701), {"padding": 13}),
-    "two strides": ((1, 1, 9_001), (1, 1, 702), {"stride": 2, "padding": (5, 8)}),
+    "two strides": ((1, 1, 9_001), (1, 1, 702), {"stride": 2, "padding": ((5, 8),)}),
     "image": ((1, 1, 203, 330), (1, 1, 24, 31), {"padding": [(2, 3), (0, 9)]}),
     "dilated": ((1, 1, 150, 220), (1, 1, 9, 11), {"stride": (2, 3), "dilation": (3, 2)}),
     "volume": ((1, 1, 40, 33, 36), (1, 1, 7, 9, 8), {"stride": (1, 2, 1)}),
@@ -140,7 +140,7 @@ def test_large_problems_are_those_of_the_exact_algorithms(name, workers):
 def test_elements_that_no_tap_reaches_are_zero_and_not_noise():
     """Five elements before, four behind, and every fourth phase."""
     x, kernel = np.full((1, 1, 300), 1 / 3), np.full((1, 1, 90), 0.7)
-    options = {"stride": 4, "dilation": 2, "padding": (-5, -4), "algorithm": "fft"}
+    options = {"stride": 4, "dilation": 2, "padding": ((-5, -4),), "algorithm": "fft"}
     y = mtconv.conv_transpose(x, kernel, **options)[0, 0]
     assert y.shape == (4 * 299 + 2 * 89 + 1 + 9,)
     reached = np.zeros(len(y), bool)
@@ -159,26 +159,31 @@ def parts_of(axes, sides, itemsize=8):
 
 
 def test_spectra_of_a_kernel_are_cut_until_they_fit():
-    """Blocks of 4096 elements have spectra of 32 KiB: 192 of them are below 6 MiB."""
+    """6 MiB of them, and 4 MiB of a block; a spectrum has two numbers more than its block."""
     axes = (Axis(4032, 4096, 65),)
     assert parts_of(axes, (1, 1, 1, 1)) == [(1, 1, 1, 1)]
-    parts = parts_of(axes, (1, 1, 64, 64))
-    assert sum(small * big for _, small, big, _ in parts) == 64 * 64
-    assert max(small * big for _, small, big, _ in parts) <= 192
-    # Groups are cut first: each has its own channels.
-    parts = parts_of(axes, (1, 300, 1, 1))
-    assert sum(part[0] for part in parts) == 300
-    assert max(part[0] for part in parts) < 64
+    for channels in (64, 200):
+        sides = (1, 1, channels, channels)
+        spectrum = 8 * (2 + layout_of(axes, sides, 8, True).lengths[0])
+        products = [small * big for _, small, big, _ in parts_of(axes, sides)]
+        assert sum(products) == channels**2
+        assert max(products) * spectrum <= 6 * 2**20 < 3 * max(products) * spectrum
+    # Groups are cut first: two spectra of each.
+    sides = (1, 3000, 1, 1)
+    spectrum = 8 * (2 + layout_of(axes, sides, 8, True).lengths[0])
+    groups = [part[0] for part in parts_of(axes, sides)]
+    assert sum(groups) == 3000
+    assert 2 * max(groups) * spectrum <= 4 * 2**20 < 5 * max(groups) * spectrum
 
 
 def test_blocks_come_together_as_long_as_they_stay_in_the_cache():
-    (part,) = layout_of((Axis(10**6, 10**6, 1000),), (1, 1, 1, 1), 8, False).parts
-    counts = [chunk.blocks[0].stop - chunk.blocks[0].start for chunk in part.chunks]
-    assert max(counts) - min(counts) <= 1
     layout = layout_of((Axis(10**6, 10**6, 1000),), (1, 1, 1, 1), 8, False)
-    two_planes = 16 * layout.lengths[0]
-    assert max(counts) * two_planes <= tuning.BLOCKS_BYTES < (max(counts) + 2) * two_planes
+    (part,) = layout.parts
+    counts = [chunk.blocks[0].stop - chunk.blocks[0].start for chunk in part.chunks]
     assert sum(counts) == layout.blocks[0].number
+    two_spectra = 16 * (2 + layout.lengths[0])
+    assert max(counts) * two_spectra <= 2 * 2**20
+    assert len(counts) == -(-sum(counts) // (2 * 2**20 // two_spectra)) > 3
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv"])

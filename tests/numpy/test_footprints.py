@@ -81,7 +81,7 @@ def test_spectra_of_blocks_and_of_the_kernel():
     many = PIECE._replace(lead=10**6)
     assert fft.footprint("conv", many) == 2 * 12_800 + 5 * 2**22
     # Of many channels 6 MiB at a time.
-    wide = PIECE._replace(others=1000, channels=1000)
+    wide = PIECE._replace(others=1200, channels=1200)
     assert fft.footprint("conv", wide) == 2 * 6 * 2**20 + 5 * 2**22
 
 

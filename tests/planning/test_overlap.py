@@ -52,7 +52,7 @@ def test_lengths_are_products_of_2_3_and_5(least, length):
     [
         (Axis(3, 9, 5, 2), 3, (0, 5)),  # taps 0, 2 and 4 are of one phase
         (Axis(4, 12, 6, 2), 3, (0, 6)),
-        (Axis(4, 12, 5, 2, 3), 7, (0, 9)),  # two taps of a phase are three elements apart
+        (Axis(4, 12, 5, 2, 3), 7, (0, 6)),  # two taps of a phase are three elements apart
         (Axis(9, 9, 1), 1, (0, 9)),
         (Axis(9, 5, 3, 1, 1, 4), 3, (4, 9)),  # four elements are cropped, and two
         (Axis(9, 20, 3, 1, 1, -5), 3, (0, 11)),  # nothing is in reach before and behind

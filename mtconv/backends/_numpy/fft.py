@@ -25,6 +25,7 @@ from mtconv.backends.host.fft_parts import (
     Part,
     cells_of,
     layout_of,
+    placed,
     spots_of,
     taps_of,
 )
@@ -243,7 +244,7 @@ def _tap_spectra(
             np.copyto(packed, spectra.reshape(*shape[:3], -1).transpose(0, 3, 1, 2))
 
     starts = tuple(cut.start for cut in part.kernel)
-    form = (part.phases, starts, layout.lengths, correlate, part.matrices)
+    form = (placed(part.phases), starts, layout.lengths, correlate, part.matrices)
     if part.matrices:
         packed_shape = (shape[0], prod(sizes), *shape[1:3])
         packed = weights.packed(form, packed_shape, complex_dtype, space, turn)

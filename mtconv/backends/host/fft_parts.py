@@ -19,7 +19,7 @@ from mtconv.planning import tuning
 from mtconv.planning.overlap import Blocks, blocks_of, most_elements
 
 __all__ = ["Chunk", "Layout", "Part", "cells_of", "layout_of", "spots_of"]
-__all__ += ["taps_of"]
+__all__ += ["placed", "taps_of"]
 
 Axes = tuple[Axis, ...]
 Phases = tuple[Phase, ...]
@@ -169,6 +169,13 @@ def cells_of(axes: Axes, phases: Phases) -> tuple[Index, list[int]]:
 def taps_of(phases: Phases) -> Index:
     """Index the taps of a phase."""
     return (..., *(slice(phase.tap, None, phase.tap_step) for phase in phases))
+
+
+def placed(phases: tuple[Phases, ...]) -> tuple[Any, ...]:
+    """Tell apart phases whose taps are others, or at other places."""
+    return tuple(
+        tuple((p.tap, p.tap_step, p.taps, p.shift_step) for p in axes) for axes in phases
+    )
 
 
 def spots_of(phases: Phases) -> Index:
