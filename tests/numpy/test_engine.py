@@ -208,9 +208,8 @@ def packings(monkeypatch):
     [
         ("polyphase", (3, 2), np.float32, 1),
         ("fft", (3, 2), np.float32, 1),
-        # Spectra of two blocks have 8 bytes for each of 3 * 2 pairs: 2**22 are kept.
+        # Two frequencies of each pair are 16 bytes: 2**22 of them are kept.
         ("fft", (700, 370), np.float32, 1),
-        ("fft", (1025, 512), np.float32, 16),
         # 2**22 bytes are packed once, more for each block.
         ("polyphase", (1024, 512), np.float32, 1),
         ("polyphase", (1025, 512), np.float32, 4),

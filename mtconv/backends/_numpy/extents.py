@@ -93,10 +93,11 @@ def _space(sizes: Sizes, blocks: int) -> tuple[tuple[int, ...], tuple[int, ...],
     ones = (1,) * sizes.spec.rank
     while True:
         target, hard = targets(sizes, taps)
-        target = min(target, _share(sizes, blocks))
+        share = _share(sizes, blocks)
+        target = min(target, share)
         least = _halos(sizes, taps, tuning.LEAST_HALOS)
         space = halved(sizes.elements, target * sizes.ratio, least, outer)
-        if sizes.algorithm == "fft" and space == sizes.elements and target < maxsize:
+        if sizes.algorithm == "fft" and space == sizes.elements and share < maxsize:
             # Transforms take long enough for two threads, whatever the halos cost.
             least = _halos(sizes, taps, tuning.FEW_HALOS)
             space = halved(space, prod(space) * 2 // 3, least, outer)
@@ -118,7 +119,7 @@ def _share(sizes: Sizes, blocks: int) -> int:
     whole = sizes.batch * prod(sizes.spec.small)
     if sizes.algorithm == "fft":  # whose halos and overlaps cost more than uneven shares
         whole = whole * tuning.UNEVEN // 8
-    return -(-whole // blocks) if shares < blocks else maxsize
+    return -(-whole // blocks) if shares < blocks > 1 else maxsize
 
 
 def _halos(sizes: Sizes, taps: tuple[int, ...], times: int) -> tuple[int, ...]:
