@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.backends.host.strided import landings, window_view
+from mtconv.backends.host.strided import common, landings, window_view
 from mtconv.geometry import Axis
 from tests.functional.test_enumeration import RELATIONS, relations
 
@@ -120,3 +120,20 @@ def test_steps_that_are_never_taken_are_zero():
 def test_views_that_would_leave_their_array_are_refused(axis):
     with pytest.raises(ValueError, match=r"taps outside|big sizes"):
         window_view(np.zeros(5 if axis.big != 4 else 4), (axis,))
+
+
+@pytest.mark.parametrize(
+    ("first", "length", "size", "taken", "placed"),
+    [
+        (0, 5, 5, (0, 5), (0, 5)),
+        (2, 2, 5, (2, 4), (0, 2)),
+        (-2, 4, 5, (0, 2), (2, 4)),
+        (3, 9, 5, (3, 5), (0, 2)),
+        (-2, 9, 5, (0, 5), (2, 7)),
+        (7, 2, 5, (5, 5), (-2, -2)),  # nothing on either side
+        (-4, 2, 5, (0, 0), (4, 4)),
+    ],
+)
+def test_cells_that_a_source_has(first, length, size, taken, placed):
+    got = common((first,), (length,), (size,))
+    assert got == ((..., slice(*taken)), (..., slice(*placed)))
