@@ -159,7 +159,7 @@ def parts_of(axes, sides, itemsize=8):
 
 
 def test_spectra_of_a_kernel_are_cut_until_they_fit():
-    """6 MiB of them, and 4 MiB of a block; a spectrum has two numbers more than its block."""
+    """6 MiB of them, 4 MiB of a block; a spectrum has two numbers more than its block."""
     axes = (Axis(4032, 4096, 65),)
     assert parts_of(axes, (1, 1, 1, 1)) == [(1, 1, 1, 1)]
     for channels in (64, 200):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.fft_parts import (
     Chunk,
     Layout,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.memory import Workspace
-from mtconv.backends.host.strided import block_view
+from mtconv.backends.host.strided import block_view, common
 
 __all__ = ["read_cells", "write_blocks"]
 
@@ -33,7 +33,7 @@ def read_cells(
         target = stack[:, :, number]
         if not _inside(view, first, sizes):
             target[...] = 0
-        source, place = _common(view, first, sizes)
+        source, place = common(tuple(first), tuple(sizes), view.shape[3:])
         target[place] = view[source]
     return stack
 
@@ -46,17 +46,6 @@ def _between(starts: Cells, sizes: Cells) -> tuple[Any, ...]:
 def _inside(view: Array, starts: Cells, sizes: Cells) -> bool:
     space = zip(starts, sizes, view.shape[3:], strict=True)
     return all(first >= 0 and first + size <= whole for first, size, whole in space)
-
-
-def _common(view: Array, starts: Cells, sizes: Cells) -> tuple[Any, Any]:
-    """Index the cells that there are, in a view and in what is read of it."""
-    source, place = [], []
-    for first, size, whole in zip(starts, sizes, view.shape[3:], strict=True):
-        start = min(max(first, 0), whole)
-        stop = max(start, min(first + size, whole))
-        source.append(slice(start, stop))
-        place.append(slice(start - first, stop - first))
-    return (..., *source), (..., *place)
 
 
 def write_blocks(
@@ -77,7 +66,7 @@ def write_blocks(
     with space.frame():
         cells = space.take((*blocks.shape[:3], *whole), blocks.dtype)
         np.copyto(block_view(cells, sizes, sizes), blocks)
-        place, source = _common(target, starts, whole)
+        place, source = common(tuple(starts), tuple(whole), target.shape[3:])
         _put(cells[source], target[place], add=add)
 
 
