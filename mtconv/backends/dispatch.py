@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -31,6 +32,7 @@ __all__ = [
     "backend_for",
     "backend_name",
     "check_provided",
+    "eager_call",
     "load",
     "loaded",
     "missing_packages",
@@ -154,6 +156,30 @@ def _settled_backend(dtype: str) -> str:
         return "numpy"
     warmed = imported("mtconv.backends._numba.warmed")
     return "numba" if undivided("numba", ("numba",), warmed.is_warmed, dtype) else "numpy"
+
+
+class EagerCall(NamedTuple):
+    """A call on plain tensors: their dtype, what executes its plan, and where it computes.
+
+    ``shared`` is whether compiled kernels may compute in the memory of the tensors, as they
+    do on NumPy arrays of the dtype that nobody named a backend for.
+    """
+
+    dtype: str
+    run: Callable[..., Any]
+    shared: bool
+
+
+def eager_call(first: Any, second: Any, bias: Any, backend: Any) -> EagerCall | None:
+    """Return what is known of a call on plain tensors of torch; None for all others."""
+    torch = loaded.get("torch")
+    if torch is None or backend is not None or compiling():
+        return None
+    dtype: str | None = cast("Any", torch).eager_dtype(first, second, bias)
+    if dtype is None:
+        return None
+    shared = neutral_backend(dtype) == "numba"
+    return EagerCall(dtype, cast("Any", torch).run_eager, shared)
 
 
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
