@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import (
-    backend_for,
-    eager_call,
-    load,
-    neutral_backend,
-    plain_dtype,
-)
+from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
+from mtconv.backends.eager import eager_call
 from mtconv.importing import refuse_at_shutdown
 from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
@@ -380,11 +375,11 @@ def _apply(
         shape, other = first.shape, second.shape  # unpacking tuples would take longer
         bias_size = None if bias is None else bias.shape
         if symbolic:
-            call = (dtype, algorithm, name, bias_size, kernel_size)
-            plan = plan_traced(form, (shape, other), geometry, *call)
+            traits = (dtype, algorithm, name, bias_size, kernel_size)
+            plan = plan_traced(form, (shape, other), geometry, *traits)
         elif isinstance(geometry, ConvSpec):
-            call = (dtype, algorithm, name, bias_size, shared)
-            plan = plan_for_spec(form, geometry, shape, other, *call)
+            choice = (dtype, algorithm, name, bias_size, shared)
+            plan = plan_for_spec(form, geometry, shape, other, *choice)
         else:
             call = (dtype, algorithm, name, bias_size, kernel_size, shared)
             plan = plan_for(form, shape, other, geometry, *call)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -29,10 +28,10 @@ __all__ = [
     "OF_NUMPY",
     "Backend",
     "BackendRow",
+    "array_class_of",
     "backend_for",
     "backend_name",
     "check_provided",
-    "eager_call",
     "load",
     "loaded",
     "missing_packages",
@@ -158,30 +157,6 @@ def _settled_backend(dtype: str) -> str:
     return "numba" if undivided("numba", ("numba",), warmed.is_warmed, dtype) else "numpy"
 
 
-class EagerCall(NamedTuple):
-    """A call on plain tensors: their dtype, what executes its plan, and where it computes.
-
-    ``shared`` is whether compiled kernels may compute in the memory of the tensors, as they
-    do on NumPy arrays of the dtype that nobody named a backend for.
-    """
-
-    dtype: str
-    run: Callable[..., Any]
-    shared: bool
-
-
-def eager_call(first: Any, second: Any, bias: Any, backend: Any) -> EagerCall | None:
-    """Return what is known of a call on plain tensors of torch; None for all others."""
-    torch = loaded.get("torch")
-    if torch is None or backend is not None or compiling():
-        return None
-    dtype: str | None = cast("Any", torch).eager_dtype(first, second, bias)
-    if dtype is None:
-        return None
-    shared = neutral_backend(dtype) == "numba"
-    return EagerCall(dtype, cast("Any", torch).run_eager, shared)
-
-
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
     """Return the backend that owns these arrays; a bias that is left out is None.
 
@@ -244,9 +219,7 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
     if isinstance(array, NEUTRAL):
         return None
     for name, row in list(BACKENDS.items()):  # `register` may add one meanwhile
-        package, class_name = row.arrays
-        # A library whose import has not ended has no such class, and no arrays either.
-        array_class = getattr(sys.modules.get(package), class_name, None)
+        array_class = array_class_of(row)
         # isinstance, since tracers of JAX are not of a subclass of jax.Array.
         if array_class is not None and isinstance(array, array_class):
             return name
@@ -262,6 +235,15 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
         fix="Convert it, for example with numpy.asarray.",
     )
     raise BackendError(msg)
+
+
+def array_class_of(row: BackendRow) -> Any:
+    """Return the class of a backend's arrays; None if there are no arrays of it yet.
+
+    A library whose import has not ended has no such class.
+    """
+    package, class_name = row.arrays
+    return getattr(sys.modules.get(package), class_name, None)
 
 
 # Backends whose import has ended.

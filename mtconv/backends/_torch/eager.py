@@ -31,7 +31,7 @@ _ASKED = (
 )
 _LEVEL = "_current_level"  # of dual numbers, -1 outside of all
 
-_active = [getattr(holder, name, None) for holder, name in _ASKED]
+_active: list[Any] = [getattr(holder, name, None) for holder, name in _ASKED]
 _can_ask = None not in _active and hasattr(forward_ad, _LEVEL)
 
 
@@ -64,7 +64,7 @@ def _lies_plain(tensor: torch.Tensor) -> bool:
     ):
         return False
     try:
-        return tensor.data_ptr() != 0
+        return bool(tensor.data_ptr())
     except RuntimeError:
         return False
 
