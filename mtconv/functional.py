@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
-from mtconv.backends.eager import eager_call
+from mtconv.backends.dispatch import (
+    backend_for,
+    eager_call,
+    load,
+    neutral_backend,
+    plain_dtype,
+)
 from mtconv.importing import refuse_at_shutdown
 from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_name
-from mtconv.backends.eager import shares_memory
+from mtconv.backends.dispatch import backend_name, shares_memory
 from mtconv.errors import GeometryError, message, renamed
 from mtconv.explaining.explanation import SIDES, Explanation
 from mtconv.explaining.facts import (

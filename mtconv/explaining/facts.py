@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mtconv import geometry
-from mtconv.backends.eager import shares_memory
+from mtconv.backends.dispatch import shares_memory
 from mtconv.errors import BackendError, message, shown
 from mtconv.explaining.explanation import AxisFacts
 from mtconv.importing import imported

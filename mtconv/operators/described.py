@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtconv.backends.eager import shares_memory
+from mtconv.backends.dispatch import shares_memory
 from mtconv.operators.base import Operator
 from mtconv.operators.circular.maps import FrequencyForm, in_frequency
 from mtconv.operators.forms import form_candidates

@@ -24,7 +24,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return compute(plan, *tensors)
 
     monkeypatch.setattr(gradients, "run_shared", noted)
-    monkeypatch.setattr("mtconv.backends.eager.neutral_backend", lambda _: "numba")
+    monkeypatch.setattr("mtconv.backends.dispatch.neutral_backend", lambda _: "numba")
     for estimate in ("native_seconds", "product_seconds"):
         monkeypatch.setattr(f"mtconv.planning.ladders.tensors.{estimate}", lambda *_: 1e3)
     for plans in (plan_for, plan_for_spec):
