@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import (
-    backend_for,
-    eager_call,
-    load,
-    neutral_backend,
-    plain_dtype,
-)
+from mtconv.backends import dispatch
 from mtconv.importing import refuse_at_shutdown
 from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
@@ -360,17 +354,17 @@ def _apply(
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
     symbolic, shared, name = False, False, "numpy"
-    dtype = plain_dtype(first, second, bias, backend)
+    dtype = dispatch.plain_dtype(first, second, bias, backend)
     try:
         if dtype is not None:
-            name = backend or neutral_backend(dtype)
-            run = load(name).run
-        elif (eager := eager_call(first, second, bias, backend)) is not None:
+            name = backend or dispatch.neutral_backend(dtype)
+            run = dispatch.load(name).run
+        elif (eager := dispatch.eager_call(first, second, bias, backend)) is not None:
             name, (dtype, run, shared) = "torch", eager
         else:
             argument = "y" if form == "kernel_grad" else "kernel"
             operands = {"x": first, argument: second, "bias": bias}
-            engine = backend_for(form, backend, **operands)
+            engine = dispatch.backend_for(form, backend, **operands)
             name, run = engine.NAME, engine.run
             first = engine.asarray(form, "x", first)
             second = engine.asarray(form, argument, second)

@@ -18,8 +18,8 @@ __all__ = ["native_seconds", "product_seconds"]
 # torch has it for batches, groups and large arrays. A kernel gradient takes twice as long.
 LOOPS, ONEDNN, MOST_OF_LOOPS = 8e-6, 5e-5, 20480
 
-# Seconds of one array operation.
-OPERATION = 5e-6
+# Seconds of one array operation, and of one element that is gathered.
+OPERATION, GATHERED = 5e-6, 5e-10
 
 # Lanes of a vector of four bytes, as the rate of tiles counts them.
 _LANES = 16
@@ -41,9 +41,9 @@ class TorchCosts(NamedTuple):
 
 _COSTS = {
     "dense": {
-        "conv_transpose": TorchCosts(0.75, 2.4, 4.8, 12.0),
-        "conv": TorchCosts(0.84, 2.4, 4.8, 12.0),
-        "kernel_grad": TorchCosts(0.97, 2.8, 5.6, 14.0),
+        "conv_transpose": TorchCosts(0.66, 2.4, 4.8, 12.0),
+        "conv": TorchCosts(0.7, 2.4, 4.8, 12.0),
+        "kernel_grad": TorchCosts(0.83, 2.8, 5.6, 14.0),
     },
     "grouped": {
         "conv_transpose": TorchCosts(3.2, 2.4, 4.8, 12.0),
@@ -64,7 +64,7 @@ _COSTS = {
 }
 
 # Transposed convolutions with dilation go by columns of the kernel.
-_DILATED = TorchCosts(0.8, 0.0, 6.5, 0.0, 3.6)
+_DILATED = TorchCosts(0.66, 0.0, 6.5, 0.0, 3.6)
 
 
 def native_seconds(spec: ConvSpec, form: str, batch: int, dtype: str) -> float:
@@ -100,6 +100,8 @@ def product_seconds(spec: ConvSpec, form: str, batch: int, dtype: str) -> float:
     """Estimate sums by products of matrices, a few operations for each phase."""
     del form
     phases = prod(min(axis.stride, axis.big) for axis in spec.axes)
+    gathered = batch * spec.kernel_shape[0] * prod(spec.small) * prod(spec.kernel_size)
     # torch has no fast products of integers.
     rate = 3e-11 if dtype.startswith("float") else 1e-9
-    return OPERATION * (8 + 4 * phases) + batch * spec.multiply_adds * rate
+    products = batch * spec.multiply_adds * rate
+    return OPERATION * (8 + 4 * phases) + GATHERED * gathered + products
