@@ -25,12 +25,20 @@ def shipped(monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv"])
-def test_the_smaller_estimate_wins(form):
+def test_estimates_decide(form):
     for spec, first in ((DEPTHWISE, "numba"), (TINY, "native")):
         best, second, *_ = ranked(spec, form, batch=1)
         assert best.algorithm == first
         assert {best.algorithm, second.algorithm} == {"numba", "native"}
-        assert best.cost.seconds <= second.cost.seconds
+        assert (best.cost.seconds < second.cost.seconds) or spec is TINY
+
+
+def test_kernels_have_to_be_twice_as_fast():
+    for channels in range(8, 65, 8):
+        spec = ConvSpec.from_shapes((4, 64, 20, 20), (64, channels, 4, 4), stride=2)
+        costs = {c.algorithm: c.cost.seconds for c in ranked(spec) if c.cost}
+        ahead = 2 * costs["numba"] - 1.5e-5 < costs["native"]
+        assert (ranked(spec)[0].algorithm == "numba") == ahead
 
 
 def test_reasons_say_where_and_by_what_it_is_computed():
@@ -40,7 +48,8 @@ def test_reasons_say_where_and_by_what_it_is_computed():
     )
     assert second.reason == "torch's own kernels and gradients"
     slower = ranked(TINY, batch=1)[1]
-    assert (slower.algorithm, slower.reason) == ("numba", "slower by the estimate")
+    assert slower.algorithm == "numba"
+    assert slower.reason == "slower, or not twice as fast, by the estimate"
 
 
 def test_without_shared_memory_nothing_is_compiled():
