@@ -300,7 +300,7 @@ def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     moves = transforms * passes + parts * (data + of_batch * products * thin) * tuning.JOIN
     moved = 2 * itemsize * (elements * transforms + work.x + work.y)
     chunks = elements * data * 8 / tuning.BLOCKS_BYTES
-    operations = int(tuning.SPECTRUM_CALLS * (1 + live / 4 + chunks))
+    operations = int(tuning.SPECTRUM_CALLS * (1 + live / 8 + chunks))
     each = tuning.TRANSFORM * rates.element * 4 / itemsize
     # What is converted and looked at, and written phase by phase.
     short = _short(work.row, rates) if live > 1 else 0

@@ -260,7 +260,7 @@ def test_spectra_cost_their_passes_products_and_ends():
     assert cost.multiply_adds == butterflies + 4 * 72 * products
     assert cost.bytes_moved == 2 * 4 * (72 * transforms + X + Y)
     chunks = 72 * 108 * 8 / tuning.BLOCKS_BYTES
-    assert cost.operations == int(tuning.SPECTRUM_CALLS * (1 + 6 / 4 + chunks))
+    assert cost.operations == int(tuning.SPECTRUM_CALLS * (1 + 6 / 8 + chunks))
     assert seconds("fft", call=1.0) == cost.operations
     # Single precision is transformed in double, and looked at as it is.
     double = seconds("fft", element=1.0, itemsize=8) - 2 * (X + Y)
