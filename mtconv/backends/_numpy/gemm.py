@@ -12,12 +12,18 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.col2im import overlap_add, sum_by_table, terms
-from mtconv.backends._numpy.correlation import add_correlation
-from mtconv.backends._numpy.correlation import footprint as correlation_footprint
-from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends._numpy.im2col import folds, gather, rows_of, samples_of
-from mtconv.backends._numpy.matmul import as_matrices, matmul, matrices_for, multiply, store
 from mtconv.backends._numpy.taps_last import gather_last, short_rows, taps_first
+from mtconv.backends.host.correlation import add_correlation
+from mtconv.backends.host.correlation import footprint as correlation_footprint
+from mtconv.backends.host.counts import Counts, at_a_time, channels_at_a_time
+from mtconv.backends.host.matmul import (
+    as_matrices,
+    matmul,
+    matrices_for,
+    multiply,
+    store,
+)
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.planning import tuning
 from mtconv.planning.gathers import extended_elements

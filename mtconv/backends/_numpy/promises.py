@@ -24,7 +24,7 @@ import numpy as np
 
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.inputs import Traits, traits
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.planning import tuning

@@ -12,9 +12,8 @@ from math import prod
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.im2col import place
 from mtconv.backends.host.memory import Weights, Workspace
-from mtconv.backends.host.strided import window_view
+from mtconv.backends.host.strided import place, window_view
 from mtconv.planning.gathers import gathers
 
 __all__ = ["gather_last", "short_rows", "taps_first"]
