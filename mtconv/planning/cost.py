@@ -210,7 +210,8 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     first, *rest = spec.axes
     runs = geometry.runs(replace(first, lo=0))
     residues = min(first.kernel, first.stride // gcd(first.stride, first.dilation))
-    height = min(first.small + max(r.shift for r in runs), first.small * len(runs))
+    most = max((run.shift for run in runs), default=0)
+    height = min(first.small + most, first.small * len(runs))
     columns = residues * height * work.columns // max(first.kernel * first.small, 1)
     chunks = 1 + columns * itemsize / rates.block
     # Rows of one residue are gathered as for one tap.
@@ -221,7 +222,7 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     moving = residues * moves * tuning.GATHERED * rates.element
     moving += work.kernel * tuning.PACK_ROWS * rates.element
     operations = tuning.ROW_CALLS * (6 * residues + 3 * len(runs)) * chunks
-    depth = work.share * work.taps / len(runs)
+    depth = work.share * work.taps / max(len(runs), 1)
     seconds = _column_product(products, depth, work.small, rates)
     seconds += moving + operations * rates.call
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
@@ -234,12 +235,9 @@ def _shifts(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     outer = longer[0] / max(spec.small[0], 1)
     rows, phases = work.x * inner, work.live * work.cells * inner * outer
     phases *= work.share * spec.groups
-    last = spec.axes[-1]
-    each = tuning.SHIFT_MOVES + tuning.RUN_MOVES * 2 / work.row
-    if last.stride > 1:
-        # Each phase is a pass over the lines of y.
-        each += tuning.STRIDED_MOVES + tuning.SHIFT_WIDE_MOVES * (last.stride - 1)
-    moving = (rows * (inner > 1) + phases * each) * rates.element
+    # Each phase is a pass over the lines of y.
+    each = tuning.SHIFT_MOVES + tuning.SHIFT_PHASE_MOVES * (min(work.live, 64) - 1)
+    moving = (4 * rows * (inner > 1) + phases * each) * rates.element
     products = int(work.columns * work.small * inner)
     thin = tuning.SHIFT_PRODUCT * (1 + tuning.FEW_SHIFTED / max(work.share, 1))
     if work.small * work.share == 1:  # one product of vectors

@@ -77,7 +77,7 @@ def _direct(axes: tuple[Axis, ...], columns: int, extended: int) -> float:
         each = tuning.STRIDED_MOVES + tuning.WIDE_MOVES * min(last.stride, 16)
     moves = columns * each
     if any(axis.lo > 0 or axis.hi > 0 for axis in axes):
-        moves += extended * (tuning.EXTENDED_MOVES + tuning.RUN_MOVES / last.full)
+        moves += extended * (tuning.EXTENDED_MOVES + tuning.RUN_MOVES / max(last.full, 1))
     return moves
 
 
@@ -85,7 +85,7 @@ def _by_phase(last: Axis, columns: int, extended: int, calls: int) -> float:
     if not last.kernel > last.stride > 1:
         return inf
     apart = gcd(last.stride, last.dilation)
-    moves = extended / apart * (tuning.PHASE_MOVES + tuning.RUN_MOVES / last.full)
+    moves = extended / apart * (tuning.PHASE_MOVES + tuning.RUN_MOVES / max(last.full, 1))
     return moves + columns + tuning.PHASE_CALL * calls * last.stride / apart
 
 

@@ -47,14 +47,14 @@ FEW_ROWS = 4
 THIN = 24
 
 # A product tap by tap in units of large ones, the more for few channels of y, and where it
-# is one of vectors; moves of an element of a phase, and the more for each step of a stride;
-# array operations for each phase.
-SHIFT_PRODUCT = 3.5
-FEW_SHIFTED = 2.1
-VECTORS = 6.0
-SHIFT_MOVES = 5.5
-SHIFT_WIDE_MOVES = 0.75
-SHIFT_CALLS = 200
+# is one of vectors; moves of an element of a phase, and the more for every other phase;
+# array operations of a phase.
+SHIFT_PRODUCT = 4.2
+FEW_SHIFTED = 1.9
+VECTORS = 6.5
+SHIFT_MOVES = 8
+SHIFT_PHASE_MOVES = 1.5
+SHIFT_CALLS = 160
 
 # --- Blocks ----------------------------------------------------------------------------
 

@@ -11,8 +11,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mtconv.geometry import windows
+from mtconv.importing import imported
 from mtconv.planning import tuning
 from mtconv.planning.candidate import (
     FASTEST,
@@ -22,9 +24,11 @@ from mtconv.planning.candidate import (
     Fallback,
     computing_dtype,
 )
-from mtconv.planning.cost import Rates, estimate
 from mtconv.planning.rates import current_rates
 from mtconv.spec import ConvSpec
+
+if TYPE_CHECKING:
+    from mtconv.planning.cost import Rates
 
 __all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
 
@@ -38,6 +42,7 @@ def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of NumPy by estimated time; refused ones come last."""
+    estimate = imported("mtconv.planning.cost").estimate  # not for importing mtconv
     itemsize = FLOATING.get(dtype, 8)
     rates = rates_of(itemsize)
     ranked: list[Candidate] = []
@@ -57,13 +62,14 @@ def rank(
 def rates_of(itemsize: int) -> Rates:
     """Wider elements are slower in proportion; integers are computed in float64."""
     measured, wider = current_rates(), itemsize / 4
-    return Rates(
+    rates: Rates = imported("mtconv.planning.cost").Rates(
         gemm=1 / (measured.product * wider),
         element=measured.element * wider,
         strided=measured.strided * max(1.0, wider / 1.5),
         call=measured.call,
         block=_BLOCK,
     )
+    return rates
 
 
 def _why_not(name: str, spec: ConvSpec, batch: int, dtype: str, *, exact: bool) -> str:
