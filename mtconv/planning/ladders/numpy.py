@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from mtconv.geometry import windows
 from mtconv.importing import imported
@@ -42,7 +42,7 @@ def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of NumPy by estimated time; refused ones come last."""
-    estimate = imported("mtconv.planning.cost").estimate  # not for importing mtconv
+    estimate = _costs().estimate
     itemsize = FLOATING.get(dtype, 8)
     rates = rates_of(itemsize)
     ranked: list[Candidate] = []
@@ -59,10 +59,16 @@ def rank(
     return (*ranked, *refused)
 
 
+@cache
+def _costs() -> Any:
+    """Return the model of costs, which importing mtconv does not need."""
+    return imported("mtconv.planning.cost")
+
+
 def rates_of(itemsize: int) -> Rates:
     """Wider elements are slower in proportion; integers are computed in float64."""
     measured, wider = current_rates(), itemsize / 4
-    rates: Rates = imported("mtconv.planning.cost").Rates(
+    rates: Rates = _costs().Rates(
         gemm=1 / (measured.product * wider),
         element=measured.element * wider,
         strided=measured.strided * max(1.0, wider / 1.5),
