@@ -121,7 +121,9 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     phases = 1
     for axis in spec.axes:
         phases *= min(axis.stride, axis.kernel)
-        operations += 3 * phases
+        # Near the ends, the taps of a phase are added up stretch by stretch.
+        taps = min(-(-axis.kernel // axis.stride), axis.small)
+        operations += phases * (3 + max(taps**2 - tuning.FEW_STRETCHES, 0))
     moving = work.columns * rates.element + work.y * rates.strided * short
     # Where taps meet, a column is read once more to be added.
     moving += max(work.columns - work.y, 0) * 2 * rates.element

@@ -37,6 +37,8 @@ COLUMN_CALLS = 80
 ROW_CALLS = 7
 # Moves of a result's elements that one more product to be added costs.
 SUM_MOVES = 4
+# Additions of an overlap-add that its other operations stand for.
+FEW_STRETCHES = 32
 # What a pass of a transform costs for an element of a short row, in moves of an element of
 # four bytes; the array operations of a chunk of blocks, long ones counted as several; and
 # what products of spectra cost as matrices of those that are made one by one.

@@ -229,6 +229,18 @@ def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs)
     assert passed == pytest.approx(operations)
 
 
+def test_long_kernels_are_added_up_stretch_by_stretch():
+    """With 100 taps in a phase there are 100 stretches at either end, of 1 to 99 terms."""
+    spec = spec_of((1, 1, 500), (1, 1, 200), stride=2)
+    rates = NOTHING._replace(call=1.0)
+    # Three operations of both phases, and those of additions that they do not stand for.
+    operations = 2 * (3 + 100**2 - tuning.FEW_STRETCHES)
+    assert estimate("gemm", spec, 1, 4, rates).operations == operations
+    # Of four small elements no more than four meet.
+    few = spec_of((1, 1, 4), (1, 1, 200), stride=2)
+    assert estimate("gemm", few, 1, 4, rates).operations == 6
+
+
 # -------------------------------------------------------------------------------- spectra
 
 
