@@ -168,12 +168,14 @@ def beside_scipy(problems: list[Problem]) -> list[dict[str, Any]]:
 
 def table_of(rows: list[dict[str, Any]]) -> str:
     """Lay out the ratios: a line for each size, and the means."""
-    header = ["data", "kernel", "stride", *MAPS]
-    lines, kept = [], {form: [] for form in MAPS}  # type: ignore[var-annotated]
+    maps = [form for form in MAPS if any(row["form"] == form for row in rows)]
+    header = ["data", "kernel", "stride", *maps]
+    lines: list[list[str]] = []
+    kept: dict[str, list[float]] = {form: [] for form in maps}
     for stride in (1, 2):
         for sizes, taps in SIZES:
             line = [" x ".join(map(str, sizes)), " x ".join(map(str, taps)), str(stride)]
-            for form in MAPS:
+            for form in maps:
                 chosen = [
                     row["seconds"]["scipy"] / row["seconds"]["auto"]
                     for row in rows
@@ -182,8 +184,9 @@ def table_of(rows: list[dict[str, Any]]) -> str:
                 ]
                 line.append(f"{chosen[0]:.2f}" if chosen else "")
                 kept[form] += chosen if stride == 1 else []
-            lines.append(line)
-    means = [f"{geometric_mean(kept[form]):.2f}" if kept[form] else "" for form in MAPS]
+            if any(line[3:]):
+                lines.append(line)
+    means = [f"{geometric_mean(kept[form]):.2f}" if kept[form] else "" for form in maps]
     return markdown_table(header, [*lines, ["geometric mean", "", "1", *means]])
 
 
