@@ -42,8 +42,8 @@ FEW_STRETCHES = 32
 # What a pass of a transform costs for an element of a short row, in moves of an element of
 # four bytes; the array operations of a chunk of blocks, long ones counted as several; and
 # what products of spectra cost as matrices of those that are made one by one.
-TRANSFORM = 13.5
-SPECTRUM_CALLS = 110
+TRANSFORM = 18.0
+SPECTRUM_CALLS = 170
 JOINED_MATRICES = 0.2
 # A product of few rows is only read and written; one with a thin inner dimension waits for
 # its result, as if it were so much deeper.
