@@ -1,8 +1,8 @@
 """JAX on the CPU on layers drawn at random: beside lax and torch, or algorithm by algorithm.
 
 ``python -m tests.benchmarks.bench_jax_random SEED --out FILE`` times mtconv, lax in both
-layouts and torch, forward and with both gradients; with ``--maps`` every algorithm of the
-JAX backend on each of the three maps instead. FILE keeps what was timed: a layer that is in
+layouts and torch, forward and with both gradients; with ``--maps`` the algorithms
+of the JAX backend on each of the three maps instead. FILE keeps what was timed: a layer that is in
 it is not timed again, and after ``--seconds`` no other one is begun, so that a long
 measurement can be made in parts. ``--join FILE ...`` prints the summary.
 
@@ -22,9 +22,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from mtconv import ConvSpec
+from mtconv.planning.choose import choose_algorithm
+from mtconv.planning.ladders.jax import ALGORITHMS, one_product
 from tests.benchmarks.harness import Layer, geometric_mean, markdown_table
 from tests.benchmarks.random_layers import draw_layers
 
@@ -69,7 +73,6 @@ def map_calls(layer: Layer) -> Iterator[tuple[str, Call]]:
     import jax.numpy as jnp
 
     import mtconv
-    from mtconv.planning.ladders.jax import ALGORITHMS
     from tests.benchmarks.bench_random import torch_gradient
     from tests.benchmarks.peers import torch_conv, torch_transposed
 
@@ -92,8 +95,30 @@ def map_calls(layer: Layer) -> Iterator[tuple[str, Call]]:
     ):
         yield f"{form} torch", call
         for algorithm in ALGORITHMS:
+            if _hopeless(layer, form, algorithm):
+                continue
             fixed = partial(function, algorithm=algorithm, **settings)
             yield f"{form} {algorithm}", _blocking(jax.jit(fixed), *arrays)
+
+
+def _hopeless(layer: Layer, form: str, algorithm: str) -> bool:
+    """Whether an algorithm takes many times as long as others, and minutes to compile.
+
+    XLA convolves groups one after the other, multiplies inserted zeros, and has a program
+    for each phase that is a convolution of its own.
+    """
+    spec = spec_of(layer)
+    if algorithm == "native":
+        return layer.groups > 1 or (form == "conv_transpose" and prod(layer.stride) > 1)
+    phases = prod(min(axis.stride, axis.kernel) for axis in spec.axes)
+    alone = not one_product(spec)
+    return algorithm == "polyphase" and alone and (layer.groups > 1 or phases > 16)
+
+
+def spec_of(layer: Layer) -> ConvSpec:
+    """Return the geometry of a layer."""
+    options = layer.transposed_options
+    return ConvSpec.from_shapes(layer.x_shape, layer.kernel_shape, **options)
 
 
 def _blocking(function: Callable[..., Any], *arrays: Any) -> Call:
@@ -213,14 +238,9 @@ def peer_table(rows: dict[str, Row]) -> str:
 
 def choices(rows: dict[str, Row], layers: dict[str, Layer]) -> Iterator[tuple[Any, ...]]:
     """Yield layer, map, chosen algorithm, best one, chosen over best, torch over chosen."""
-    from mtconv import ConvSpec
-    from mtconv.planning.choose import choose_algorithm
-
     for name, row in rows.items():
         layer = layers[name]
-        spec = ConvSpec.from_shapes(
-            layer.x_shape, layer.kernel_shape, **layer.transposed_options
-        )
+        spec = spec_of(layer)
         for form in FORMS:
             own = {
                 key.split()[1]: s for key, s in row.items() if key.split()[0] == form

@@ -8,6 +8,7 @@ channels, *strides or taps, batch, *cells), as in `mtconv.backends._jax.columns`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mtconv.backends._jax import diagonals
+from mtconv.backends._jax import sums
 from mtconv.backends._jax.arrays import accumulator, dot, shifted, split_channels
 from mtconv.backends._jax.columns import cells, interleave, margins, split
 from mtconv.geometry import Axis, TapRun, runs
@@ -107,9 +108,10 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     """Multiply x by what every run reads."""
     rank = spec.rank
     small, share = spec.kernel_shape[:2]
-    if small // max(spec.groups, 1) * share <= _THIN and diagonals.piece(spec):
-        return diagonals.kernel_grad(spec, x, y, precision)
     x, window = split_channels(spec, x.swapaxes(0, 1), 0), _windows(spec, y)
+    if small // max(spec.groups, 1) * share <= _THIN:
+        w = sums.kernel_grad(spec.axes, x, window, partial(_places, spec.axes))
+        return w.reshape(spec.kernel_shape)
     here = tuple(range(2, 3 + rank))
     contract = (here, tuple(axis + rank for axis in here)), ((0,), (0,))
 
