@@ -1,16 +1,16 @@
-"""JAX on the CPU on layers drawn at random: beside lax and torch, or algorithm by algorithm.
+"""JAX on the CPU on random layers: beside lax and torch, or algorithm by algorithm.
 
 ``python -m tests.benchmarks.bench_jax_random SEED --out FILE`` times mtconv, lax in both
-layouts and torch, forward and with both gradients; with ``--maps`` the algorithms
-of the JAX backend on each of the three maps instead. FILE keeps what was timed: a layer that is in
+layouts and torch, forward and with both gradients; with ``--maps`` the algorithms of the
+JAX backend on each of the three maps instead. FILE keeps what was timed: a layer that is in
 it is not timed again, and after ``--seconds`` no other one is begun, so that a long
-measurement can be made in parts. ``--join FILE ...`` prints the summary.
+measurement can be made in parts. A summary of all that FILE has is printed.
 
 All calls of a layer are made in one process, two threads each, three alternating repeats,
 each the median of a few calls. The process is ended when one of its calls computes for
-longer than ``--patience`` seconds, compilation included; the call counts as so long, and the
-layer is begun again without it in another process. Ratios are the peer's time divided by ours; above 4 they count
-as 4. Compiled programs are kept in ``build/jax_programs``.
+longer than ``--patience`` seconds, compilation included; the call counts as so long, and
+the layer is begun again without it in another process. Ratios are the peer's time divided
+by ours; above 4 they count as 4. Compiled programs are kept in ``build/jax_programs``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 from mtconv import ConvSpec
 from mtconv.planning.choose import choose_algorithm
-from mtconv.planning.ladders.jax import ALGORITHMS, one_product
+from mtconv.planning.ladders.jax import ALGORITHMS, stacked
 from tests.benchmarks.harness import Layer, geometric_mean, markdown_table
 from tests.benchmarks.random_layers import draw_layers
 
@@ -111,7 +111,7 @@ def _hopeless(layer: Layer, form: str, algorithm: str) -> bool:
     if algorithm == "native":
         return layer.groups > 1 or (form == "conv_transpose" and prod(layer.stride) > 1)
     phases = prod(min(axis.stride, axis.kernel) for axis in spec.axes)
-    alone = not one_product(spec)
+    alone = not stacked(spec)
     return algorithm == "polyphase" and alone and (layer.groups > 1 or phases > 16)
 
 
@@ -213,7 +213,9 @@ def _processor_s(process: int | None) -> float:
 
 
 def _ratio(row: Row, peer: str, kind: str) -> float:
-    peers = [s for name, s in row.items() if name.startswith(peer) and kind_of(name) == kind]
+    peers = [
+        s for name, s in row.items() if name.startswith(peer) and kind_of(name) == kind
+    ]
     return min(MOST, min(peers) / row["mtconv grads" if kind else "mtconv"])
 
 
@@ -242,9 +244,7 @@ def choices(rows: dict[str, Row], layers: dict[str, Layer]) -> Iterator[tuple[An
         layer = layers[name]
         spec = spec_of(layer)
         for form in FORMS:
-            own = {
-                key.split()[1]: s for key, s in row.items() if key.split()[0] == form
-            }
+            own = {key.split()[1]: s for key, s in row.items() if key.split()[0] == form}
             torch_s = own.pop("torch")
             ranked = choose_algorithm(spec, form, layer.batch, layer.dtype, "jax")
             chosen, best = ranked[0].algorithm, min(own, key=lambda a: own[a])

@@ -85,7 +85,9 @@ def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
     w, window = split_channels(spec, w, 0), _windows(spec, y)
     both = tuple(range(2, 3 + rank)), tuple(range(1, 2 + rank))
     total = jnp.zeros((*w.shape[:2], y.shape[0], *spec.small), accumulator(y.dtype))
-    axis_runs = _few_runs(spec)
+    # Elementwise, a sum over a run of taps would be a pass of its own.
+    thin = w.shape[1] * w.shape[2] <= _THIN
+    axis_runs = _single_taps(spec) if thin else _few_runs(spec)
     for lengths in sorted({tuple(run.taps for run in row) for row in product(*axis_runs)}):
         contract = both, ((0,), (0,))
 
@@ -140,16 +142,12 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
 def _few_runs(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
     """List the runs of each axis; where they are many, every tap alone, for a loop."""
     axis_runs = [runs(axis) for axis in spec.axes]
-    if prod(len(row) for row in axis_runs) <= _MOST_TERMS:
-        return axis_runs
-    return [
-        tuple(
-            TapRun(run.tap + t, 1, run.residue + t, run.shift)
-            for run in row
-            for t in range(run.taps)
-        )
-        for row in axis_runs
-    ]
+    few = prod(len(row) for row in axis_runs) <= _MOST_TERMS
+    return axis_runs if few else _single_taps(spec)
+
+
+def _single_taps(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
+    return [sums.single_taps(axis) for axis in spec.axes]
 
 
 def _segments(axis: Axis) -> list[_Segment]:

@@ -18,7 +18,7 @@ from mtconv.backends._jax.arrays import accumulator
 from mtconv.geometry import Axis, TapRun, runs
 from mtconv.sizes import traced
 
-__all__ = ["kernel_grad"]
+__all__ = ["kernel_grad", "single_taps"]
 
 # So many sums are one loop, and so many loops are unrolled.
 _TOGETHER = 32
@@ -68,27 +68,27 @@ def kernel_grad(axes: Sequence[Axis], x: Array, window: Window, places: Places) 
 
 def _listed(axes: Sequence[Axis]) -> list[tuple[TapRun, ...]]:
     """List the taps of each axis one by one, or in runs where only those are few enough."""
-    every = [
-        tuple(
-            TapRun(run.tap + t, 1, run.residue + t, run.shift)
-            for run in runs(axis)
-            for t in range(run.taps)
-        )
-        for axis in axes
-    ]
+    every = [single_taps(axis) for axis in axes]
     most = _TOGETHER * _MOST_LOOPS
     in_runs = [runs(axis) for axis in axes]
     few = prod(map(len, every)) > most >= prod(map(len, in_runs))
     return in_runs if few else every
 
 
+def single_taps(axis: Axis) -> tuple[TapRun, ...]:
+    """List every tap of an axis as a run of its own."""
+    return tuple(
+        TapRun(run.tap + t, 1, run.residue + t, run.shift)
+        for run in runs(axis)
+        for t in range(run.taps)
+    )
+
+
 def _lengths(row: tuple[TapRun, ...]) -> tuple[int, ...]:
     return tuple(run.taps for run in row)
 
 
-def _by_loop(
-    term: Callable[..., Array], places: list[list[int]], rank: int
-) -> Array:
+def _by_loop(term: Callable[..., Array], places: list[list[int]], rank: int) -> Array:
     """Sum single taps, as many at a time as fit one loop of the program."""
     step = _TOGETHER
     padded = places + places[:1] * (-len(places) % step)

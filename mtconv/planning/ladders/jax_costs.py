@@ -1,0 +1,207 @@
+"""Estimated seconds of the algorithms of JAX on the CPU, from counts of a problem.
+
+An estimate is a sum of counts, each with the time that one of it takes. These were fitted
+to times of random layers (`tests/benchmarks/fit_jax.py`): they rank algorithms, and say
+little of a machine.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from mtconv.geometry import Axis, phase_groups, runs
+from mtconv.spec import ConvSpec
+
+__all__ = ["COUNTS", "PICOSECONDS", "THIN", "counts", "seconds"]
+
+# Products for one element of a result, up to which a matrix product does not pay.
+THIN = 4
+
+# What an algorithm takes time for.
+COUNTS = {
+    "gemm": ("x", "y", "kernel", "products", "columns", "rows"),
+    "polyphase": ("x", "y", "kernel", "products", "windows", "rows", "placed"),
+    "direct": ("x", "y", "kernel", "products", "columns", "rows", "sums", "few"),
+    "native": ("x", "y", "kernel", "products", "columns"),
+}
+
+
+# By map and algorithm; what is not listed takes no time of its own.
+PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
+    ("conv_transpose", "gemm"): {
+        "x": 690,
+        "y": 68,
+        "kernel": 800,
+        "products": 15,
+        "columns": 790,
+        "rows": 2300,
+    },
+    ("conv_transpose", "polyphase"): {
+        "y": 560,
+        "kernel": 1300,
+        "products": 14,
+        "windows": 690,
+        "rows": 3700,
+        "placed": 190,
+    },
+    ("conv_transpose", "direct"): {
+        "x": 1700,
+        "kernel": 3500,
+        "products": 21,
+        "columns": 1000,
+        "sums": 85,
+        "few": 120,
+    },
+    ("conv", "gemm"): {
+        "x": 490,
+        "y": 390,
+        "kernel": 110,
+        "products": 15,
+        "columns": 650,
+        "rows": 550,
+    },
+    ("conv", "polyphase"): {
+        "x": 160,
+        "kernel": 1800,
+        "products": 17,
+        "windows": 190,
+        "rows": 2900,
+        "placed": 1600,
+    },
+    ("conv", "direct"): {
+        "x": 290,
+        "y": 190,
+        "kernel": 2200,
+        "products": 20,
+        "columns": 1300,
+        "rows": 1200,
+        "sums": 24,
+        "few": 25,
+    },
+    ("conv", "native"): {
+        "x": 1100,
+        "y": 530,
+        "kernel": 7700,
+        "products": 10,
+        "columns": 750,
+    },
+    ("kernel_grad", "gemm"): {
+        "x": 1100,
+        "y": 270,
+        "kernel": 2100,
+        "products": 14,
+        "columns": 870,
+    },
+    ("kernel_grad", "polyphase"): {
+        "kernel": 2100,
+        "products": 14,
+        "windows": 1700,
+        "rows": 1300,
+        "placed": 1400,
+    },
+    ("kernel_grad", "direct"): {
+        "x": 490,
+        "kernel": 1900,
+        "products": 13,
+        "columns": 1600,
+        "sums": 130,
+    },
+    ("kernel_grad", "native"): {
+        "x": 1200,
+        "y": 1100,
+        "kernel": 3700,
+        "products": 20,
+        "columns": 640,
+    },
+}
+
+
+class _Size(NamedTuple):
+    """Sizes of a problem; channels are those of one group, cells those of all items."""
+
+    groups: int
+    small: int
+    share: int
+    taps: int
+    cells: int
+    row: int  # cells of the last axis
+
+
+def counts(algorithm: str, spec: ConvSpec, form: str, batch: int) -> dict[str, float]:
+    """Count what an algorithm multiplies and moves: what `COUNTS` lists, and others."""
+    groups, taps = max(spec.groups, 1), prod(spec.kernel_size)
+    small, share = spec.kernel_shape[0] // groups, spec.kernel_shape[1]
+    cells = batch * prod(spec.small)
+    size = _Size(groups, small, share, taps, cells, spec.small[-1])
+    kernel = groups * small * share * taps
+    counted: dict[str, float] = {
+        "x": size.cells * groups * small,
+        "y": batch * prod(spec.big) * groups * share,
+        "kernel": kernel,
+        "products": size.cells * kernel,
+        "columns": size.cells * taps * groups * share,
+    }
+    counted["rows"] = counted["columns"] / max(size.row, 1)
+    if algorithm == "direct":
+        counted |= _of_runs(spec, form, size, counted["x"], counted["y"])
+    elif algorithm == "polyphase":
+        counted |= _of_phases(spec, size, batch)
+    return counted
+
+
+def _of_runs(
+    spec: ConvSpec, form: str, size: _Size, x: float, y: float
+) -> dict[str, float]:
+    """Count what changes where every run of taps is a product of its own."""
+    number = prod(len(runs(axis)) for axis in spec.axes)
+    strides = prod(axis.stride for axis in spec.axes)
+    summed, sums = size.small, y * max(1, size.taps / strides)
+    if form != "conv_transpose":
+        longest = prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
+        summed, sums = size.share * longest, x * number
+    if form != "kernel_grad" and summed <= THIN:  # element by element
+        products = size.cells * size.taps * size.groups * size.small * size.share
+        return {"sums": sums, "few": products, "products": 0, "columns": 0, "rows": 0}
+    return {"sums": sums, "few": 0}
+
+
+def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
+    """Count what changes where phases of as many taps are one product.
+
+    Counts are products over axes, of sums over the numbers of taps that an axis has.
+    """
+    windows = rows = placed = products = batch * size.groups
+    for axis in spec.axes:
+        listed = _products(axis)
+        windows *= sum(places * taps for places, taps, _ in listed)
+        last = axis is spec.axes[-1]
+        rows *= sum((1 if last else places) * taps for places, taps, _ in listed)
+        placed *= sum(places * phases for places, _, phases in listed)
+        products *= sum(places * taps * phases for places, taps, phases in listed)
+    return {
+        "windows": windows * size.small,
+        "rows": rows * size.small,
+        "placed": placed * size.share,
+        "products": products * size.small * size.share,
+    }
+
+
+def _products(axis: Axis) -> list[tuple[int, int, int]]:
+    """List places of windows, their taps and phases, for each number of taps."""
+    cells = -(-axis.big // axis.stride)
+    return [
+        (
+            cells + max(phase.shift for phase in group.phases) - group.first,
+            group.reads.kernel,
+            len(group.phases),
+        )
+        for group in phase_groups(axis)
+    ]
+
+
+def seconds(algorithm: str, spec: ConvSpec, form: str, batch: int) -> float:
+    """Estimate an algorithm that `PICOSECONDS` has for a map."""
+    counted = counts(algorithm, spec, form, batch)
+    each = PICOSECONDS[form, algorithm]
+    return 1e-12 * sum(counted[name] * time for name, time in each.items())
