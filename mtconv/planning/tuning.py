@@ -188,3 +188,7 @@ SPECTRA_BYTES = 2**23
 # that needs no copy.
 VALUES_AT_A_TIME = 2**15
 ELEMENTS_AT_A_TIME = 2**20
+
+# JAX on the CPU: products for one element of a result, up to which a matrix product does
+# not pay.
+FEW_PRODUCTS = 4

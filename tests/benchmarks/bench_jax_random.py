@@ -153,7 +153,8 @@ def _timed(
 
     seconds, calls = dict(without), {}
     for name, call in named:
-        if name in without:
+        # Loops that are slow in one layout are in the other.
+        if name in without or name.replace("first", "last") in without:
             continue
         say(name)
         call()

@@ -5,11 +5,14 @@ Which of them holds is known when a program is lowered for a platform.
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
+from typing import Any
 
 from mtconv.geometry import Axis
+from mtconv.importing import imported
 from mtconv.planning.candidate import FASTEST, Candidate
-from mtconv.planning.ladders.jax_costs import THIN, seconds
+from mtconv.planning.tuning import FEW_PRODUCTS
 from mtconv.sizes import at_least, traced
 from mtconv.spec import ConvSpec
 
@@ -27,8 +30,16 @@ ALGORITHMS = ("gemm", "polyphase", "direct", "native")
 
 # Taps that are still summed one by one there.
 _MOST_TAPS = 256
+# Copies of x that a program makes at most, one for each tap of a phase.
+_MOST_WINDOWS = 128
 # Bytes of columns that fit the caches; more of them are made in parts.
 COLUMNS = 2**24
+
+# Why an algorithm is not estimated.
+_LEFT_OUT = {
+    "native": "slower on the CPU where measured",
+    "polyphase": "a convolution of its own for each phase",
+}
 
 
 def rank(
@@ -57,7 +68,8 @@ def rank(
     if len(names) == 1 or traced(sizes):
         reason = "one matrix product, and a transpose of the big side"
         return _ordered("gemm", reason, "slower on the CPU where measured")
-    best = min(names, key=lambda name: seconds(name, spec, form, batch))
+    costs = _estimates()
+    best = min(names, key=lambda name: costs.seconds(name, spec, form, batch))
     ranked = [Candidate(best, None, FASTEST)]
     for name in ALGORITHMS:
         if name != best:
@@ -66,17 +78,16 @@ def rank(
     return tuple(ranked)
 
 
-_LEFT_OUT = {
-    "native": "slower on the CPU where measured",
-    "polyphase": "a convolution for each phase, of which some have no taps",
-}
+@cache
+def _estimates() -> Any:
+    return imported("mtconv.planning.ladders.jax_costs")
 
 
 def candidates(spec: ConvSpec, form: str, dtype: str) -> tuple[str, ...]:
     """List the algorithms that may be the fastest on the CPU."""
     small, share = spec.kernel_shape[:2]
     taps = prod(spec.kernel_size)
-    if small // max(spec.groups, 1) * share <= THIN and taps > 1:
+    if small // max(spec.groups, 1) * share <= FEW_PRODUCTS and taps > 1:
         many = form != "conv_transpose" and taps > _MOST_TAPS
         return ("gemm",) if many else ("direct",)
     names = ["gemm", "direct"]
@@ -95,7 +106,14 @@ def columns(spec: ConvSpec) -> int:
 
 def stacked(spec: ConvSpec) -> bool:
     """Whether "polyphase" is matrix products on the CPU, with phases as channels."""
-    return all(axis.stride == 1 or _filled(axis) for axis in spec.axes)
+    filled = all(axis.stride == 1 or _filled(axis) for axis in spec.axes)
+    return filled and prod(map(_windows, spec.axes)) <= _MOST_WINDOWS
+
+
+def _windows(axis: Axis) -> int:
+    """Count the taps of a phase, of both numbers of taps where there are two."""
+    least, rest = divmod(axis.kernel, axis.stride)
+    return least + (least + 1) * (rest > 0)
 
 
 def _filled(axis: Axis) -> bool:

@@ -11,12 +11,10 @@ from math import prod
 from typing import NamedTuple
 
 from mtconv.geometry import Axis, phase_groups, runs
+from mtconv.planning.tuning import FEW_PRODUCTS
 from mtconv.spec import ConvSpec
 
-__all__ = ["COUNTS", "PICOSECONDS", "THIN", "counts", "seconds"]
-
-# Products for one element of a result, up to which a matrix product does not pay.
-THIN = 4
+__all__ = ["COUNTS", "PICOSECONDS", "counts", "seconds"]
 
 # What an algorithm takes time for.
 COUNTS = {
@@ -160,7 +158,7 @@ def _of_runs(
     if form != "conv_transpose":
         longest = prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
         summed, sums = size.share * longest, x * number
-    if form != "kernel_grad" and summed <= THIN:  # element by element
+    if form != "kernel_grad" and summed <= FEW_PRODUCTS:  # element by element
         products = size.cells * size.taps * size.groups * size.small * size.share
         return {"sums": sums, "few": products, "products": 0, "columns": 0, "rows": 0}
     return {"sums": sums, "few": 0}
