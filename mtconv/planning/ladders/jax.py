@@ -28,8 +28,6 @@ __all__ = [
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "native")
 
-# Taps that are still summed one by one there.
-_MOST_TAPS = 256
 # Copies of x that a program makes at most, one for each tap of a phase.
 _MOST_WINDOWS = 128
 # Bytes of columns that fit the caches; more of them are made in parts.
@@ -48,8 +46,7 @@ def rank(
     """Rank the algorithms of JAX on the CPU; every one is exact.
 
     1. A few channels per group in and out leave a matrix product nothing to do: tap by
-       tap, element by element. `conv` and `kernel_grad` have a result for each of many
-       taps, or a sum of each, and there columns take less.
+       tap, element by element.
     2. Otherwise the smallest estimated time wins, among the algorithms that do not
        multiply inserted zeros and are not a loop over groups or phases.
     3. Sizes that are symbols have no estimate: one matrix product with all taps suits
@@ -65,7 +62,7 @@ def rank(
         reason = f"{inner} products at a time: too few for a matrix product"
         return _ordered("direct", reason, "slower on the CPU where measured")
     sizes = (batch, *spec.small, *(axis.big for axis in spec.axes))
-    if len(names) == 1 or traced(sizes):
+    if traced(sizes):
         reason = "one matrix product, and a transpose of the big side"
         return _ordered("gemm", reason, "slower on the CPU where measured")
     costs = _estimates()
@@ -88,13 +85,13 @@ def candidates(spec: ConvSpec, form: str, dtype: str) -> tuple[str, ...]:
     small, share = spec.kernel_shape[:2]
     taps = prod(spec.kernel_size)
     if small // max(spec.groups, 1) * share <= FEW_PRODUCTS and taps > 1:
-        many = form != "conv_transpose" and taps > _MOST_TAPS
-        return ("gemm",) if many else ("direct",)
+        return ("direct",)
     names = ["gemm", "direct"]
     if stacked(spec):
         names.insert(1, "polyphase")
     plain = spec.rank <= 2 and spec.groups == 1 and dtype == "float32"
-    if plain and form != "conv_transpose":
+    zeros = form == "conv_transpose" and any(axis.stride > 1 for axis in spec.axes)
+    if plain and not zeros:
         names.append("native")
     return tuple(names)
 

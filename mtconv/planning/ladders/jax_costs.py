@@ -16,16 +16,20 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["COUNTS", "PICOSECONDS", "counts", "seconds"]
 
+# Elements of arrays between two steps, from which on their memory is new in every call.
+LARGE = 2**23
+
 # What an algorithm takes time for.
 COUNTS = {
     "gemm": ("x", "y", "kernel", "products", "columns", "rows"),
-    "polyphase": ("x", "y", "kernel", "products", "windows", "rows", "placed"),
+    "polyphase": ("x", "y", "kernel", "products", "windows", "rows", "placed", "large"),
     "direct": ("x", "y", "kernel", "products", "columns", "rows", "sums", "few"),
     "native": ("x", "y", "kernel", "products", "columns"),
 }
 
 
-# By map and algorithm; what is not listed takes no time of its own.
+# By map and algorithm; what is not listed takes no time of its own. Random layers have too
+# few transposed convolutions of stride 1 for "native": other layers were timed for that.
 PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
     ("conv_transpose", "gemm"): {
         "x": 690,
@@ -36,12 +40,12 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "rows": 2300,
     },
     ("conv_transpose", "polyphase"): {
-        "y": 560,
-        "kernel": 1300,
-        "products": 14,
-        "windows": 690,
-        "rows": 3700,
-        "placed": 190,
+        "y": 730,
+        "kernel": 2600,
+        "products": 12,
+        "windows": 380,
+        "rows": 1600,
+        "large": 1700,
     },
     ("conv_transpose", "direct"): {
         "x": 1700,
@@ -50,6 +54,12 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "columns": 1000,
         "sums": 85,
         "few": 120,
+    },
+    ("conv_transpose", "native"): {
+        "x": 1000,
+        "y": 1000,
+        "kernel": 4000,
+        "products": 25,
     },
     ("conv", "gemm"): {
         "x": 490,
@@ -60,16 +70,16 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "rows": 550,
     },
     ("conv", "polyphase"): {
-        "x": 160,
-        "kernel": 1800,
+        "x": 440,
+        "kernel": 2200,
         "products": 17,
-        "windows": 190,
-        "rows": 2900,
+        "rows": 2400,
         "placed": 1600,
+        "large": 320,
     },
     ("conv", "direct"): {
         "x": 290,
-        "y": 190,
+        "y": 200,
         "kernel": 2200,
         "products": 20,
         "columns": 1300,
@@ -82,7 +92,7 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "y": 530,
         "kernel": 7700,
         "products": 10,
-        "columns": 750,
+        "columns": 760,
     },
     ("kernel_grad", "gemm"): {
         "x": 1100,
@@ -92,11 +102,12 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "columns": 870,
     },
     ("kernel_grad", "polyphase"): {
-        "kernel": 2100,
-        "products": 14,
-        "windows": 1700,
-        "rows": 1300,
+        "kernel": 3000,
+        "products": 13,
+        "windows": 1100,
+        "rows": 390,
         "placed": 1400,
+        "large": 2000,
     },
     ("kernel_grad", "direct"): {
         "x": 490,
@@ -177,7 +188,9 @@ def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
         rows *= sum((1 if last else places) * taps for places, taps, _ in listed)
         placed *= sum(places * phases for places, _, phases in listed)
         products *= sum(places * taps * phases for places, taps, phases in listed)
+    moved = windows * size.small + placed * size.share
     return {
+        "large": moved if moved > LARGE else 0,
         "windows": windows * size.small,
         "rows": rows * size.small,
         "placed": placed * size.share,

@@ -48,13 +48,6 @@ def test_four_products_at_a_time_are_too_few_for_a_matrix_product(form, algorith
     assert chosen(channels(1, 1, taps=(1,)), form)[1] == FASTEST
 
 
-def test_sums_of_many_taps_are_made_from_columns():
-    spec = channels(1, 1, taps=(16, 17), stride=8)
-    assert chosen(spec) == ("direct", THIN.format(1))
-    for form in ("conv", "kernel_grad"):
-        assert chosen(spec, form) == ("gemm", PRODUCT)
-
-
 EVERY = ("gemm", "polyphase", "direct", "native")
 
 
@@ -81,8 +74,9 @@ EVERY = ("gemm", "polyphase", "direct", "native")
 def test_what_may_be_the_fastest(spec, dtype, others):
     for form in ("conv", "kernel_grad"):
         assert candidates(spec, form, dtype) == others
-    expected = tuple(name for name in others if name != "native")
-    assert candidates(spec, "conv_transpose", dtype) == expected
+    if any(axis.stride > 1 for axis in spec.axes):  # it would multiply zeros
+        others = tuple(name for name in others if name != "native")
+    assert candidates(spec, "conv_transpose", dtype) == others
 
 
 @pytest.mark.parametrize("best", ["gemm", "polyphase", "direct"])

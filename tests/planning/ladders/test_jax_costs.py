@@ -6,6 +6,7 @@ import pytest
 
 from mtconv import ConvSpec
 from mtconv.geometry import Axis
+from mtconv.planning.ladders import jax_costs
 from mtconv.planning.ladders.jax_costs import COUNTS, PICOSECONDS, counts, seconds
 
 # Five taps of stride 2: one phase has three of them, the other two. With the padding of two
@@ -44,6 +45,7 @@ def test_phases_of_as_many_taps_are_one_product():
         "windows": 4 * (3 + 2) * 3,
         "rows": (3 + 2) * 3,
         "placed": 4 * (1 + 1) * 5,
+        "large": 0,
     }
     assert counted("polyphase", spec) == expected
     got = counted("polyphase", ConvSpec((AXIS, PLAIN), 2, 6, 10), batch=2)
@@ -98,7 +100,14 @@ def test_an_estimate_is_a_sum_of_counts():
         assert seconds(algorithm, spec, form, 2) == pytest.approx(1e-12 * total)
 
 
-def test_every_map_has_an_estimate_of_what_may_be_the_fastest():
-    every = {(form, name) for form in ("conv", "kernel_grad") for name in COUNTS}
-    only = {("conv_transpose", name) for name in ("gemm", "polyphase", "direct")}
-    assert set(PICOSECONDS) == every | only
+def test_every_map_has_an_estimate_of_every_algorithm():
+    forms = ("conv_transpose", "conv", "kernel_grad")
+    assert set(PICOSECONDS) == {(form, name) for form in forms for name in COUNTS}
+
+
+def test_large_arrays_between_two_steps_are_new_memory(monkeypatch):
+    # 60 elements of windows and 40 that are placed.
+    spec = ConvSpec((AXIS,), 1, 3, 5)
+    for limit, large in ((100, 0), (99, 100)):
+        monkeypatch.setattr(jax_costs, "LARGE", limit)
+        assert counted("polyphase", spec)["large"] == large
