@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from mtconv.backends._jax import gemm
 from mtconv.backends._jax.arrays import dot, shifted, split_channels
 from mtconv.backends._jax.columns import cells, interleave, split
 from mtconv.geometry import Axis, PhaseGroup, phase_groups
@@ -87,7 +88,21 @@ def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
 
 
 def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
-    """Multiply the placed phases of y by the windows of x."""
+    """Multiply the placed phases of y by the windows of x.
+
+    Windows have zeros beyond both ends of x. Where they meet infinity or NaN of y, the
+    result has NaN for taps that do not reach it: then columns, which have no such zeros,
+    give the result instead.
+    """
+    w = _kernel_grad(spec, x, y, precision)
+    if not jnp.issubdtype(w.dtype, jnp.inexact):
+        return w
+    instead = partial(gemm.kernel_grad, spec, x, y, precision)
+    result: Array = lax.cond(jnp.isnan(w).any(), instead, lambda: w)
+    return result
+
+
+def _kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     over = range(2, 3 + spec.rank), range(3, 4 + spec.rank)  # batch and places
     total = None
     for places, placed in zip(_products(spec), _placed(spec, y), strict=True):
