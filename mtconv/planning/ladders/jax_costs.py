@@ -16,12 +16,12 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["COUNTS", "PICOSECONDS", "counts", "seconds"]
 
-# Elements of arrays between two steps, from which on their memory is new in every call.
-LARGE = 2**23
+# Elements of windows or columns, from which on their memory is new in every call.
+LARGE = 2**22
 
 # What an algorithm takes time for.
 COUNTS = {
-    "gemm": ("x", "y", "kernel", "products", "columns", "rows"),
+    "gemm": ("x", "y", "kernel", "products", "columns", "rows", "large"),
     "polyphase": ("x", "y", "kernel", "products", "windows", "rows", "placed", "large"),
     "direct": ("x", "y", "kernel", "products", "columns", "rows", "sums", "few"),
     "native": ("x", "y", "kernel", "products", "columns"),
@@ -32,20 +32,22 @@ COUNTS = {
 # few transposed convolutions of stride 1 for "native": other layers were timed for that.
 PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
     ("conv_transpose", "gemm"): {
-        "x": 690,
-        "y": 68,
-        "kernel": 800,
+        "x": 730,
+        "y": 300,
+        "kernel": 830,
         "products": 15,
-        "columns": 790,
-        "rows": 2300,
+        "columns": 460,
+        "rows": 2700,
+        "large": 420,
     },
     ("conv_transpose", "polyphase"): {
-        "y": 730,
-        "kernel": 2600,
-        "products": 12,
-        "windows": 380,
+        "y": 580,
+        "kernel": 2400,
+        "products": 13,
+        "windows": 340,
         "rows": 1600,
-        "large": 1700,
+        "placed": 260,
+        "large": 1800,
     },
     ("conv_transpose", "direct"): {
         "x": 1700,
@@ -62,20 +64,21 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "products": 25,
     },
     ("conv", "gemm"): {
-        "x": 490,
-        "y": 390,
+        "x": 560,
+        "y": 830,
         "kernel": 110,
-        "products": 15,
-        "columns": 650,
-        "rows": 550,
+        "products": 16,
+        "columns": 67,
+        "rows": 1200,
+        "large": 1000,
     },
     ("conv", "polyphase"): {
         "x": 440,
         "kernel": 2200,
         "products": 17,
-        "rows": 2400,
-        "placed": 1600,
-        "large": 320,
+        "rows": 2500,
+        "placed": 1700,
+        "large": 300,
     },
     ("conv", "direct"): {
         "x": 290,
@@ -95,19 +98,20 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "columns": 760,
     },
     ("kernel_grad", "gemm"): {
-        "x": 1100,
-        "y": 270,
-        "kernel": 2100,
-        "products": 14,
-        "columns": 870,
+        "x": 1200,
+        "y": 580,
+        "kernel": 2400,
+        "products": 15,
+        "columns": 390,
+        "large": 750,
     },
     ("kernel_grad", "polyphase"): {
-        "kernel": 3000,
-        "products": 13,
-        "windows": 1100,
-        "rows": 390,
-        "placed": 1400,
-        "large": 2000,
+        "kernel": 2700,
+        "products": 14,
+        "windows": 960,
+        "rows": 760,
+        "placed": 1600,
+        "large": 2400,
     },
     ("kernel_grad", "direct"): {
         "x": 490,
@@ -156,6 +160,8 @@ def counts(algorithm: str, spec: ConvSpec, form: str, batch: int) -> dict[str, f
         counted |= _of_runs(spec, form, size, counted["x"], counted["y"])
     elif algorithm == "polyphase":
         counted |= _of_phases(spec, size, batch)
+    copied = counted["windows" if algorithm == "polyphase" else "columns"]
+    counted["large"] = copied if copied > LARGE else 0
     return counted
 
 
@@ -188,9 +194,7 @@ def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
         rows *= sum((1 if last else places) * taps for places, taps, _ in listed)
         placed *= sum(places * phases for places, _, phases in listed)
         products *= sum(places * taps * phases for places, taps, phases in listed)
-    moved = windows * size.small + placed * size.share
     return {
-        "large": moved if moved > LARGE else 0,
         "windows": windows * size.small,
         "rows": rows * size.small,
         "placed": placed * size.share,

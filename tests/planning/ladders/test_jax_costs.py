@@ -30,6 +30,7 @@ def test_columns_have_an_element_for_each_cell_tap_and_channel():
         "products": 3 * 20 * 6 * 7 * 15,
         "columns": 3 * 20 * 15 * 14,
         "rows": 3 * 4 * 15 * 14,
+        "large": 0,
     }
     assert counted("gemm", spec, batch=3) == expected
 
@@ -105,9 +106,10 @@ def test_every_map_has_an_estimate_of_every_algorithm():
     assert set(PICOSECONDS) == {(form, name) for form in forms for name in COUNTS}
 
 
-def test_large_arrays_between_two_steps_are_new_memory(monkeypatch):
-    # 60 elements of windows and 40 that are placed.
-    spec = ConvSpec((AXIS,), 1, 3, 5)
-    for limit, large in ((100, 0), (99, 100)):
-        monkeypatch.setattr(jax_costs, "LARGE", limit)
-        assert counted("polyphase", spec)["large"] == large
+def test_memory_of_large_copies_is_new_in_every_call(monkeypatch):
+    spec = ConvSpec((AXIS,), 1, 3, 5)  # 60 elements of windows, 100 of columns
+    for algorithm, copied in (("polyphase", 60), ("gemm", 100)):
+        monkeypatch.setattr(jax_costs, "LARGE", copied)
+        assert counted(algorithm, spec)["large"] == 0
+        monkeypatch.setattr(jax_costs, "LARGE", copied - 1)
+        assert counted(algorithm, spec)["large"] == copied
