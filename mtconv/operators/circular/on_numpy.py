@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.operators.circular.by_planes import solve_by_planes
 from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
 from mtconv.operators.circular.passes import Decided, Memory, Region, Watch, passes_of
 from mtconv.operators.circular.symbol import Frequencies
@@ -81,6 +82,9 @@ def solved(
         there, back, views = back, there, views[::-1]
     data, result = views[0](y, spec.groups), views[1](x, spec.groups)
     start = None if z is None else views[1](z, spec.groups)
+    if form == "conv" and filters[0].shape[1] == 1 and not passes.by_columns:
+        solve_by_planes(passes, filters, data, start, result, memory)
+        return x
     symbol, filtered = map(passes.symbol, filters)
 
     def point(region: Region, rest: Array, spectrum: Array | None = None) -> Array:

@@ -22,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.memory import Workspace, lend
-from mtconv.backends.host.threads import run_all, workers_at_most
+from mtconv.backends.host.threads import run_stages, workers_at_most
 from mtconv.operators.circular.circle import circles_of
 from mtconv.operators.circular.transforms import numpy_back, numpy_forward, of_numpy
 from mtconv.spec import ConvSpec
 
-__all__ = ["Decided", "Memory", "Passes", "Region", "Watch", "passes_of"]
+__all__ = ["Decided", "Index", "Memory", "Passes", "Region", "Stage", "Watch", "passes_of"]
+__all__ += ["pieces", "run_passes"]
 
 Array = NDArray[Any]
 Index = tuple[slice, ...]
@@ -62,6 +63,17 @@ class Region(NamedTuple):
         return array[self.groups, ..., self.columns]
 
 
+class Known(NamedTuple):
+    """An array in double precision and its spectrum."""
+
+    array: Array
+    spectrum: Array
+
+    def of(self, array: Array) -> bool:
+        """Return whether an array like this one has the same bits."""
+        return np.array_equal(_bits(array), _bits(self.array))
+
+
 class Memory:
     """The spectrum of an array that comes again and again, as data of ADMM do.
 
@@ -70,23 +82,32 @@ class Memory:
 
     def __init__(self) -> None:
         self._glimpse: tuple[Any, ...] | None = None
-        self._kept: tuple[Array, Array] | None = None
+        self._known: Known | None = None
 
     def recall(self, array: Array) -> Array | None:
         """Return the spectrum of an array, if it is known."""
-        kept = self._kept
-        if kept is None or _glimpse(array) != _glimpse(kept[0]):
+        likely = self.likely(array)
+        return likely.spectrum if likely is not None and likely.of(array) else None
+
+    def likely(self, array: Array) -> Known | None:
+        """Return what is known of an array that begins in the same way."""
+        known = self._known
+        if known is None or _glimpse(array) != _glimpse(known.array):
             return None
-        same = np.array_equal(_bits(array), _bits(kept[0]))
-        return kept[1] if same else None
+        return known
+
+    def returns(self, array: Array) -> bool:
+        """Return whether the array was probably there in the call before."""
+        glimpse = _glimpse(array)
+        returns = glimpse is not None and glimpse == self._glimpse
+        self._glimpse = glimpse
+        return returns
 
     def keep(self, array: Array, spectrum: Array) -> None:
-        """Keep copies of both, if the array was there in the call before."""
-        glimpse = _glimpse(array)
-        if glimpse is not None and glimpse == self._glimpse:
-            self._kept = array.copy(), spectrum.copy()
-            self._kept[1].flags.writeable = False
-        self._glimpse = glimpse
+        """Keep copies of both."""
+        known = Known(array.copy(), spectrum.copy())
+        known.spectrum.flags.writeable = False
+        self._known = known
 
 
 class Watch(Protocol):
@@ -110,6 +131,24 @@ class Decided(NamedTuple):
     def settle(self) -> Store | None:
         """Return what stores pieces of the result."""
         return self.store
+
+
+class Decision:
+    """What a watch decides once it has seen everything.
+
+    Threads that ask at the same time decide alike.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._decided: Decided | None = None
+
+    @property
+    def store(self) -> Store | None:
+        """What stores pieces of the result, None where none is wanted."""
+        if self._decided is None:
+            self._decided = Decided(self._watch.settle())
+        return self._decided.store
 
 
 @dataclass(frozen=True)
@@ -174,79 +213,108 @@ class Passes:
         ``memory`` has what earlier calls made of the first input, whose spectrum ``point``
         leaves alone then. Returns whether there is a result.
         """
+        watch = Decided(_store) if watch is None else watch
+        decision = Decision(watch)
         with lend() as space:
-            spectra = self._spectra(inputs, space, watch, memory)
-            store = _store if watch is None else watch.settle()
-            if store is None:
-                return False
-            shape = self._flat(out)
-            # A region of the result takes the place of one that was read before.
-            target = next(
-                (a for a in spectra if a.size == prod(shape) and a.flags.writeable), None
-            )
-            if target is None:
-                target = space.take(shape, _COMPLEX)
-            target = target.reshape(shape)
-            self._multiply(spectra, target, point)
-            self._back(target, out, store)
-        return True
+            kept = None if memory is None else memory.recall(inputs[0])
+            if kept is None:
+                first, spectra = self._forward(inputs, space, watch)
+            else:
+                first, spectra = self._forward(inputs[1:], space, watch)
+                spectra.insert(0, self._kept(kept, space))
+            stages = [first]
+            if memory is not None and kept is None and memory.returns(inputs[0]):
+                run_passes(stages)
+                stages = []
+                memory.keep(inputs[0], spectra[0])
+            target = self._target(spectra, self.flat(out), space)
+            stages.append(self._multiply(spectra, target, point, decision))
+            stages.append(self._back(target, out, decision))
+            run_passes(stages)
+        return decision.store is not None
 
-    def _flat(self, planes: Array) -> tuple[int, ...]:
+    def _target(
+        self, spectra: list[Array], shape: tuple[int, ...], space: Workspace
+    ) -> Array:
+        """Return memory for the spectrum of the result.
+
+        A region of the result takes the place of one that was read before.
+        """
+        for array in spectra:
+            if array.size == prod(shape) and array.flags.writeable:
+                return array.reshape(shape)
+        return self.room(shape, space)
+
+    def room(self, shape: tuple[int, ...], space: Workspace) -> Array:
+        """Return memory for spectra (..., rows, columns)."""
+        *leading, rows, columns = shape
+        # A column that is transformed has its rows in different sets of the caches, which
+        # an odd number of cache lines from one row to the next makes of them.
+        wider = 4 * (-(-columns // 4) | 1) if rows > 1 else columns
+        return space.take((*leading, rows, wider), _COMPLEX)[..., :columns]
+
+    def _kept(self, kept: Array, space: Workspace) -> Array:
+        """Return a spectrum that is known, or a copy where it is transformed in place."""
+        if not self.by_columns:
+            return kept
+        copy = self.room(kept.shape, space)
+        copy[...] = kept
+        return copy
+
+    def flat(self, planes: Array) -> tuple[int, ...]:
         """Return the shape of the spectra of planes."""
         leading = planes.shape[: -len(self.cells)]
         residues = (prod(leading[3:]),) if len(leading) > 3 else ()
         return (*leading[:3], *residues, *self.rows_columns)
 
-    def _inner(self) -> tuple[int, ...]:
+    def inner(self) -> tuple[int, ...]:
         """List the axes that the first and the last pass transform."""
         return tuple(range(self.by_columns - len(self.cells), 0))
 
-    def _spectra(
-        self,
-        inputs: tuple[Array, ...],
-        space: Workspace,
-        watch: Watch | None,
-        memory: Memory | None,
-    ) -> list[Array]:
-        """Transform planes along the inner axes, or copy what is known of the first."""
-        kept = known = None if memory is None else memory.recall(inputs[0])
-        if known is None:
-            spectra = self._forward(inputs, space, watch)
-            if memory is not None:
-                memory.keep(inputs[0], spectra[0])
-            return spectra
-        if self.by_columns:  # they are transformed in place
-            known = space.take(known.shape, _COMPLEX)
-            known[...] = kept
-        return [known, *self._forward(inputs[1:], space, watch)]
+    def forward(self, planes: Array, workers: int) -> Array:
+        """Transform planes along the inner axes."""
+        result: Array = numpy_forward(planes, self.inner(), workers, real=self.real)
+        return result
+
+    def back(self, spectra: Array, workers: int) -> Array:
+        """Transform spectra back along the inner axes; they are overwritten."""
+        size = self.cells[-1]
+        result: Array = numpy_back(
+            spectra, self.inner(), workers, real=self.real, size=size
+        )
+        return result
 
     def _forward(
-        self, inputs: tuple[Array, ...], space: Workspace, watch: Watch | None
-    ) -> list[Array]:
-        """Transform planes along the inner axes."""
-        axes, tasks, results = self._inner(), [], []
+        self, inputs: tuple[Array, ...], space: Workspace, watch: Watch
+    ) -> tuple[Stage, list[Array]]:
+        """Transform planes along the inner axes; also returns where their spectra are."""
+        whole, tasks, results = len(self.inner()), [], []
         for planes in inputs:
+            result = self.room(self.flat(planes), space)
             leading = planes.shape[: -len(self.cells)]
-            spectra = space.take((*leading, *self.frequencies), _COMPLEX)
-            pieces = _pieces(spectra.shape, len(axes))
-            tasks += [(planes[piece], spectra[piece]) for piece in pieces]
-            results.append(spectra.reshape(self._flat(planes)))
+            spectra = result.reshape(*leading, *self.frequencies)
+            each = pieces(spectra.shape, whole)
+            tasks += [(planes[piece], spectra[piece]) for piece in each]
+            results.append(result)
 
         def transform(task: tuple[Array, Array], workers: int) -> None:
-            if watch is not None:
-                watch.see(task[0])
-            task[1][...] = numpy_forward(task[0], axes, workers, real=self.real)
+            planes, spectra = task
+            watch.see(planes)
+            spectra[...] = self.forward(planes, workers)
 
-        _share(transform, tasks, sum(array.size for array in results))
-        return results
+        return Stage(transform, tasks, sum(array.size for array in results)), results
 
-    def _multiply(self, spectra: list[Array], target: Array, point: Point) -> None:
+    def _multiply(
+        self, spectra: list[Array], target: Array, point: Point, decision: Decision
+    ) -> Stage:
         """Let ``point`` compute region by region."""
         items, groups, *_ = target.shape
         rows, columns = self.rows_columns
         each = rows * max(prod(array.shape[2:-2]) for array in (*spectra, target))
 
         def multiply(piece: Index, workers: int) -> None:
+            if decision.store is None:
+                return
             region = Region(*piece)
             parts = [region.spectrum(array) for array in spectra]
             if self.by_columns:
@@ -259,20 +327,48 @@ class Passes:
                 stored[...] = result
 
         shape = (items, groups, columns, each)
-        _share(multiply, _pieces(shape, 1), prod(shape))
+        return Stage(multiply, pieces(shape, 1), prod(shape))
 
-    def _back(self, spectra: Array, out: Array, store: Store) -> None:
+    def _back(self, spectra: Array, out: Array, decision: Decision) -> Stage:
         """Transform spectra back along the inner axes, and store what comes out."""
         leading = out.shape[: -len(self.cells)]
         spectra = spectra.reshape(*leading, *self.frequencies)
-        axes = self._inner()
-        size = self.cells[-1]
 
         def transform(piece: Index, workers: int) -> None:
-            part = numpy_back(spectra[piece], axes, workers, real=self.real, size=size)
-            store(part, out[piece])
+            store = decision.store
+            if store is not None:
+                store(self.back(spectra[piece], workers), out[piece])
 
-        _share(transform, _pieces(spectra.shape, len(axes)), spectra.size)
+        whole = len(self.inner())
+        return Stage(transform, pieces(spectra.shape, whole), spectra.size)
+
+
+class Stage(NamedTuple):
+    """Tasks that do not depend on each other, and the number of their elements.
+
+    ``function`` gets a task, and how many threads it may use itself.
+    """
+
+    function: Callable[[Any, int], None]
+    tasks: Sequence[Any]
+    total: int
+
+
+def run_passes(stages: Sequence[Stage]) -> None:
+    """Run one stage after another, on threads where there are enough elements."""
+    largest = max(stage.total for stage in stages)
+    threads = workers_at_most() if largest >= _THREADED else 1
+
+    def calls(stage: Stage) -> list[tuple[Stage, Any, int]]:
+        inner = max(1, threads // max(len(stage.tasks), 1))
+        return [(stage, task, inner) for task in stage.tasks]
+
+    run_stages(_call, [calls(stage) for stage in stages], threads)
+
+
+def _call(task: tuple[Stage, Any, int]) -> None:
+    stage, piece, workers = task
+    stage.function(piece, workers)
 
 
 def _glimpse(array: Array) -> tuple[Any, ...] | None:
@@ -297,16 +393,6 @@ def _store(result: Array, out: Array) -> None:
     np.copyto(out, result, casting="unsafe")
 
 
-def _share(function: Callable[[Any, int], None], tasks: Sequence[Any], total: int) -> None:
-    """Call a function for all tasks, on threads where there are enough elements in all.
-
-    It also gets the number of threads that a task may use itself.
-    """
-    threads = workers_at_most() if total >= _THREADED else 1
-    inner = max(1, threads // max(len(tasks), 1))
-    run_all(lambda task: function(task, inner), tasks, threads)
-
-
 @lru_cache(maxsize=1024)
 def passes_of(spec: ConvSpec, *, real: bool) -> Passes:
     """Return the passes of a spec with circular padding."""
@@ -315,7 +401,7 @@ def passes_of(spec: ConvSpec, *, real: bool) -> Passes:
     return Passes(cells, tuple(circle.stride for circle in circles), real)
 
 
-def _pieces(shape: tuple[int, ...], whole: int) -> tuple[Index, ...]:
+def pieces(shape: tuple[int, ...], whole: int) -> tuple[Index, ...]:
     """Cut a shape into pieces; the last ``whole`` axes are not cut."""
     most = min(max(prod(shape) // _PIECES, _LEAST), _MOST)
     return _cut(shape, len(shape) - whole, most)
