@@ -15,14 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.memory import Workspace, lend
-from mtconv.operators.circular.passes import (
-    Index,
-    Memory,
-    Passes,
-    Stage,
-    pieces,
-    run_passes,
-)
+from mtconv.operators.circular.passes import Passes
+from mtconv.operators.circular.recall import Memory
+from mtconv.operators.circular.stages import Index, Stage, pieces, run_passes
 
 __all__ = ["solve_by_planes"]
 
@@ -42,25 +37,26 @@ def solve_by_planes(
 ) -> None:
     """Write ``z + A^H (A A^H + weight)^-1 (y - A z)`` for a convolution A to x.
 
-    ``filters`` are the symbol and the filter of the weight. The passes transform no
-    columns; y is one of their `planes`, z and x are `phases`, and z is None for zero.
+    ``filters`` are the symbol and the filter of the weight. The arrays are canonical, and
+    z is None for zero. The passes transform no columns.
     """
+    groups = filters[0].shape[0]
     with lend() as space:
-        data = DataSpectrum(passes, y, memory, space)
-        shape = (*x.shape[: -len(passes.cells)], *passes.frequencies)
+        data = DataSpectrum(passes, passes.planes(y, groups), memory, space)
+        phases = passes.phases(x, groups)
+        shape = (*phases.shape[: -len(passes.cells)], *passes.frequencies)
         symbol, filtered = (array[:, 0].reshape(shape[1:]) for array in filters)
         tasks, total = data.tasks(), prod(shape)
+        first = Stage(_call, tasks, total)
         if z is None:
-            back = _back(passes, filtered, lambda: data.spectrum, None, x)
-            stages = [Stage(_call, tasks, total), back]
+            back = _back(passes, filtered, lambda: data.spectrum, phases)
+            run_passes([first, back])
         else:
             products = space.take(shape, _COMPLEX)
             rest = space.take((*shape[:2], 1, *passes.frequencies), _COMPLEX)
-            tasks += _products(passes, symbol, z, products)
-            middle = _rest(data, products, rest)
-            back = _back(passes, filtered, lambda: rest, z, x)
-            stages = [Stage(_call, tasks, total), middle, back]
-        run_passes(stages)
+            tasks += _products(passes, symbol, passes.phases(z, groups), products)
+            back = _back(passes, filtered, lambda: rest, phases)
+            run_passes([first, _rest(data, products, rest), back, _sum(z, x)])
         data.keep()
 
 
@@ -72,9 +68,7 @@ def _call(task: Task, workers: int) -> None:
 class DataSpectrum:
     """The spectrum of y, known from an earlier call where y is the same."""
 
-    def __init__(
-        self, passes: Passes, y: Array, memory: Memory, space: Workspace
-    ) -> None:
+    def __init__(self, passes: Passes, y: Array, memory: Memory, space: Workspace) -> None:
         self._passes, self._y, self._memory = passes, y, memory
         self._likely = memory.likely(y)
         self._same = False
@@ -135,20 +129,25 @@ def _rest(data: DataSpectrum, products: Array, rest: Array) -> Stage:
 
 
 def _back(
-    passes: Passes, filtered: Array, rest: Callable[[], Array], z: Array | None, x: Array
+    passes: Passes, filtered: Array, rest: Callable[[], Array], phases: Array
 ) -> Stage:
-    """Multiply by the filter, transform back, and add z."""
+    """Multiply by the filter, and transform back."""
     rank = len(passes.cells)
-    shape = (*x.shape[:-rank], *passes.frequencies)
+    shape = (*phases.shape[:-rank], *passes.frequencies)
 
     def store(piece: Index, workers: int) -> None:
         part = rest()[piece[:2]]
         residues = (1,) * (len(shape) - part.ndim)
         part = part.reshape(*part.shape[:3], *residues, *passes.frequencies)
-        result = passes.back(filtered[piece[1:]] * part, workers)
-        if z is None:
-            x[piece] = result
-        else:
-            np.add(result, z[piece], out=x[piece])
+        phases[piece] = passes.back(filtered[piece[1:]] * part, workers)
 
     return Stage(store, pieces(shape, rank), prod(shape))
+
+
+def _sum(z: Array, x: Array) -> Stage:
+    """Add z to x, which takes longer where the phases of both have to be read."""
+
+    def add(piece: Index, _: int) -> None:
+        np.add(x[piece], z[piece], out=x[piece])
+
+    return Stage(add, pieces(x.shape, 0), x.size)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mtconv.operators.circular.by_planes import solve_by_planes
 from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
-from mtconv.operators.circular.passes import Decided, Memory, Region, Watch, passes_of
+from mtconv.operators.circular.passes import Decided, Region, Watch, passes_of
+from mtconv.operators.circular.recall import Memory
 from mtconv.operators.circular.symbol import Frequencies
 
 __all__ = ["apply_map", "inverted_big", "inverted_small", "solved"]
@@ -75,6 +76,9 @@ def solved(
     spec = frequencies.spec
     passes = passes_of(spec, real=frequencies.real)
     x = _room(frequencies, _solution_shape(form, frequencies, y))
+    if form == "conv" and filters[0].shape[1] == 1 and not passes.by_columns:
+        solve_by_planes(passes, filters, y, z, x, memory)
+        return x
     there: Step = _to_big
     back: Step = _to_small
     views: list[Step] = [passes.phases, passes.planes]
@@ -82,9 +86,6 @@ def solved(
         there, back, views = back, there, views[::-1]
     data, result = views[0](y, spec.groups), views[1](x, spec.groups)
     start = None if z is None else views[1](z, spec.groups)
-    if form == "conv" and filters[0].shape[1] == 1 and not passes.by_columns:
-        solve_by_planes(passes, filters, data, start, result, memory)
-        return x
     symbol, filtered = map(passes.symbol, filters)
 
     def point(region: Region, rest: Array, spectrum: Array | None = None) -> Array:

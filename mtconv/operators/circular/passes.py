@@ -11,10 +11,9 @@ What a piece is depends on sizes alone, and so do results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -22,29 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.memory import Workspace, lend
-from mtconv.backends.host.threads import run_stages, workers_at_most
 from mtconv.operators.circular.circle import circles_of
+from mtconv.operators.circular.recall import Memory
+from mtconv.operators.circular.stages import Index, Stage, in_caches, pieces, run_passes
 from mtconv.operators.circular.transforms import numpy_back, numpy_forward, of_numpy
 from mtconv.spec import ConvSpec
 
-__all__ = ["Decided", "Index", "Memory", "Passes", "Region", "Stage", "Watch", "passes_of"]
-__all__ += ["pieces", "run_passes"]
+__all__ = ["Decided", "Passes", "Region", "Watch", "passes_of"]
 
 Array = NDArray[Any]
-Index = tuple[slice, ...]
 Point = Callable[..., Array]
 Store = Callable[[Array, Array], None]
 
 _COMPLEX = np.dtype(np.complex128)
-
-# Elements of a piece: as many as stay in the caches of a processor, and pieces that threads
-# share where that leaves enough of them.
-_MOST = 2**17
-_LEAST = 2**14
-_PIECES = 4
-
-# Elements of all planes from which on threads are worth their start.
-_THREADED = 2**16
 
 
 class Region(NamedTuple):
@@ -61,53 +50,6 @@ class Region(NamedTuple):
     def symbol(self, array: Array) -> Array:
         """View what the piece is multiplied by, of an array (groups, ..., columns)."""
         return array[self.groups, ..., self.columns]
-
-
-class Known(NamedTuple):
-    """An array in double precision and its spectrum."""
-
-    array: Array
-    spectrum: Array
-
-    def of(self, array: Array) -> bool:
-        """Return whether an array like this one has the same bits."""
-        return np.array_equal(_bits(array), _bits(self.array))
-
-
-class Memory:
-    """The spectrum of an array that comes again and again, as data of ADMM do.
-
-    An array is remembered at its second call, and told by all of its bits.
-    """
-
-    def __init__(self) -> None:
-        self._glimpse: tuple[Any, ...] | None = None
-        self._known: Known | None = None
-
-    def recall(self, array: Array) -> Array | None:
-        """Return the spectrum of an array, if it is known."""
-        likely = self.likely(array)
-        return likely.spectrum if likely is not None and likely.of(array) else None
-
-    def likely(self, array: Array) -> Known | None:
-        """Return what is known of an array that begins in the same way."""
-        known = self._known
-        if known is None or _glimpse(array) != _glimpse(known.array):
-            return None
-        return known
-
-    def returns(self, array: Array) -> bool:
-        """Return whether the array was probably there in the call before."""
-        glimpse = _glimpse(array)
-        returns = glimpse is not None and glimpse == self._glimpse
-        self._glimpse = glimpse
-        return returns
-
-    def keep(self, array: Array, spectrum: Array) -> None:
-        """Keep copies of both."""
-        known = Known(array.copy(), spectrum.copy())
-        known.spectrum.flags.writeable = False
-        self._known = known
 
 
 class Watch(Protocol):
@@ -173,7 +115,7 @@ class Passes:
     @cached_property
     def by_columns(self) -> bool:
         """Return whether the first axis is transformed in the second pass."""
-        return len(self.cells) > 1 and prod(self.frequencies) > _MOST
+        return len(self.cells) > 1 and not in_caches(prod(self.frequencies))
 
     @cached_property
     def rows_columns(self) -> tuple[int, int]:
@@ -343,46 +285,6 @@ class Passes:
         return Stage(transform, pieces(spectra.shape, whole), spectra.size)
 
 
-class Stage(NamedTuple):
-    """Tasks that do not depend on each other, and the number of their elements.
-
-    ``function`` gets a task, and how many threads it may use itself.
-    """
-
-    function: Callable[[Any, int], None]
-    tasks: Sequence[Any]
-    total: int
-
-
-def run_passes(stages: Sequence[Stage]) -> None:
-    """Run one stage after another, on threads where there are enough elements."""
-    largest = max(stage.total for stage in stages)
-    threads = workers_at_most() if largest >= _THREADED else 1
-
-    def calls(stage: Stage) -> list[tuple[Stage, Any, int]]:
-        inner = max(1, threads // max(len(stage.tasks), 1))
-        return [(stage, task, inner) for task in stage.tasks]
-
-    run_stages(_call, [calls(stage) for stage in stages], threads)
-
-
-def _call(task: tuple[Stage, Any, int]) -> None:
-    stage, piece, workers = task
-    stage.function(piece, workers)
-
-
-def _glimpse(array: Array) -> tuple[Any, ...] | None:
-    """Return a little of an array without gaps, by which most others can be told."""
-    if not array.flags.c_contiguous or array.dtype.char not in "dD":
-        return None
-    return array.shape, array.dtype, array.reshape(-1)[:8].tobytes()
-
-
-def _bits(array: Array) -> Array:
-    """View an array of double precision as integers."""
-    return array.view(np.uint64)
-
-
 def _columns(name: str, spectrum: Array, workers: int) -> Array:
     """Transform columns, in place where that can be."""
     result: Array = of_numpy(name, spectrum, workers, overwrite=True, axis=-2)
@@ -399,32 +301,3 @@ def passes_of(spec: ConvSpec, *, real: bool) -> Passes:
     circles = circles_of(spec)
     cells = tuple(circle.cells for circle in circles)
     return Passes(cells, tuple(circle.stride for circle in circles), real)
-
-
-def pieces(shape: tuple[int, ...], whole: int) -> tuple[Index, ...]:
-    """Cut a shape into pieces; the last ``whole`` axes are not cut."""
-    most = min(max(prod(shape) // _PIECES, _LEAST), _MOST)
-    return _cut(shape, len(shape) - whole, most)
-
-
-@lru_cache(maxsize=1024)
-def _cut(shape: tuple[int, ...], axes: int, most: int) -> tuple[Index, ...]:
-    """Cut the first axes of a shape into pieces of at most so many elements, if they can.
-
-    An axis is cut once the axes before it are cut to single elements.
-    """
-    sizes = [prod(shape[axis + 1 :]) for axis in range(axes)]
-    last = next((n for n, size in enumerate(sizes) if size <= most), axes - 1)
-    step = _step(shape[last], most // max(sizes[last], 1))
-    steps = (*(1,) * last, step, *shape[last + 1 : axes])
-    return tuple(product(*map(_slices, shape[:axes], steps)))
-
-
-def _step(size: int, most: int) -> int:
-    """Return the length of parts of nearly the same length, of at most so many elements."""
-    parts = -(-size // max(most, 1))
-    return -(-size // max(parts, 1))
-
-
-def _slices(size: int, step: int) -> list[slice]:
-    return [slice(n, min(n + step, size)) for n in range(0, size, max(step, 1))]
