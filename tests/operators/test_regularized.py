@@ -468,6 +468,6 @@ class TestErrors:
     def test_shapes(self, A):
         with pytest.raises(mtconv.GeometryError, match="`y` must have shape"):
             A.regularized_solve(np.ones((2, 2)), 1.0)
-        for z in (np.ones((2, 2)), np.ones(A.input_shape), 1.0):
+        for z in (np.ones((2, 2)), np.ones(A.input_shape), 1.0, -1):
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones((2, *A.output_shape)), 1.0, z)
