@@ -5,7 +5,9 @@ import pytest
 
 import mtconv
 from mtconv import ConvSpec
+from mtconv.backends.host import padding
 from mtconv.backends.host.padding import folded_parts
+from mtconv.geometry import Axis
 from mtconv.planning import tuning
 
 # The same of `numpy.pad`.
@@ -52,3 +54,63 @@ def test_small_blocks_have_few_parts():
 def test_parts_of_large_blocks_are_twice_as_long_as_they():
     parts = parts_of(size=100, padding=1000, nbytes=2**24)
     assert [part.axis.big for (part,) in parts] == [200] * 10 + [100]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "longest", "joined"),
+    [
+        ([(3, 5), (5, 6)], 9, [(3, 6)]),
+        ([(3, 6), (8, 9), (10, 11), (11, 12)], 9, [(3, 6), (8, 9), (10, 12)]),
+        ([(0, 5)], 2, [(0, 2), (2, 4), (4, 5)]),
+        ([(0, 1), (1, 4)], 2, [(0, 2), (2, 4)]),
+        ([(0, 601)], 300, [(0, 300), (300, 600), (600, 601)]),
+        ([], 4, []),
+    ],
+)
+def test_neighbouring_ranges_are_one_up_to_a_length(ranges, longest, joined):
+    assert list(padding.neighbours(ranges, longest)) == joined
+
+
+def test_margins_wider_than_a_block_come_in_parts():
+    """Parts have a largest length, so that memory is bounded."""
+    axis = Axis(19, 3, 1, 1, 1, 8)
+    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1), 4)
+    assert [(part.small.start, part.small.stop) for part in parts] == [
+        *((n, n + 2) for n in range(0, 18, 3)),
+        (18, 19),
+    ]
+    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1), 2)
+    assert [(part.small.start, part.small.stop) for part in parts] == [
+        *((n, n + 2) for n in range(10, 18, 2)),
+        (18, 19),
+    ]
+
+
+def test_parts_are_as_long_as_they_may_be_wherever_they_are():
+    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1), 4)
+    assert max(part.axis.big for part in parts) == 4
+    assert (
+        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1), 2) == ()
+    )  # not reached
+
+
+def test_a_repeated_cell_keeps_its_axis():
+    runs = ((slice(0, 3), 1), (slice(3, 5), slice(4, 2, -1)))
+    target, source = padding.indices(runs)
+    assert target == (..., slice(0, 3), slice(3, 5))
+    assert source == (..., slice(1, 2), slice(4, 2, -1))
+
+
+@pytest.mark.parametrize(
+    ("stretch", "index"),
+    [
+        ((2, 3, 1), slice(2, 5, 1)),
+        ((4, 3, -1), slice(4, 1, -1)),
+        ((2, 3, -1), slice(2, None, -1)),  # down to cell 0
+        ((3, 3, -1), slice(3, 0, -1)),
+        ((0, 3, 0), 0),
+        ((0, 1, 1), slice(0, 1, 1)),
+    ],
+)
+def test_stretches_become_indices(stretch, index):
+    assert padding.source_of(*stretch) == index

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.backends.host.strided import window_view
+from mtconv.backends.host.strided import common, landings, window_view
 from mtconv.geometry import Axis
 from tests.functional.test_enumeration import RELATIONS, relations
 
@@ -77,3 +77,63 @@ def test_the_view_cannot_be_written_through():
 def test_an_array_of_another_size_is_refused():
     with pytest.raises(ValueError, match="does not have the big sizes"):
         window_view(np.arange(5), (Axis(3, 4, 2),))
+
+
+def test_landings_are_pairs_of_windows():
+    got = landings((Axis(4, 8, 3, 2, 1, 1), Axis(2, 2, 1)))
+    assert got == (
+        ((0, 0), (slice(1, 4), slice(0, 2)), (slice(1, 6, 2), slice(0, 2, 1)), False),
+        ((1, 0), (slice(0, 4), slice(0, 2)), (slice(0, 7, 2), slice(0, 2, 1)), True),
+        ((2, 0), (slice(0, 4), slice(0, 2)), (slice(1, 8, 2), slice(0, 2, 1)), True),
+    )
+
+
+def test_windows_are_views_whose_steps_are_taken():
+    y = np.arange(24).reshape(2, 12)
+    view = window_view(y, (Axis(4, 12, 3, 2, 2, -1),))
+    assert view.shape == (2, 4, 3)
+    assert view.strides == (12 * 8, 16, 16)
+    assert view[1].tolist() == [[13 + 2 * i + 2 * j for j in range(3)] for i in range(4)]
+    assert np.shares_memory(view, y)
+    assert not view.flags.writeable
+
+
+def test_steps_that_are_never_taken_are_zero():
+    """They may be beyond any address: strides of one cell, dilations of one tap."""
+    y = np.arange(5.0)
+    assert window_view(y, (Axis(1, 5, 3, 2**70, 1),)).strides == (0, 8)
+    assert window_view(y, (Axis(3, 5, 1, 1, 2**70),)).strides == (8, 0)
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        Axis(3, 4, 3),  # the last tap is outside
+        Axis(5, 5, 3),
+        Axis(3, 5, 3, 1, 1, 1),  # the first
+        Axis(3, 5, 3, 1, 1, -1),
+        Axis(0, 5, 3),
+        Axis(3, 5, 0),
+        Axis(3, 6, 3),  # another size
+    ],
+)
+def test_views_that_would_leave_their_array_are_refused(axis):
+    with pytest.raises(ValueError, match=r"taps outside|big sizes"):
+        window_view(np.zeros(5 if axis.big != 4 else 4), (axis,))
+
+
+@pytest.mark.parametrize(
+    ("first", "length", "size", "taken", "placed"),
+    [
+        (0, 5, 5, (0, 5), (0, 5)),
+        (2, 2, 5, (2, 4), (0, 2)),
+        (-2, 4, 5, (0, 2), (2, 4)),
+        (3, 9, 5, (3, 5), (0, 2)),
+        (-2, 9, 5, (0, 5), (2, 7)),
+        (7, 2, 5, (5, 5), (-2, -2)),  # nothing on either side
+        (-4, 2, 5, (0, 0), (4, 4)),
+    ],
+)
+def test_cells_that_a_source_has(first, length, size, taken, placed):
+    got = common((first,), (length,), (size,))
+    assert got == ((..., slice(*taken)), (..., slice(*placed)))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, im2col
-from mtconv.backends.host import padding
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 
@@ -61,154 +60,28 @@ def test_a_table_of_columns_is_no_workspace():
 
 
 @pytest.mark.parametrize(
-    ("last", "copies"),
+    ("last", "planes", "copies"),
     [
-        (Axis(20, 47, 9, 2), 2),  # a copy for each phase
-        (Axis(20, 161, 9, 8), 8),
-        (Axis(20, 191, 10, 9), 0),  # of nine phases each is too little
-        (Axis(20, 30, 9, 1), 0),
-        (Axis(20, 160, 8, 8), 0),  # no cell is read twice
-        (Axis(20, 42, 3, 2), 2),
-        (Axis(20, 338, 300, 2), 2),
-        (Axis(1, 1, 3, 2), 0),  # a tap without a phase
+        (Axis(500, 1007, 9, 2), 64, 2),  # a copy for each phase
+        (Axis(500, 1521, 24, 3), 64, 3),
+        (Axis(500, 1007, 9, 2), 1, 0),  # the calls cost more
+        (Axis(500, 4001, 9, 8), 64, 0),  # few elements are read twice
+        (Axis(500, 1000, 2, 2), 64, 0),  # none is
+        (Axis(500, 508, 9, 1), 64, 0),
+        (Axis(500, 1, 9, 2), 64, 0),  # a tap without a phase
     ],
 )
-def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(last, copies, watch):
+def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(
+    last, planes, copies, watch
+):
     filled = watch(im2col, "_fill")
     axes = (Axis(2, 3, 2), last)
-    y = zeros(1, 1, 1, 3, last.big)
-    target = zeros(1, 1, 1, 2, last.kernel, 2, last.small)
+    y = zeros(1, 1, planes, 3, last.big)
+    target = zeros(1, 1, planes, 2, last.kernel, 2, last.small)
     im2col.fill(axes, y, target, Workspace())
     assert [named["copy"] for _, named, _ in filled] == [True] * copies or not copies
     assert len(filled) == max(copies, 1)
     assert copies or filled[0][1] == {"copy": False}
-
-
-@pytest.mark.parametrize(
-    ("axis", "lead", "extended"),
-    [
-        # 2**16 cells are extended to, whatever the size of y, and twice as many as y has.
-        (Axis(1000, 1, 2**16 - 999, 1, 1, 5), (), True),
-        (Axis(1000, 1, 2**16 - 998, 1, 1, 5), (), False),
-        (Axis(1000, 40000, 79001, 1, 1, 5), (), True),  # 80000
-        (Axis(1000, 40000, 79002, 1, 1, 5), (), False),
-        (Axis(1000, 1, 2**14 - 999, 1, 1, 5), (2, 2), True),
-        (Axis(1000, 1, 2**14 - 998, 1, 1, 5), (2, 2), False),
-    ],
-)
-def test_y_is_extended_by_zeros_up_to_a_size(axis, lead, extended):
-    y = zeros(*lead, axis.big)
-    (got,), array = im2col.extend((axis,), y, Workspace())
-    assert (array is not y) == extended
-    assert array.shape[-1] == (axis.full if extended else axis.big)
-    assert got == (Axis(1000, axis.full, axis.kernel) if extended else axis)
-    (got,), array = im2col.extend((axis,), y, Workspace(), always=True)
-    assert array.shape[-1] == axis.full
-
-
-def test_a_whole_y_is_copied_if_asked():
-    axis = Axis(3, 9, 3, 2, 1, 0)  # and two cells that no tap reaches
-    y = np.arange(9.0)
-    for copy in (False, True):
-        axes, got = im2col.extend((axis,), y, Workspace(), copy=copy)
-        assert axes == (axis,)
-        assert (got is y) != copy
-        assert np.array_equal(got, y)
-
-
-@pytest.mark.parametrize(
-    ("axis", "clips"),
-    [
-        (Axis(3, 5, 3), False),
-        (Axis(3, 6, 3), False),
-        (Axis(3, 4, 3), True),  # one cell too few at the end
-        (Axis(3, 5, 3, 1, 1, 1), True),  # at the beginning
-        (Axis(3, 6, 3, 1, 1, -1), False),
-        (Axis(3, 5, 3, 1, 1, -1), True),
-    ],
-)
-def test_taps_are_clipped_at_either_end(axis, clips):
-    assert im2col.clips(axis) == clips
-
-
-@pytest.mark.parametrize(
-    ("first", "length", "size", "taken", "placed"),
-    [
-        (0, 5, 5, (0, 5), (0, 5)),
-        (2, 2, 5, (2, 4), (0, 2)),
-        (-2, 4, 5, (0, 2), (2, 4)),
-        (3, 9, 5, (3, 5), (0, 2)),
-        (-2, 9, 5, (0, 5), (2, 7)),
-        (7, 2, 5, (5, 5), (-2, -2)),  # nothing on either side
-        (-4, 2, 5, (0, 0), (4, 4)),
-    ],
-)
-def test_cells_that_a_source_has(first, length, size, taken, placed):
-    got = im2col.common((first,), (length,), (size,))
-    assert got == ((..., slice(*taken)), (..., slice(*placed)))
-
-
-# -------------------------------------------------------------------------------- padding
-
-
-@pytest.mark.parametrize(
-    ("ranges", "longest", "joined"),
-    [
-        ([(3, 5), (5, 6)], 9, [(3, 6)]),
-        ([(3, 6), (8, 9), (10, 11), (11, 12)], 9, [(3, 6), (8, 9), (10, 12)]),
-        ([(0, 5)], 2, [(0, 2), (2, 4), (4, 5)]),
-        ([(0, 1), (1, 4)], 2, [(0, 2), (2, 4)]),
-        ([(0, 601)], 300, [(0, 300), (300, 600), (600, 601)]),
-        ([], 4, []),
-    ],
-)
-def test_neighbouring_ranges_are_one_up_to_a_length(ranges, longest, joined):
-    assert list(padding.neighbours(ranges, longest)) == joined
-
-
-def test_margins_wider_than_a_block_come_in_parts():
-    """Parts have a largest length, so that memory is bounded."""
-    axis = Axis(19, 3, 1, 1, 1, 8)
-    parts = padding.parts_of(axis, "circular", (1, 3), (0, 1), 4)
-    assert [(part.small.start, part.small.stop) for part in parts] == [
-        *((n, n + 2) for n in range(0, 18, 3)),
-        (18, 19),
-    ]
-    parts = padding.parts_of(axis, "replicate", (2, 3), (0, 1), 2)
-    assert [(part.small.start, part.small.stop) for part in parts] == [
-        *((n, n + 2) for n in range(10, 18, 2)),
-        (18, 19),
-    ]
-
-
-def test_parts_are_as_long_as_they_may_be_wherever_they_are():
-    parts = padding.parts_of(Axis(25, 5, 1, 1, 1, 10), "symmetric", (3, 5), (0, 1), 4)
-    assert max(part.axis.big for part in parts) == 4
-    assert (
-        padding.parts_of(Axis(1, 4, 1, 1, 1, 2), "replicate", (1, 2), (0, 1), 2) == ()
-    )  # not reached
-
-
-def test_a_repeated_cell_keeps_its_axis():
-    runs = ((slice(0, 3), 1), (slice(3, 5), slice(4, 2, -1)))
-    target, source = padding.indices(runs)
-    assert target == (..., slice(0, 3), slice(3, 5))
-    assert source == (..., slice(1, 2), slice(4, 2, -1))
-
-
-@pytest.mark.parametrize(
-    ("stretch", "index"),
-    [
-        ((2, 3, 1), slice(2, 5, 1)),
-        ((4, 3, -1), slice(4, 1, -1)),
-        ((2, 3, -1), slice(2, None, -1)),  # down to cell 0
-        ((3, 3, -1), slice(3, 0, -1)),
-        ((0, 3, 0), 0),
-        ((0, 1, 1), slice(0, 1, 1)),
-    ],
-)
-def test_stretches_become_indices(stretch, index):
-    assert padding.source_of(*stretch) == index
 
 
 # --------------------------------------------------------------------------------- direct

@@ -9,7 +9,7 @@ import mtconv
 from mtconv import ConvSpec
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.blocks import cut
-from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.counts import Counts
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
 from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad

@@ -1,4 +1,4 @@
-"""Columns for matrix products: extended, by phase, in long runs, and thin products."""
+"""Columns for matrix products: extended, by phase and in long runs."""
 
 from itertools import product
 
@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import matmul as product_of
-from mtconv.backends._numpy.im2col import extend, gather, gather_runs
-from mtconv.backends._numpy.matmul import as_matrices, matmul
+from mtconv.backends._numpy.im2col import gather, gather_runs
 from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -67,44 +65,6 @@ def test_runs_hold_the_same_cells_at_the_beginning_of_each_row(axes):
     assert np.array_equal(got[(..., *cells)], by_loops(axes, y))
 
 
-def test_extend_leaves_alone_what_is_whole_and_what_would_be_much_larger():
-    whole = (Axis(3, 7, 3, 2, 1, 0),)
-    y = np.arange(7.0).reshape(1, 1, 1, 7)
-    assert extend(whole, y, Workspace())[1] is y
-    far = (Axis(3, 7, 3, 10**6, 1, 0),)
-    assert extend(far, y, Workspace())[1] is y
-    clipped = (Axis(3, 4, 3, 2, 1, 1),)
-    (axis,), extended = extend(clipped, y[..., :4], Workspace())
-    assert axis == Axis(3, 7, 3, 2, 1, 0)
-    assert extended.ravel().tolist() == [0, 0, 1, 2, 3, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("count", "depth", "cells"),
-    [(48, 24, 700), (256, 64, 300), (8, 200, 5000), (7, 16, 64), (64, 300, 64)],
-)
-@pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
-def test_thin_products_are_exact(count, depth, cells, lead):
-    """Whole numbers, so that every order of summation gives the same."""
-    rng = np.random.default_rng(depth)
-    rows, cells_of = (
-        rng.integers(-4, 5, shape).astype(np.float32)
-        for shape in ((depth, count), (*lead, depth, cells))
-    )
-    out = np.full((*lead, count, cells), np.nan, np.float32)
-    matmul(rows.T, cells_of, out)
-    assert np.array_equal(out, np.matmul(rows.T, cells_of))
-
-
-def test_a_view_for_blas_shares_its_memory_or_is_none():
-    out = np.zeros((2, 1, 3, 4, 5))
-    view = as_matrices(out)
-    view[...] = 7
-    assert (out == 7).all()
-    assert as_matrices(out[..., :4]) is None  # rows with gaps
-    assert as_matrices(np.zeros((2, 1, 4, 5, 3)).transpose(0, 1, 4, 2, 3)) is None
-
-
 def test_results_of_channels_last_layouts_are_written():
     """Blocks whose results are not matrices in memory are computed beside them."""
     rng = np.random.default_rng(0)
@@ -114,21 +74,3 @@ def test_results_of_channels_last_layouts_are_written():
     for algorithm in ("gemm", "polyphase"):
         got = mtconv.conv(y, kernel, layout="NHWC", algorithm=algorithm, **options)
         assert np.array_equal(np.moveaxis(got, -1, 1), expected)
-
-
-@pytest.mark.parametrize(
-    ("count", "depth", "cells", "tile"),
-    [
-        (256, 64, 300, (128, 96)),  # 786432 multiply-adds; 128 cells would be too many
-        (48, 24, 700, (48, 256)),  # no more cells than 256
-        (8, 200, 5000, (8, 256)),
-        (64, 256, 400, (32, 96)),
-        (65, 256, 5000, None),  # not thin
-        (64, 257, 5000, None),  # nor so
-        (7, 16, 5000, None),  # too few rows
-        (16, 7, 5000, None),  # an outer product, nearly
-        (64, 64, 224, None),  # one tile
-    ],
-)
-def test_tiles_of_thin_products(count, depth, cells, tile):
-    assert product_of.tile_of(count, depth, cells) == tile

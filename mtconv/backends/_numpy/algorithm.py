@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 

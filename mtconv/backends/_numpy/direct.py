@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
+from mtconv.backends.host.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import Landing, landings
 from mtconv.planning import tuning

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.fft import fftn, ifftn, irfftn, rfftn
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis, Phase, live_phases, windows
 from mtconv.planning import tuning

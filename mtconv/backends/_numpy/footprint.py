@@ -13,7 +13,7 @@ from math import prod
 from typing import NamedTuple
 
 from mtconv.backends._numpy.algorithms import ALGORITHMS
-from mtconv.backends._numpy.counts import Counts
+from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.cuts import longest
 from mtconv.geometry import Axis, taps_between
 from mtconv.planning import tuning

@@ -5,7 +5,6 @@ The array is extended by zeros once, so that one strided copy gathers all taps.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -14,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends.host.extension import clips, extend
 from mtconv.backends.host.memory import Workspace, copied
-from mtconv.backends.host.strided import landings, window_view
+from mtconv.backends.host.strided import landings, place, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
+from mtconv.planning.gathers import gathers
 
-__all__ = ["extend", "fill", "folds", "gather", "gather_runs", "place", "runs_are_short"]
-__all__ += ["rows_of", "samples_of"]
+__all__ = ["fill", "folds", "gather", "gather_runs", "rows_of", "runs_are_short"]
+__all__ += ["samples_of"]
 
 Index = tuple[Any, ...]
 
@@ -143,8 +144,8 @@ def _runs(
 def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:
     """Fill columns (b, g, co, *taps, *small) from y."""
     *outer, last = axes
-    several = 1 < last.stride <= tuning.MOST_PHASES and last.kernel > last.stride
-    if not several or not _all_live(last):
+    moves = gathers(axes, prod(y.shape[:3]), y.shape[2])
+    if moves.direct <= moves.by_phase or not _all_live(last):
         _fill(axes, y, columns, space, copy=False)
         return
     # Several taps read an element: what lies a stride apart is put side by side for them.
@@ -182,61 +183,3 @@ def _fill(axes: Axes, y: Array, columns: Array, space: Workspace, *, copy: bool)
 def _all_live(axis: Axis) -> bool:
     """Return whether every tap belongs to a phase that y has elements of."""
     return sum(phase.taps for phase in live_phases(axis)) == axis.kernel
-
-
-def extend(
-    axes: Axes, y: Array, space: Workspace, *, always: bool = False, copy: bool = False
-) -> tuple[Axes, Array]:
-    """Extend y (..., *big) by zeros until every tap meets an element; relate it anew.
-
-    Where that would take much more memory than y, it is only done ``always``; where y has
-    all elements, it is copied only if ``copy``.
-    """
-    sizes, first, extended_axes = _extension(axes)
-    if extended_axes == axes and not copy:
-        return axes, y
-    lead = y.shape[: y.ndim - len(axes)]
-    if not always and prod(lead) * prod(sizes) > max(2 * y.size, tuning.FEW_ZEROS):
-        return axes, y
-    extended = space.take((*lead, *sizes), y.dtype)
-    place(y, first, extended)
-    return extended_axes, extended
-
-
-@lru_cache(maxsize=4096)
-def _extension(axes: Axes) -> tuple[tuple[int, ...], tuple[int, ...], Axes]:
-    """Return sizes, first element and axes of the extended y; as they are if none lacks."""
-    if not any(clips(axis) for axis in axes):
-        sizes = tuple(axis.big for axis in axes)
-        return sizes, (0,) * len(axes), axes
-    sizes = tuple(axis.full for axis in axes)
-    first = tuple(-axis.lo for axis in axes)
-    return sizes, first, tuple(replace(a, big=a.full, lo=0) for a in axes)
-
-
-def clips(axis: Axis) -> bool:
-    """Return whether some taps have no element to meet."""
-    return axis.lo > 0 or axis.hi > 0
-
-
-def place(source: Array, first: tuple[int, ...], target: Array) -> None:
-    """Copy the elements from ``first`` on to target; what the source lacks is zero."""
-    rank = len(first)
-    taken, placed = common(first, target.shape[-rank:], source.shape[-rank:])
-    target[...] = 0
-    target[placed] = source[taken]
-
-
-@lru_cache(maxsize=4096)
-def common(
-    first: tuple[int, ...], lengths: tuple[int, ...], sizes: tuple[int, ...]
-) -> tuple[Index, Index]:
-    """Index what a source has of ``lengths`` elements from ``first`` on, in both arrays."""
-    taken: list[Any] = []
-    placed: list[Any] = []
-    for start, length, size in zip(first, lengths, sizes, strict=True):
-        begin = min(max(start, 0), size)
-        end = max(begin, min(start + length, size))
-        taken.append(slice(begin, end))
-        placed.append(slice(begin - start, end - start))
-    return (..., *taken), (..., *placed)

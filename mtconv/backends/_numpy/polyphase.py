@@ -15,14 +15,14 @@ import numpy as np
 
 from mtconv.backends._numpy import shifted, tap_rows
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts, at_a_time
 from mtconv.backends._numpy.im2col import folds, gather, gather_runs, runs_are_short
-from mtconv.backends._numpy.matmul import as_matrices, multiply
-from mtconv.backends._numpy.phase_products import PhaseProduct, phase_products
 from mtconv.backends._numpy.shifted import kernel_grad
 from mtconv.backends._numpy.tap_rows import conv
+from mtconv.backends.host.counts import Counts, at_a_time
 from mtconv.backends.host.inputs import all_finite
+from mtconv.backends.host.matmul import as_matrices, multiply
 from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.phase_products import PhaseProduct, phase_products
 from mtconv.geometry import has_holes, phase_groups
 from mtconv.planning import tuning
 

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtconv.backends._numpy import correlation
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.correlation import add_correlation
-from mtconv.backends._numpy.counts import Counts
-from mtconv.backends._numpy.im2col import place
+from mtconv.backends.host.correlation import add_correlation
+from mtconv.backends.host.correlation import footprint as correlation_footprint
+from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.memory import Workspace
-from mtconv.backends.host.strided import shifted_view
+from mtconv.backends.host.strided import place, shifted_view
 from mtconv.geometry import Axis, live_phases, phase_axis
 from mtconv.planning import tuning
 
@@ -126,4 +125,4 @@ def footprint(c: Counts) -> int:
     x = c.lead * c.others * max(c.small, c.axes[0].small * inner, prod(full))
     y = c.lead * c.channels * (full[0] + 2) * inner
     taps = c.groups * c.others * c.channels * c.phase_taps
-    return x + y + taps + correlation.footprint(c, c.channels * c.phase_taps)
+    return x + y + taps + correlation_footprint(c, c.channels * c.phase_taps)

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts, at_a_time, channels_at_a_time
-from mtconv.backends._numpy.im2col import extend, place, rows_of
-from mtconv.backends._numpy.matmul import multiply
+from mtconv.backends._numpy.im2col import rows_of
+from mtconv.backends.host.counts import Counts, at_a_time, channels_at_a_time
+from mtconv.backends.host.extension import extend
+from mtconv.backends.host.matmul import multiply
 from mtconv.backends.host.memory import Weights, Workspace
-from mtconv.backends.host.strided import window_view
+from mtconv.backends.host.strided import place, window_view
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
 

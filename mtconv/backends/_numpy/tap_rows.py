@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
-from mtconv.backends._numpy.counts import Counts
 from mtconv.backends._numpy.im2col import fill, folds, gather
-from mtconv.backends._numpy.matmul import matrices_for, multiply, store
+from mtconv.backends.host.counts import Counts
+from mtconv.backends.host.matmul import matrices_for, multiply, store
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis, TapRun, live_phases, phase_axis, runs, taps_between
 

@@ -1,1 +1,1 @@
-"""What an engine over NumPy arrays needs: inputs, dtypes, memory, threads, errors."""
+"""What an engine over NumPy arrays needs: inputs, memory, threads, products."""

@@ -114,3 +114,26 @@ def _windows(
             *(axis.dilation * (axis.kernel > 1) for axis in axes),
         ),
     )
+
+
+def place(source: NDArray[Any], first: tuple[int, ...], target: NDArray[Any]) -> None:
+    """Copy the elements from ``first`` on to target; what the source lacks is zero."""
+    rank = len(first)
+    taken, placed = common(first, target.shape[-rank:], source.shape[-rank:])
+    target[...] = 0
+    target[placed] = source[taken]
+
+
+@lru_cache(maxsize=4096)
+def common(
+    first: tuple[int, ...], lengths: tuple[int, ...], sizes: tuple[int, ...]
+) -> tuple[Index, Index]:
+    """Index what a source has of ``lengths`` elements from ``first`` on, in both arrays."""
+    taken: list[Any] = []
+    placed: list[Any] = []
+    for start, length, size in zip(first, lengths, sizes, strict=True):
+        begin = min(max(start, 0), size)
+        end = max(begin, min(start + length, size))
+        taken.append(slice(begin, end))
+        placed.append(slice(begin - start, end - start))
+    return (..., *taken), (..., *placed)

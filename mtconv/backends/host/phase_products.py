@@ -10,12 +10,12 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from mtconv.backends._numpy.algorithm import Axes
-from mtconv.geometry import Phase, PhaseGroup, phase_groups
+from mtconv.geometry import Axis, Phase, PhaseGroup, phase_groups
 
 __all__ = ["PhaseIndices", "PhaseProduct", "phase_products"]
 
 Index = tuple[Any, ...]
+Axes = tuple[Axis, ...]
 
 
 class PhaseIndices(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import correlation
-from mtconv.backends._numpy.correlation import add_correlation, tile_of
+from mtconv.backends.host import tiles
+from mtconv.backends.host.correlation import add_correlation
 from mtconv.backends.host.memory import Workspace
 from mtconv.planning import tuning
 
@@ -19,24 +19,6 @@ def by_sums(rows, columns):
     """Sum over items and elements, (g, *taps, r, c), in whole numbers."""
     rows, columns = rows.astype(np.int64), columns.astype(np.int64)
     return np.einsum("ngre,ng...ce->g...rc", rows, columns)
-
-
-@pytest.mark.parametrize(
-    ("rows", "columns", "elements", "tile"),
-    [
-        (16, 10, 2548, (16, 10, 637)),
-        (120, 12, 13394, (60, 12, 957)),  # 13394 = 14 * 956.7: a shorter tile is left
-        (8, 8, 95, None),  # too few elements
-        (8, 8, 96, (8, 8, 96)),
-        (256, 1000, 500, (64, 10, 500)),  # at most 18 columns, equal parts
-        (257, 1000, 500, None),  # thick on both sides
-        (1, 50, 500, None),  # a vector
-        (50, 1, 500, None),
-        (67, 3, 200, (34, 3, 200)),  # no divisor of 67: one tile is shorter
-    ],
-)
-def test_tiles(rows, columns, elements, tile):
-    assert tile_of(rows, columns, elements) == tile
 
 
 @pytest.mark.parametrize(
@@ -60,8 +42,8 @@ def test_tiles_are_taken_and_a_lost_one_is_seen(monkeypatch):
     """The product of 67 rows needs two tiles: without the shorter one it is wrong."""
     left, right = numbers(1, 1, 67, 1031), numbers(1, 1, 13, 1031)
     out = np.zeros((1, 67, 13), np.float32)
-    real = correlation._parts
-    monkeypatch.setattr(correlation, "_parts", lambda *cut: real(*cut)[:1])
+    real = tiles.parts
+    monkeypatch.setattr(tiles, "parts", lambda *cut: real(*cut)[:1])
     add_correlation(left, right, out, Workspace())
     assert not np.array_equal(out, by_sums(left, right))
 

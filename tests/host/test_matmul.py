@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends._numpy import matmul as products_of
-from mtconv.backends._numpy.matmul import as_matrices, matmul, matrices_for, multiply
+from mtconv.backends.host import matmul as products_of
+from mtconv.backends.host.matmul import as_matrices, matmul, matrices_for, multiply
 from mtconv.backends.host.memory import Workspace
 
 
@@ -41,40 +41,6 @@ def chains(monkeypatch):
     real = products_of.matmul
     monkeypatch.setattr(products_of, "matmul", noted)
     return got
-
-
-@pytest.mark.parametrize(
-    ("count", "depth", "cells", "tile"),
-    [
-        # Rows and terms that make a product thin; 256 cells are the most.
-        (64, 8, 5000, (64, 256)),
-        (64, 7, 5000, None),
-        (8, 8, 5000, (8, 256)),
-        (7, 8, 5000, None),
-        (64, 256, 5000, (32, 96)),
-        (64, 257, 5000, None),
-        (65, 96, 5000, (65, 160)),
-        (65, 97, 5000, None),
-        # 128 rows at a time where there are few terms, 32 where not; equal parts.
-        (128, 96, 5000, (128, 64)),
-        (256, 96, 5000, (128, 64)),
-        (129, 96, 5000, (43, 224)),
-        (64, 97, 5000, (32, 256)),
-        (60, 97, 5000, (30, 256)),
-        (131, 96, 5000, None),  # a prime: rows of one
-        # A million multiply-adds, rounded down to 32 cells, and more than one tile.
-        (125, 80, 5000, (125, 96)),
-        (124, 84, 5000, (124, 96)),
-        (125, 80, 97, (125, 96)),
-        (125, 80, 96, None),
-        (128, 96, 65, (128, 64)),
-        (64, 8, 256, None),
-        (64, 8, 257, (64, 256)),
-        (64, 8, 200, None),
-    ],
-)
-def test_tiles(count, depth, cells, tile):
-    assert products_of.tile_of(count, depth, cells) == tile
 
 
 @pytest.mark.parametrize(
@@ -226,3 +192,29 @@ def test_tiles_of_columns_that_are_no_rows_in_memory(count, depth, shapes, produ
     matmul(rows, columns, out)
     assert products == shapes
     assert np.array_equal(out, rows @ np.ascontiguousarray(columns))
+
+
+@pytest.mark.parametrize(
+    ("count", "depth", "cells"),
+    [(48, 24, 700), (256, 64, 300), (8, 200, 5000), (7, 16, 64), (64, 300, 64)],
+)
+@pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
+def test_thin_products_are_exact(count, depth, cells, lead):
+    """Whole numbers, so that every order of summation gives the same."""
+    rng = np.random.default_rng(depth)
+    rows, cells_of = (
+        rng.integers(-4, 5, shape).astype(np.float32)
+        for shape in ((depth, count), (*lead, depth, cells))
+    )
+    out = np.full((*lead, count, cells), np.nan, np.float32)
+    matmul(rows.T, cells_of, out)
+    assert np.array_equal(out, np.matmul(rows.T, cells_of))
+
+
+def test_a_view_for_blas_shares_its_memory_or_is_none():
+    out = np.zeros((2, 1, 3, 4, 5))
+    view = as_matrices(out)
+    view[...] = 7
+    assert (out == 7).all()
+    assert as_matrices(out[..., :4]) is None  # rows with gaps
+    assert as_matrices(np.zeros((2, 1, 4, 5, 3)).transpose(0, 1, 4, 2, 3)) is None

@@ -1,24 +1,24 @@
 """Matrix products in the sizes that BLAS is fast and exact at.
 
 BLAS adds one term after another, and in single precision the rounding error of a sum
-grows with the length of such a chain: long sums are made of shorter ones.
-
-A product first copies its matrices into panels, which thin ones do not pay back; for few
-multiply-adds OpenBLAS has kernels for AVX-512 that do without. A thin product is
-therefore cut into tiles of that size, all of them views, in one call.
+grows with the length of such a chain: long sums are made of shorter ones. Thin products
+are cut into tiles.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtconv.backends._numpy.algorithm import Array
 from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.tiles import Order, multiply_tiles, tile_of
 from mtconv.planning import tuning
 
-__all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store", "tile_of"]
+__all__ = ["as_matrices", "matmul", "matrices_for", "multiply", "store"]
+
+Array = NDArray[Any]
 
 
 def matmul(rows: Array, columns: Array, out: Array) -> None:
@@ -27,45 +27,15 @@ def matmul(rows: Array, columns: Array, out: Array) -> None:
     if depth == 1:  # BLAS is slow at outer products
         np.multiply(rows, columns, out=out)
         return
-    cells = columns.shape[-1]
     tile = None
     if out.dtype.char == "f":
         in_rows = columns.strides[-1] == out.itemsize
-        tile = (tile_of if in_rows else turned_tile_of)(count, depth, cells)
+        order: Order = "rows" if in_rows else "columns"
+        tile = tile_of(count, depth, columns.shape[-1], order)
     if tile is None:
         np.matmul(rows, columns, out=out)
-        return
-    high, wide = tile
-    done = cells // wide * wide
-    rows = rows.reshape(*rows.shape[:-2], count // high, 1, high, depth)
-    whole = columns[..., :done].reshape(*columns.shape[:-1], done // wide, wide)
-    tiles = out[..., :done].reshape(*out.shape[:-2], count // high, high, -1, wide)
-    np.matmul(rows, whole.swapaxes(-3, -2)[..., None, :, :, :], out=tiles.swapaxes(-3, -2))
-    if done < cells:
-        tiles = out[..., done:].reshape(*out.shape[:-2], count // high, 1, high, -1)
-        np.matmul(rows, columns[..., None, None, :, done:], out=tiles)
-
-
-@lru_cache(maxsize=4096)
-def tile_of(count: int, depth: int, cells: int) -> tuple[int, int] | None:
-    """Choose rows and cells of a tile, or None where one product is as fast."""
-    deepest = tuning.MOST_DEPTH if count <= tuning.THIN_ROWS else tuning.THIN_DEPTH
-    if not 8 <= depth <= deepest:
-        return None
-    most = 128 if depth <= tuning.THIN_DEPTH else 32
-    high = next(n for n in range(min(count, most), 0, -1) if count % n == 0)
-    wide = min(tuning.UNPACKED // (high * depth), 256) // 32 * 32
-    return (high, wide) if high >= 8 and 0 < wide < cells else None
-
-
-@lru_cache(maxsize=4096)
-def turned_tile_of(count: int, depth: int, cells: int) -> tuple[int, int] | None:
-    """Choose a tile where each column lies side by side in memory: results are smaller."""
-    if not 32 <= depth <= tuning.MOST_DEPTH or count > tuning.MOST_THIN:
-        return None
-    high = next(n for n in range(min(count, 32), 0, -1) if count % n == 0)
-    wide = tuning.TILE_RESULT // high // 4 * 4
-    return (high, wide) if high >= 4 and wide < cells else None
+    else:
+        multiply_tiles(rows, columns, out, tile)
 
 
 def multiply(
