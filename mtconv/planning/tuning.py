@@ -235,3 +235,7 @@ JOINED_CHANNELS = 64
 # that needs no copy.
 VALUES_AT_A_TIME = 2**15
 ELEMENTS_AT_A_TIME = 2**20
+
+# JAX on the CPU: products for one element of a result, up to which a matrix product does
+# not pay.
+FEW_PRODUCTS = 4
