@@ -44,7 +44,7 @@ FEW_STRETCHES = 32
 # what products of spectra cost as matrices of those that are made one by one.
 TRANSFORM = 18.0
 SPECTRUM_CALLS = 170
-JOINED_MATRICES = 0.2
+JOINED_MATRICES = 0.8
 # A product of few rows is only read and written; one with a thin inner dimension waits for
 # its result, as if it were so much deeper.
 FEW_ROWS = 4
