@@ -194,7 +194,7 @@ def interop(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Run the tests of the torch backend; installs torch, and what ONNX export needs."""
     onnx = ("onnx", "onnxscript", "onnxruntime")
-    session.install("-e", ".[torch]", *onnx, *group("test"))
+    session.install("-e", ".[torch,fast]", *onnx, *group("test"))
     session.run("pytest", "tests/backends/torch", *session.posargs)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_for, load, neutral_backend, plain_dtype
+from mtconv.backends import dispatch
 from mtconv.importing import refuse_at_shutdown
 from mtconv.planning.plan import asked_size, plan_for, plan_for_spec, plan_traced
 from mtconv.problem.options import (
@@ -353,17 +353,19 @@ def _apply(
     """Find the backend of the arrays and the plan of their shapes, and execute."""
     if type(algorithm) is not str or algorithm != "auto":  # before it keys a cache
         algorithm = check_word(form, "algorithm", algorithm, ALGORITHMS)
-    symbolic, name = False, "numpy"
-    dtype = plain_dtype(first, second, bias, backend)
+    symbolic, shared, name = False, False, "numpy"
+    dtype = dispatch.plain_dtype(first, second, bias, backend)
     try:
         if dtype is not None:
-            name = backend or neutral_backend(dtype)
-            engine = load(name)
+            name = backend or dispatch.neutral_backend(dtype)
+            run = dispatch.load(name).run
+        elif (eager := dispatch.eager_call(first, second, bias, backend)) is not None:
+            name, (dtype, run, shared) = "torch", eager
         else:
             argument = "y" if form == "kernel_grad" else "kernel"
             operands = {"x": first, argument: second, "bias": bias}
-            engine = backend_for(form, backend, **operands)
-            name = engine.NAME
+            engine = dispatch.backend_for(form, backend, **operands)
+            name, run = engine.NAME, engine.run
             first = engine.asarray(form, "x", first)
             second = engine.asarray(form, argument, second)
             bias = None if bias is None else engine.asarray(form, "bias", bias)
@@ -372,17 +374,15 @@ def _apply(
         shape, other = first.shape, second.shape  # unpacking tuples would take longer
         bias_size = None if bias is None else bias.shape
         if symbolic:
-            call = (dtype, algorithm, name, bias_size, kernel_size)
-            plan = plan_traced(form, (shape, other), geometry, *call)
+            traits = (dtype, algorithm, name, bias_size, kernel_size)
+            plan = plan_traced(form, (shape, other), geometry, *traits)
         elif isinstance(geometry, ConvSpec):
-            plan = plan_for_spec(
-                form, geometry, shape, other, dtype, algorithm, name, bias_size
-            )
+            choice = (dtype, algorithm, name, bias_size, shared)
+            plan = plan_for_spec(form, geometry, shape, other, *choice)
         else:
-            plan = plan_for(
-                form, shape, other, geometry, dtype, algorithm, name, bias_size, kernel_size
-            )
-        return engine.run(plan, first, second, bias, precision)
+            call = (dtype, algorithm, name, bias_size, kernel_size, shared)
+            plan = plan_for(form, shape, other, geometry, *call)
+        return run(plan, first, second, bias, precision)
     except ImportError:
         refuse_at_shutdown(f"What the {name} backend of mtconv needs")
         raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -31,11 +32,13 @@ __all__ = [
     "backend_for",
     "backend_name",
     "check_provided",
+    "eager_call",
     "load",
     "loaded",
     "missing_packages",
     "neutral_backend",
     "plain_dtype",
+    "shares_memory",
 ]
 
 
@@ -156,6 +159,35 @@ def _settled_backend(dtype: str) -> str:
     return "numba" if undivided("numba", ("numba",), warmed.is_warmed, dtype) else "numpy"
 
 
+def eager_call(
+    first: Any, second: Any, bias: Any, backend: Any
+) -> tuple[str, Callable[..., Any], bool] | None:
+    """Return dtype, what executes the plan, and whether memory is shared, of plain tensors.
+
+    None for calls on anything else.
+    """
+    if backend is not None or compiling():
+        return None
+    engine: Any = loaded.get("torch")
+    if engine is None:
+        if _array_class(BACKENDS["torch"]) not in type(first).__mro__:
+            return None
+        engine = load("torch")
+    dtype: str | None = engine.eager_dtype(first, second, bias)
+    if dtype is None:
+        return None
+    return dtype, engine.run_eager, shares_memory("torch", dtype)
+
+
+def shares_memory(backend: str, dtype: str) -> bool:
+    """Return whether compiled kernels may compute in the memory of a backend's arrays.
+
+    They do so for tensors of torch, and for the dtypes of which they take NumPy arrays
+    without being named.
+    """
+    return backend == "torch" and neutral_backend(dtype) == "numba"
+
+
 def backend_for(function: str, backend: str | None, **arrays: Any) -> Backend:
     """Return the backend that owns these arrays; a bias that is left out is None.
 
@@ -218,9 +250,7 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
     if isinstance(array, NEUTRAL):
         return None
     for name, row in list(BACKENDS.items()):  # `register` may add one meanwhile
-        package, class_name = row.arrays
-        # A library whose import has not ended has no such class, and no arrays either.
-        array_class = getattr(sys.modules.get(package), class_name, None)
+        array_class = _array_class(row)
         # isinstance, since tracers of JAX are not of a subclass of jax.Array.
         if array_class is not None and isinstance(array, array_class):
             return name
@@ -236,6 +266,15 @@ def _owner(function: str, argument: str, array: Any) -> str | None:
         fix="Convert it, for example with numpy.asarray.",
     )
     raise BackendError(msg)
+
+
+def _array_class(row: BackendRow) -> Any:
+    """Return the class of a backend's arrays; None if there are no arrays of it yet.
+
+    A library whose import has not ended has no such class.
+    """
+    package, class_name = row.arrays
+    return getattr(sys.modules.get(package), class_name, None)
 
 
 # Backends whose import has ended.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, SupportsIndex
 
-from mtconv.backends.dispatch import backend_name
+from mtconv.backends.dispatch import backend_name, shares_memory
 from mtconv.errors import GeometryError, message, renamed
 from mtconv.explaining.explanation import SIDES, Explanation
 from mtconv.explaining.facts import (
@@ -110,7 +110,9 @@ def explain(
         settled = problem(solved, first, second, frozen)
         _check_known(first, settled.spec)
         batch = batch_size(settled, first)
-        plan = make_plan(form, settled, first, kind, algorithm, backend)
+        shared = shares_memory(backend, kind)
+        call = kind, algorithm, backend
+        plan = make_plan(form, settled, first, *call, shared=shared)
     sides = (first, second, result_shape(solved, settled, first))
     shapes = dict(zip(SIDES[solved], sides, strict=True))
     return Explanation(

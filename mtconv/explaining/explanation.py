@@ -141,7 +141,10 @@ class Explanation:
         if self.accelerator is not None:
             name, _, reason = self.accelerator
             lines.append(f"on GPUs and TPUs {name}, {reason}")
-        if plan.backend == "numba":
+        if plan.algorithm == "numba":
+            name = self.candidates[1].algorithm
+            lines.append(f"on plain tensors of the CPU, and {name} on all others")
+        if plan.backend in ("numba", "torch"):
             lines.append(imported("mtconv.backends._numba.warmed").state_text())
         if plan.backend == "dask":
             lines.append("blocks are problems of their own, and have plans of their own")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mtconv import geometry
+from mtconv.backends.dispatch import shares_memory
 from mtconv.errors import BackendError, message, shown
 from mtconv.explaining.explanation import AxisFacts
 from mtconv.importing import imported
@@ -79,12 +80,16 @@ def _taps_of_phases(axis: geometry.Axis) -> tuple[int, ...]:
 
 
 def candidates_of(plan: Plan, batch: int) -> tuple[Candidate, ...]:
-    """Rank the algorithms; what a caller named comes first, or what stands in for it."""
+    """Rank the algorithms; what a caller named comes first, or what stands in for it.
+
+    Those of torch are ranked for plain tensors of the CPU.
+    """
     problem = (plan.spec, plan.form, batch, plan.dtype, plan.backend)
-    requested = choose_algorithm(*problem, plan.requested)
+    shared = shares_memory(plan.backend, plan.dtype)
+    requested = choose_algorithm(*problem, plan.requested, shared=shared)
     if plan.requested in ("auto", "exact"):
         return requested
-    ranked = choose_algorithm(*problem, "auto")
+    ranked = choose_algorithm(*problem, "auto", shared=shared)
     costs = {candidate.algorithm: candidate.cost for candidate in ranked}
     first = requested[0]._replace(cost=costs.get(plan.algorithm))
     return (first, *(c for c in ranked if c.algorithm != first.algorithm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtconv.backends.dispatch import shares_memory
 from mtconv.operators.base import Operator
 from mtconv.operators.circular.maps import FrequencyForm, in_frequency
 from mtconv.operators.forms import form_candidates
@@ -17,7 +18,8 @@ def operator_plan(operator: Operator, dtype: str) -> Plan:
     name = operator._own_engine().NAME
     algorithm = "auto" if _by_library(operator) else operator.computing.algorithm
     spec = operator._sides.front
-    return plan_for_spec(operator.form, spec, *shapes, dtype, algorithm, name)
+    shared = shares_memory(name, dtype)
+    return plan_for_spec(operator.form, spec, *shapes, dtype, algorithm, name, None, shared)
 
 
 def form_choices(operator: Operator, plan: Plan) -> tuple[Candidate, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mtconv.planning.cost import Cost
+if TYPE_CHECKING:
+    from mtconv.planning.cost import Cost
 
 __all__ = ["CONDITIONS", "FASTEST", "FLOATING", "INEXACT", "Candidate", "Fallback"]
 __all__ += ["computing_dtype"]

@@ -41,15 +41,15 @@ _NUMPY = _complete(
 
 
 @cache
-def _kernel_ladder() -> Any:
-    return imported("mtconv.planning.ladders.numba")
+def _ladder(module: str) -> Any:
+    return imported(f"mtconv.planning.ladders.{module}")
 
 
-def _of_kernels(name: str) -> Callable[..., Any]:
-    """Return a choice of the compiled kernels, which are imported when they are asked."""
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """Return a choice of a ladder that is imported when it is asked."""
 
     def choice(*arguments: Any, **options: Any) -> Any:
-        return getattr(_kernel_ladder(), name)(*arguments, **options)
+        return getattr(_ladder(module), name)(*arguments, **options)
 
     return choice
 
@@ -60,9 +60,9 @@ DECLARED = {
     "numba": _complete(
         ("native", *numpy.ALGORITHMS),
         (*NUMBERS, *LONG),
-        ladder=_of_kernels("rank"),
-        stand_in=_of_kernels("stand_in"),
-        precautions=_of_kernels("precautions"),
+        ladder=_later("numba", "rank"),
+        stand_in=_later("numba", "stand_in"),
+        precautions=_later("numba", "precautions"),
     ),
     "jax": _complete(
         jax.ALGORITHMS,
@@ -72,7 +72,12 @@ DECLARED = {
     ),
     "sparse": _complete(("native",), (*NUMBERS, *LONG)),
     "torch": _complete(
-        torch.ALGORITHMS, torch.DTYPES, ladder=torch.rank, stand_in=torch.stand_in
+        torch.ALGORITHMS,
+        torch.DTYPES,
+        ladder=torch.rank,
+        sharing=_later("tensors", "rank"),
+        stand_in=torch.stand_in,
+        precautions=torch.precautions,
     ),
     "dask": _NUMPY,  # of its blocks
     "cupy": _complete(("polyphase",)),
@@ -108,16 +113,21 @@ def choose_algorithm(
     algorithm: str = "auto",
     *,
     accelerator: bool = False,
+    shared: bool = False,
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of a backend for one problem; the first one is taken.
 
     An algorithm that the user names is taken; a backend with one algorithm takes it;
     otherwise the backend's ladder decides, without the inexact ones for "exact". Backends
-    that compile for GPUs and TPUs may have another ladder for an ``accelerator``. Where an
-    algorithm cannot do a problem, another one stands in for it.
+    that compile for GPUs and TPUs may have another ladder for an ``accelerator``, and
+    those whose arrays have memory that compiled kernels can compute in, one for arrays
+    that are ``shared``. Where an algorithm cannot do a problem, another one stands in for
+    it.
     """
     support = support_of(backend)
     ladder = support.accelerator if accelerator else support.ladder
+    if shared and support.sharing is not None:
+        ladder = support.sharing
     ranked: tuple[Candidate, ...]
     if algorithm not in ("auto", "exact"):
         ranked = (Candidate(algorithm, None, "named by the caller"),)

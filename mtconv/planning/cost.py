@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import gcd, log2, prod
+from math import ceil, gcd, log2, prod
 from typing import NamedTuple
 
 from mtconv import geometry
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
+from mtconv.planning.gathers import gathers
 from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate", "product_seconds"]
@@ -51,6 +52,7 @@ class _Work(NamedTuple):
     y: int
     kernel: int
     columns: int  # one per small element, tap and big channel
+    planes: int  # channels of y of all samples and groups
     row: int  # small elements in a row
     live: int  # output phases that have taps
     form: str
@@ -82,11 +84,18 @@ def estimate(
         batch * prod(spec.big) * share * spec.groups,
         prod(spec.kernel_shape),
         cells * taps * share * spec.groups,
+        batch * share * spec.groups,
         max(spec.small[-1], 1),
         prod(len(geometry.live_phases(axis)) for axis in spec.axes),
         form,
     )
     return _MODELS[algorithm](spec, work, itemsize, rates)
+
+
+def _column_product(products: int, depth: float, rows: int, rates: Rates) -> float:
+    """Seconds of a product of gathered columns, which BLAS packs for few rows each time."""
+    thin = 1 + tuning.THIN_COLUMNS / max(depth, 1) + tuning.FEW_COLUMN_ROWS / max(rows, 1)
+    return tuning.COLUMN_PRODUCT * products / rates.gemm * thin
 
 
 def product_seconds(multiply_adds: float, depth: int, rows: int, rates: Rates) -> float:
@@ -101,55 +110,40 @@ def _short(row: int, rates: Rates) -> float:
 
 
 def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    if not work.transposed:
+        return _columns(spec, work, itemsize, rates)
     products = work.columns * work.small
     chunks = 1 + work.columns * itemsize / rates.block
     short = _short(work.row, rates)
-    if work.transposed:
-        operations = 0
-        phases = 1
-        for axis in spec.axes:
-            phases *= min(axis.stride, axis.kernel)
-            operations += 3 * phases
-        moving = work.columns * rates.element + work.y * rates.strided * short
-        # Where taps meet, a column is read once more to be added.
-        moving += max(work.columns - work.y, 0) * 2 * rates.element
-        if work.small == 1:
-            moving += work.columns * rates.element
-        depth, rows = work.small, work.share * work.taps
-    else:
-        operations = 4
-        moving = _gathered(spec, work, work.columns, rates)
-        dearer = tuning.TURNED_PRODUCT if work.form == "conv" else 1.0
-        moving = min(moving, dearer * _gathered_by_taps(spec, work, rates))
-        if work.small == 1:  # the product is a pass over the columns
-            moving += work.columns * 2 * rates.element
-        depth, rows = work.share * work.taps, work.small
-    seconds = product_seconds(products, depth, rows, rates) + moving
-    seconds += operations * chunks * rates.call
+    operations = 0
+    phases = 1
+    for axis in spec.axes:
+        phases *= min(axis.stride, axis.kernel)
+        operations += 3 * phases
+    moving = work.columns * rates.element + work.y * rates.strided * short
+    # Where taps meet, a column is read once more to be added.
+    moving += max(work.columns - work.y, 0) * 2 * rates.element
+    if work.small == 1:
+        moving += work.columns * rates.element
+    seconds = product_seconds(products, work.small, work.share * work.taps, rates)
+    seconds += moving + operations * chunks * rates.call
     moved = itemsize * (work.x + work.y + 2 * work.columns)
     return Cost(products, moved, int(operations * chunks), seconds)
 
 
-def _gathered(spec: ConvSpec, work: _Work, columns: float, rates: Rates) -> float:
-    """Seconds to gather columns of y for a convolution."""
-    last = spec.axes[-1]
-    short = _short(work.row, rates)
-    if last.kernel > last.stride > 1 and last.stride <= tuning.MOST_PHASES:
-        # By phase: strided once, then side by side.
-        return work.y * rates.strided * short + columns * rates.element * short
-    each = rates.element if last.stride == 1 else rates.strided
-    # With wide strides every element comes from a cache line of its own.
-    lines = 1 + min(last.stride, 16) / 6
-    return work.y * rates.element + columns * each * short * lines
-
-
-def _gathered_by_taps(spec: ConvSpec, work: _Work, rates: Rates) -> float:
-    """Seconds to gather columns in rows of taps, from y with its channels last."""
-    last = spec.axes[-1]
-    run = work.share * (1 if last.dilation > 1 else last.kernel)
-    extended = prod(max(axis.full, 0) for axis in spec.axes) / max(prod(spec.big), 1)
-    turned = work.y * extended * 2 * rates.strided
-    return turned + work.columns * rates.element * (1 + tuning.TAP_RUN / max(run, 1))
+def _columns(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
+    """Columns of y, gathered and multiplied."""
+    products = work.columns * work.small
+    chunks = 1 + work.columns * itemsize / rates.block
+    rows = work.small * spec.groups
+    parts = ceil(chunks)
+    moves = gathers(spec.axes, work.planes, work.share, rows, parts, work.form)
+    moving = min(moves.by_rows, moves.taps_last) * tuning.GATHERED * rates.element
+    operations = tuning.COLUMN_CALLS * chunks
+    seconds = _column_product(products, work.share * work.taps, work.small, rates)
+    seconds += moving + operations * rates.call
+    moved = itemsize * (work.x + work.y + 2 * work.columns)
+    return Cost(products, moved, int(operations), seconds)
 
 
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
@@ -213,20 +207,24 @@ def _phase_cost(
 def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     """Polyphase as a convolution: rows of y serve all taps of the first axis."""
     products = work.columns * work.small
-    first = spec.axes[0]
+    first, *rest = spec.axes
     runs = geometry.runs(replace(first, lo=0))
     residues = min(first.kernel, first.stride // gcd(first.stride, first.dilation))
-    columns = work.columns * residues / first.kernel
-    moving = _gathered(spec, work, columns, rates)
-    moving += work.kernel * tuning.PACK_MOVES * rates.strided
-    moving += (len(runs) - 1) * work.x * tuning.SUM_MOVES * rates.element
-    depth = work.share * work.taps * residues // first.kernel
+    most = max((run.shift for run in runs), default=0)
+    height = min(first.small + most, first.small * len(runs))
+    columns = residues * height * work.columns // max(first.kernel * first.small, 1)
     chunks = 1 + columns * itemsize / rates.block
-    operations = (6 * residues + 3 * len(runs)) * chunks
-    seconds = (
-        product_seconds(products, depth, work.small, rates) + moving * tuning.ROW_MOVES
-    )
-    seconds += operations * rates.call
+    # Rows of one residue are gathered as for one tap.
+    read = Axis(height, -(-first.big // first.stride), 1, lo=min(first.lo, 1))
+    moves = gathers((read, *rest), work.planes, work.share, 0, ceil(chunks)).by_rows
+    if not rest:
+        moves += work.planes * height * (tuning.STRIDED_MOVES if first.stride > 1 else 0)
+    moving = residues * moves * tuning.GATHERED * rates.element
+    moving += work.kernel * tuning.PACK_ROWS * rates.element
+    operations = tuning.ROW_CALLS * (6 * residues + 3 * len(runs)) * chunks
+    depth = work.share * work.taps / max(len(runs), 1)
+    seconds = _column_product(products, depth, work.small, rates)
+    seconds += moving + operations * rates.call
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
 
 
@@ -237,18 +235,14 @@ def _shifts(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     outer = longer[0] / max(spec.small[0], 1)
     rows, phases = work.x * inner, work.live * work.cells * inner * outer
     phases *= work.share * spec.groups
-    moving = rows * 2 * rates.element * (inner > 1)
-    # Each phase is a pass over the lines of y, where columns of single taps are one pass.
-    single = _phase_copies(spec)[1] == 1
-    lines = (1 + min(spec.axes[-1].stride - 1, 15) / 3) * (1.5 if single else 1)
-    moving += phases * (rates.strided * lines + rates.element) * _short(work.row, rates)
+    # Each phase is a pass over the lines of y.
+    each = tuning.SHIFT_MOVES + tuning.SHIFT_PHASE_MOVES * (min(work.live, 64) - 1)
+    moving = (4 * rows * (inner > 1) + phases * each) * rates.element
     products = int(work.columns * work.small * inner)
-    few = 1 / max(work.small, 1) + 1 / max(work.share, 1)
-    # Of one channel each it is one product of vectors.
-    vectors = work.small * work.share == 1
-    thin = tuning.VECTORS if vectors else 1 + tuning.FEW_SHIFTED * few
-    calls = work.taps * spec.groups * (1 + work.cells * inner / tuning.TILE_ELEMENTS)
-    operations = tuning.SHIFT_CALLS * work.live + tuning.PRODUCT_CALLS * calls
+    thin = tuning.SHIFT_PRODUCT * (1 + tuning.FEW_SHIFTED / max(work.share, 1))
+    if work.small * work.share == 1:  # one product of vectors
+        thin = tuning.VECTORS
+    operations = tuning.SHIFT_CALLS * work.live
     seconds = products / rates.gemm * thin + moving + operations * rates.call
     moved = int(itemsize * 2 * (rows + phases))
     return Cost(products, moved, int(operations), seconds)

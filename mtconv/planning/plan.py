@@ -121,8 +121,13 @@ def make_plan(
     algorithm: str,
     backend: str,
     bias: tuple[int, ...] | None = None,
+    *,
+    shared: bool = False,
 ) -> Plan:
-    """Settle a problem whose first array has a shape: algorithm, dtypes and result."""
+    """Settle a problem whose first array has a shape: algorithm, dtypes and result.
+
+    ``shared`` is whether compiled kernels can compute in the memory of the arrays.
+    """
     if bias is not None:
         with naming_symbols(bias), _advising(settled):
             _check_bias(form, settled.spec, bias)
@@ -134,10 +139,11 @@ def make_plan(
     spec, batch = settled.spec, batch_size(settled, first)
     with _advising(settled):
         _check_elements(form, spec, batch)
-    best = choose_algorithm(spec, form, batch, dtype, backend, algorithm)[0].algorithm
+    call = spec, form, batch, dtype, backend
+    best = choose_algorithm(*call, algorithm, shared=shared)[0].algorithm
     exact = best
     if algorithm == "auto" and best in INEXACT:
-        ranked = choose_algorithm(spec, form, batch, dtype, backend, "exact")
+        ranked = choose_algorithm(*call, "exact")
         exact = ranked[0].algorithm
     computing, fallbacks = support.precautions(spec, form, dtype, best, exact)
     return Plan(
@@ -188,10 +194,12 @@ def plan_for(
     backend: str,
     bias: tuple[int, ...] | None = None,
     kernel_size: int | tuple[int, ...] | None = None,
+    shared: bool = False,
 ) -> Plan:
     """Return the plan of one call from shapes, options and dtype; cached."""
     settled = problem(form, first, second, options, kernel_size)
-    return make_plan(form, settled, first, dtype, algorithm, backend, bias)
+    call = dtype, algorithm, backend, bias
+    return make_plan(form, settled, first, *call, shared=shared)
 
 
 @lru_cache(maxsize=4096)
@@ -204,10 +212,12 @@ def plan_for_spec(
     algorithm: str,
     backend: str,
     bias: tuple[int, ...] | None = None,
+    shared: bool = False,
 ) -> Plan:
     """Return the plan of one call on arrays of these shapes with a given spec; cached."""
     settled = match(form, spec, first, second)
-    return make_plan(form, settled, first, dtype, algorithm, backend, bias)
+    call = dtype, algorithm, backend, bias
+    return make_plan(form, settled, first, *call, shared=shared)
 
 
 def plan_traced(

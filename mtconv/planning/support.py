@@ -83,6 +83,9 @@ class Support:
         Ranks the algorithms where there are several.
     accelerator : callable or None
         Ranks them for GPUs and TPUs, where a backend compiles for those too.
+    sharing : callable or None
+        Ranks them together with the compiled kernels, for arrays whose memory these can
+        compute in.
     stand_in : callable
         Called with spec, batch, dtype and the name of an algorithm: the candidate that
         takes its place where it cannot do a problem, or None.
@@ -111,6 +114,7 @@ class Support:
     most_axes: int | None = None
     ladder: Ladder | None = None
     accelerator: Ladder | None = None
+    sharing: Ladder | None = None
     stand_in: Callable[[ConvSpec, int, str, str], Candidate | None] = _never
     precautions: Callable[
         [ConvSpec, str, str, str, str], tuple[str, tuple[Fallback, ...]]

@@ -24,8 +24,17 @@ LEAST_STRIDE = 16
 # long runs for `subpixel`.
 PACK_MOVES = 4
 SUBPIXEL_PACK_MOVES = 2
-# How much dearer than those of gemm the moves of rows for all taps of an axis are.
-ROW_MOVES = 1.2
+# The same for a convolution whose rows serve all taps of an axis, in moves on long runs.
+PACK_ROWS = 12
+# How much longer products of gathered columns take than large ones, thin ones and those of
+# few rows the more; and moves of a gather in use, where others fill the caches.
+COLUMN_PRODUCT = 2.3
+THIN_COLUMNS = 7.8
+FEW_COLUMN_ROWS = 1.7
+GATHERED = 1.5
+# Array operations that the calls for a block of columns, or for rows, take.
+COLUMN_CALLS = 80
+ROW_CALLS = 7
 # Moves of a result's elements that one more product to be added costs.
 SUM_MOVES = 4
 # What a butterfly of a transform costs, in moves of an element of four bytes, and the array
@@ -37,14 +46,15 @@ SPECTRUM_CALLS = 66
 FEW_ROWS = 4
 THIN = 24
 
-# Copies of runs of taps cost as much as on so many elements more.
-TAP_RUN = 40
-# A product tap by tap of few channels is mostly reading; array operations for each phase,
-# and what one product of BLAS among many costs of an array operation.
-FEW_SHIFTED = 5.0
-VECTORS = 1.0
-SHIFT_CALLS = 40
-PRODUCT_CALLS = 0.1
+# A product tap by tap in units of large ones, the more for few channels of y, and where it
+# is one of vectors; moves of an element of a phase, and the more for every other phase;
+# array operations of a phase.
+SHIFT_PRODUCT = 4.2
+FEW_SHIFTED = 1.9
+VECTORS = 6.5
+SHIFT_MOVES = 8
+SHIFT_PHASE_MOVES = 1.5
+SHIFT_CALLS = 160
 
 # --- Blocks ----------------------------------------------------------------------------
 
@@ -119,20 +129,23 @@ FOLDED_BYTES = 2**18
 # Columns of a problem that costs more calls than work: they are one look-up.
 FEW_COLUMNS = 2**14
 
-# Phases that are copied one by one; of more, each is too little for a copy of its own.
-MOST_PHASES = 8
-
 # Zeros around an array that may be added whatever its size, in elements.
 FEW_ZEROS = 2**16
 
-# Nanoseconds that copies cost for a run of neighbours, for an element that is read with a
-# stride or without, and for one that changes places with its channel.
-ROW_COST = 8.0
-STRIDED_COST = 0.25
-PLAIN_COST = 0.05
-TURN_COST = 0.9
-# How much dearer copies may be taken to be where a convolution has to turn its kernel too.
-TURNED_PRODUCT = 2.0
+# Moves of an element in a long run that it costs to begin a run, to read an element with a
+# stride, the more for every step of it, to extend y by one element, to put one beside its
+# neighbour in a phase, to let one change places with its channel, to change the place of an
+# element of the kernel, and to pack one of columns that lie in rows of taps.
+RUN_MOVES = 40
+STRIDED_MOVES = 3.0
+WIDE_MOVES = 0.08
+EXTENDED_MOVES = 2.3
+PHASE_MOVES = 4.8
+TURN_MOVES = 6
+KERNEL_MOVES = 10
+PACK_COLUMN = 5
+# What the calls of a phase cost.
+PHASE_CALL = 180_000
 # Zeros among y may be so many times as many elements as columns for that, and no more.
 MOST_TURNED = 2
 

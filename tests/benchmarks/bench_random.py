@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from tests.benchmarks.harness import (
     geometric_mean,
     load_layers,
     markdown_table,
+    measure,
     write_section,
 )
 from tests.benchmarks.peers import ort_conv, ort_transposed, torch_conv, torch_transposed
@@ -38,7 +37,6 @@ __all__ = ["main"]
 MAPS = ("conv_transpose", "conv", "kernel_grad")
 MOST = 4.0
 WORDS = {"numba": "With compiled kernels", "numpy": "With NumPy alone"}
-REPEATS = 3
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -81,27 +79,6 @@ def torch_gradient(layer: Layer, x: Any, kernel: Any, y: Any) -> Callable[[], An
         return backward(*tensors, None, *geometry, *rest)[1]
 
     return run
-
-
-def measure(calls: Calls, budget_s: float = 0.06) -> dict[str, float]:
-    """Median seconds of each call, taken in turn `REPEATS` times."""
-    medians: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(REPEATS):
-        for name, call in calls.items():
-            time.sleep(0.005)  # until the threads of the call before sleep
-            call()
-            times: list[float] = []
-            began = time.perf_counter()
-            while len(times) < 3 or (
-                len(times) < 40 and time.perf_counter() - began < budget_s
-            ):
-                start = time.perf_counter()
-                call()
-                times.append(time.perf_counter() - start)
-                if times[-1] > budget_s:
-                    break
-            medians[name].append(statistics.median(times))
-    return {name: statistics.median(times) for name, times in medians.items()}
 
 
 def run(layers: list[Layer], maps: tuple[str, ...], backend: str) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ __all__ = [
     "geometric_mean",
     "load_layers",
     "markdown_table",
+    "measure",
     "replace_section",
     "time_in_turn",
     "write_section",
@@ -34,6 +35,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "performance.md"
 # Worker threads of BLAS and OpenMP libraries poll for this long after a call; a pause
 # keeps those of one callable from slowing the next.
 PAUSE_S = 0.03
+
+# How often `measure` takes all calls in turn.
+REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,29 @@ def time_in_turn(
                 function()
             samples[name].append((time.perf_counter() - start) / calls[name])
     return {name: statistics.median(times) for name, times in samples.items()}
+
+
+def measure(
+    calls: Mapping[str, Callable[[], object]], budget_s: float = 0.06
+) -> dict[str, float]:
+    """Median seconds of each call, taken in turn `REPEATS` times."""
+    medians: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(REPEATS):
+        for name, call in calls.items():
+            time.sleep(0.005)  # until the threads of the call before sleep
+            call()
+            times: list[float] = []
+            began = time.perf_counter()
+            while len(times) < 3 or (
+                len(times) < 40 and time.perf_counter() - began < budget_s
+            ):
+                start = time.perf_counter()
+                call()
+                times.append(time.perf_counter() - start)
+                if times[-1] > budget_s:
+                    break
+            medians[name].append(statistics.median(times))
+    return {name: statistics.median(times) for name, times in medians.items()}
 
 
 def _seconds(function: Callable[[], object]) -> float:

@@ -60,23 +60,24 @@ def test_a_table_of_columns_is_no_workspace():
 
 
 @pytest.mark.parametrize(
-    ("last", "copies"),
+    ("last", "planes", "copies"),
     [
-        (Axis(20, 47, 9, 2), 2),  # a copy for each phase
-        (Axis(20, 161, 9, 8), 8),
-        (Axis(20, 191, 10, 9), 0),  # of nine phases each is too little
-        (Axis(20, 30, 9, 1), 0),
-        (Axis(20, 160, 8, 8), 0),  # no cell is read twice
-        (Axis(20, 42, 3, 2), 2),
-        (Axis(20, 338, 300, 2), 2),
-        (Axis(1, 1, 3, 2), 0),  # a tap without a phase
+        (Axis(500, 1007, 9, 2), 64, 2),  # a copy for each phase
+        (Axis(500, 1521, 24, 3), 64, 3),
+        (Axis(500, 1007, 9, 2), 1, 0),  # the calls cost more
+        (Axis(500, 4001, 9, 8), 64, 0),  # few elements are read twice
+        (Axis(500, 1000, 2, 2), 64, 0),  # none is
+        (Axis(500, 508, 9, 1), 64, 0),
+        (Axis(500, 1, 9, 2), 64, 0),  # a tap without a phase
     ],
 )
-def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(last, copies, watch):
+def test_what_lies_a_stride_apart_is_put_side_by_side_for_several_taps(
+    last, planes, copies, watch
+):
     filled = watch(im2col, "_fill")
     axes = (Axis(2, 3, 2), last)
-    y = zeros(1, 1, 1, 3, last.big)
-    target = zeros(1, 1, 1, 2, last.kernel, 2, last.small)
+    y = zeros(1, 1, planes, 3, last.big)
+    target = zeros(1, 1, planes, 2, last.kernel, 2, last.small)
     im2col.fill(axes, y, target, Workspace())
     assert [named["copy"] for _, named, _ in filled] == [True] * copies or not copies
     assert len(filled) == max(copies, 1)

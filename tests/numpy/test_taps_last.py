@@ -37,18 +37,19 @@ def test_columns_are_those_of_gather_with_channels_last(axes, folded):
 
 
 @pytest.mark.parametrize(
-    ("axis", "share", "short"),
+    ("axis", "share", "rows", "short"),
     [
-        (Axis(3, 7, 3, 2, 1, 1), 64, True),  # rows of 3, runs of 192
-        (Axis(400, 801, 3, 2, 1, 1), 64, False),
-        (Axis(3, 7, 3, 2, 1, 1), 1, False),  # runs of 3
-        (Axis(100, 402, 4, 4, 1, 1), 64, False),  # each element moves once either way
-        (Axis(3, 7, 3, 2, 2, 1), 1, False),  # a dilation parts neighbours
-        (Axis(3, 4000, 2, 1999, 1, 0), 64, False),  # mostly zeros would be moved
+        (Axis(3, 7, 3, 2, 1, 1), 64, 1, True),  # rows of 3, runs of 192
+        (Axis(400, 801, 3, 2, 1, 1), 64, 1, False),
+        (Axis(3, 7, 3, 2, 1, 1), 64, 8, False),  # the kernel is larger than the columns
+        (Axis(100, 402, 4, 4, 1, 1), 64, 1, False),  # each element moves once either way
+        (Axis(3, 7, 3, 2, 2, 1), 1, 1, False),  # a dilation parts neighbours
+        (Axis(3, 4000, 2, 1999, 1, 0), 64, 1, False),  # mostly zeros would be moved
     ],
 )
-def test_rows_are_short_beside_runs_of_taps_and_channels(axis, share, short):
-    assert short_rows((axis,), share) == short
+@pytest.mark.parametrize("form", ["conv", "kernel_grad"])
+def test_rows_are_short_beside_runs_of_taps_and_channels(axis, share, rows, short, form):
+    assert short_rows((axis,), share, share, rows, form) == short
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,12 @@ SPEC = ConvSpec.from_shapes((2, 6, 5, 7), (6, 4, 3, 4), stride=(2, 3), groups=2)
 NOTHING = Rates(gemm=float("inf"), element=0, strided=0, call=0, block=10**12, run=0)
 PLANES, X, Y, KERNEL = 6720, 420, 3872, 288
 
+# Moves to gather columns in rows of 7, each element with a stride of 3; and those of one of
+# two residues of the first axis, six rows for one tap.
+STRIDED = tuning.STRIDED_MOVES + 3 * tuning.WIDE_MOVES
+DIRECT = PLANES * (STRIDED + tuning.RUN_MOVES / 7)
+ROWS = 16 * 6 * 7 * 4 * (STRIDED + tuning.RUN_MOVES / 7)
+
 
 def seconds(algorithm, form="conv_transpose", spec=SPEC, batch=2, itemsize=4, **rates):
     """Estimate seconds at some rates, with everything else for nothing."""
@@ -45,14 +51,10 @@ def spec_of(x_shape, kernel_shape, **options):
     [
         # Terms of a sum, and rows of the result, of one matrix product.
         ("gemm", "conv_transpose", 3, 4 * 12),
-        ("gemm", "conv", 4 * 12, 3),
-        ("gemm", "kernel_grad", 4 * 12, 3),
         # Four taps of the phases that have most; six phases.
         ("polyphase", "conv_transpose", 3 * 4, 4 * 6),
         ("subpixel", "conv_transpose", 3 * 4, 4 * 6),
         ("subpixel", "conv", 3 * 4, 3),
-        # Two of the three taps of the first axis at a time.
-        ("polyphase", "conv", 4 * 12 * 2 // 3, 3),
     ],
 )
 def test_a_thin_product_takes_longer(algorithm, form, depth, rows):
@@ -60,13 +62,31 @@ def test_a_thin_product_takes_longer(algorithm, form, depth, rows):
     assert seconds(algorithm, form, gemm=2.0) == pytest.approx(20160 / 2 * thin)
 
 
-@pytest.mark.parametrize("form", ["conv_transpose", "conv"])
-def test_a_product_of_one_term_or_of_one_row_is_the_thinnest(form):
+@pytest.mark.parametrize(
+    ("algorithm", "form", "depth"),
+    [
+        ("gemm", "conv", 4 * 12),
+        ("gemm", "kernel_grad", 4 * 12),
+        # The three taps of the first axis are two runs.
+        ("polyphase", "conv", 4 * 12 / 2),
+    ],
+)
+def test_a_product_of_gathered_columns_takes_longer(algorithm, form, depth):
+    thin = 1 + tuning.THIN_COLUMNS / depth + tuning.FEW_COLUMN_ROWS / 3
+    expected = tuning.COLUMN_PRODUCT * 20160 / 2 * thin
+    assert seconds(algorithm, form, gemm=2.0) == pytest.approx(expected)
+
+
+def test_a_product_of_one_term_or_of_one_row_is_the_thinnest():
     """Of nine elements and one tap, with a single channel on both sides."""
     spec = spec_of((1, 1, 9), (1, 1, 1))
     thin = 1 + tuning.THIN + tuning.FEW_ROWS
     for algorithm in ("gemm", "polyphase", "subpixel"):
-        passed = seconds(algorithm, form, spec=spec, batch=1, gemm=1.0)
+        passed = seconds(algorithm, spec=spec, batch=1, gemm=1.0)
+        assert passed == pytest.approx(9 * thin)
+    thin = tuning.COLUMN_PRODUCT * (1 + tuning.THIN_COLUMNS + tuning.FEW_COLUMN_ROWS)
+    for algorithm in ("gemm", "polyphase"):
+        passed = seconds(algorithm, "conv", spec=spec, batch=1, gemm=1.0)
         assert passed == pytest.approx(9 * thin)
 
 
@@ -88,17 +108,13 @@ def test_sums_without_terms_cost_nothing():
     [
         # Planes are written, and those that meet others are read and added.
         ("gemm", "conv_transpose", PLANES + 2 * (PLANES - Y)),
-        ("gemm", "conv", PLANES),
+        ("gemm", "conv", tuning.GATHERED * DIRECT),
+        ("gemm", "kernel_grad", tuning.GATHERED * DIRECT),
         # Nine copies of x, three moves each, and the result.
         ("polyphase", "conv_transpose", 9 * X * 3 + Y),
         ("subpixel", "conv_transpose", KERNEL * tuning.SUBPIXEL_PACK_MOVES),
         ("subpixel", "conv", PLANES * 2),
-        # Two thirds of the planes, and two sums of the three runs of taps.
-        (
-            "polyphase",
-            "conv",
-            tuning.ROW_MOVES * (PLANES * 2 / 3 + 1 * X * tuning.SUM_MOVES),
-        ),
+        ("polyphase", "conv", tuning.GATHERED * 2 * ROWS + KERNEL * tuning.PACK_ROWS),
         ("direct", "conv_transpose", 3.75 * 20160),
         ("direct", "conv", 2.5 * 20160),
         ("direct", "kernel_grad", 2.5 * 20160),
@@ -113,11 +129,11 @@ def test_elements_that_are_moved_on_long_runs(algorithm, form, moves):
     ("algorithm", "form", "moves"),
     [
         ("gemm", "conv_transpose", Y),
-        ("gemm", "conv", Y),
+        ("gemm", "conv", 0),
         ("polyphase", "conv_transpose", KERNEL * tuning.PACK_MOVES + Y),
         ("subpixel", "conv_transpose", Y),
         ("subpixel", "conv", 0),
-        ("polyphase", "conv", tuning.ROW_MOVES * (Y + KERNEL * tuning.PACK_MOVES)),
+        ("polyphase", "conv", 0),
         ("direct", "conv_transpose", 3.75 * 20160),
         ("direct", "conv", 2.5 * 20160),
         ("fft", "conv_transpose", 0),
@@ -132,7 +148,6 @@ def test_elements_that_are_moved_with_a_stride(algorithm, form, moves):
     [
         # A row has 7 elements: to move it costs as much as 14.
         ("gemm", "conv_transpose", PLANES + 2 * (PLANES - Y), 2 * Y),
-        ("gemm", "conv", 2 * PLANES, 2 * Y),
         (
             "polyphase",
             "conv_transpose",
@@ -171,33 +186,6 @@ def test_long_sums_of_a_single_phase_are_made_of_shorter_ones():
     assert seconds("polyphase", spec=strided, batch=1, element=1.0) == copies + y
 
 
-@pytest.mark.parametrize(
-    ("kernel", "stride", "element", "strided"),
-    [
-        (3, 1, 1, 0),
-        (3, 2, None, None),  # by phase
-        (2, 2, 0, 1),
-        (9, 8, None, None),
-        (10, 9, 0, 1),  # too many phases
-        (40, 20, 0, 1),
-    ],
-)
-def test_columns_of_y_are_gathered_by_phase_or_by_element(kernel, stride, element, strided):
-    """With wide strides every element comes from a line of the cache of its own."""
-    spec = spec_of((1, 1, 10), (1, 1, kernel), stride=stride)
-    (y,), planes = spec.big, 10 * kernel
-    lines = 1 + min(stride, 16) / 6
-    expected = {"element": planes, "strided": y}
-    if element is not None:
-        expected = {"element": y + planes * element * lines}
-        # Dearer than to bring channels to the end of y, which moves it twice.
-        expected["strided"] = min(planes * strided * lines, 4 * y)
-    expected["element"] += 2 * planes  # one row of the kernel is a pass over the columns
-    for rate, moves in expected.items():
-        passed = seconds("gemm", "conv", spec=spec, batch=1, **{rate: 1.0})
-        assert passed == pytest.approx(moves), rate
-
-
 # ----------------------------------------------------------------------------- operations
 
 
@@ -206,11 +194,12 @@ def test_columns_of_y_are_gathered_by_phase_or_by_element(kernel, stride, elemen
     [
         # Phases of the first axis, then of both; the arrays that are made in blocks.
         ("gemm", "conv_transpose", 3 * 2 + 3 * 6, PLANES),
-        ("gemm", "conv", 4, PLANES),
+        ("gemm", "conv", tuning.COLUMN_CALLS, PLANES),
         ("polyphase", "conv_transpose", 4 * 6 + 2 * 9, Y),
         ("subpixel", "conv_transpose", 8 * 9, Y),
         ("subpixel", "conv", 8, PLANES),
-        ("polyphase", "conv", 6 * 2 + 3 * 2, PLANES * 2 // 3),
+        # Two residues of six rows each, where columns have three taps of five.
+        ("polyphase", "conv", tuning.ROW_CALLS * (6 * 2 + 3 * 2), PLANES * 12 // 15),
         ("direct", "conv_transpose", 2 * 12 * 3, Y),
         ("direct", "conv", 2 * 12 * 4, Y),
     ],
@@ -235,7 +224,7 @@ def test_operations_are_made_for_every_block(algorithm, form, operations, in_blo
 def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs):
     """A run has as many taps as the stride; phases of the first axis and runs are calls."""
     spec = spec_of((1, 1, 9), (1, 1, kernel), stride=stride, padding=padding)
-    operations = 6 * min(kernel, stride) + 3 * runs
+    operations = tuning.ROW_CALLS * (6 * min(kernel, stride) + 3 * runs)
     passed = seconds("polyphase", "conv", spec=spec, batch=1, call=1.0)
     assert passed == pytest.approx(operations)
 
@@ -280,7 +269,7 @@ def test_spectra_are_as_long_as_an_axis_and_the_taps_of_a_phase(kernel, stride, 
         ("gemm", "conv", X + Y + 2 * PLANES),
         ("polyphase", "conv_transpose", 9 * 2 * X + 2 * Y),
         ("subpixel", "conv", 9 * 2 * X + 2 * Y),
-        ("polyphase", "conv", 2 * PLANES * 2 // 3),
+        ("polyphase", "conv", 2 * PLANES * 12 // 15),
         ("direct", "conv_transpose", X + Y + 2 * 20160),
     ],
 )
@@ -301,21 +290,51 @@ def test_a_batch_costs_in_proportion():
 # ----------------------------------------------------------------------- kernel gradients
 
 
-@pytest.mark.parametrize("form", ["conv", "kernel_grad"])
-def test_rows_of_taps_are_cheaper_than_short_rows_of_space(form):
+@pytest.mark.parametrize(("form", "packed"), [("conv", 1), ("kernel_grad", 0)])
+def test_rows_of_taps_are_cheaper_than_short_rows_of_space(form, packed):
     """Runs of 3 taps of 64 channels cost less than rows of 3 elements."""
     spec = spec_of((1, 8, 3, 3, 3), (8, 64, 3, 3, 3), stride=2)
-    columns = 27 * 27 * 64
-    passed = seconds("gemm", form, spec=spec, batch=1, element=1.0, run=24)
-    dearer = 2 if form == "conv" else 1  # which has to turn its kernel too
-    assert passed == pytest.approx(dearer * columns * (1 + tuning.TAP_RUN / 192))
+    columns, y, kernel = 27 * 27 * 64, 7**3 * 64, 8 * 64 * 27
+    moves = y * (1 + tuning.TURN_MOVES + tuning.RUN_MOVES / 64)
+    moves += columns * (2 + tuning.RUN_MOVES / 192 + packed * tuning.PACK_COLUMN)
+    moves += kernel * tuning.KERNEL_MOVES
+    passed = seconds("gemm", form, spec=spec, batch=1, element=1.0)
+    assert passed == pytest.approx(tuning.GATHERED * moves)
 
 
 def test_shifts_of_a_gradient_move_y_once_and_columns_never():
     spec = spec_of((1, 4, 100), (4, 4, 8), stride=2)
     y = 4 * (2 * (100 + 3))  # two phases of four taps: three elements more than x
-    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, strided=1.0)
-    assert passed == pytest.approx(y * (1 + 1 / 3))  # a pass over y for each phase
+    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, element=1.0)
+    assert passed == pytest.approx(y * (tuning.SHIFT_MOVES + tuning.SHIFT_PHASE_MOVES))
+
+
+def test_shifts_along_two_axes_extend_the_rows_of_x():
+    """x has three elements, and rows of four for two taps; y has a row more."""
+    spec = spec_of((1, 1, 3, 3), (1, 1, 2, 2))
+    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, element=1.0)
+    assert passed == pytest.approx(4 * (3 * 4) + 4 * 4 * tuning.SHIFT_MOVES)
+
+
+@pytest.mark.parametrize(
+    ("channels", "thin"),
+    [
+        ((4, 4), tuning.SHIFT_PRODUCT * (1 + tuning.FEW_SHIFTED / 4)),
+        ((1, 1), tuning.VECTORS),
+    ],
+)
+def test_products_of_shifts_are_thin(channels, thin):
+    small, big = channels
+    spec = spec_of((1, small, 100), (small, big, 8), stride=2)
+    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, gemm=2.0)
+    assert passed == pytest.approx(100 * 8 * small * big * thin / 2)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5])
+def test_every_phase_of_a_shifted_gradient_is_called(stride):
+    spec = spec_of((1, 4, 100), (4, 4, 8), stride=stride)
+    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, call=1.0)
+    assert passed == tuning.SHIFT_CALLS * stride
 
 
 def test_a_depthwise_gradient_is_shifted():

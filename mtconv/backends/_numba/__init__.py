@@ -34,7 +34,8 @@ from mtconv.planning.ladders.numba import kernels_for
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
 
-__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run", "run_prepared"]
+__all__ = ["NAME", "asarray", "prepare", "result_dtype", "run"]
+__all__ += ["run_by_numpy", "run_into", "run_prepared"]
 
 NAME = "numba"
 
@@ -70,25 +71,46 @@ def run(
             # It interrupts the import or the compiler, or Python is shutting down. Nothing
             # has been computed yet, and NumPy can.
             result = None
-    if result is None:
-        batch = len(canonical(first, plan.data))
-        return _numpy.run(_for_numpy(plan, batch), first, second, bias)
-    return result
+    return run_by_numpy(plan, first, second, bias) if result is None else result
+
+
+def run_by_numpy(plan: Plan, first: Array, second: Array, bias: Array | None) -> Array:
+    """Execute the plan of a kernel by NumPy, where the values or the moment ask for it."""
+    batch = len(canonical(first, plan.data))
+    return _numpy.run(_for_numpy(plan, batch), first, second, bias)
 
 
 def _by_kernels(
     plan: Plan, first: Array, second: Array, bias: Array | None, packs: Packs | None
 ) -> Array | None:
     """Compute a map by a kernel; None where numba is left aside, or no kernel has it."""
+    result = results.empty(plan.shape, dtype_of(plan.dtype))
+    done = run_into(plan, (first, second, result), bias, packs)
+    return result if done else None
+
+
+def run_into(
+    plan: Plan,
+    arrays: tuple[Array, Array, Array],
+    bias: Array | None = None,
+    packs: Packs | None = None,
+    workers: int | None = None,
+) -> bool:
+    """Compute a map by a kernel and write it into the last array; return whether it did.
+
+    It does not where numba is left aside, no kernel has the plan, or the values ask for
+    NumPy; the contents of the last array are then undefined. ``workers`` are the threads
+    that it may use; without it they are those of all calls on NumPy arrays.
+    """
     compiler = _compiler()
     if compiler is None:
-        return None
-    work = _work(compiler, plan, first, second)
+        return False
+    work = _work(compiler, plan, *arrays[:2])
     if work is None:
-        return None
+        return False
     if plan.form == "kernel_grad":
-        return _gradient(compiler, plan, work, first, second)
-    return _compiled(compiler, plan, work, (first, second), bias, packs)
+        return _gradient(compiler, plan, work, arrays, workers)
+    return _compiled(compiler, plan, work, arrays, bias, packs, workers)
 
 
 def run_prepared(
@@ -105,35 +127,37 @@ def _compiled(
     compiler: Compiler,
     plan: Plan,
     work: Work,
-    arrays: tuple[Array, Array],
+    arrays: tuple[Array, Array, Array],
     bias: Array | None,
     packs: Packs | None,
-) -> Array | None:
-    """Compute a map by a kernel; None where NumPy has to."""
+    workers: int | None,
+) -> bool:
+    """Compute a map by a kernel; False where NumPy has to."""
     if packs is None and work.packed_bytes > PACKED_BYTES:
-        return None
+        return False
     look = work.pads and bool(plan.fallbacks)
     if look and packs is not None:
         if not _is_finite(arrays[1], packs):
-            return None
+            return False
         look = False
-    result = results.empty(plan.shape, dtype_of(plan.dtype))
-    infinite = compiler.launch(work, plan.dtype, (*arrays, result), bias, packs, look)
-    return None if infinite else result
+    return not compiler.launch(work, plan.dtype, arrays, bias, packs, look, workers)
 
 
 def _gradient(
-    compiler: Compiler, plan: Plan, work: Work, x: Array, y: Array
-) -> Array | None:
-    """Compute the kernel gradient by a kernel; None where NumPy has to."""
-    result = results.empty(plan.shape, dtype_of(plan.dtype))
+    compiler: Compiler,
+    plan: Plan,
+    work: Work,
+    arrays: tuple[Array, Array, Array],
+    workers: int | None,
+) -> bool:
+    """Compute the kernel gradient by a kernel; False where NumPy has to."""
+    x, y, result = arrays
     if work.leaves_zeros:
         result[...] = 0
-    compiler.launch(work, plan.dtype, (y, x, result), None, None, False)
+    compiler.launch(work, plan.dtype, (y, x, result), None, None, False, workers)
     # To look at the gradient first is cheap, and tells of infinity in x.
-    if work.pads and plan.fallbacks and not all_finite(result) and not all_finite(x):
-        return None
-    return result
+    looks = work.pads and bool(plan.fallbacks)
+    return not looks or all_finite(result) or all_finite(x)
 
 
 class Compiler(NamedTuple):

@@ -47,10 +47,12 @@ def launch(
     bias: Array | None,
     packs: dict[Any, Any] | None,
     look: bool,
+    workers: int | None = None,
 ) -> int:
     """Compute a map: ``arrays`` are its input, kernel and result, as the caller has them.
 
-    ``packs`` keeps the packed kernel. Where ``look`` asks for it and the kernel has
+    ``packs`` keeps the packed kernel. ``workers`` are the threads that the call may use,
+    without it those of all calls. Where ``look`` asks for it and the kernel has
     infinite values or NaN, the number that comes back is not zero.
     """
     kernel: Any = load_kernel(work.kernel, dtype)
@@ -72,17 +74,19 @@ def launch(
             *(counters + _COUNTED if packed is None else _aligned(packed), packing),
             *(0 if offset is None else address_of(offset), address_of(result), counters),
         )
-        infinite = _share(work, kernel, calls, counters + _COUNTED + inside)
+        infinite = _share(work, kernel, calls, counters + _COUNTED + inside, workers)
     if keeps and packs is not None:
         packs[work.kernel, work.packed_bytes] = work.layout, packed
     return infinite
 
 
-def _share(work: Work, kernel: Any, arguments: tuple[Any, ...], scratch: int) -> int:
+def _share(
+    work: Work, kernel: Any, arguments: tuple[Any, ...], scratch: int, most: int | None
+) -> int:
     """Call a kernel on as many threads as pay; the first has its scratch memory."""
     workers = 1
     if work.multiply_adds >= WORTH_SHARING and work.tasks > 1:
-        workers = min(workers_at_most(), work.tasks)
+        workers = min(workers_at_most() if most is None else most, work.tasks)
     if workers == 1:
         return int(kernel(*arguments, scratch))
     counts: list[int] = []

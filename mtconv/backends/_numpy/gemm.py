@@ -13,18 +13,20 @@ import numpy as np
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends._numpy.col2im import overlap_add, sum_by_table, terms
 from mtconv.backends._numpy.im2col import folds, gather, rows_of, samples_of
-from mtconv.backends._numpy.taps_last import (
-    extended_elements,
-    gather_last,
-    short_rows,
-    taps_first,
-)
+from mtconv.backends._numpy.taps_last import gather_last, short_rows, taps_first
 from mtconv.backends.host.correlation import add_correlation
 from mtconv.backends.host.correlation import footprint as correlation_footprint
 from mtconv.backends.host.counts import Counts, at_a_time, channels_at_a_time
-from mtconv.backends.host.matmul import matmul, matrices_for, multiply, store
+from mtconv.backends.host.matmul import (
+    as_matrices,
+    matmul,
+    matrices_for,
+    multiply,
+    store,
+)
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.planning import tuning
+from mtconv.planning.gathers import extended_elements
 
 __all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "footprint", "kernel_grad"]
 
@@ -82,7 +84,7 @@ def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -
     folded = folds(len(out), prod(out.shape[3:]))
     result, in_place = matrices_for(out, space, folded=folded)
     each = result.nbytes // small * prod(taps)
-    last = short_rows(axes, share, tuning.TURNED_PRODUCT)
+    last = short_rows(axes, prod(y.shape[:3]), share, groups * small, "conv")
     for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
         with space.frame():
             if last:
@@ -101,7 +103,7 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     groups, small, share, *taps = out.shape
     rows = rows_of(x, share * prod(taps), space)
     each = rows.nbytes // small * prod(taps)
-    last = short_rows(axes, share)
+    last = short_rows(axes, prod(y.shape[:3]), share, groups * small, "kernel_grad")
     for channels in channels_at_a_time(share, tuning.GATHER_BYTES, each):
         with space.frame():
             part, target = y[:, :, channels], out[:, :, channels]
@@ -110,6 +112,10 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
                 target = np.moveaxis(target, 2, -1)
             else:
                 columns = gather(axes, part, space, folded=len(rows) == 1)
+            in_place = as_matrices(target[None])
+            if in_place is not None:
+                add_correlation(rows, columns, in_place[0], space)
+                continue
             product = space.take((groups, small, columns.shape[2]), out.dtype)
             product[...] = 0
             add_correlation(rows, columns, product, space)

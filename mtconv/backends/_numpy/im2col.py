@@ -18,6 +18,7 @@ from mtconv.backends.host.memory import Workspace, copied
 from mtconv.backends.host.strided import landings, place, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
+from mtconv.planning.gathers import gathers
 
 __all__ = ["fill", "folds", "gather", "gather_runs", "rows_of", "runs_are_short"]
 __all__ += ["samples_of"]
@@ -143,8 +144,8 @@ def _runs(
 def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:
     """Fill columns (b, g, co, *taps, *small) from y."""
     *outer, last = axes
-    several = 1 < last.stride <= tuning.MOST_PHASES and last.kernel > last.stride
-    if not several or not _all_live(last):
+    moves = gathers(axes, prod(y.shape[:3]), y.shape[2])
+    if moves.direct <= moves.by_phase or not _all_live(last):
         _fill(axes, y, columns, space, copy=False)
         return
     # Several taps read an element: what lies a stride apart is put side by side for them.

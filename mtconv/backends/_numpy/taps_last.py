@@ -14,27 +14,19 @@ import numpy as np
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import place, window_view
-from mtconv.planning import tuning
+from mtconv.planning.gathers import gathers
 
-__all__ = ["extended_elements", "gather_last", "short_rows", "taps_first"]
+__all__ = ["gather_last", "short_rows", "taps_first"]
 
 
-def short_rows(axes: Axes, share: int, dearer: float = 1.0) -> bool:
-    """Return whether runs of taps and channels are longer than rows of space.
+def short_rows(axes: Axes, planes: int, share: int, rows: int, form: str) -> bool:
+    """Return whether runs of taps and channels are cheaper than rows of space.
 
-    Bringing channels to the end costs a pass over y with all its zeros. The product may be
-    ``dearer`` than that of rows of space.
+    Bringing channels to the end costs a pass over y with all its zeros, and one over a
+    kernel of so many ``rows``; see `mtconv.planning.gathers`.
     """
-    last = axes[-1]
-    run = share if last.dilation > 1 else share * last.kernel
-    columns = share * prod(axis.kernel * axis.small for axis in axes)
-    extended = share * extended_elements(axes)
-    if extended > tuning.MOST_TURNED * columns or not columns:
-        return False
-    each = tuning.STRIDED_COST if last.stride > 1 else tuning.PLAIN_COST
-    by_rows = tuning.ROW_COST / max(last.small, 1) + each
-    turned = extended / columns * tuning.TURN_COST
-    return (tuning.ROW_COST / run + turned) * dearer < by_rows
+    moves = gathers(axes, planes, share, rows, 1, form)
+    return moves.taps_last < moves.by_rows
 
 
 def taps_first(weights: Weights, channels: slice, space: Workspace) -> Array:
@@ -46,11 +38,6 @@ def taps_first(weights: Weights, channels: slice, space: Workspace) -> Array:
 
     rows = weights.packed(("taps", channels.start), w.shape, w.dtype, space, fill)
     return rows.reshape(*w.shape[:2], -1)
-
-
-def extended_elements(axes: Axes) -> int:
-    """Count the elements of one channel of y with the zeros that taps meet."""
-    return prod(max(axis.full, 0) for axis in axes)
 
 
 def gather_last(axes: Axes, y: Array, space: Workspace, *, folded: bool) -> Array:

@@ -17,15 +17,16 @@ from torch.masked import MaskedTensor
 
 from mtconv.backends import _array_api
 from mtconv.backends._array_api.library import Library, dtype_name
-from mtconv.backends._torch import native
 from mtconv.backends._torch.autocast import autocast_dtype, is_on
-from mtconv.backends._torch.library import LIBRARY, library_for
-from mtconv.backends.arrange import arranged, canonical
+from mtconv.backends._torch.eager import eager_dtype
+from mtconv.backends._torch.execute import cast, execute
+from mtconv.backends._torch.gradients import run_eager
+from mtconv.backends._torch.library import LIBRARY
 from mtconv.errors import BackendError, message
 from mtconv.planning.plan import Plan
 from mtconv.sizes import compiling
 
-__all__ = ["NAME", "asarray", "library", "result_dtype", "run"]
+__all__ = ["NAME", "asarray", "eager_dtype", "library", "result_dtype", "run", "run_eager"]
 
 NAME = "torch"
 
@@ -106,52 +107,11 @@ def run(
     first, second, bias = LIBRARY.together(first, second, bias)
     device_type = first.device.type
     if not is_on(device_type):
-        return _execute(plan, first, second, bias, autocast=False)
+        return execute(plan, first, second, bias, autocast=False)
     if plan.requested in ("auto", "native"):
         dtype = autocast_dtype(device_type, LIBRARY.dtype(plan.dtype))
-        first, second = _cast(first, dtype), _cast(second, dtype)
-        bias = bias if bias is None else _cast(bias, dtype)
+        first, second = cast(first, dtype), cast(second, dtype)
+        bias = bias if bias is None else cast(bias, dtype)
         plan = plan.rounded(dtype_name(dtype))
     with torch.autocast(device_type, enabled=False):
-        return _execute(plan, first, second, bias, autocast=True)
-
-
-def _execute(
-    plan: Plan, first: Any, second: Any, bias: Any, *, autocast: bool
-) -> torch.Tensor:
-    """Execute a plan on tensors of one device."""
-    if plan.algorithm != "native":
-        return _array_api.execute(library_for(autocast=autocast), plan, first, second, bias)
-    dtype = LIBRARY.dtype(plan.dtype)
-    # GPUs form sums of half precision in float32 by themselves, the CPU not always.
-    compute = LIBRARY.dtype(plan.computing) if first.device.type == "cpu" else dtype
-    data = _settled(canonical(_cast(first, compute), plan.data, LIBRARY.permute))
-    second = _cast(second, compute)
-    if plan.form == "kernel_grad":
-        y = _settled(canonical(second, plan.data, LIBRARY.permute))
-        result = _cast(native.kernel_grad(plan.spec, data, y), dtype)
-        return _array_api.arranged_kernel(LIBRARY, result, plan)
-    kernel = second
-    if plan.kernel.order is not None:
-        kernel = kernel.permute(plan.kernel.order)
-    if not plan.kernel.channels:
-        kernel = kernel[None, None]
-    bias = bias if bias is None else _cast(bias, compute)
-    function = native.conv if plan.form == "conv" else native.conv_transpose
-    result = function(plan.spec, data, _settled(kernel), bias)
-    return arranged(_cast(result, dtype), plan.data, LIBRARY.permute)
-
-
-def _cast(array: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    return array if array.dtype == dtype else array.to(dtype)
-
-
-def _settled(array: torch.Tensor) -> torch.Tensor:
-    """Settle the order of axes in memory where axes of one element leave it open.
-
-    torch 2.13 reads wrong elements, or raises, where it takes two arrays for channels last
-    or first by strides that say nothing.
-    """
-    if 1 not in array.shape[1:]:
-        return array
-    return array.contiguous().view(-1).view(array.shape)
+        return execute(plan, first, second, bias, autocast=True)

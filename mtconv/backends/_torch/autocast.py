@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["autocast_dtype", "compiled_product", "is_on", "product"]
+__all__ = ["autocast_dtype", "compiled_product", "is_on", "product", "without_autocast"]
 
 # Autocast leaves float64, complex numbers and integers alone.
 _ROUNDED = frozenset({torch.float32, torch.float16, torch.bfloat16})
@@ -34,7 +34,7 @@ def autocast_dtype(device_type: str, dtype: torch.dtype) -> torch.dtype:
     return torch.get_autocast_dtype(device_type) if dtype in _ROUNDED else dtype
 
 
-def _without_autocast(device_type: str) -> AbstractContextManager[Any]:
+def without_autocast(device_type: str) -> AbstractContextManager[Any]:
     """Switch autocast off where it is on."""
     if not is_on(device_type):
         return nullcontext()
@@ -71,7 +71,7 @@ class _Product(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def forward(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        with _without_autocast(a.device.type):
+        with without_autocast(a.device.type):
             return torch.matmul(a, b)
 
     @staticmethod

@@ -12,8 +12,8 @@ channels, big channels / groups, *k).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ from mtconv.geometry import Axis, same_size, small_size
 from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
-__all__ = ["conv", "conv_transpose", "kernel_grad"]
+__all__ = ["conv", "conv_transpose", "kernel_grad", "one_call"]
 
 _CONV = (F.conv1d, F.conv2d, F.conv3d)
 _CONV_WEIGHT = (grad.conv1d_weight, grad.conv2d_weight, grad.conv3d_weight)
@@ -91,6 +91,28 @@ def kernel_grad(spec: ConvSpec, x: torch.Tensor, y: torch.Tensor) -> torch.Tenso
     function = _CONV_WEIGHT[spec.rank - 1]
     shape = spec.kernel_shape
     return function(y, shape, x, stride, padding, dilation, spec.groups)
+
+
+def one_call(
+    form: str, spec: ConvSpec
+) -> tuple[Callable[..., torch.Tensor], tuple[Any, ...]] | None:
+    """Return the function of torch that does a map alone, and what follows its tensors.
+
+    None where elements are cropped, extended or folded before or after it.
+    """
+    if form == "kernel_grad" or spec.padding_mode != "zeros":
+        return None
+    stride = tuple(axis.stride for axis in spec.axes)
+    dilation = tuple(axis.dilation for axis in spec.axes)
+    if form == "conv":
+        padding, cuts = zip(*(_pad(axis, "zeros") for axis in spec.axes), strict=True)
+        rest: tuple[Any, ...] = (stride, padding, dilation, spec.groups)
+        function = _CONV[spec.rank - 1]
+    else:
+        padding, extra, cuts = zip(*map(_crop, spec.axes), strict=True)
+        rest = (stride, padding, extra, spec.groups, dilation)
+        function = _CONV_TRANSPOSE[spec.rank - 1]
+    return None if any(cut != _WHOLE for cut in cuts) else (function, rest)
 
 
 def _padded(spec: ConvSpec, y: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:

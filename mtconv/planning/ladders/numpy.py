@@ -10,9 +10,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from mtconv.geometry import windows
+from mtconv.importing import imported
 from mtconv.planning import tuning
 from mtconv.planning.candidate import (
     FASTEST,
@@ -22,9 +24,11 @@ from mtconv.planning.candidate import (
     Fallback,
     computing_dtype,
 )
-from mtconv.planning.cost import Rates, estimate
 from mtconv.planning.rates import current_rates
 from mtconv.spec import ConvSpec
+
+if TYPE_CHECKING:
+    from mtconv.planning.cost import Rates
 
 __all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
 
@@ -38,6 +42,7 @@ def rank(
     spec: ConvSpec, form: str, batch: int, dtype: str, *, exact: bool
 ) -> tuple[Candidate, ...]:
     """Rank the algorithms of NumPy by estimated time; refused ones come last."""
+    estimate = _costs().estimate
     itemsize = FLOATING.get(dtype, 8)
     rates = rates_of(itemsize)
     ranked: list[Candidate] = []
@@ -54,16 +59,23 @@ def rank(
     return (*ranked, *refused)
 
 
+@cache
+def _costs() -> Any:
+    """Return the model of costs, which importing mtconv does not need."""
+    return imported("mtconv.planning.cost")
+
+
 def rates_of(itemsize: int) -> Rates:
     """Wider elements are slower in proportion; integers are computed in float64."""
     measured, wider = current_rates(), itemsize / 4
-    return Rates(
+    rates: Rates = _costs().Rates(
         gemm=1 / (measured.product * wider),
         element=measured.element * wider,
         strided=measured.strided * max(1.0, wider / 1.5),
         call=measured.call,
         block=_BLOCK,
     )
+    return rates
 
 
 def _why_not(name: str, spec: ConvSpec, batch: int, dtype: str, *, exact: bool) -> str:

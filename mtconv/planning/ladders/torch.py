@@ -7,11 +7,12 @@ is the exact one: cuDNN may choose fast forms and TensorFloat-32.
 
 from __future__ import annotations
 
-from mtconv.planning.candidate import Candidate
+from mtconv.importing import imported
+from mtconv.planning.candidate import Candidate, Fallback, computing_dtype
 from mtconv.planning.support import NUMBERS
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "DTYPES", "native_refusal", "rank", "stand_in"]
+__all__ = ["ALGORITHMS", "DTYPES", "native_refusal", "precautions", "rank", "stand_in"]
 
 ALGORITHMS = ("native", "polyphase")
 
@@ -44,6 +45,19 @@ def stand_in(spec: ConvSpec, batch: int, dtype: str, algorithm: str) -> Candidat
     if not reason:
         return None
     return Candidate("polyphase", None, f"'native' is left out: {reason}")
+
+
+def precautions(
+    spec: ConvSpec, form: str, dtype: str, algorithm: str, exact: str
+) -> tuple[str, tuple[Fallback, ...]]:
+    """Return the computing dtype, and what of NumPy stands in for compiled kernels."""
+    del exact
+    if algorithm != "numba":
+        return computing_dtype(dtype), ()
+    kernels = imported("mtconv.planning.ladders.numba")
+    settled: tuple[str, tuple[Fallback, ...]]
+    settled = kernels.precautions(spec, form, dtype, "native", "native")
+    return settled
 
 
 def native_refusal(spec: ConvSpec, elements: int, dtype: str) -> str:
