@@ -29,6 +29,25 @@ def test_arrays_begin_at_lines_of_the_cache_one_after_another():
     assert space.used == 256 + 6 * 16
 
 
+def test_addresses_are_those_that_arrays_would_have():
+    space = Workspace(1000)
+    first = address(space.take((10,), BYTE))
+    assert space.address(100) == first + 64
+    assert space.used == 164
+    assert address(space.take((10,), BYTE)) == first + 192
+    assert space.address(744) == first + 256  # all that is left
+    assert space.address(1) == 0
+
+
+def test_addresses_are_given_back_at_the_end_of_a_frame():
+    space = Workspace(1000)
+    with space.frame():
+        first = space.address(1000)
+        assert first % 64 == 0
+        assert space.address(1) == 0
+    assert space.address(1000) == first
+
+
 def test_a_frame_gives_back_what_was_taken_in_it():
     space = Workspace()
     outer = space.take((100,), BYTE)

@@ -37,6 +37,11 @@ def test_planes_of_gemm_are_added_up_axis_by_axis():
     assert gemm.footprint("conv_transpose", piece) == 8 * 4 * (6 * 21 * 8 + planes)
 
 
+def test_planes_of_an_odd_number_of_channels_are_made_at_once():
+    piece = PIECE._replace(channels=5)
+    assert gemm.footprint("conv_transpose", piece) == 8 * 5 * (126 + 48)
+
+
 def test_spectra_of_gradients_have_the_kernel_beside_them():
     others = fft.footprint("conv", PIECE)
     assert fft.footprint("kernel_grad", PIECE) == others + 8 * 120
