@@ -111,8 +111,9 @@ def _frequency(plan: Plan, batch: int, dtype: str) -> Iterator[FormChoice]:
     products = cells // 2 * batch * small * share * residues
     cost = None
     if fft is not None and fft.cost is not None:
-        each = fft.cost.seconds / max(fft.cost.multiply_adds, 1)
         itemsize = FLOATING[dtype]
+        calls = fft.cost.operations * rates_of(itemsize).call  # kept spectra need few
+        each = (fft.cost.seconds - calls) / max(fft.cost.multiply_adds, 1)
         moved = 2 * itemsize * (cells * transforms + products)
         seconds = (butterflies + 4 * products) * each
         cost = Cost(butterflies + 4 * products, moved, 8, seconds)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from math import ceil, gcd, log2, prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtconv import geometry
 from mtconv.geometry import Axis
+from mtconv.importing import imported
 from mtconv.planning import tuning
 from mtconv.planning.gathers import gathers
 from mtconv.spec import ConvSpec
@@ -119,7 +121,9 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     phases = 1
     for axis in spec.axes:
         phases *= min(axis.stride, axis.kernel)
-        operations += 3 * phases
+        # Near the ends, the taps of a phase are added up stretch by stretch.
+        taps = min(-(-axis.kernel // axis.stride), axis.small)
+        operations += phases * (3 + max(taps**2 - tuning.FEW_STRETCHES, 0))
     moving = work.columns * rates.element + work.y * rates.strided * short
     # Where taps meet, a column is read once more to be added.
     moving += max(work.columns - work.y, 0) * 2 * rates.element
@@ -267,21 +271,50 @@ def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     )
 
 
+@cache
+def _overlap() -> Any:
+    """Return the module of blocks, which is imported when the first call is planned."""
+    return imported("mtconv.planning.overlap")
+
+
 def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
-    length = prod(axis.small + -(-axis.extent // axis.stride) for axis in spec.axes)
-    items = work.cells // max(prod(spec.small), 1)
-    groups = spec.groups
-    transforms = items * work.small * groups + work.live * work.share * groups * (
-        work.small + items
-    )
-    butterflies = int(2.5 * length * log2(max(length, 2)) * transforms)
-    joined = length * work.live * items * work.small * work.share * groups
-    moved = 2 * itemsize * (length * transforms + work.x + work.y)
-    operations = tuning.SPECTRUM_CALLS * (1 + work.live)
+    """Count transforms of blocks, of phases as of channels, and products of spectra."""
+    groups, live = spec.groups, work.live
     # Single precision is transformed in double precision, and takes as long.
-    each = tuning.BUTTERFLY * rates.element * 4 / itemsize
-    seconds = (butterflies + joined) * each + operations * rates.call
+    most = _overlap().most_elements(max(itemsize, 8), work.small + work.share)
+    axes, parts = _fewer_taps(spec.axes)
+    blocks = _overlap().blocks_of(axes, work.transposed, most)
+    elements = prod(axis.length for axis in blocks)
+    passes = sum(_overlap().pass_cost(axis.length) for axis in blocks)
+    of_batch = work.cells // max(prod(spec.small), 1) * prod(axis.number for axis in blocks)
+    products = work.small * work.share * live * groups
+    data = of_batch * (work.small + work.share * live) * groups
+    transforms = parts * (data + products)
+    butterflies = int(2.5 * elements * log2(max(elements, 2)) * transforms)
+    joined = parts * elements * of_batch * products
+    thin = 1.0 if products < tuning.JOINED_CHANNELS * groups else tuning.JOINED_MATRICES
+    moves = transforms * passes + parts * (data + of_batch * products * thin) * tuning.JOIN
+    moved = 2 * itemsize * (elements * transforms + work.x + work.y)
+    chunks = elements * data * 8 / tuning.BLOCKS_BYTES
+    operations = int(tuning.SPECTRUM_CALLS * (1 + live / 8 + chunks))
+    each = tuning.TRANSFORM * rates.element * 4 / itemsize
+    # What is converted and looked at, and written phase by phase.
+    short = _short(work.row, rates) if live > 1 else 0
+    ends = (work.x + work.y) * (rates.element * 2 + rates.strided * short)
+    seconds = moves * elements * each + ends + operations * rates.call
     return Cost(butterflies + 4 * joined, moved, operations, seconds)
+
+
+def _fewer_taps(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], int]:
+    """Cut taps as the backend does; return the axes of a part, and the number of parts."""
+    parts = 1
+    span_of = _overlap().span_of
+    while prod(map(span_of, axes)) > tuning.PART_TAPS:
+        longest = max(axes, key=span_of)
+        half = replace(longest, kernel=-(-longest.kernel // 2))
+        axes = tuple(half if axis is longest else axis for axis in axes)
+        parts *= 2
+    return axes, parts
 
 
 _MODELS: dict[str, Callable[[ConvSpec, _Work, int, Rates], Cost]] = {

@@ -12,7 +12,7 @@ __all__: list[str] = []
 # --- Choices ---------------------------------------------------------------------------
 
 # Multiply-adds from which on `auto` takes an inexact algorithm.
-INEXACT_FROM = 2**22
+INEXACT_FROM = 2**20
 
 # Stride of the last axis from which on runs of a stride are longer than a strided write
 # costs: what `subpixel` needs.
@@ -37,10 +37,14 @@ COLUMN_CALLS = 80
 ROW_CALLS = 7
 # Moves of a result's elements that one more product to be added costs.
 SUM_MOVES = 4
-# What a butterfly of a transform costs, in moves of an element of four bytes, and the array
-# operations that a phase of fft takes, long ones counted as several.
-BUTTERFLY = 1.5
-SPECTRUM_CALLS = 66
+# Additions of an overlap-add that its other operations stand for.
+FEW_STRETCHES = 32
+# What a pass of a transform costs for an element of a short row, in moves of an element of
+# four bytes; the array operations of a chunk of blocks, long ones counted as several; and
+# what products of spectra cost as matrices of those that are made one by one.
+TRANSFORM = 18.0
+SPECTRUM_CALLS = 170
+JOINED_MATRICES = 0.2
 # A product of few rows is only read and written; one with a thin inner dimension waits for
 # its result, as if it were so much deeper.
 FEW_ROWS = 4
@@ -84,6 +88,11 @@ LEAST_SHARES = 4
 
 # A block is at least so many times as long as the halo that its neighbours share.
 LEAST_HALOS = 4
+
+# The same for the two blocks that `fft` has at least, and by how much its blocks may be too
+# large, in eighths.
+FEW_HALOS = 1
+UNEVEN = 11
 
 # Stride up to which a block has at least one, so that it is cut where phases begin.
 SHORT_STRIDE = 64
@@ -189,11 +198,36 @@ PART_BYTES = 2**20
 
 # --- fft -------------------------------------------------------------------------------
 
-# Taps of one phase that are transformed at a time.
+# Places of the taps of one phase that are transformed at a time.
 PART_TAPS = 2**16
 
-# Bytes of the spectra of the channels that are summed at a time.
-SPECTRA_BYTES = 2**23
+# Transforms cost most for rows that leave the caches, and for odd factors of their length:
+# what an element costs more for each doubling of a row, beyond the first length and beyond
+# the second, and for each factor; all in units of an element of a short row.
+SHORT_ROW = 256
+LONGER_ROW = 0.14
+CACHED_ROW = 2**15
+BEYOND_CACHE = 2.0
+ODD_FACTOR = 0.04
+# Blocks of so many times what the taps span are the longest ones.
+MOST_SPANS = 32
+# What it costs to copy an element and to multiply its spectrum, and how many blocks the
+# kernel counts as; the share of elements that a longer block has to save.
+JOIN = 0.5
+KERNEL_BLOCKS = 0.5
+CLEARLY_FEWER = 0.97
+
+# Bytes of a spectrum at most, of those of a part of the kernel, of those that are joined
+# with it at a time, and of as many blocks as are transformed by one call; and elements that
+# a block may have however many channels there are.
+SPECTRUM_BYTES = 2**21
+SPECTRA_BYTES = 3 * 2**21
+UNIT_BYTES = 2**22
+BLOCKS_BYTES = 2**21
+LEAST_BLOCK = 2**12
+
+# Products of channels from which on matrices are multiplied for each frequency.
+JOINED_CHANNELS = 64
 
 # --- Looking at values -----------------------------------------------------------------
 
@@ -201,3 +235,7 @@ SPECTRA_BYTES = 2**23
 # that needs no copy.
 VALUES_AT_A_TIME = 2**15
 ELEMENTS_AT_A_TIME = 2**20
+
+# JAX on the CPU: products for one element of a result, up to which a matrix product does
+# not pay.
+FEW_PRODUCTS = 4

@@ -151,7 +151,7 @@ def test_the_text_says_who_decides_on_the_workspace():
     assert in_matrix.endswith("in the matrix")
     by_library = str(mtconv.explain(*shapes, backend="jax", dtype="bfloat16"))
     assert "conv_transpose of bfloat16 by the jax backend" in by_library
-    assert "polyphase: slower on the CPU where measured" in by_library
+    assert "native: slower on the CPU where measured" in by_library
     assert by_library.endswith("workspace: decided by the array library")
 
 

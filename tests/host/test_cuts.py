@@ -171,11 +171,11 @@ def test_a_halo_is_read_by_both_neighbours():
         ("conv", "direct", (31, 5), (7, 1), (2, 3), 4, (2**18 // 31, 2**21 // 31)),
         ("conv", "direct", (31, 50), (7, 1), (2, 3), 4, (4096, 2**21 // 31)),
         ("conv", "direct", (0, 0), (7,), (3,), 4, (2**18, 2**21 // 7)),
-        # Four arrays of spectra: of 3 channels, of 3 * 5 kernels, of 5 results of 6 phases.
-        ("conv_transpose", "fft", (3, 5), (7, 4), (2, 3), 4, (2**15, 2**15)),
-        ("conv", "fft", (3, 5), (7, 4), (2, 3), 8, (2**14, 2**14)),
-        ("conv_transpose", "fft", (0, 0), (7,), (2,), 4, (3 * 2**19, 3 * 2**19)),
-        ("conv_transpose", "fft", (10**4, 10**4), (7,), (2,), 4, (1, 1)),
+        # Three arrays of 3 channels and of 5 with six phases.
+        ("conv_transpose", "fft", (3, 5), (7, 4), (2, 3), 4, (2**21 // 33, 2**21 // 33)),
+        ("conv", "fft", (3, 5), (7, 4), (2, 3), 8, (2**20 // 33, 2**20 // 33)),
+        ("conv_transpose", "fft", (0, 0), (7,), (2,), 4, (2**21, 2**21)),
+        ("conv_transpose", "fft", (10**4, 10**4), (7,), (2,), 4, (69, 69)),
         # Copies of x: 3 of 4 times 2 of 3 channels; or all phases of the result.
         (
             "conv_transpose",

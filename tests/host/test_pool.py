@@ -12,7 +12,7 @@ import pytest
 
 from mtconv.backends.host import threads
 from mtconv.backends.host.blas import BlasGuard, guard
-from mtconv.backends.host.pool import Pool, SharedWork
+from mtconv.backends.host.pool import Pool, SharedWork, StagedWork
 
 
 def run(pool, function, tasks, helpers):
@@ -92,6 +92,86 @@ def test_a_thread_that_stops_in_the_middle_is_an_error_not_a_wrong_result():
     job = SharedWork(int, range(3))
     job._tasks.popleft()  # as if a thread had taken a task and vanished
     job.work()
+    job.finish()
+    with pytest.raises(RuntimeError, match="stopped in the middle of a call"):
+        job.check()
+
+
+STAGES = ([1, 2, 3], [], [4], [5, 6])
+
+
+def run_in_stages(function, stages=STAGES):
+    """Run stages on two threads."""
+    job = StagedWork(function, stages)
+    pool = Pool()
+    try:
+        pool.submit([job.helper()])
+        job.work()
+    finally:
+        job.finish()
+    job.check()
+
+
+def test_a_stage_begins_once_those_before_it_have_ended():
+    begun, ended, threads_seen = [], [], set()
+    together = threading.Barrier(2, timeout=60)
+
+    def task(number):
+        if number in (1, 2, 5, 6):  # so that both threads have some
+            together.wait()
+        threads_seen.add(threading.current_thread().name)
+        begun.append((number, sorted(ended)))
+        ended.append(number)
+
+    run_in_stages(task)
+    assert len(threads_seen) == 2
+    before = dict(begun)
+    assert set(before[4]) == {1, 2, 3}
+    assert {1, 2, 3, 4} <= set(before[5]) & set(before[6])
+
+
+@pytest.mark.parametrize("name", ["mtconv", "caller"])
+def test_an_error_of_either_thread_ends_all_stages(name):
+    together, begun = threading.Barrier(2, timeout=60), []
+
+    def task(number):
+        begun.append(number)
+        if number in (1, 2):
+            together.wait()
+            pooled = threading.current_thread().name == "mtconv"
+            if pooled == (name == "mtconv"):
+                raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        run_in_stages(task, ([1, 2], [3], [4]))
+    assert sorted(begun) == [1, 2]
+
+
+def test_stages_without_a_helper_run_in_order():
+    job, done = StagedWork(lambda n: done.append(n), STAGES), []
+    late = job.helper()
+    job.work()
+    job.finish()
+    job.check()
+    late.run()
+    assert done == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("by", ["caller", "helper"])
+def test_nobody_waits_for_a_task_that_vanished(by, monkeypatch):
+    monkeypatch.setattr("mtconv.backends.host.pool._LONGEST_S", 0.01)
+    done = []
+    job = StagedWork(done.append, ([1, 2], [3]))
+    job._stages[0].popleft()  # as if a thread had taken a task and vanished
+    helper = job.helper()
+    if by == "caller":
+        job.work()
+    else:
+        thread = threading.Thread(target=helper.run)
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+    assert done == [2]
     job.finish()
     with pytest.raises(RuntimeError, match="stopped in the middle of a call"):
         job.check()

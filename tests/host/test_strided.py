@@ -7,7 +7,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.backends.host.strided import common, landings, shifted_view, window_view
+from mtconv.backends.host.strided import (
+    block_view,
+    common,
+    landings,
+    shifted_view,
+    window_view,
+)
 from mtconv.geometry import Axis
 from tests.functional.test_enumeration import RELATIONS, relations
 
@@ -77,6 +83,36 @@ def test_the_view_cannot_be_written_through():
 def test_an_array_of_another_size_is_refused():
     with pytest.raises(ValueError, match="does not have the big sizes"):
         window_view(np.arange(5), (Axis(3, 4, 2),))
+
+
+def test_blocks_overlap_where_a_step_is_shorter():
+    array = np.arange(2 * 10).reshape(2, 10)
+    assert block_view(array, (4,), (3,))[1].tolist() == [
+        [10, 11, 12, 13],
+        [13, 14, 15, 16],
+        [16, 17, 18, 19],
+    ]
+    # Of two axes: blocks before their elements; what does not fill a block is left out.
+    view = block_view(array, (2, 3), (1, 4))
+    assert view.shape == (1, 2, 2, 3)
+    assert view[0, 1].tolist() == [[4, 5, 6], [14, 15, 16]]
+
+
+def test_blocks_can_be_written_where_they_do_not_overlap():
+    array = np.zeros(7)
+    block_view(array, (3,), (3,))[1] = 5
+    assert array.tolist() == [0, 0, 0, 5, 5, 5, 0]
+    assert not block_view(array, (3,), (2,)).flags.writeable
+    array.flags.writeable = False
+    assert not block_view(array, (3,), (3,)).flags.writeable
+
+
+@pytest.mark.parametrize(("size", "step"), [(8, 1), (3, 0), (3, -1)])
+def test_blocks_outside_of_an_array_are_refused(size, step):
+    with pytest.raises(
+        ValueError, match=r"^blocks of \(.*\), .* apart, do not fit \(7,\)$"
+    ):
+        block_view(np.zeros(7), (size,), (step,))
 
 
 def test_landings_are_pairs_of_windows():

@@ -12,12 +12,11 @@ import pytest
 import mtconv
 from mtconv.backends._jax import (
     columns,
-    diagonals,
-    direct,
     gemm,
     lowering,
     result_dtype,
     subpixel,
+    sums,
 )
 from mtconv.planning.choose import choose_algorithm
 
@@ -34,15 +33,13 @@ def test_matrix_products_for_many_channels():
     assert chosen((1, 64, 8, 8), (64, 32, 4, 4), stride=2) == ["gemm"] * 3
 
 
-def test_phases_as_channels_where_columns_are_beyond_the_caches():
-    shapes = (1, 64, 16, 16, 16), (64, 32, 4, 4, 4)
-    assert chosen(*shapes, stride=2) == ["polyphase"] * 3
-    # Phases with other numbers of taps, and columns no larger than the windows.
-    assert chosen(*shapes, stride=3) == ["gemm"] * 3
-    spec = mtconv.ConvSpec.from_shapes((2, *shapes[0][1:]), shapes[1], stride=2)
-    ranked = [choose_algorithm(spec, form, 2, backend="jax")[0] for form in FORMS]
-    assert [single.algorithm for single in ranked] == ["polyphase", "polyphase", "gemm"]
-    assert chosen((1, 64, 64, 64), (64, 4, 4, 4), stride=2) == ["gemm"] * 3
+def test_phases_as_channels_where_columns_are_far_more_than_windows():
+    shapes = (4, 8, 24, 24), (8, 256, 4, 4)
+    assert chosen(*shapes, stride=2)[::2] == ["polyphase"] * 2
+    # Phases with two numbers of taps are as good, phases without any are not.
+    assert chosen(*shapes, stride=3)[0] == "polyphase"
+    assert "polyphase" not in chosen(*shapes, stride=5)
+    assert chosen((1, 64, 64, 64), (64, 4, 4, 4), stride=2)[0] == "gemm"
 
 
 ALIKE = {
@@ -55,6 +52,13 @@ ALIKE = {
         {"stride": (1, 2), "dilation": (2, 1), "padding": (3, 0), "output_padding": (0, 1)},
     ),
     "padding of two strides": ((2, 3, 7), (3, 2, 6), {"stride": 2, "padding": ((5, 1),)}),
+    "two numbers of taps": ((2, 4, 7), (4, 3, 8), {"stride": 3, "padding": 2, "groups": 2}),
+    "two numbers on both axes": (
+        (2, 3, 4, 3),
+        (3, 2, 5, 3),
+        {"stride": (3, 2), "padding": ((-1, 2), (1, 0))},
+    ),
+    "stride 1": ((2, 3, 5, 4), (3, 2, 3, 2), {"dilation": (1, 2), "padding": (1, 0)}),
     "zeros at the end": ((1, 2, 3), (2, 2, 4), {"stride": 4, "output_padding": 3}),
     "space": (
         (1, 2, 2, 3, 2),
@@ -89,10 +93,11 @@ def test_phases_as_channels_give_the_same_values(make, monkeypatch, name):
     assert len(used) == 3
 
 
-def test_the_convolution_of_the_library_for_stride_one():
-    assert chosen((4, 64, 9, 9), (64, 64, 3, 3), padding=1) == ["native"] * 3
-    assert chosen((4, 64, 9, 9), (64, 64, 1, 1)) == ["gemm"] * 3
-    assert chosen((4, 64, 9, 9), (64, 64, 3, 3), dilation=2) == ["gemm"] * 3
+def test_the_convolution_of_the_library_is_only_for_images_without_inserted_zeros():
+    shapes = (1, 28, 100, 100), (28, 200, 5, 5)
+    assert chosen(*shapes)[0] == "native"
+    assert chosen(*shapes, stride=2)[0] != "native"
+    assert chosen(*shapes, dilation=2)[0] == "native"
 
 
 def test_the_convolution_of_the_library_takes_groups(make):
@@ -111,9 +116,9 @@ def test_elementwise_for_depthwise_layers_and_images():
     assert chosen((20, 20), (31, 31)) == ["direct"] * 3
 
 
-def test_large_strides_make_products_of_neighbouring_taps():
+def test_large_kernels_of_few_channels_are_summed_tap_by_tap():
     got = chosen((1, 21, 4, 4), (21, 1, 64, 64), stride=32, groups=21)
-    assert got == ["direct", "gemm", "gemm"]
+    assert got == ["direct"] * 3
 
 
 # Layers whose columns are many times the result; stride, groups, kernel.
@@ -182,24 +187,6 @@ def test_columns_tap_by_tap(make, monkeypatch):
         np.testing.assert_array_equal(call(first, second, algorithm="gemm"), expected)
 
 
-@pytest.mark.parametrize(
-    ("small", "share", "groups", "thin"),
-    [(4, 1, 1, True), (2, 2, 1, True), (4, 2, 2, True), (6, 1, 1, False), (4, 2, 1, False)],
-)
-def test_diagonals_are_for_few_channels(monkeypatch, small, share, groups, thin):
-    used = []
-    monkeypatch.setattr(diagonals, "_LEAST_CELLS", 1)
-    monkeypatch.setattr(
-        diagonals, "kernel_grad", lambda *_: used.append(1) or jnp.zeros(())
-    )
-    shapes = (1, small, 2, 16), (small, share, 2, 3)
-    spec = mtconv.ConvSpec.from_shapes(*shapes, groups=groups)
-    y = jax.ShapeDtypeStruct((1, share * groups, *spec.big), "float32")
-    x = jax.ShapeDtypeStruct(shapes[0], "float32")
-    jax.eval_shape(lambda x, y: direct.kernel_grad(spec, x, y, None), x, y)
-    assert len(used) == thin
-
-
 def test_each_platform_has_its_ladder(monkeypatch):
     spec = mtconv.ConvSpec.from_shapes((1, 2, 4), (2, 3, 3))
     arrays = [jax.ShapeDtypeStruct(s, "float32") for s in ((1, 3, 6), (2, 3, 3))]
@@ -224,32 +211,42 @@ def test_dtypes_are_those_of_the_arrays_there_are():
     assert result_dtype(narrow, None) == "int8"
 
 
-@pytest.mark.parametrize(
-    ("x_shape", "kernel_shape", "options"),
-    [
-        ((2, 2, 6, 16), (2, 1, 3, 5), {"stride": 2, "padding": 2, "groups": 2}),
-        (
-            (1, 1, 4, 24),
-            (1, 2, 2, 4),
-            {"stride": (1, 3), "dilation": (2, 1), "padding": ((1, 0), (-1, 2))},
-        ),
-        ((2, 2, 2, 44), (2, 1, 2, 3), {"padding": ((0, 1), (1, 0))}),  # two pieces
-        ((1, 1, 3, 2, 8), (1, 1, 2, 3, 5), {"dilation": (1, 1, 2), "padding": 1}),
-        ((1, 1, 9, 8), (1, 1, 9, 9), {"padding": 4}),
-    ],
-)
-def test_kernel_gradients_from_diagonals(make, monkeypatch, x_shape, kernel_shape, options):
-    monkeypatch.setattr(diagonals, "_LEAST_CELLS", 1)
-    spec = mtconv.ConvSpec.from_shapes(x_shape, kernel_shape, **options)
-    assert diagonals.piece(spec) >= 8
+FEW = {
+    "one axis": ((3, 2, 9), (2, 1, 5), {"stride": 2, "padding": 2, "groups": 2}),
+    "two axes": (
+        (1, 1, 4, 24),
+        (1, 2, 2, 4),
+        {"stride": (1, 3), "dilation": (2, 1), "padding": ((1, 0), (-1, 2))},
+    ),
+    "two groups": ((2, 4, 2, 5), (4, 2, 2, 3), {"padding": ((0, 1), (1, 0)), "groups": 2}),
+    "space": ((1, 1, 3, 2, 8), (1, 1, 2, 3, 5), {"dilation": (1, 1, 2), "padding": 1}),
+    "runs of taps": ((2, 1, 3, 4), (1, 1, 6, 5), {"stride": (4, 3), "padding": (1, 3)}),
+}
+
+
+@pytest.mark.parametrize("terms", [1, 2**14])
+@pytest.mark.parametrize(("together", "loops"), [(32, 8), (3, 3), (2, 1)])
+@pytest.mark.parametrize("name", FEW)
+def test_kernel_gradients_of_few_channels(make, monkeypatch, name, together, loops, terms):
+    x_shape, kernel_shape, options = FEW[name]
+    monkeypatch.setattr(sums, "_TOGETHER", together)
+    monkeypatch.setattr(sums, "_MOST_LOOPS", loops)
+    monkeypatch.setattr(sums, "_MOST_TERMS", terms)
     x = make(x_shape, 0)
     y = make(mtconv.conv_transpose_shape(x_shape, kernel_shape, **options), 1)
     # The not-a-number meets a few taps only, if any; the others do not see it.
     y = y.at[(0,) * y.ndim].set(jnp.nan)
     options = {**options, "kernel_size": kernel_shape[2:], "algorithm": "direct"}
-    got = mtconv.kernel_grad(x, y, **options)
+    got = jax.jit(partial(mtconv.kernel_grad, **options))(x, y)
     expected = mtconv.kernel_grad(np.asarray(x), np.asarray(y), **options)
     np.testing.assert_array_equal(got, expected)
+
+
+def test_long_sums_of_few_channels_are_made_of_short_ones():
+    # One sum in single precision would stop at 2**24.
+    x = jnp.ones((2**9, 1, 2**15 + 64), "float32")
+    w = mtconv.kernel_grad(x, x, kernel_size=1, algorithm="direct")
+    assert w.item() == 2**24 + 2**15
 
 
 def test_zero_channels_and_empty_batches():

@@ -128,3 +128,14 @@ def test_nan_and_infinity_of_y_stay_where_they_belong(algorithm):
     x = jnp.array([[[1.0, 10.0, 100.0]]])
     grad = mtconv.kernel_grad(x, y, kernel_size=3, **options)
     np.testing.assert_array_equal(grad[0, 0], [10 + 300, jnp.nan, jnp.inf])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_infinity_of_y_reaches_the_taps_that_read_it(algorithm):
+    # Small element i meets elements 2*i - 1, 2*i, 2*i + 1 and 2*i + 2 of y.
+    x = jnp.broadcast_to(jnp.array([1.0, 10.0]), (5, 2, 2))
+    y = jnp.broadcast_to(jnp.array([jnp.inf, 1.0, 2.0, jnp.nan]), (5, 3, 4))
+    options = {"stride": 2, "padding": 1, "algorithm": algorithm}
+    grad = mtconv.kernel_grad(x, y, kernel_size=4, **options)
+    expected = [5 * 10, jnp.inf, jnp.nan, 5 * 2]
+    np.testing.assert_array_equal(grad, np.broadcast_to(expected, (2, 3, 4)))

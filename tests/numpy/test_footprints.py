@@ -47,6 +47,21 @@ def test_spectra_of_gradients_have_the_kernel_beside_them():
     assert fft.footprint("kernel_grad", PIECE) == others + 8 * 120
 
 
+def test_spectra_of_blocks_and_of_the_kernel():
+    """Seven elements and one more for the taps of a phase are one block of eight.
+
+    Its spectrum is bounded by 8 * 8 * 3 / 2 + 64 = 160 bytes. Both phases have 2 * 5 * 4 of
+    the kernel, 12,800 bytes; data and results at most 6 * (5 + 4), 17,280 bytes.
+    """
+    assert fft.footprint("conv", PIECE) == 2 * 12_800 + 5 * 17_280
+    # More samples are transformed after one another, 4 MiB of them at a time.
+    many = PIECE._replace(lead=10**6)
+    assert fft.footprint("conv", many) == 2 * 12_800 + 5 * 2**22
+    # Of many channels 6 MiB at a time.
+    wide = PIECE._replace(others=1200, channels=1200)
+    assert fft.footprint("conv", wide) == 2 * 6 * 2**20 + 5 * 2**22
+
+
 def test_subpixel_has_blocks_of_whole_strides():
     # 13 big elements are 6 whole strides; a block has two more.
     strides, depth = 6 * (6 + 2), 5 * 2

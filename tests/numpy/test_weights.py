@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.memory import LimitedPacks, Weights, Workspace
 
 FLOAT = np.dtype(np.float32)
 
@@ -38,6 +38,15 @@ def test_a_form_is_kept_for_its_part_shape_and_dtype():
     part = Weights(np.full(3, 5.0), packs, (1, 0))
     assert [pack(part, "a"), pack(part, "a"), pack(weights, "a")] == [1, 0, 0]
     assert len(packs) == 5
+
+
+def test_a_call_keeps_as_many_bytes_as_it_may():
+    """Two forms of 8 bytes are kept, the third is made anew, and one of 4 fits again."""
+    packs = LimitedPacks(20)
+    weights = Weights(np.ones(3), packs)
+    assert [pack(weights, name) for name in "ababcc"] == [1, 1, 0, 0, 1, 1]
+    assert [pack(weights, "d", (1,)), pack(weights, "d", (1,))] == [1, 0]
+    assert sum(form.nbytes for form in packs.values()) == 20
 
 
 def test_a_form_that_was_not_filled_to_its_end_is_not_kept():

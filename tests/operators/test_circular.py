@@ -144,10 +144,10 @@ class TestPromises:
 @pytest.fixture(params=[300, 5000])
 def small_pieces(request, monkeypatch):
     """Pieces of so many elements, which three threads share."""
-    from mtconv.operators.circular import passes
+    from mtconv.operators.circular import stages
 
     for name in ("_MOST", "_LEAST"):
-        monkeypatch.setattr(passes, name, request.param)
+        monkeypatch.setattr(stages, name, request.param)
     with mtconv.workers(3):
         yield
 

@@ -184,10 +184,23 @@ def test_bcoo(jax_numpy, order):
 
 
 def test_bcoo_has_indices_of_32_bits(jax_numpy):  # noqa: ARG001
-    A = mtconv.Conv([1.0], 2**32, stride=2**31)
-    assert A.to_sparse().shape == (2, 2**32)
-    with pytest.raises(mtconv.BackendError, match="32 bits"):
-        A.to_sparse("bcoo")
+    for size in (2**31, 2**32):
+        A = mtconv.Conv([1.0], size, stride=2**30)
+        assert A.to_sparse().shape == (size // 2**30, size)
+        with pytest.raises(mtconv.BackendError, match="32 bits"):
+            A.to_sparse("bcoo")
+    A = mtconv.Conv([1.0], 2**31 - 1, stride=2**30)
+    assert A.to_sparse("bcoo").indices.tolist() == [[0, 0], [1, 2**30]]
+
+
+def test_matrices_say_that_their_entries_are_sorted(jax_numpy):  # noqa: ARG001
+    A = mtconv.Conv(np.arange(1, 13).reshape(2, 2, 3), 4)
+    for fmt in ("csr", "csc"):
+        # Known, so that SciPy has not looked.
+        marks = vars(A.to_sparse(fmt))
+        assert marks["_has_sorted_indices"] is marks["_has_canonical_format"] is True
+    matrix = A.to_sparse("bcoo")
+    assert matrix.indices_sorted is matrix.unique_indices is True
 
 
 def test_matrices_of_transposes_are_transposes(backend):

@@ -307,3 +307,11 @@ class TestErrors:
     def test_conv_has_no_output_size(self):
         with pytest.raises(TypeError, match="output_size"):
             mtconv.Conv([1, 2], 4, output_size=3)
+
+
+@pytest.mark.parametrize("nothing", [0.0, False, 1, -1, None])
+def test_sums_start_with_the_integer_0_alone(nothing):
+    A = mtconv.Conv([1, 2], 3)
+    assert 0 + A is A
+    with pytest.raises(TypeError, match=r"unsupported operand"):
+        nothing + A

@@ -178,22 +178,26 @@ def test_shapes_of_arguments(A, same):
 
 
 @pytest.mark.parametrize("stride", [(1, 1, 1), (2, 3, 1), (3, 1, 3), (1, 2, 3)])
-@pytest.mark.parametrize("most", [1, 7, 60])
-def test_pieces_make_no_difference(stride, most, monkeypatch, same):
-    from mtconv.operators.circular import passes
+@pytest.mark.parametrize(
+    "most_channels", [(1, 2), (7, 1), (7, 2), (60, 2), (100, 1), (200, 1), (200, 2)]
+)
+def test_pieces_make_no_difference(stride, most_channels, monkeypatch, same):
+    from mtconv.operators.circular import stages
+
+    most, channels = most_channels
 
     small = (6, 4, 5)
     size = tuple(n * s for n, s in zip(small, stride, strict=True))
     padding = tuple((1, 3 - s) for s in stride)  # 4 - stride in all
     A = mtconv.Conv(
-        spread(1, (2, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
+        spread(1, (channels, 2, 4, 4, 4)), size, stride=stride, padding=padding, **CIRCULAR
     )
     y, z = spread(2, (2, *A.output_shape)), spread(3, (2, *A.input_shape))
     expected = A.regularized_solve(y, 0.1, z), A.T.regularized_solve(z, 0.1, y)
     inverse = A.regularized_inverse(0.1)(z), A.T.regularized_inverse(0.1)(y)
     for name in ("_MOST", "_LEAST"):
-        monkeypatch.setattr(passes, name, most)
-    monkeypatch.setattr(passes, "_THREADED", 1)
+        monkeypatch.setattr(stages, name, most)
+    monkeypatch.setattr(stages, "_THREADED", 1)
     results = []
     for workers in (2, 3):
         with mtconv.workers(workers):
@@ -215,10 +219,10 @@ class TestDataThatComeAgain:
 
     @pytest.fixture(params=[(2**17, 1), (2**17, 2), (3, 1), (3, 2)])
     def A(self, request, monkeypatch):
-        from mtconv.operators.circular import passes
+        from mtconv.operators.circular import stages
 
         most, channels = request.param  # of a piece: three elements are columns of rows
-        monkeypatch.setattr(passes, "_MOST", most)
+        monkeypatch.setattr(stages, "_MOST", most)
         options = {"stride": (2, 1), "padding": ((1, 1), (1, 2)), **CIRCULAR}
         return mtconv.Conv(spread(1, (channels, 2, 4, 4)), (6, 8), **options)
 
@@ -464,6 +468,6 @@ class TestErrors:
     def test_shapes(self, A):
         with pytest.raises(mtconv.GeometryError, match="`y` must have shape"):
             A.regularized_solve(np.ones((2, 2)), 1.0)
-        for z in (np.ones((2, 2)), np.ones(A.input_shape), 1.0):
+        for z in (np.ones((2, 2)), np.ones(A.input_shape), 1.0, -1):
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones((2, *A.output_shape)), 1.0, z)

@@ -89,10 +89,10 @@ def test_spectra_need_a_floating_dtype_and_leave_to_be_inexact(dtype, algorithm,
 
 
 def test_spectra_need_a_large_problem():
-    """2**11 small elements by 2**11 taps are 2**22 products; one less is small."""
-    axis = Axis(2**11, 2**12, 2**11)
+    """2**10 small elements by 2**10 taps are 2**20 products; one less is small."""
+    axis = Axis(2**10, 2**11, 2**10)
     assert ConvSpec((axis,)).multiply_adds == tuning.INEXACT_FROM
-    less = ConvSpec((Axis(2**11, 2**12 - 2, 2**11),))
+    less = ConvSpec((Axis(2**10, 2**11 - 2, 2**10),))
     assert less.multiply_adds == tuning.INEXACT_FROM - 1
     assert reasons(ConvSpec((axis,)))["fft"] in (
         "the smallest estimated time",

@@ -136,7 +136,7 @@ def test_elements_that_are_moved_on_long_runs(algorithm, form, moves):
         ("polyphase", "conv", 0),
         ("direct", "conv_transpose", 3.75 * 20160),
         ("direct", "conv", 2.5 * 20160),
-        ("fft", "conv_transpose", 0),
+        ("fft", "conv_transpose", X + Y),
     ],
 )
 def test_elements_that_are_moved_with_a_stride(algorithm, form, moves):
@@ -229,34 +229,59 @@ def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs)
     assert passed == pytest.approx(operations)
 
 
+def test_long_kernels_are_added_up_stretch_by_stretch():
+    """With 100 taps in a phase there are 100 stretches at either end, of 1 to 99 terms."""
+    spec = spec_of((1, 1, 500), (1, 1, 200), stride=2)
+    rates = NOTHING._replace(call=1.0)
+    # Three operations of both phases, and those of additions that they do not stand for.
+    operations = 2 * (3 + 100**2 - tuning.FEW_STRETCHES)
+    assert estimate("gemm", spec, 1, 4, rates).operations == operations
+    # Of four small elements no more than four meet.
+    few = spec_of((1, 1, 4), (1, 1, 200), stride=2)
+    assert estimate("gemm", few, 1, 4, rates).operations == 6
+
+
 # -------------------------------------------------------------------------------- spectra
 
 
-def test_spectra_cost_their_butterflies_and_products():
-    """Transforms of 7 by 9: 2 * 6 of x, and of each of 6 phases 8 * 3 of taps, 16 back."""
-    length = (5 + 2) * (7 + 2)
-    transforms = 2 * 3 * 2 + 6 * 4 * 2 * (3 + 2)
-    butterflies = int(2.5 * length * log2(length) * transforms)
-    joined = length * 6 * 2 * 3 * 4 * 2
+def test_spectra_cost_their_passes_products_and_ends():
+    """Blocks of 8 by 9 for 6 by 8 cells of six phases, of which taps span 2 by 2.
+
+    27 spectra of both groups and samples are 108, and 72 of a group's taps 144. Nine is
+    three times three. Products are made as matrices.
+    """
+    transforms, products = 108 + 144, 2 * 144
+    butterflies = int(2.5 * 72 * log2(72) * transforms)
     cost = estimate("fft", SPEC, 2, 4, NOTHING._replace(element=1.0))
-    assert cost.seconds == pytest.approx((butterflies + joined) * tuning.BUTTERFLY)
-    assert cost.multiply_adds == butterflies + 4 * joined
-    assert cost.bytes_moved == 2 * 4 * (length * transforms + X + Y)
-    assert cost.operations == tuning.SPECTRUM_CALLS * 7
-    assert seconds("fft", call=1.0) == tuning.SPECTRUM_CALLS * 7
-    assert seconds("fft", element=1.0, itemsize=8) == pytest.approx(cost.seconds / 2)
+    passes = 1 + 1 + 2 * tuning.ODD_FACTOR
+    moves = transforms * passes
+    moves += (108 + products * tuning.JOINED_MATRICES) * tuning.JOIN
+    expected = 72 * moves * tuning.TRANSFORM + 2 * (X + Y)
+    assert cost.seconds == pytest.approx(expected)
+    assert cost.multiply_adds == butterflies + 4 * 72 * products
+    assert cost.bytes_moved == 2 * 4 * (72 * transforms + X + Y)
+    chunks = 72 * 108 * 8 / tuning.BLOCKS_BYTES
+    assert cost.operations == int(tuning.SPECTRUM_CALLS * (1 + 6 / 8 + chunks))
+    assert seconds("fft", call=1.0) == cost.operations
+    # Single precision is transformed in double, and looked at as it is.
+    double = seconds("fft", element=1.0, itemsize=8) - 2 * (X + Y)
+    assert double == pytest.approx((cost.seconds - 2 * (X + Y)) / 2)
 
 
-@pytest.mark.parametrize(
-    ("kernel", "stride", "length"),
-    [(1, 1, 9 + 1), (3, 1, 9 + 3), (4, 2, 9 + 2), (5, 2, 12)],
-)
-def test_spectra_are_as_long_as_an_axis_and_the_taps_of_a_phase(kernel, stride, length):
-    spec = spec_of((1, 1, 9), (1, 1, kernel), stride=stride)
-    live = min(kernel, stride)
-    transforms = 1 + live * 2
-    moved = 2 * 4 * (length * transforms + 9 + spec.big[0])
-    assert estimate("fft", spec, 1, 4, NOTHING).bytes_moved == moved
+def test_products_of_few_channels_are_made_one_by_one():
+    spec = spec_of((1, 1, 5), (1, 1, 4))  # blocks of 12 for 8 cells and three more
+    moves = 3 * (1 + tuning.ODD_FACTOR) + (2 + 1) * tuning.JOIN
+    expected = 12 * moves * tuning.TRANSFORM + 2 * (5 + 8)
+    assert seconds("fft", spec=spec, batch=1, element=1.0) == pytest.approx(expected)
+
+
+def test_kernels_of_many_taps_are_transformed_in_parts():
+    """Of 2**17 taps each half has its own spectra, and the data for each of them."""
+    whole, half = (
+        estimate("fft", spec_of((1, 1, 10**6), (1, 1, taps)), 1, 8, NOTHING).multiply_adds
+        for taps in (2**17, 2**16)
+    )
+    assert 1.9 < whole / half < 2.3
 
 
 # ---------------------------------------------------------------------------------- bytes

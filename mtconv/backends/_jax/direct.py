@@ -8,6 +8,7 @@ channels, *strides or taps, batch, *cells), as in `mtconv.backends._jax.columns`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mtconv.backends._jax import diagonals
+from mtconv.backends._jax import sums
 from mtconv.backends._jax.arrays import accumulator, dot, shifted, split_channels
 from mtconv.backends._jax.columns import cells, interleave, margins, split
 from mtconv.geometry import Axis, TapRun, runs
@@ -84,7 +85,9 @@ def conv(spec: ConvSpec, y: Array, w: Array, precision: Any) -> Array:
     w, window = split_channels(spec, w, 0), _windows(spec, y)
     both = tuple(range(2, 3 + rank)), tuple(range(1, 2 + rank))
     total = jnp.zeros((*w.shape[:2], y.shape[0], *spec.small), accumulator(y.dtype))
-    axis_runs = _few_runs(spec)
+    # Elementwise, a sum over a run of taps would be a pass of its own.
+    thin = w.shape[1] * w.shape[2] <= _THIN
+    axis_runs = _single_taps(spec) if thin else _few_runs(spec)
     for lengths in sorted({tuple(run.taps for run in row) for row in product(*axis_runs)}):
         contract = both, ((0,), (0,))
 
@@ -107,9 +110,10 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
     """Multiply x by what every run reads."""
     rank = spec.rank
     small, share = spec.kernel_shape[:2]
-    if small // max(spec.groups, 1) * share <= _THIN and diagonals.piece(spec):
-        return diagonals.kernel_grad(spec, x, y, precision)
     x, window = split_channels(spec, x.swapaxes(0, 1), 0), _windows(spec, y)
+    if small // max(spec.groups, 1) * share <= _THIN:
+        w = sums.kernel_grad(spec.axes, x, window, partial(_places, spec.axes))
+        return w.reshape(spec.kernel_shape)
     here = tuple(range(2, 3 + rank))
     contract = (here, tuple(axis + rank for axis in here)), ((0,), (0,))
 
@@ -138,16 +142,12 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
 def _few_runs(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
     """List the runs of each axis; where they are many, every tap alone, for a loop."""
     axis_runs = [runs(axis) for axis in spec.axes]
-    if prod(len(row) for row in axis_runs) <= _MOST_TERMS:
-        return axis_runs
-    return [
-        tuple(
-            TapRun(run.tap + t, 1, run.residue + t, run.shift)
-            for run in row
-            for t in range(run.taps)
-        )
-        for row in axis_runs
-    ]
+    few = prod(len(row) for row in axis_runs) <= _MOST_TERMS
+    return axis_runs if few else _single_taps(spec)
+
+
+def _single_taps(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
+    return [sums.single_taps(axis) for axis in spec.axes]
 
 
 def _segments(axis: Axis) -> list[_Segment]:

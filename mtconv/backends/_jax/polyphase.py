@@ -17,7 +17,7 @@ from mtconv.backends._jax import native, subpixel
 from mtconv.backends._jax.arrays import accumulator
 from mtconv.backends._jax.columns import cells, every_phase, interleave, split
 from mtconv.geometry import Axis
-from mtconv.planning.ladders.jax import one_product
+from mtconv.planning.ladders.jax import stacked
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -36,7 +36,7 @@ def conv_transpose(
     spec: ConvSpec, x: Array, w: Array, precision: Any, *, on_cpu: bool
 ) -> Array:
     """Compute every phase from the taps that feed it, then interleave."""
-    if on_cpu and one_product(spec):
+    if on_cpu and stacked(spec):
         return subpixel.conv_transpose(spec, x, w, precision)
     parts = []
     channels = spec.groups * w.shape[1]
@@ -56,7 +56,7 @@ def conv_transpose(
 
 def conv(spec: ConvSpec, y: Array, w: Array, precision: Any, *, on_cpu: bool) -> Array:
     """Add up what every phase of y gives."""
-    if on_cpu and one_product(spec):
+    if on_cpu and stacked(spec):
         return subpixel.conv(spec, y, w, precision)
     blocks = split(spec.axes, y)
     total = None
@@ -79,7 +79,7 @@ def kernel_grad(
     spec: ConvSpec, x: Array, y: Array, precision: Any, *, on_cpu: bool
 ) -> Array:
     """Put together what every phase of y gives for its taps."""
-    if on_cpu and one_product(spec):
+    if on_cpu and stacked(spec):
         return subpixel.kernel_grad(spec, x, y, precision)
     blocks = split(spec.axes, y)
     w = jnp.zeros(spec.kernel_shape, accumulator(y.dtype) if on_cpu else y.dtype)

@@ -17,6 +17,7 @@ from mtconv.backends._numpy.blocks import FormPiece, cut
 from mtconv.backends._numpy.extents import is_small
 from mtconv.backends._numpy.footprint import Copies
 from mtconv.backends.host.memory import (
+    LimitedPacks,
     Packs,
     Weights,
     Workspace,
@@ -129,6 +130,7 @@ def conv_transpose(call: Computation) -> None:
     small = call.w.size * call.dtype.itemsize <= tuning.SHARED_BYTES
     if call.packs is None and small and not call.algorithm.TRANSFORMS:
         call = call._replace(packs={})  # pieces of one call pack the kernel once
+    call = _sharing_spectra(call)
     multiply = call.algorithm.conv_transpose
 
     def add(piece: FormPiece, result: Array, space: Workspace) -> None:
@@ -148,6 +150,13 @@ def conv_transpose(call: Computation) -> None:
             call.finish(result, target, task[0].y[1:3])
 
     _run(run, *call.tasks("conv_transpose"))
+
+
+def _sharing_spectra(call: Computation) -> Computation:
+    """Have the pieces of a call share what is made of the kernel by a transform."""
+    if call.packs is None and call.algorithm.TRANSFORMS:
+        return call._replace(packs=LimitedPacks(tuning.SHARED_BYTES))
+    return call
 
 
 def _sum(task: Task, result: Array, add: Add, space: Workspace) -> None:
@@ -179,6 +188,7 @@ def _add_folded(
 
 def conv(call: Computation) -> None:
     """Write the convolution of y to x."""
+    call = _sharing_spectra(call)
 
     def add(piece: FormPiece, result: Array, space: Workspace) -> None:
         y = call.block_of_y(piece, space)

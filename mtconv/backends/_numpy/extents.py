@@ -93,9 +93,14 @@ def _space(sizes: Sizes, blocks: int) -> tuple[tuple[int, ...], tuple[int, ...],
     ones = (1,) * sizes.spec.rank
     while True:
         target, hard = targets(sizes, taps)
-        target = min(target, _share(sizes, blocks))
+        share = _share(sizes, blocks)
+        target = min(target, share)
         least = _halos(sizes, taps, tuning.LEAST_HALOS)
         space = halved(sizes.elements, target * sizes.ratio, least, outer)
+        if sizes.algorithm == "fft" and space == sizes.elements and share < maxsize:
+            # Transforms take long enough for two threads, whatever the halos cost.
+            least = _halos(sizes, taps, tuning.FEW_HALOS)
+            space = halved(space, prod(space) * 2 // 3, least, outer)
         floors = _halos(sizes, taps, 1) if sizes.multiplies_halos else ones
         space = halved(space, hard * sizes.ratio, floors)
         if prod(space) <= max(hard * sizes.ratio, 1) or prod(taps) == 1 or floors == ones:
@@ -112,7 +117,9 @@ def _share(sizes: Sizes, blocks: int) -> int:
     if sizes.form != "conv":  # blocks of channels of a convolution would each gather y
         shares *= sizes.channels[0]
     whole = sizes.batch * prod(sizes.spec.small)
-    return -(-whole // blocks) if shares < blocks else maxsize
+    if sizes.algorithm == "fft":  # whose halos and overlaps cost more than uneven shares
+        whole = whole * tuning.UNEVEN // 8
+    return -(-whole // blocks) if shares < blocks > 1 else maxsize
 
 
 def _halos(sizes: Sizes, taps: tuple[int, ...], times: int) -> tuple[int, ...]:
@@ -171,8 +178,7 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
     inputs = max(1, tuning.BLOCK_BYTES // (4 * item * max(ci, 1)))
     hard = max(1, tuning.BLOCK_BYTES // (3 * item * max(count, ci, 1)))
     if sizes.algorithm == "fft":
-        planes = ci * (1 + co) + co * strides
-        hard = max(1, tuning.BLOCK_BYTES // (4 * item * max(planes, 1)))
+        hard = max(1, tuning.BLOCK_BYTES // (3 * item * max(ci + co * strides, 1)))
         return hard, hard
     if sizes.algorithm == "direct":
         channels = max(co * strides, ci, 1)

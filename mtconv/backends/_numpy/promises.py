@@ -224,10 +224,15 @@ class Careful:
             values = result if result.dtype.kind != "c" else result.view(np.float64)
             np.rint(values, out=values)
             values += 0.0  # no negative zeros
-        if self._nonnegative and not self._whole:
+        if self._nonnegative and not self._whole and _negative(result):
             np.maximum(result, 0, out=out, casting="unsafe")
         elif result is not out:
             np.copyto(out, result, casting="unsafe")
+
+
+def _negative(result: Array) -> bool:
+    """Return whether an element is negative or NaN; to look takes less than to change."""
+    return not np.minimum.reduce(result, axis=None, initial=0.0) >= 0
 
 
 def _shift(array: Array, exponent: int) -> Array:

@@ -15,6 +15,7 @@ from mtconv.backends._torch.autocast import is_on, without_autocast
 from mtconv.backends._torch.eager import eager_dtype
 from mtconv.backends._torch.execute import execute, execute_plain
 from mtconv.backends._torch.shared import run_shared
+from mtconv.importing import ImportRefused
 from mtconv.planning.plan import Plan, plan_for_spec, plan_traced
 from mtconv.sizes import traced
 
@@ -84,7 +85,10 @@ def _computed(
 ) -> torch.Tensor:
     """Execute a plan; autograd sees what is torch's own."""
     if plan.algorithm == "numba":
-        return run_shared(plan, first, second, bias)
+        try:
+            return run_shared(plan, first, second, bias)
+        except ImportRefused:  # torch can compute what numba cannot at this moment
+            plan = _plan_of(plan, plan.form, first.shape, second.shape, shared=False)
     return execute_plain(plan, first, second, bias)
 
 

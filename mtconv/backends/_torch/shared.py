@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends.host.inputs import dtype_of
 from mtconv.backends.host.threads import workers, workers_at_most
-from mtconv.importing import ImportRefused, imported
+from mtconv.importing import imported
 from mtconv.planning.plan import Plan
 
 __all__ = ["run_shared"]
@@ -29,6 +29,11 @@ def run_shared(
 
     torch's number of threads is that of the call too; `workers` and `MTCONV_WORKERS` can
     lower it.
+
+    Raises
+    ------
+    ImportRefused
+        If this call interrupts an import or the compiler, or Python is shutting down.
     """
     result = torch.empty(plan.shape, dtype=first.dtype)
     dtype = dtype_of(plan.dtype)
@@ -36,11 +41,7 @@ def run_shared(
     offset = None if bias is None else _view(bias, dtype)
     most = min(torch.get_num_threads(), workers_at_most())
     kernels = imported("mtconv.backends._numba")
-    try:
-        done = kernels.run_into(plan, arrays, offset, workers=most)
-    except ImportRefused:  # NumPy can compute what numba cannot at this moment
-        done = False
-    if not done:
+    if not kernels.run_into(plan, arrays, offset, workers=most):
         # A context of its own, so that the caller's keeps its number of workers.
         copy_context().run(_by_numpy, plan, arrays, offset, most)
     return result

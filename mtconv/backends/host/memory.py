@@ -22,7 +22,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEPT_BYTES", "Loan", "Packs", "Weights", "Workspace", "aligned", "copied"]
+__all__ = [
+    "KEPT_BYTES",
+    "LimitedPacks",
+    "Loan",
+    "Packs",
+    "Weights",
+    "Workspace",
+    "aligned",
+    "copied",
+]
 __all__ += ["gapless", "lend", "loaded", "rows_contiguous", "store"]
 
 # What a thread keeps between calls; larger arrays are allocated and given back.
@@ -179,6 +188,18 @@ def store(result: NDArray[Any], target: NDArray[Any]) -> None:
 Packs = dict[tuple[Any, ...], NDArray[Any]]
 
 
+class LimitedPacks(Packs):
+    """Packed forms that the blocks of one call share, of so many bytes at most."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def has_room(self, size: int) -> bool:
+        """Return whether a form of so many bytes may be kept beside the others."""
+        return size + sum(form.nbytes for form in list(self.values())) <= self._most
+
+
 class Weights:
     """Part of a kernel, (g, ci, co, *taps), and its packed forms where they are kept.
 
@@ -215,14 +236,17 @@ class Weights:
         Two threads may both fill one form; they fill it alike. A form is kept only once it
         is filled.
         """
-        if self._packs is None:
+        key = (self._part, form, shape, dtype)
+        packs = self._packs
+        kept = None if packs is None else packs.get(key)
+        if kept is not None:
+            return kept
+        size = prod(shape) * dtype.itemsize
+        if packs is None or (isinstance(packs, LimitedPacks) and not packs.has_room(size)):
             array = space.take(shape, dtype)
             fill(array)
             return array
-        key = (self._part, form, shape, dtype)
-        kept = self._packs.get(key)
-        if kept is None:
-            kept = np.empty(shape, dtype)
-            fill(kept)
-            self._packs[key] = kept
+        kept = np.empty(shape, dtype)
+        fill(kept)
+        packs[key] = kept
         return kept

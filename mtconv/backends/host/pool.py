@@ -11,13 +11,23 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from queue import SimpleQueue
 from sys import is_finalizing
+from time import perf_counter, sleep
 from typing import Any
 
-__all__ = ["Pool", "SharedWork", "pool"]
+__all__ = ["Pool", "SharedWork", "StagedWork", "pool"]
+
+# Seconds for which a thread stays awake between stages, and for which it then sleeps at a
+# time: to wake a thread up can take longer than a stage does.
+_AWAKE_S = 2e-3
+_ASLEEP_S = 1e-4
+
+# Seconds that a helper waits between stages at most. The stages that follow are left to
+# the caller then, whose call may have been broken off without a word.
+_LONGEST_S = 0.2
 
 
 class SharedWork:
@@ -38,23 +48,30 @@ class SharedWork:
 
     def work(self) -> None:
         """Run tasks until none is left."""
+        self._run(self._tasks)
+
+    def _run(self, tasks: deque[Any]) -> None:
         function = self._function
         while function is not None:
             try:
-                task = self._tasks.popleft()
+                task = tasks.popleft()
             except IndexError:
                 return
             function(task)
             self._left.pop()
 
+    def _drop(self) -> None:
+        """Forget the tasks that no thread has begun."""
+        self._tasks.clear()
+
     def fail(self, error: BaseException) -> None:
         """Record an error of another thread; no further task begins."""
         self._errors.append(error)
-        self._tasks.clear()
+        self._drop()
 
     def finish(self) -> None:
         """Wait for the helpers that have begun; the others find nothing to do."""
-        self._tasks.clear()
+        self._drop()
         for helper in self._helpers:
             with helper.running:
                 pass
@@ -67,6 +84,60 @@ class SharedWork:
         if self._left:
             msg = "a thread of mtconv was stopped in the middle of a call"
             raise RuntimeError(msg)
+
+
+class StagedWork(SharedWork):
+    """Tasks in stages: those of a stage begin once all tasks before it have ended.
+
+    A thread that has begun takes part in all stages, and stays awake between them.
+    """
+
+    def __init__(
+        self, function: Callable[[Any], None], stages: Sequence[Sequence[Any]]
+    ) -> None:
+        super().__init__(function, ())
+        self._left = [None] * sum(map(len, stages))
+        self._stages = [deque(tasks) for tasks in stages]
+        # Tasks that are left at the end of each stage.
+        self._after = [sum(map(len, stages[n + 1 :])) for n in range(len(stages))]
+        self._caller = threading.get_ident()
+        self._over = False
+
+    def work(self) -> None:
+        """Run tasks, stage by stage, until none is left."""
+        for tasks, left in zip(self._stages, self._after, strict=True):
+            self._run(tasks)
+            if not self._ended(left):
+                return
+
+    def finish(self) -> None:
+        """Wait for the helpers that have begun, unless every task has ended."""
+        if self._left:
+            super().finish()
+        self._drop()
+        self._function = None
+
+    def _drop(self) -> None:
+        self._over = True
+        for tasks in self._stages:
+            tasks.clear()
+
+    def _ended(self, left: int) -> bool:
+        """Wait until only so many tasks are left; return False where that is in vain."""
+        began = perf_counter()
+        while len(self._left) > left:
+            waited = perf_counter() - began
+            if self._over or (waited > _LONGEST_S and self._in_vain(left)):
+                return False
+            sleep(_ASLEEP_S if waited > _AWAKE_S else 0)
+        return True
+
+    def _in_vain(self, left: int) -> bool:
+        """Return whether a thread that has waited for long should not wait any longer."""
+        if threading.get_ident() != self._caller:
+            return True
+        working = any(helper.running.locked() for helper in self._helpers)
+        return not working and len(self._left) > left
 
 
 class PoolHelper:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtconv.geometry import Axis, windows
 
-__all__ = ["Landing", "landings", "shifted_view", "window_view"]
+__all__ = ["Landing", "block_view", "landings", "shifted_view", "window_view"]
 
 Index = tuple[Any, ...]
 
@@ -87,6 +87,35 @@ def shifted_view(
     shape = (*flat.shape[:-1], *(taps for taps, _ in shifts), count)
     strides = (*flat.strides[:-1], *(n * step for _, n in shifts), step)
     return as_strided(flat, shape, strides, writeable=False)
+
+
+def block_view(
+    array: NDArray[Any], sizes: tuple[int, ...], steps: tuple[int, ...]
+) -> NDArray[Any]:
+    """View the last axes (..., *space) as (..., *blocks, *sizes): blocks a step apart.
+
+    As many blocks as fit; read-only where they may overlap.
+
+    Raises
+    ------
+    ValueError
+        If not one block fits, or a step is below 1.
+    """
+    lead = array.ndim - len(sizes)
+    space, strides = array.shape[lead:], array.strides[lead:]
+    triples = list(zip(space, sizes, steps, strict=True))
+    if any(size > length or step < 1 for length, size, step in triples):
+        msg = f"blocks of {sizes}, {steps} apart, do not fit {space}"
+        raise ValueError(msg)
+    counts = tuple((length - size) // step + 1 for length, size, step in triples)
+    apart = tuple(stride * step for stride, step in zip(strides, steps, strict=True))
+    overlap = any(step < size for _, size, step in triples)
+    return as_strided(
+        array,
+        (*array.shape[:lead], *counts, *sizes),
+        (*array.strides[:lead], *apart, *strides),
+        writeable=not overlap and array.flags.writeable,
+    )
 
 
 @lru_cache(maxsize=4096)

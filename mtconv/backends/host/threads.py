@@ -22,17 +22,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import Context, ContextVar, copy_context
 from functools import cache
+from itertools import chain
 from operator import index
 from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
 from mtconv.backends.host.blas import guard
-from mtconv.backends.host.pool import SharedWork, pool
+from mtconv.backends.host.pool import SharedWork, StagedWork, pool
 from mtconv.errors import message, shown
 
 __all__ = ["default_workers", "quiet_context", "run_all", "workers", "workers_at_most"]
-__all__ += ["workers_here"]
+__all__ += ["run_stages", "workers_here"]
 
 _Task = TypeVar("_Task")
 
@@ -52,17 +53,33 @@ def run_all(
     """
     tasks = list(tasks)
     count = min(workers, len(tasks))
-    run = _alone if count < 2 or not guard.usable() else _shared
-    quiet_context().run(run, function, tasks, count)
+    if count < 2 or not guard.usable():
+        quiet_context().run(_alone, function, tasks)
+    else:
+        quiet_context().run(_shared, SharedWork(function, tasks), count)
 
 
-def _alone(function: Callable[[_Task], None], tasks: Sequence[_Task], _: int) -> None:
+def run_stages(
+    function: Callable[[_Task], None], stages: Sequence[Sequence[_Task]], workers: int
+) -> None:
+    """Do what `run_all` does for the tasks of each stage, stage after stage.
+
+    It takes less time than a call of `run_all` for each stage: threads meet between stages
+    without sleep.
+    """
+    count = min(workers, max(map(len, stages), default=0))
+    if count < 2 or not guard.usable():
+        quiet_context().run(_alone, function, chain.from_iterable(stages))
+    else:
+        quiet_context().run(_shared, StagedWork(function, stages), count)
+
+
+def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
     for task in tasks:
         function(task)
 
 
-def _shared(function: Callable[[_Task], None], tasks: Sequence[_Task], count: int) -> None:
-    job = SharedWork(function, tasks)
+def _shared(job: SharedWork, count: int) -> None:
     with guard.one_thread():
         try:
             pool.submit(job.helper() for _ in range(count - 1))

@@ -19,7 +19,7 @@ from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.operators.circular.checks import check_closed_form, check_finite
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.on_numpy import inverted_big, inverted_small, solved
-from mtconv.operators.circular.passes import Memory
+from mtconv.operators.circular.recall import Memory
 from mtconv.operators.circular.symbol import Frequencies
 from mtconv.planning.candidate import FLOATING, computing_dtype
 from mtconv.problem.build import Problem, match

@@ -89,6 +89,7 @@ class FrequencyForm:
         self._kernel: NDArray[Any] = w.reshape(plan.spec.kernel_shape)
         self._traits = traits(self._kernel)
         self._symbols: dict[bool, NDArray[Any]] = {}
+        self._shapes: dict[int, tuple[int, ...]] = {}  # of results, by batch
 
     def run(self, data: NDArray[Any], *, single: bool) -> NDArray[Any] | None:
         """Apply the map to a batch, or return None where values need another algorithm.
@@ -104,7 +105,8 @@ class FrequencyForm:
         # Double precision, beside whose errors those of single precision are none.
         real = dtype.kind != "c"
         frequencies, symbol = self._symbol(real=real)
-        result = self._room(frequencies, arranged_data, dtype, single=single)
+        shape = self._shape(frequencies, arranged_data)
+        result = np.empty(shape[1:] if single else shape, dtype)
         wanted = apply_map(
             frequencies,
             plan.form,
@@ -115,21 +117,17 @@ class FrequencyForm:
         )
         return result if wanted else None
 
-    def _room(
-        self,
-        frequencies: Frequencies,
-        data: NDArray[Any],
-        dtype: np.dtype[Any],
-        *,
-        single: bool,
-    ) -> NDArray[Any]:
-        """Return memory for a result in the user's layout, of one array if single."""
-        spec = self._plan.spec
-        shape = (*frequencies.small_leading(data), *spec.small)
-        if self._plan.form == "conv_transpose":
-            shape = (*frequencies.big_leading(data), *spec.big)
-        shape = arranged(np.broadcast_to(0, shape), self._plan.data).shape
-        return np.empty(shape[1:] if single else shape, dtype)
+    def _shape(self, frequencies: Frequencies, data: NDArray[Any]) -> tuple[int, ...]:
+        """Return the shape of the result in the user's layout."""
+        batch = len(data)
+        if batch not in self._shapes:
+            spec = self._plan.spec
+            shape = (*frequencies.small_leading(data), *spec.small)
+            if self._plan.form == "conv_transpose":
+                shape = (*frequencies.big_leading(data), *spec.big)
+            nothing = np.broadcast_to(0, shape)
+            self._shapes[batch] = arranged(nothing, self._plan.data).shape
+        return self._shapes[batch]
 
     def _symbol(self, *, real: bool) -> tuple[Frequencies, NDArray[Any]]:
         library = library_of(load("numpy"))

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtconv.operators.circular.by_planes import solve_by_planes
 from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
-from mtconv.operators.circular.passes import Decided, Memory, Region, Watch, passes_of
+from mtconv.operators.circular.passes import Decided, Region, Watch, passes_of
+from mtconv.operators.circular.recall import Memory
 from mtconv.operators.circular.symbol import Frequencies
 
 __all__ = ["apply_map", "inverted_big", "inverted_small", "solved"]
@@ -74,6 +76,9 @@ def solved(
     spec = frequencies.spec
     passes = passes_of(spec, real=frequencies.real)
     x = _room(frequencies, _solution_shape(form, frequencies, y))
+    if form == "conv" and filters[0].shape[1] == 1 and not passes.by_columns:
+        solve_by_planes(passes, filters, y, z, x, memory)
+        return x
     there: Step = _to_big
     back: Step = _to_small
     views: list[Step] = [passes.phases, passes.planes]

@@ -11,10 +11,9 @@ What a piece is depends on sizes alone, and so do results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -22,28 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtconv.backends.host.memory import Workspace, lend
-from mtconv.backends.host.threads import run_all, workers_at_most
 from mtconv.operators.circular.circle import circles_of
+from mtconv.operators.circular.recall import Memory
+from mtconv.operators.circular.stages import Index, Stage, in_caches, pieces, run_passes
 from mtconv.operators.circular.transforms import numpy_back, numpy_forward, of_numpy
 from mtconv.spec import ConvSpec
 
-__all__ = ["Decided", "Memory", "Passes", "Region", "Watch", "passes_of"]
+__all__ = ["Decided", "Passes", "Region", "Watch", "passes_of"]
 
 Array = NDArray[Any]
-Index = tuple[slice, ...]
 Point = Callable[..., Array]
 Store = Callable[[Array, Array], None]
 
 _COMPLEX = np.dtype(np.complex128)
-
-# Elements of a piece: as many as stay in the caches of a processor, and pieces that threads
-# share where that leaves enough of them.
-_MOST = 2**17
-_LEAST = 2**14
-_PIECES = 4
-
-# Elements of all planes from which on threads are worth their start.
-_THREADED = 2**16
 
 
 class Region(NamedTuple):
@@ -60,33 +50,6 @@ class Region(NamedTuple):
     def symbol(self, array: Array) -> Array:
         """View what the piece is multiplied by, of an array (groups, ..., columns)."""
         return array[self.groups, ..., self.columns]
-
-
-class Memory:
-    """The spectrum of an array that comes again and again, as data of ADMM do.
-
-    An array is remembered at its second call, and told by all of its bits.
-    """
-
-    def __init__(self) -> None:
-        self._glimpse: tuple[Any, ...] | None = None
-        self._kept: tuple[Array, Array] | None = None
-
-    def recall(self, array: Array) -> Array | None:
-        """Return the spectrum of an array, if it is known."""
-        kept = self._kept
-        if kept is None or _glimpse(array) != _glimpse(kept[0]):
-            return None
-        same = np.array_equal(_bits(array), _bits(kept[0]))
-        return kept[1] if same else None
-
-    def keep(self, array: Array, spectrum: Array) -> None:
-        """Keep copies of both, if the array was there in the call before."""
-        glimpse = _glimpse(array)
-        if glimpse is not None and glimpse == self._glimpse:
-            self._kept = array.copy(), spectrum.copy()
-            self._kept[1].flags.writeable = False
-        self._glimpse = glimpse
 
 
 class Watch(Protocol):
@@ -112,6 +75,24 @@ class Decided(NamedTuple):
         return self.store
 
 
+class Decision:
+    """What a watch decides once it has seen everything.
+
+    Threads that ask at the same time decide alike.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._decided: Decided | None = None
+
+    @property
+    def store(self) -> Store | None:
+        """What stores pieces of the result, None where none is wanted."""
+        if self._decided is None:
+            self._decided = Decided(self._watch.settle())
+        return self._decided.store
+
+
 @dataclass(frozen=True)
 class Passes:
     """The passes of real or complex arrays with so many cells.
@@ -134,7 +115,7 @@ class Passes:
     @cached_property
     def by_columns(self) -> bool:
         """Return whether the first axis is transformed in the second pass."""
-        return len(self.cells) > 1 and prod(self.frequencies) > _MOST
+        return len(self.cells) > 1 and not in_caches(prod(self.frequencies))
 
     @cached_property
     def rows_columns(self) -> tuple[int, int]:
@@ -174,79 +155,108 @@ class Passes:
         ``memory`` has what earlier calls made of the first input, whose spectrum ``point``
         leaves alone then. Returns whether there is a result.
         """
+        watch = Decided(_store) if watch is None else watch
+        decision = Decision(watch)
         with lend() as space:
-            spectra = self._spectra(inputs, space, watch, memory)
-            store = _store if watch is None else watch.settle()
-            if store is None:
-                return False
-            shape = self._flat(out)
-            # A region of the result takes the place of one that was read before.
-            target = next(
-                (a for a in spectra if a.size == prod(shape) and a.flags.writeable), None
-            )
-            if target is None:
-                target = space.take(shape, _COMPLEX)
-            target = target.reshape(shape)
-            self._multiply(spectra, target, point)
-            self._back(target, out, store)
-        return True
+            kept = None if memory is None else memory.recall(inputs[0])
+            if kept is None:
+                first, spectra = self._forward(inputs, space, watch)
+            else:
+                first, spectra = self._forward(inputs[1:], space, watch)
+                spectra.insert(0, self._kept(kept, space))
+            stages = [first]
+            if memory is not None and kept is None and memory.returns(inputs[0]):
+                run_passes(stages)
+                stages = []
+                memory.keep(inputs[0], spectra[0])
+            target = self._target(spectra, self.flat(out), space)
+            stages.append(self._multiply(spectra, target, point, decision))
+            stages.append(self._back(target, out, decision))
+            run_passes(stages)
+        return decision.store is not None
 
-    def _flat(self, planes: Array) -> tuple[int, ...]:
+    def _target(
+        self, spectra: list[Array], shape: tuple[int, ...], space: Workspace
+    ) -> Array:
+        """Return memory for the spectrum of the result.
+
+        A region of the result takes the place of one that was read before.
+        """
+        for array in spectra:
+            if array.size == prod(shape) and array.flags.writeable:
+                return array.reshape(shape)
+        return self.room(shape, space)
+
+    def room(self, shape: tuple[int, ...], space: Workspace) -> Array:
+        """Return memory for spectra (..., rows, columns)."""
+        *leading, rows, columns = shape
+        # A column that is transformed has its rows in different sets of the caches, which
+        # an odd number of cache lines from one row to the next makes of them.
+        wider = 4 * (-(-columns // 4) | 1) if rows > 1 else columns
+        return space.take((*leading, rows, wider), _COMPLEX)[..., :columns]
+
+    def _kept(self, kept: Array, space: Workspace) -> Array:
+        """Return a spectrum that is known, or a copy where it is transformed in place."""
+        if not self.by_columns:
+            return kept
+        copy = self.room(kept.shape, space)
+        copy[...] = kept
+        return copy
+
+    def flat(self, planes: Array) -> tuple[int, ...]:
         """Return the shape of the spectra of planes."""
         leading = planes.shape[: -len(self.cells)]
         residues = (prod(leading[3:]),) if len(leading) > 3 else ()
         return (*leading[:3], *residues, *self.rows_columns)
 
-    def _inner(self) -> tuple[int, ...]:
+    def inner(self) -> tuple[int, ...]:
         """List the axes that the first and the last pass transform."""
         return tuple(range(self.by_columns - len(self.cells), 0))
 
-    def _spectra(
-        self,
-        inputs: tuple[Array, ...],
-        space: Workspace,
-        watch: Watch | None,
-        memory: Memory | None,
-    ) -> list[Array]:
-        """Transform planes along the inner axes, or copy what is known of the first."""
-        kept = known = None if memory is None else memory.recall(inputs[0])
-        if known is None:
-            spectra = self._forward(inputs, space, watch)
-            if memory is not None:
-                memory.keep(inputs[0], spectra[0])
-            return spectra
-        if self.by_columns:  # they are transformed in place
-            known = space.take(known.shape, _COMPLEX)
-            known[...] = kept
-        return [known, *self._forward(inputs[1:], space, watch)]
+    def forward(self, planes: Array, workers: int) -> Array:
+        """Transform planes along the inner axes."""
+        result: Array = numpy_forward(planes, self.inner(), workers, real=self.real)
+        return result
+
+    def back(self, spectra: Array, workers: int) -> Array:
+        """Transform spectra back along the inner axes; they are overwritten."""
+        size = self.cells[-1]
+        result: Array = numpy_back(
+            spectra, self.inner(), workers, real=self.real, size=size
+        )
+        return result
 
     def _forward(
-        self, inputs: tuple[Array, ...], space: Workspace, watch: Watch | None
-    ) -> list[Array]:
-        """Transform planes along the inner axes."""
-        axes, tasks, results = self._inner(), [], []
+        self, inputs: tuple[Array, ...], space: Workspace, watch: Watch
+    ) -> tuple[Stage, list[Array]]:
+        """Transform planes along the inner axes; also returns where their spectra are."""
+        whole, tasks, results = len(self.inner()), [], []
         for planes in inputs:
+            result = self.room(self.flat(planes), space)
             leading = planes.shape[: -len(self.cells)]
-            spectra = space.take((*leading, *self.frequencies), _COMPLEX)
-            pieces = _pieces(spectra.shape, len(axes))
-            tasks += [(planes[piece], spectra[piece]) for piece in pieces]
-            results.append(spectra.reshape(self._flat(planes)))
+            spectra = result.reshape(*leading, *self.frequencies)
+            each = pieces(spectra.shape, whole)
+            tasks += [(planes[piece], spectra[piece]) for piece in each]
+            results.append(result)
 
         def transform(task: tuple[Array, Array], workers: int) -> None:
-            if watch is not None:
-                watch.see(task[0])
-            task[1][...] = numpy_forward(task[0], axes, workers, real=self.real)
+            planes, spectra = task
+            watch.see(planes)
+            spectra[...] = self.forward(planes, workers)
 
-        _share(transform, tasks, sum(array.size for array in results))
-        return results
+        return Stage(transform, tasks, sum(array.size for array in results)), results
 
-    def _multiply(self, spectra: list[Array], target: Array, point: Point) -> None:
+    def _multiply(
+        self, spectra: list[Array], target: Array, point: Point, decision: Decision
+    ) -> Stage:
         """Let ``point`` compute region by region."""
         items, groups, *_ = target.shape
         rows, columns = self.rows_columns
         each = rows * max(prod(array.shape[2:-2]) for array in (*spectra, target))
 
         def multiply(piece: Index, workers: int) -> None:
+            if decision.store is None:
+                return
             region = Region(*piece)
             parts = [region.spectrum(array) for array in spectra]
             if self.by_columns:
@@ -259,32 +269,20 @@ class Passes:
                 stored[...] = result
 
         shape = (items, groups, columns, each)
-        _share(multiply, _pieces(shape, 1), prod(shape))
+        return Stage(multiply, pieces(shape, 1), prod(shape))
 
-    def _back(self, spectra: Array, out: Array, store: Store) -> None:
+    def _back(self, spectra: Array, out: Array, decision: Decision) -> Stage:
         """Transform spectra back along the inner axes, and store what comes out."""
         leading = out.shape[: -len(self.cells)]
         spectra = spectra.reshape(*leading, *self.frequencies)
-        axes = self._inner()
-        size = self.cells[-1]
 
         def transform(piece: Index, workers: int) -> None:
-            part = numpy_back(spectra[piece], axes, workers, real=self.real, size=size)
-            store(part, out[piece])
+            store = decision.store
+            if store is not None:
+                store(self.back(spectra[piece], workers), out[piece])
 
-        _share(transform, _pieces(spectra.shape, len(axes)), spectra.size)
-
-
-def _glimpse(array: Array) -> tuple[Any, ...] | None:
-    """Return a little of an array without gaps, by which most others can be told."""
-    if not array.flags.c_contiguous or array.dtype.char not in "dD":
-        return None
-    return array.shape, array.dtype, array.reshape(-1)[:8].tobytes()
-
-
-def _bits(array: Array) -> Array:
-    """View an array of double precision as integers."""
-    return array.view(np.uint64)
+        whole = len(self.inner())
+        return Stage(transform, pieces(spectra.shape, whole), spectra.size)
 
 
 def _columns(name: str, spectrum: Array, workers: int) -> Array:
@@ -297,48 +295,9 @@ def _store(result: Array, out: Array) -> None:
     np.copyto(out, result, casting="unsafe")
 
 
-def _share(function: Callable[[Any, int], None], tasks: Sequence[Any], total: int) -> None:
-    """Call a function for all tasks, on threads where there are enough elements in all.
-
-    It also gets the number of threads that a task may use itself.
-    """
-    threads = workers_at_most() if total >= _THREADED else 1
-    inner = max(1, threads // max(len(tasks), 1))
-    run_all(lambda task: function(task, inner), tasks, threads)
-
-
 @lru_cache(maxsize=1024)
 def passes_of(spec: ConvSpec, *, real: bool) -> Passes:
     """Return the passes of a spec with circular padding."""
     circles = circles_of(spec)
     cells = tuple(circle.cells for circle in circles)
     return Passes(cells, tuple(circle.stride for circle in circles), real)
-
-
-def _pieces(shape: tuple[int, ...], whole: int) -> tuple[Index, ...]:
-    """Cut a shape into pieces; the last ``whole`` axes are not cut."""
-    most = min(max(prod(shape) // _PIECES, _LEAST), _MOST)
-    return _cut(shape, len(shape) - whole, most)
-
-
-@lru_cache(maxsize=1024)
-def _cut(shape: tuple[int, ...], axes: int, most: int) -> tuple[Index, ...]:
-    """Cut the first axes of a shape into pieces of at most so many elements, if they can.
-
-    An axis is cut once the axes before it are cut to single elements.
-    """
-    sizes = [prod(shape[axis + 1 :]) for axis in range(axes)]
-    last = next((n for n, size in enumerate(sizes) if size <= most), axes - 1)
-    step = _step(shape[last], most // max(sizes[last], 1))
-    steps = (*(1,) * last, step, *shape[last + 1 : axes])
-    return tuple(product(*map(_slices, shape[:axes], steps)))
-
-
-def _step(size: int, most: int) -> int:
-    """Return the length of parts of nearly the same length, of at most so many elements."""
-    parts = -(-size // max(most, 1))
-    return -(-size // max(parts, 1))
-
-
-def _slices(size: int, step: int) -> list[slice]:
-    return [slice(n, min(n + step, size)) for n in range(0, size, max(step, 1))]

@@ -175,11 +175,11 @@ def _start(
 def _front(library: Library, array: Any, axis: int) -> Any:
     """Move the batch axis to the front."""
     others = (n for n in range(len(array.shape)) if n != axis)
-    return array if axis == 0 else library.permute(array, (axis, *others))
+    return library.permute(array, (axis, *others))
 
 
 def _back(library: Library, array: Any, axis: int) -> Any:
     """Move the batch axis back to its place."""
     order = list(range(1, len(array.shape)))
     order.insert(axis, 0)
-    return array if axis == 0 else library.permute(array, tuple(order))
+    return library.permute(array, tuple(order))

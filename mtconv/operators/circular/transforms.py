@@ -19,9 +19,6 @@ from mtconv.importing import imported
 
 __all__ = ["Transforms", "numpy_back", "numpy_forward", "of_numpy"]
 
-# Elements from which threads are worth their start.
-_THREADED = 2**16
-
 
 class Transforms:
     """Transforms of real or complex arrays along their last ``rank`` axes.
@@ -39,24 +36,14 @@ class Transforms:
         return self._call("rfftn" if self.real else "fftn", array)
 
     def back(self, spectrum: Any, sizes: tuple[int, ...]) -> Any:
-        """Transform back to these sizes; the spectrum is overwritten where that can be."""
-        if self.library.xp is not np or _module() is fft:
-            return self._call("irfftn" if self.real else "ifftn", spectrum, s=sizes)
-        # Axis by axis in place, and only the result takes new memory.
-        module, threads = _module(), _threads(spectrum)
-        last = self.axes if not self.real else self.axes[:-1]
-        if last:
-            spectrum = module.ifftn(spectrum, axes=last, overwrite_x=True, **threads)
-        if not self.real:
-            return spectrum
-        return module.irfft(spectrum, sizes[-1], axis=-1, **threads)
+        """Transform back to these sizes."""
+        return self._call("irfftn" if self.real else "ifftn", spectrum, s=sizes)
 
     def _call(self, name: str, array: Any, **options: Any) -> Any:
         xp = self.library.xp
         if xp is np:
-            module = _module()
-            threads = {} if module is fft else _threads(array)
-            return getattr(module, name)(array, axes=self.axes, **options, **threads)
+            workers = workers_at_most()
+            return of_numpy(name, array, workers, axes=self.axes, **options)
         transform = getattr(xp.fft, name)
         if xp.__name__ != "torch":
             return transform(array, axes=self.axes, **options)
@@ -96,15 +83,9 @@ def numpy_back(
     The spectrum is overwritten: axis by axis in place, and only the result is new.
     """
     others = axes[:-1] if real else axes
-    if len(others) == 1:  # which takes less time to call
-        spectrum = of_numpy("ifft", spectrum, workers, overwrite=True, axis=others[0])
-    elif others:
+    if others:
         spectrum = of_numpy("ifftn", spectrum, workers, overwrite=True, axes=others)
     return of_numpy("irfft", spectrum, workers, n=size) if real else spectrum
-
-
-def _threads(array: Any) -> dict[str, int]:
-    return {"workers": workers_at_most()} if array.size >= _THREADED else {}
 
 
 @cache

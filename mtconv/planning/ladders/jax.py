@@ -5,23 +5,39 @@ Which of them holds is known when a program is lowered for a platform.
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
+from typing import Any
 
-from mtconv.geometry import alike, runs
-from mtconv.planning.candidate import FLOATING, Candidate
-from mtconv.sizes import traced
+from mtconv.geometry import Axis
+from mtconv.importing import imported
+from mtconv.planning.candidate import FASTEST, Candidate
+from mtconv.planning.tuning import FEW_PRODUCTS
+from mtconv.sizes import at_least, traced
 from mtconv.spec import ConvSpec
 
-__all__ = ["ALGORITHMS", "COLUMNS", "columns", "one_product", "rank", "rank_on_accelerator"]
+__all__ = [
+    "ALGORITHMS",
+    "COLUMNS",
+    "candidates",
+    "columns",
+    "rank",
+    "rank_on_accelerator",
+    "stacked",
+]
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "native")
 
-# Products for one element of the result, up to which a matrix product does not pay.
-_THIN = 4
+# Copies of x that a program makes at most, one for each tap of a phase.
+_MOST_WINDOWS = 128
 # Bytes of columns that fit the caches; more of them are made in parts.
 COLUMNS = 2**24
-# How many times larger than the windows of "polyphase" columns have to be.
-_REPEATED = 4
+
+# Why an algorithm is not estimated.
+_LEFT_OUT = {
+    "native": "slower on the CPU where measured",
+    "polyphase": "a convolution of its own for each phase",
+}
 
 
 def rank(
@@ -30,46 +46,54 @@ def rank(
     """Rank the algorithms of JAX on the CPU; every one is exact.
 
     1. A few channels per group in and out leave a matrix product nothing to do: tap by
-       tap, element by element. `conv` and `kernel_grad` sum over neighbouring taps within
-       a large stride too, which makes a matrix product of them again.
-    2. Of stride 1 without groups and dilation, images in float32 are what XLA's own
-       convolution is made for, unless the kernel is a single tap.
-    3. Where a matrix product with all taps has columns beyond the caches, one with the
-       phases as channels needs fewer, if every phase has as many taps. `kernel_grad` sums
-       over the batch too, and gains for single items only.
-    4. Everything else is one matrix product with all taps and a transpose of the big
-       side: XLA runs both at the speed of the machine, in every dtype and for any
-       stride, dilation and number of groups.
+       tap, element by element.
+    2. Otherwise the smallest estimated time wins, among the algorithms that do not
+       multiply inserted zeros and are not a loop over groups or phases.
+    3. Sizes that are symbols have no estimate: one matrix product with all taps suits
+       every stride, dilation and number of groups.
     """
     del exact
     if traced(tuple(axis.lo for axis in spec.axes)):
         spec = spec.padded  # as it is computed
-    small, share = spec.kernel_shape[:2]
-    inner = small // max(spec.groups, 1) * share
-    if form != "conv_transpose":
-        inner *= prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
-    if inner <= _THIN and prod(spec.kernel_size) > 1:
-        best = "direct"
+    names = candidates(spec, form, dtype)
+    if names == ("direct",):
+        small, share = spec.kernel_shape[:2]
+        inner = small // max(spec.groups, 1) * share
         reason = f"{inner} products at a time: too few for a matrix product"
-    elif spec.rank == 2 and dtype == "float32" and _plain(spec):
-        best = "native"
-        reason = "a plain convolution of images, which XLA has"
-    elif (
-        (form != "kernel_grad" or batch == 1)
-        and one_product(spec)
-        and _repeats(spec, batch * FLOATING.get(dtype, 8))
-    ):
-        best = "polyphase"
-        reason = "one matrix product with fewer columns than one with all taps"
-    else:
-        best, reason = "gemm", "one matrix product, and a transpose of the big side"
-    return _ordered(best, reason, "slower on the CPU where measured")
+        return _ordered("direct", reason, "slower on the CPU where measured")
+    sizes = (batch, *spec.small, *(axis.big for axis in spec.axes))
+    if traced(sizes):
+        reason = "one matrix product, and a transpose of the big side"
+        return _ordered("gemm", reason, "slower on the CPU where measured")
+    costs = _estimates()
+    best = min(names, key=lambda name: costs.seconds(name, spec, form, batch))
+    ranked = [Candidate(best, None, FASTEST)]
+    for name in ALGORITHMS:
+        if name != best:
+            slower = "slower by the estimate" if name in names else _LEFT_OUT[name]
+            ranked.append(Candidate(name, None, slower))
+    return tuple(ranked)
 
 
-def _plain(spec: ConvSpec) -> bool:
-    """Whether several taps, without groups, have stride and dilation 1 on every axis."""
-    alone = spec.groups == 1 and prod(spec.kernel_size) > 1
-    return alone and all(axis.stride == axis.dilation == 1 for axis in spec.axes)
+@cache
+def _estimates() -> Any:
+    return imported("mtconv.planning.ladders.jax_costs")
+
+
+def candidates(spec: ConvSpec, form: str, dtype: str) -> tuple[str, ...]:
+    """List the algorithms that may be the fastest on the CPU."""
+    small, share = spec.kernel_shape[:2]
+    taps = prod(spec.kernel_size)
+    if small // max(spec.groups, 1) * share <= FEW_PRODUCTS and taps > 1:
+        return ("direct",)
+    names = ["gemm", "direct"]
+    if stacked(spec):
+        names.insert(1, "polyphase")
+    plain = spec.rank <= 2 and spec.groups == 1 and dtype == "float32"
+    zeros = form == "conv_transpose" and any(axis.stride > 1 for axis in spec.axes)
+    if plain and not zeros:
+        names.append("native")
+    return tuple(names)
 
 
 def columns(spec: ConvSpec) -> int:
@@ -77,20 +101,22 @@ def columns(spec: ConvSpec) -> int:
     return spec.groups * prod(spec.kernel_shape[1:]) * prod(spec.small)
 
 
-def one_product(spec: ConvSpec) -> bool:
-    """Whether "polyphase" is one matrix product on the CPU, with phases as channels."""
-    strided = any(axis.stride > 1 for axis in spec.axes)
-    return strided and all(alike(axis) for axis in spec.axes)
+def stacked(spec: ConvSpec) -> bool:
+    """Whether "polyphase" is matrix products on the CPU, with phases as channels."""
+    filled = all(axis.stride == 1 or _filled(axis) for axis in spec.axes)
+    return filled and prod(map(_windows, spec.axes)) <= _MOST_WINDOWS
 
 
-def _repeats(spec: ConvSpec, item: int) -> bool:
-    """Whether columns are sure to be beyond the caches, and windows of phases far fewer."""
-    if traced(spec.small, (item,)):
-        return False
-    windows = spec.kernel_shape[0] * prod(spec.small)
-    windows *= prod(axis.kernel // axis.stride for axis in spec.axes)
-    count = columns(spec)
-    return count * item > COLUMNS and count >= _REPEATED * windows
+def _windows(axis: Axis) -> int:
+    """Count the taps of a phase, of both numbers of taps where there are two."""
+    least, rest = divmod(axis.kernel, axis.stride)
+    return least + (least + 1) * (rest > 0)
+
+
+def _filled(axis: Axis) -> bool:
+    """Whether every phase has taps, side by side in x, and elements."""
+    every = axis.dilation == 1 and axis.kernel >= axis.stride
+    return every and at_least(axis.big, axis.stride) is True
 
 
 def rank_on_accelerator(

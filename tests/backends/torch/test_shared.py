@@ -191,6 +191,24 @@ def test_infinite_values_reach_what_their_taps_reach(shared: list[str]) -> None:
     assert shared == ["conv_transpose", "kernel_grad"]
 
 
+def test_torch_computes_what_numba_cannot_at_this_moment(
+    shared: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtconv.importing import ImportRefused
+
+    def refuse(*_: Any) -> None:
+        raise ImportRefused
+
+    x, kernel, y = tensors()
+    kernel.requires_grad_()
+    monkeypatch.setattr("mtconv.backends._numba._compiler", refuse)
+    result = up(x, kernel)
+    same(result, reference_conv_transpose(*arrays()[:2], **OPTIONS))
+    (by_kernel,) = torch.autograd.grad(result, kernel, y)
+    same(by_kernel, reference_kernel_grad(x, y, kernel_size=(3, 2), **OPTIONS))
+    assert shared == ["conv_transpose", "kernel_grad"]
+
+
 LARGE = (4, 16, 64, 64), (16, 16, 4, 4)
 
 
