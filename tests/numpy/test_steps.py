@@ -148,6 +148,7 @@ def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch)
     ("axes", "groups", "small", "share"),
     [
         ((Axis(7, 13, 3, 2, 1, 1),), 2, 3, 4),
+        ((Axis(40, 640, 2, 16),), 2, 3, 1),  # samples are apart
         ((Axis(2, 31, 5, 16, 1, 3), Axis(5, 70, 18, 16, 1, 2)), 3, 2, 1),
         ((Axis(3, 4, 2), Axis(2, 8, 3, 3, 1, 1), Axis(5, 9, 2, 2)), 2, 2, 3),
     ],
