@@ -99,7 +99,7 @@ def test_helpers_have_the_error_state_of_the_caller():
 
 def test_a_thread_that_stops_in_the_middle_is_an_error_not_a_wrong_result():
     job = SharedWork(int, range(3))
-    job._tasks.popleft()  # as if a thread had taken a task and vanished
+    job.tasks.popleft()  # as if a thread had taken a task and vanished
     job.work()
     job.finish()
     with pytest.raises(RuntimeError, match="stopped in the middle of a call"):
@@ -171,7 +171,7 @@ def test_nobody_waits_for_a_task_that_vanished(by, monkeypatch):
     monkeypatch.setattr("mtconv.backends.host.pool._LONGEST_S", 0.01)
     done = []
     job = StagedWork(done.append, ([1, 2], [3]))
-    job._stages[0].popleft()  # as if a thread had taken a task and vanished
+    job.stages[0].popleft()  # as if a thread had taken a task and vanished
     helper = job.helper()
     if by == "caller":
         job.work()

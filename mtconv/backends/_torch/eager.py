@@ -32,7 +32,7 @@ _ASKED = (
 _LEVEL = "_current_level"  # of dual numbers, -1 outside of all
 
 _active: list[Any] = [getattr(holder, name, None) for holder, name in _ASKED]
-_can_ask = None not in _active and hasattr(forward_ad, _LEVEL)
+CAN_ASK = None not in _active and hasattr(forward_ad, _LEVEL)
 
 
 def eager_dtype(first: Any, second: Any, bias: Any) -> str | None:
@@ -71,7 +71,7 @@ def _lies_plain(tensor: torch.Tensor) -> bool:
 
 def looked_into() -> bool:
     """Return whether something intercepts, records or changes what is called here."""
-    if not _can_ask:
+    if not CAN_ASK:
         return True
     transforms, dispatch, functions = _active
     return bool(

@@ -35,8 +35,8 @@ class SharedWork:
 
     def __init__(self, function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
         self._function: Callable[[Any], None] | None = function
-        self._tasks = deque(tasks)
-        self._left = [None] * len(self._tasks)
+        self.tasks = deque(tasks)
+        self._left = [None] * len(self.tasks)
         self._errors: list[BaseException] = []
         self._helpers: list[PoolHelper] = []
 
@@ -48,7 +48,7 @@ class SharedWork:
 
     def work(self) -> None:
         """Run tasks until none is left."""
-        self._run(self._tasks)
+        self._run(self.tasks)
 
     def _run(self, tasks: deque[Any]) -> None:
         function = self._function
@@ -62,7 +62,7 @@ class SharedWork:
 
     def _drop(self) -> None:
         """Forget the tasks that no thread has begun."""
-        self._tasks.clear()
+        self.tasks.clear()
 
     def fail(self, error: BaseException) -> None:
         """Record an error of another thread; no further task begins."""
@@ -97,7 +97,7 @@ class StagedWork(SharedWork):
     ) -> None:
         super().__init__(function, ())
         self._left = [None] * sum(map(len, stages))
-        self._stages = [deque(tasks) for tasks in stages]
+        self.stages = [deque(tasks) for tasks in stages]
         # Tasks that are left at the end of each stage.
         self._after = [sum(map(len, stages[n + 1 :])) for n in range(len(stages))]
         self._caller = threading.get_ident()
@@ -105,7 +105,7 @@ class StagedWork(SharedWork):
 
     def work(self) -> None:
         """Run tasks, stage by stage, until none is left."""
-        for tasks, left in zip(self._stages, self._after, strict=True):
+        for tasks, left in zip(self.stages, self._after, strict=True):
             self._run(tasks)
             if not self._ended(left):
                 return
@@ -119,7 +119,7 @@ class StagedWork(SharedWork):
 
     def _drop(self) -> None:
         self._over = True
-        for tasks in self._stages:
+        for tasks in self.stages:
             tasks.clear()
 
     def _ended(self, left: int) -> bool:

@@ -179,7 +179,7 @@ def test_an_algorithm_by_name_is_taken(shared: list[str]) -> None:
 def test_without_answers_of_torch_no_call_is_plain(
     shared: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtconv.backends._torch.eager._can_ask", False)
+    monkeypatch.setattr("mtconv.backends._torch.eager.CAN_ASK", False)
     x, kernel = map(torch.from_numpy, arrays())
     assert (up(x, kernel).numpy() == EXPECTED).all()
     assert shared == []
