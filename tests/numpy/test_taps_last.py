@@ -53,33 +53,6 @@ def test_rows_are_short_beside_runs_of_taps_and_channels(axis, share, rows, shor
 
 
 @pytest.mark.parametrize(
-    ("axes", "dearer", "least"),
-    [
-        # A run of 3 taps and s channels costs 8 / 3s, and 0.9 for each of 12 elements that
-        # are turned, over 30. Runs of 10 elements cost 0.8, and each element 0.05.
-        ((Axis(10, 12, 3),), 1, 6),
-        ((Axis(10, 12, 3),), 2, 42),  # 0.36 and 8 / 126 are less than 0.425
-        # With a stride 0.25 each; of 30 elements 21 are turned.
-        ((Axis(10, 21, 3, 2),), 1, 7),
-        # With a dilation runs have one tap; 14 elements are turned.
-        ((Axis(10, 14, 3, 1, 2),), 1, 19),
-        # Zeros are turned too: 12 elements, of which y has 9.
-        ((Axis(10, 9, 3, 1, 1, 2),), 1, 6),
-        # Four elements for two may be turned, not five.
-        ((Axis(2, 4, 1, 3),), 1, 4),
-        ((Axis(2, 5, 1, 4),), 1, None),
-        # The taps of other axes are no neighbours, but their columns are made too: of
-        # 4 * 12 elements 6 * 30. 8 / 3s and 0.24 are less than 0.85.
-        ((Axis(3, 4, 2), Axis(10, 12, 3)), 1, 5),
-        ((Axis(0, 5, 3), Axis(10, 12, 3)), 1, None),  # there are no columns
-    ],
-)
-def test_from_so_many_channels_on_rows_are_short(axes, dearer, least):
-    shares = [share for share in range(1, 80) if short_rows(axes, share, dearer)]
-    assert shares == ([] if least is None else list(range(least, 80)))
-
-
-@pytest.mark.parametrize(
     ("batch", "elements", "columns", "items"),
     [(3, 20, 21, 1), (3, 20, 20, 3), (3, 511, 9999, 1), (3, 512, 9999, 3), (1, 20, 21, 1)],
 )
