@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -27,6 +28,25 @@ def test_arrays_begin_at_lines_of_the_cache_one_after_another():
     assert fourth.shape == (2, 3)
     assert fourth.dtype == np.complex128
     assert space.used == 256 + 6 * 16
+
+
+def test_addresses_are_those_that_arrays_would_have():
+    space = Workspace(1000)
+    first = address(space.take((10,), BYTE))
+    assert space.address(100) == first + 64
+    assert space.used == 164
+    assert address(space.take((10,), BYTE)) == first + 192
+    assert space.address(744) == first + 256  # all that is left
+    assert space.address(1) == 0
+
+
+def test_addresses_are_given_back_at_the_end_of_a_frame():
+    space = Workspace(1000)
+    with space.frame():
+        first = space.address(1000)
+        assert first % 64 == 0
+        assert space.address(1) == 0
+    assert space.address(1000) == first
 
 
 def test_a_frame_gives_back_what_was_taken_in_it():
@@ -78,11 +98,18 @@ def test_a_workspace_that_keeps_nothing_allocates_every_array_alone():
 
 
 def test_memory_is_allocated_by_the_first_array_only():
-    space = Workspace()
-    assert space._buffer.size == 0
-    first = space.take((0,), BYTE)
-    assert space._buffer.size == KEPT_BYTES
-    assert address(space.take((3,), BYTE)) == address(first)
+    tracemalloc.start()
+    try:
+        space = Workspace()
+        before, _ = tracemalloc.get_traced_memory()
+        first = space.take((0,), BYTE)
+        second = space.take((3,), BYTE)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert before < 2**16
+    assert KEPT_BYTES <= after - before < KEPT_BYTES + 2**16
+    assert address(second) == address(first)
 
 
 def test_aligned_memory_has_its_size():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -65,14 +67,21 @@ def test_where_no_thread_can_start_the_caller_does_everything(monkeypatch):
 
 
 def test_a_helper_that_has_not_begun_is_not_waited_for_and_keeps_nothing_alive():
-    job, done = SharedWork(lambda n: done.append(n), range(3)), []
+    done = []
+
+    def task(n):
+        done.append(n)
+
+    job, alive = SharedWork(task, range(3)), weakref.ref(task)
     late = job.helper()
     job.work()
     job.finish()
     job.check()
     late.run()
     assert done == [0, 1, 2]
-    assert job._function is None
+    del task
+    gc.collect()
+    assert alive() is None
 
 
 def test_helpers_have_the_error_state_of_the_caller():

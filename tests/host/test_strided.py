@@ -7,7 +7,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mtconv.backends.host.strided import block_view, common, landings, window_view
+from mtconv.backends.host.strided import (
+    block_view,
+    common,
+    landings,
+    shifted_view,
+    window_view,
+)
 from mtconv.geometry import Axis
 from tests.functional.test_enumeration import RELATIONS, relations
 
@@ -167,3 +173,44 @@ def test_views_that_would_leave_their_array_are_refused(axis):
 def test_cells_that_a_source_has(first, length, size, taken, placed):
     got = common((first,), (length,), (size,))
     assert got == ((..., slice(*taken)), (..., slice(*placed)))
+
+
+@pytest.mark.parametrize(
+    ("shifts", "count"),
+    [
+        (((3, 2),), 4),
+        (((2, 10), (3, 1)), 8),
+        (((1, 99), (4, 0)), 20),
+        (((2, 3), (2, 13)), 4),
+    ],
+)
+def test_runs_begin_where_shifts_add_up(shifts, count):
+    flat = np.arange(60).reshape(3, 1, 20)
+    view = shifted_view(flat, shifts, count)
+    assert view.shape == (3, 1, *(taps for taps, _ in shifts), count)
+    for place in np.ndindex(view.shape):
+        row, _, *taps, element = place
+        start = sum(j * step for j, (_, step) in zip(taps, shifts, strict=True))
+        assert view[place] == 20 * row + start + element
+    assert np.shares_memory(view, flat)
+    assert not view.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("shifts", "count"),
+    [
+        (((3, 2),), 17),
+        (((2, 10), (3, 1)), 9),
+        (((1, 0),), 21),
+        (((0, 1),), 4),
+        (((2, -1),), 4),
+    ],
+)
+def test_runs_that_would_leave_their_array_are_refused(shifts, count):
+    with pytest.raises(ValueError, match="outside of 20"):
+        shifted_view(np.arange(20), shifts, count)
+
+
+def test_runs_of_every_second_element_are_steps_of_two():
+    view = shifted_view(np.arange(20)[::2], ((3, 2),), 4)
+    assert view.tolist() == [[0, 2, 4, 6], [4, 6, 8, 10], [8, 10, 12, 14]]

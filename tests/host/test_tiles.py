@@ -66,6 +66,7 @@ def test_tiles_of_columns_that_are_no_rows_in_memory(rows, terms, tile):
 def test_a_lone_tile_is_a_product_as_it_is():
     assert tile_of(4, 40, 301, "columns") == (4, 300, 40)
     assert tile_of(4, 40, 300, "columns") is None
+    assert tile_of(4, 40, 299, "columns") is None
 
 
 @pytest.mark.parametrize(

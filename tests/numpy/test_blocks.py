@@ -15,6 +15,7 @@ from mtconv import ConvSpec
 from mtconv.backends._numpy.blocks import cut
 from mtconv.backends._numpy.extents import is_small
 from mtconv.geometry import Axis
+from mtconv.planning import tuning
 from mtconv.planning.tuning import SMALL_ELEMENTS
 
 
@@ -325,6 +326,26 @@ def test_a_result_of_less_than_a_stride_is_a_cell():
     spec = ConvSpec((Axis(1, 5, 3, 7),), 1, 1, 500)
     tasks = cut(spec, "conv_transpose", "gemm", 2000, 4)
     assert counts(tasks, "conv_transpose") == [2, 1, 1, 1]
+
+
+def test_pieces_that_join_no_elements_are_left_out(monkeypatch):
+    """Elements 0, 1, 3 and 4 have one tap each, and 2 and 5 none: those have one piece."""
+    monkeypatch.setattr(tuning, "MOST_BYTES", 1)
+    monkeypatch.setattr(tuning, "SHORT_STRIDE", 0)
+    spec = ConvSpec((Axis(2, 6, 2, 3),))
+    tasks = cut.__wrapped__(spec, "conv_transpose", "direct", 1, 8)
+    pieces = [[(p.y[3].start, p.w[3].start, p.x[3]) for p in task] for task in tasks]
+    assert pieces == [
+        [(0, 0, slice(0, 1))],
+        [(1, 1, slice(0, 1))],
+        [(2, 0, slice(1, 1))],
+        [(3, 0, slice(1, 2))],
+        [(4, 1, slice(1, 2))],
+        [(5, 0, slice(2, 2))],
+    ]
+    assert [piece.key for task in tasks for piece in task] == [
+        (0, 0, 0, tap) for tap in (0, 1, 0, 0, 1, 0)
+    ]
 
 
 def test_taps_are_cut_where_halos_are_longer_than_blocks():

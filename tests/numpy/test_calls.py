@@ -8,75 +8,11 @@ import pytest
 import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import settled
-from mtconv.backends.host import inputs as values
 from mtconv.geometry import Axis
 from mtconv.planning.candidate import Fallback
 from mtconv.planning.ladders.numpy import precautions
 from mtconv.planning.plan import plan_for
 from mtconv.problem.options import freeze
-
-
-@pytest.mark.parametrize("rows", [1, 2, 3, 5])
-def test_infinities_are_found_in_every_part_of_an_array(rows):
-    array = np.zeros((rows, 2, 2**20), np.float16)
-    assert values.all_finite(array)
-    for row in range(rows):
-        array[row, 1, -1] = np.inf
-        assert not values.all_finite(array)
-        array[row] = 0
-
-
-@pytest.mark.parametrize("shape", [(3,), (2, 3, 5), (1, 1, 40), (40, 1), (0, 4), (7, 6, 5)])
-@pytest.mark.parametrize("size", [1, 4, 1000])
-def test_pieces_are_small_and_hold_every_element_once(shape, size):
-    array = np.arange(np.prod(shape)).reshape(shape)
-    parts = list(values.pieces(array, size))
-    assert all(0 < part.size <= size for part in parts)
-    assert all(np.shares_memory(part, array) for part in parts)
-    elements = [element for part in parts for element in part.flat]
-    assert sorted(elements) == array.ravel().tolist()
-
-
-@pytest.mark.parametrize(
-    ("axis", "mode", "times"),
-    [
-        (Axis(9, 1, 1, 1, 1, 4), "replicate", 9),
-        (Axis(9, 3, 1, 1, 1, 4), "replicate", 5),
-        (Axis(9, 3, 1, 1, 1, 3), "circular", 3),
-        (Axis(9, 9, 1), "zeros", 1),
-        (Axis(9, 4, 1, 1, 1, 3), "reflect", 3),
-        (Axis(8, 12, 1), "circular", 1),  # cropped, not padded
-    ],
-)
-def test_cells_that_fold_into_one(axis, mode, times):
-    assert values.most_folded(mtconv.ConvSpec((axis,), padding_mode=mode)) == times
-    both = mtconv.ConvSpec((axis, Axis(5, 2, 1, 1, 1, 2)), padding_mode=mode)
-    if mode != "zeros" and mode != "reflect":
-        other = {"replicate": 3, "circular": 3}[mode]
-        assert values.most_folded(both) == times * other
-
-
-def test_the_largest_element_may_be_the_smallest():
-    assert values.largest(np.array([-128, 5], np.int8)) == 128
-    assert values.largest(np.array([-3, 5])) == 5
-    assert values.largest(np.array([2**64 - 1], np.uint64)) == 2**64 - 1
-    assert values.largest(np.array([-(2**63)])) == 2**63
-    assert values.largest(np.zeros(0, int)) == 0
-
-
-@pytest.mark.parametrize(("size", "exact"), [(2**53 - 1, True), (2**53, False)])
-def test_gradients_of_integers_sum_over_all_cells(size, exact):
-    """One cell of 2**53 - 1, or so much altogether: 6361 * 69431 * 20394401."""
-    spec = mtconv.ConvSpec((Axis(1, 1, 1),))
-    x, y = np.full((1, 1, 1), size), np.ones((1, 1, 1), int)
-    assert values.fit_float64("kernel_grad", spec, x, y, None) == exact
-    many = np.full((1, 1, 6361), 69431)
-    spec = mtconv.ConvSpec((Axis(6361, 6361, 1),))
-    other = np.full((1, 1, 6361), 20394401 + (not exact))
-    assert values.fit_float64("kernel_grad", spec, many, other, None) == exact
-
-
-# ------------------------------------------------------------------------------- the call
 
 
 def how(form, algorithm, first, second, **options):

@@ -8,8 +8,10 @@ of 2 and ``lo`` of 1; elements have 8 bytes.
     elements of the kernel  2 * 5 * 4 * 3 = 120       a phase    7 + 1 = 8, at most 2 taps
 """
 
-from mtconv.backends._numpy import direct, fft, gemm, subpixel
-from mtconv.backends._numpy.footprint import Copies, Extent, footprint
+import pytest
+
+from mtconv.backends._numpy import direct, fft, gemm, polyphase, subpixel
+from mtconv.backends._numpy.footprint import NO_COPIES, Copies, Extent, footprint
 from mtconv.backends.host.counts import Counts
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -33,6 +35,11 @@ def test_planes_of_gemm_are_added_up_axis_by_axis():
     piece = PIECE._replace(axes=(AXIS, Axis(2, 9, 4, 4)))
     planes = 6 * 8 * (4 * 2) + 6 * 8 * 4
     assert gemm.footprint("conv_transpose", piece) == 8 * 4 * (6 * 21 * 8 + planes)
+
+
+def test_planes_of_an_odd_number_of_channels_are_made_at_once():
+    piece = PIECE._replace(channels=5)
+    assert gemm.footprint("conv_transpose", piece) == 8 * 5 * (126 + 48)
 
 
 def test_spectra_of_gradients_have_the_kernel_beside_them():
@@ -63,9 +70,199 @@ def test_subpixel_has_blocks_of_whole_strides():
     assert subpixel.footprint("conv_transpose", PIECE) == expected
 
 
+# Two axes: 7 * 2 small elements and 13 * 9 big ones by 3 * 4 taps, extended to 15 * 8.
+PLANE = PIECE._replace(axes=(AXIS, Axis(2, 9, 4, 4)))
+
+
+def test_columns_of_gemm_stand_beside_y_extended():
+    # Of five channels; results and kernels, and y by phases, which is twice its size.
+    columns, kept = 5 * 126, 2 * 6 * 4 * 7 + 120
+    assert gemm.footprint("conv", PIECE) == 8 * (columns + kept + 5 * 6 * 26)
+    columns, kept = 5 * 6 * 12 * 14, 2 * 6 * 4 * 14 + 2 * 4 * 5 * 12
+    assert gemm.footprint("conv", PLANE) == 8 * (columns + kept + 5 * 6 * 2 * 117)
+
+
+@pytest.mark.parametrize(
+    ("axis", "extended"),
+    [
+        (Axis(7, 3, 3, 2), 15),  # where y is short, zeros are what is large
+        (Axis(2, 1, 1, 9), 4),  # but only so many for each element of the columns
+        (Axis(2, 3, 1, 9), 6),
+    ],
+)
+def test_columns_of_gemm_may_be_gathered_from_zeros(axis, extended):
+    piece = PIECE._replace(axes=(axis,))
+    small, taps = axis.small, axis.kernel
+    columns, kept = 5 * 6 * taps * small, 2 * 6 * 4 * small + 2 * 4 * 5 * taps
+    assert gemm.footprint("conv", piece) == 8 * (columns + kept + 5 * 6 * extended)
+
+
+def test_columns_of_the_channels_that_a_limit_allows(monkeypatch):
+    monkeypatch.setattr(tuning, "GATHER_BYTES", 3 * 8 * 126)  # three of five, twice
+    kept = 2 * 6 * 4 * 7 + 2 * 4 * 3 * 3
+    expected = 2 * 3 * 8 * 126 + 8 * (kept + 3 * 6 * 26)
+    assert gemm.footprint("conv", PIECE) == expected
+
+
+@pytest.fixture
+def few_terms(monkeypatch):
+    """Let 1000 elements of products be added up at a time."""
+    monkeypatch.setattr(tuning, "TERM_BYTES", 8000)
+
+
+@pytest.mark.usefixtures("few_terms")
+def test_products_of_gradients_are_added_up():
+    # Columns of four channels, the product and its terms, x side by side, y extended.
+    columns, terms, x = 4 * 126, 120 + (120 + 1000), 6 * 5 * 7
+    expected = 8 * (columns + terms + x + 4 * 6 * 26)
+    assert gemm.footprint("kernel_grad", PIECE) == expected
+    columns, terms, x = 4 * 6 * 12 * 14, 480 + (480 + 1000), 6 * 5 * 14
+    expected = 8 * (columns + terms + x + 4 * 6 * 2 * 117)
+    assert gemm.footprint("kernel_grad", PLANE) == expected
+
+
+def test_planes_of_the_channels_that_a_limit_allows(monkeypatch):
+    monkeypatch.setattr(tuning, "COLUMN_BYTES", 2 * 8 * 126)  # two of four, twice
+    assert gemm.footprint("conv_transpose", PIECE) == 2 * 8 * 2 * (126 + 48)
+    monkeypatch.setattr(tuning, "COLUMN_BYTES", 8 * 8 * 126)  # all of them
+    assert gemm.footprint("conv_transpose", PIECE) == 8 * 4 * (126 + 48)
+
+
+def test_polyphase_has_copies_of_x_and_phases():
+    # Phases of two taps and of one; eight elements each, and x extended by one element.
+    copies, packed, phases = 30 * (2 * 8 + 8), 2 * 5 * 4 * 4, 6 * 8 * 2
+    expected = 8 * (copies + packed) + 2 * 8 * 4 * phases
+    assert polyphase.footprint("conv_transpose", PIECE) == expected
+
+
+def test_polyphase_copies_little_of_what_lies_between_taps(monkeypatch):
+    """Taps 9 apart, three of them in one phase: 4 elements reach over 1 + 2 * 9."""
+    monkeypatch.setattr(tuning, "FEW_ZEROS", 30 * 2)  # two for each channel of x
+    piece = PIECE._replace(axes=(Axis(4, 2, 3, 1, 9, 9),))
+    copies, packed, phases = 30 * (3 * (4 * 2 + 2) + 8), 2 * 5 * 4 * 3, 6 * 3
+    expected = 8 * (copies + packed) + 2 * 8 * 4 * phases
+    assert polyphase.footprint("conv_transpose", piece) == expected
+
+
+def test_rows_of_polyphase_serve_all_taps():
+    # Both residues of rows 7 + 2 / 2 + 1, the kernel, y by residue extended, results.
+    rows, extended, results = 30 * 2 * 9, 2 * 30 * 7, 2 * 6 * 4 * 7
+    assert polyphase.footprint("conv", PIECE) == 8 * (rows + 120 + extended + results)
+    rows, extended, results = 30 * 2 * 9 * 8, 2 * 30 * 59, 2 * 6 * 4 * 14
+    assert polyphase.footprint("conv", PLANE) == 8 * (rows + 480 + extended + results)
+
+
+def test_rows_far_apart_are_gathered_for_each_tap():
+    piece = PIECE._replace(axes=(Axis(2, 42, 2, 1, 40),))
+    rows, kernel, extended, results = 30 * 2, 2 * 4 * 5 * 2, 2 * 30 * 43, 2 * 6 * 4 * 2
+    assert polyphase.footprint("conv", piece) == 8 * (rows + kernel + extended + results)
+
+
+@pytest.mark.usefixtures("few_terms")
+def test_shifted_rows_go_on_past_their_ends():
+    # Rows of 8, for a phase of two taps; one more of y, and one for its last shift.
+    product = 2 * 5 * 4 * 2
+    expected = 30 * 8 + 24 * (8 + 2) + product + (product + 1000)
+    assert polyphase.footprint("kernel_grad", PIECE) == 8 * expected
+    # The second axis has one tap in each of four phases; taps 3 apart, it reaches over 8.
+    piece = PIECE._replace(axes=(AXIS, Axis(2, 9, 4, 2, 3)))
+    product = 2 * 5 * 4 * 2 * 2
+    expected = 30 * 8 * 5 + 24 * (8 + 2) * 5 + product + (product + 1000)
+    assert polyphase.footprint("kernel_grad", piece) == 8 * expected
+
+
+def test_subpixel_gathers_columns_from_y_extended():
+    columns, extended, kept = 5 * 126, 5 * 6 * 15, 2 * 6 * 4 * 7
+    assert subpixel.footprint("conv", PIECE) == 8 * (columns + extended + kept)
+    columns, extended, kept = 4 * 126, 4 * 6 * 15, 120 + 6 * 5 * 7
+    assert subpixel.footprint("kernel_grad", PIECE) == 8 * (columns + extended + kept)
+    columns, extended, kept = 5 * 6 * 12 * 14, 5 * 6 * 15 * 8, 2 * 6 * 4 * 14
+    assert subpixel.footprint("conv", PLANE) == 8 * (columns + extended + kept)
+
+
+def test_subpixel_gathers_the_channels_that_a_limit_allows(monkeypatch):
+    monkeypatch.setattr(tuning, "SUBPIXEL_BYTES", 3 * 4 * 126)  # three of five, twice
+    columns, extended, kept = 2 * 3 * 126, 3 * 6 * 15, 2 * 6 * 4 * 7
+    assert subpixel.footprint("conv", PIECE) == 8 * (columns + extended + kept)
+    monkeypatch.setattr(tuning, "SUBPIXEL_BYTES", 3 * 8 * 96)  # three of four, twice
+    strides, packed = 6 * 8, 2 * 5 * 3 * 3
+    expected = 8 * (2 * 10 * strides + packed) + 2 * 2 * 3 * 8 * 96
+    assert subpixel.footprint("conv_transpose", PIECE) == expected
+
+
+# ------------------------------------------------------------------------- loaded arrays
+
+
+def spec_of(**options):
+    return ConvSpec.from_shapes(
+        (3, 10, 7), (10, 4, 3), stride=2, padding=1, groups=2, **options
+    )
+
+
+def by_direct(form, **parts):
+    """Elements that `direct` takes for a part of three samples of two groups."""
+    transposed = form == "conv_transpose"
+    channels, others = (4, 5) if transposed else (5, 4)
+    whole = Extent(3, 2, channels, others, (13 if transposed else 7,), (3,))
+    spec = spec_of(padding_mode=parts.pop("padding_mode", "zeros"))
+    size = footprint(spec, form, "direct", whole._replace(**parts), 8, NO_COPIES)
+    assert size % 8 == 0
+    return size // 8
+
+
+def test_a_whole_convolution_is_its_products():
+    assert by_direct("conv") == 3 * 5 * 42
+
+
+@pytest.mark.parametrize(
+    ("parts", "more"),
+    [
+        # Parts of a sum need a place for what is added; parts of the taps a copy of them.
+        ({"taps": (2,)}, 5 * 42 + 2 * 5 * 4 * 2),
+        ({"others": 3}, 5 * 42),
+        ({"others": 3, "taps": (2,)}, 5 * 42 + 2 * 5 * 3 * 2),
+        # Other parts are smaller, and that is all.
+        ({"space": (4,)}, 3 * 5 * (24 - 42)),
+        ({"samples": 2}, 3 * 5 * (28 - 42)),
+        ({"groups": 1}, 3 * 5 * (21 - 42)),
+        ({"channels": 2}, 3 * (2 - 5) * 42),
+    ],
+)
+def test_parts_of_a_convolution(parts, more):
+    assert by_direct("conv", **parts) - by_direct("conv") == more
+
+
+def test_parts_of_a_transposed_convolution():
+    # x side by side, results of 13, and products of the 7 small elements.
+    assert by_direct("conv_transpose") == 30 * 7 + 24 * 13 + 2 * 24 * 7
+    # A block of about 5 elements has up to 6, which 4 small ones reach.
+    assert by_direct("conv_transpose", space=(5,)) == 30 * 4 + 24 * 6 + 2 * 24 * 4
+    # One sample is not copied; of parts of the sums there is one result more.
+    assert by_direct("conv_transpose", samples=1) == 8 * 13 + 2 * 8 * 7
+    expected = 6 * 4 * 7 + 2 * 24 * 13 + 2 * 24 * 7
+    assert by_direct("conv_transpose", others=4) == expected
+
+
+def test_folded_results_are_computed_twice_as_long():
+    """Up to 12 elements fold onto five; 7 small ones reach them. Two results are added."""
+    got = by_direct("conv_transpose", space=(5,), padding_mode="circular")
+    assert got == 30 * 7 + 3 * 24 * 12 + 2 * 24 * 7
+
+
+def test_rows_of_x_are_copied_where_they_are_cut():
+    spec = ConvSpec.from_shapes((1, 5, 2, 7), (5, 4, 1, 3), stride=(1, 2))
+    whole = Extent(1, 1, 4, 5, (2, 15), (1, 3))
+    part = whole._replace(space=(2, 5))
+    sizes = [
+        footprint(spec, "conv_transpose", "direct", e, 8, NO_COPIES) for e in (whole, part)
+    ]
+    assert sizes[0] == 8 * (4 * 30 + 2 * 4 * 14)
+    assert sizes[1] == 8 * (5 * 2 * 4 + 4 * 12 + 2 * 4 * 8)
+
+
 def loaded(form, **copies):
     """Bytes that a piece takes more where some arrays are copied."""
-    spec = ConvSpec.from_shapes((3, 10, 7), (10, 4, 3), stride=2, padding=1, groups=2)
+    spec = spec_of()
     others, channels = (5, 4) if form != "conv" else (4, 5)
     size = 13 if form == "conv_transpose" else 7
     extent = Extent(3, 2, channels, others, (size,), (3,))

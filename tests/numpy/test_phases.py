@@ -136,6 +136,29 @@ def test_rows_of_small_items_lie_side_by_side(batch, sizes, folded, watch):
     assert np.array_equal(got, expected)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        (Axis(2, 44, 3, 1, 21, 0),),
+        (Axis(2, 40, 3, 1, 21, 2), Axis(5, 9, 4, 2, 1, 1)),
+        (Axis(3, 70, 4, 2, 21, 1), Axis(2, 4, 3), Axis(3, 5, 3)),
+    ],
+)
+def test_rows_far_apart_are_gathered_for_each_run_of_taps(axes, batch, watch):
+    by_rows = watch(tap_rows, "_gather_rows")
+    rng = np.random.default_rng(len(axes))
+    _, w, y = arrays(axes, batch, 2, 3, 4)
+    for array in (w, y):
+        array[...] = rng.integers(-4, 5, array.shape)
+    small = tuple(axis.small for axis in axes)
+    got, expected = (zeros(batch, 2, 3, *small) + 7 for _ in range(2))
+    polyphase.conv(axes, y, Weights(w), got, Workspace())
+    direct.conv(axes, y, Weights(w), expected, Workspace())
+    assert not by_rows
+    assert np.array_equal(got, expected)
+
+
 @pytest.mark.parametrize(
     ("batch", "width", "products", "way"),
     [

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, gemm
+from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, run, zeros
@@ -139,6 +140,39 @@ def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch)
     ((args, *_),) = multiplied
     assert args[1].shape == (1, 1, 2, batch * cells)
     assert len(stored) == folded
+
+
+@pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "subpixel", "direct"])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    ("axes", "groups", "small", "share"),
+    [
+        ((Axis(7, 13, 3, 2, 1, 1),), 2, 3, 4),
+        ((Axis(40, 640, 2, 16),), 2, 3, 1),  # samples are apart
+        ((Axis(2, 31, 5, 16, 1, 3), Axis(5, 70, 18, 16, 1, 2)), 3, 2, 1),
+        ((Axis(3, 4, 2), Axis(2, 8, 3, 3, 1, 1), Axis(5, 9, 2, 2)), 2, 2, 3),
+    ],
+)
+def test_gradients_of_groups_are_sums_over_all_pairs(
+    algorithm, batch, axes, groups, small, share
+):
+    rng = np.random.default_rng(batch)
+    x, w, y = arrays(axes, batch, groups, small, share)
+    for array in (x, y):
+        array[...] = rng.integers(-4, 5, array.shape)
+    expected = np.full(w.shape, 2.0)
+    for j in np.ndindex(w.shape[3:]):
+        for i in np.ndindex(x.shape[3:]):
+            o = [
+                a.stride * n + a.dilation * t - a.lo
+                for a, n, t in zip(axes, i, j, strict=True)
+            ]
+            if all(0 <= n < axis.big for n, axis in zip(o, axes, strict=True)):
+                pairs = np.einsum("gib,bgo->gio", x[(..., *i)], y[(..., *o)])
+                expected[(..., *j)] += pairs
+    got = np.full_like(w, 2)
+    ALGORITHMS[algorithm].kernel_grad(axes, x, y, got, Workspace())
+    assert np.array_equal(got, expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""How much a piece covers: what is fast, and what fits, worked out by hand.
+
+`test_blocks` has whole problems. Here limits are small numbers, so that what decides can be
+seen: halos, taps, shares of threads and the side that is cut first.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mtconv import ConvSpec
+from mtconv.backends._numpy.extents import Sizes, fast_extent, fitted
+from mtconv.backends._numpy.footprint import NO_COPIES, Extent
+from mtconv.geometry import Axis
+from mtconv.planning import tuning
+
+# --------------------------------------------------------------------- what fits is taken
+
+# A gradient of 8 samples, 6 channels of y and 4 of x, 100 elements and 5 taps. `direct`
+# takes the kernel's 6 * 4 * 5 elements, and two for each sample and element of x.
+GRADIENT = Sizes(ConvSpec((Axis(100, 104, 5),), 1, 4, 6), "kernel_grad", "direct", 8, 8)
+WHOLE = Extent(8, 1, 6, 4, (100,), (5,))
+
+
+@pytest.mark.parametrize(
+    ("elements", "changes"),
+    [
+        (120 + 1600, {}),
+        (120 + 1599, {"taps": (3,)}),  # three of five are more than half of a side
+        # Of samples and space, whose halves take as much, samples come first.
+        (120 + 800, {"samples": 4}),
+        (120 + 799, {"samples": 2}),
+        # One sample takes 120 + 200, and 13 elements 120 + 208; 7 elements 120 + 112.
+        (120 + 199, {"space": (7,)}),
+        # No side alone is enough: samples are halved three times, space once, channels
+        # once, as each of them takes least at its turn. 13 of 50 elements are then few.
+        (100, {"samples": 1, "space": (13,), "channels": 3}),
+    ],
+)
+def test_a_piece_is_halved_along_one_side_until_it_fits(elements, changes, monkeypatch):
+    monkeypatch.setattr(tuning, "MOST_BYTES", 8 * elements)
+    assert fitted(GRADIENT, WHOLE, NO_COPIES) == WHOLE._replace(**changes)
+
+
+def test_what_never_fits_is_one_of_everything(monkeypatch):
+    monkeypatch.setattr(tuning, "MOST_BYTES", 1)
+    assert fitted(GRADIENT, WHOLE, NO_COPIES) == Extent(1, 1, 1, 1, (1,), (1,))
+
+
+def test_sides_are_cut_in_this_order():
+    extent = Extent(2, 3, 5, 7, (11, 13), (17, 19))
+    assert extent.sides() == (2, 3, 5, 11, 13, 7, 17, 19)
+    assert Extent.from_sides(extent.sides()) == extent
+
+
+# ------------------------------------------------------------------------ what is fast
+
+
+@pytest.fixture
+def one_block(monkeypatch):
+    """Have no threads to share with."""
+    monkeypatch.setattr(tuning, "LEAST_BLOCKS", 1)
+    monkeypatch.setattr(tuning, "FEW_BLOCKS", 1)
+
+
+def fast(axes, form, algorithm, batch=1, channels=(1, 1), groups=1):
+    return fast_extent(Sizes(ConvSpec(axes, groups, *channels), form, algorithm, batch, 1))
+
+
+@pytest.mark.usefixtures("one_block")
+@pytest.mark.parametrize(
+    ("axes", "block_bytes", "space", "taps"),
+    [
+        # Of 3 * 4 bytes for a tap: 1200 bytes are 100 elements of x with 4 taps. Halos are
+        # 3 elements; blocks of 4 are the least, so that 512 are halved to 64.
+        ((Axis(509, 512, 4),), 1200, (64,), (4,)),
+        # 60 taps are 6 elements of x at most, but their halo is 59 elements: 250 cannot be
+        # less than 60 but for fewer taps. 15 have 26 elements and a halo of 14.
+        ((Axis(191, 250, 60),), 1200, (16,), (15,)),
+        # The taps that span most strides are halved: 8 that are 5 apart to 2, then 9 to 5
+        # since 8 strides are more than 5, then 2 to 1.
+        (
+            (Axis(30, 38, 9), Axis(30, 65, 8, 1, 5)),
+            12 * 60,
+            (5, 9),
+            (5, 1),
+        ),
+    ],
+)
+def test_taps_are_cut_where_their_halos_are_longer_than_blocks(
+    axes, block_bytes, space, taps, monkeypatch
+):
+    monkeypatch.setattr(tuning, "BLOCK_BYTES", block_bytes)
+    got = fast(axes, "conv_transpose", "gemm")
+    assert (got.space, got.taps) == (space, taps)
+
+
+@pytest.mark.usefixtures("one_block")
+@pytest.mark.parametrize(
+    ("axes", "taps"),
+    [
+        ((Axis(9, 108, 100),), (50,)),
+        ((Axis(9, 116, 100, 2),), (100,)),  # 50 taps in each of two phases
+        ((Axis(9, 306, 100, 1, 3),), (13,)),  # 298 places: 100, 50, 25 taps are too many
+        ((Axis(9, 19, 11), Axis(9, 17, 9)), (6, 9)),
+        ((Axis(9, 17, 9), Axis(9, 19, 11)), (9, 6)),
+        # 11 times 21 places; 11 * 11 and 6 * 11 are still too many, 6 * 5 are not.
+        ((Axis(9, 19, 11), Axis(9, 29, 11, 1, 2)), (6, 3)),
+    ],
+)
+def test_spectra_have_as_many_taps_at_a_time_as_a_limit(axes, taps, monkeypatch):
+    monkeypatch.setattr(tuning, "PART_TAPS", 55)
+    assert fast(axes, "conv_transpose", "fft").taps == taps
+
+
+@pytest.mark.usefixtures("one_block")
+def test_samples_of_a_block_are_those_that_reach_its_target(monkeypatch):
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    monkeypatch.setattr(tuning, "GATHER_BYTES", 4096)
+    # 3 taps of 4 channels are 341 elements: 5 samples of 60, of 23.
+    axes = (Axis(6, 8, 3), Axis(10, 10, 1))
+    got = fast(axes, "conv", "gemm", 23, (2, 4))
+    assert got == Extent(5, 1, 2, 4, (6, 10), (3, 1))
+    # Groups have columns of 3 * 4 * 300 bytes; two fit.
+    monkeypatch.setattr(tuning, "GROUP_BYTES", 2 * 3600)
+    got = fast(axes, "conv", "gemm", 23, (14, 28), 7)
+    assert got == Extent(5, 2, 2, 4, (6, 10), (3, 1))
+
+
+@pytest.mark.parametrize(("work", "blocks"), [(383, 4), (384, 4), (385, 2)])
+def test_large_problems_have_more_blocks(work, blocks, monkeypatch):
+    """Two samples of 4 channels and 16 elements with 3 taps are 384 multiply-adds."""
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    monkeypatch.setattr(tuning, "FEW_BLOCKS_WORK", work)
+    spec = ConvSpec((Axis(16, 18, 3),), 1, 1, 4)
+    got = fast_extent(Sizes(spec, "conv_transpose", "direct", 2, 1))
+    assert got.channels == 4 // blocks
