@@ -243,7 +243,10 @@ def _shifts(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     each = tuning.SHIFT_MOVES + tuning.SHIFT_PHASE_MOVES * (min(work.live, 64) - 1)
     moving = (4 * rows * (inner > 1) + phases * each) * rates.element
     products = int(work.columns * work.small * inner)
-    thin = tuning.SHIFT_PRODUCT * (1 + tuning.FEW_SHIFTED / max(work.share, 1))
+    few = tuning.FEW_SHIFTED / max(work.share, 1) + tuning.FEW_UNSHIFTED / max(
+        work.small, 1
+    )
+    thin = tuning.SHIFT_PRODUCT * (1 + few)
     if work.small * work.share == 1:  # one product of vectors
         thin = tuning.VECTORS
     operations = tuning.SHIFT_CALLS * work.live
