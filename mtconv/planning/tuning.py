@@ -50,8 +50,8 @@ JOINED_MATRICES = 0.8
 FEW_ROWS = 4
 THIN = 24
 
-# A product tap by tap in units of large ones, the more for few channels of y or x, and where
-# it is one of vectors; moves of an element of a phase, and the more for every other phase;
+# A product tap by tap in units of large ones, the more for few channels of y or x or as
+# one of vectors; moves of an element of a phase, and the more for every other phase;
 # array operations of a phase.
 SHIFT_PRODUCT = 4.2
 FEW_SHIFTED = 1.9
