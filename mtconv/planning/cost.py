@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from math import ceil, gcd, log2, prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mtconv import geometry
 from mtconv.geometry import Axis
-from mtconv.importing import imported
 from mtconv.planning import tuning
 from mtconv.planning.gathers import gathers
+from mtconv.planning.overlap import blocks_of, most_elements, pass_cost, span_of
 from mtconv.spec import ConvSpec
 
 __all__ = ["Cost", "Rates", "estimate", "product_seconds"]
@@ -274,21 +273,15 @@ def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     )
 
 
-@cache
-def _overlap() -> Any:
-    """Return the module of blocks, which is imported when the first call is planned."""
-    return imported("mtconv.planning.overlap")
-
-
 def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     """Count transforms of blocks, of phases as of channels, and products of spectra."""
     groups, live = spec.groups, work.live
     # Single precision is transformed in double precision, and takes as long.
-    most = _overlap().most_elements(max(itemsize, 8), work.small + work.share)
+    most = most_elements(max(itemsize, 8), work.small + work.share)
     axes, parts = _fewer_taps(spec.axes)
-    blocks = _overlap().blocks_of(axes, work.transposed, most)
+    blocks = blocks_of(axes, work.transposed, most)
     elements = prod(axis.length for axis in blocks)
-    passes = sum(_overlap().pass_cost(axis.length) for axis in blocks)
+    passes = sum(pass_cost(axis.length) for axis in blocks)
     of_batch = work.cells // max(prod(spec.small), 1) * prod(axis.number for axis in blocks)
     products = work.small * work.share * live * groups
     data = of_batch * (work.small + work.share * live) * groups
@@ -311,7 +304,6 @@ def _fft(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
 def _fewer_taps(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], int]:
     """Cut taps as the backend does; return the axes of a part, and the number of parts."""
     parts = 1
-    span_of = _overlap().span_of
     while prod(map(span_of, axes)) > tuning.PART_TAPS:
         longest = max(axes, key=span_of)
         half = replace(longest, kernel=-(-longest.kernel // 2))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,13 +29,17 @@ from mtconv.backends import _numpy
 from mtconv.planning.choose import choose_algorithm
 from mtconv.planning.ladders.numpy import precautions
 from mtconv.planning.plan import Plan, plan_for_spec
-from tests.benchmarks.harness import geometric_mean, markdown_table, write_section
+from tests.benchmarks.harness import (
+    geometric_mean,
+    markdown_table,
+    measure,
+    write_section,
+)
 from tests.benchmarks.summary import RESULTS
 
 __all__ = ["PROBLEMS", "Problem", "draw", "main"]
 
 MAPS = ("conv_transpose", "conv", "kernel_grad")
-REPEATS = 3
 THREADS = 2
 
 Calls = dict[str, Callable[[], Any]]
@@ -125,25 +128,6 @@ def scipys(problem: Problem) -> Callable[[], Any]:
         "kernel_grad": lambda: oaconvolve(second, upsampled(first)[back], "valid"),
     }
     return calls[problem.form]
-
-
-def measure(calls: Calls, budget_s: float = 0.06) -> dict[str, float]:
-    """Median seconds of each call, taken in turn `REPEATS` times."""
-    medians: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(REPEATS):
-        for name, call in calls.items():
-            time.sleep(0.005)  # until the threads of the call before sleep
-            call()
-            times: list[float] = []
-            began = time.perf_counter()
-            while len(times) < 3 or time.perf_counter() - began < budget_s:
-                start = time.perf_counter()
-                call()
-                times.append(time.perf_counter() - start)
-                if times[-1] > budget_s or len(times) == 40:
-                    break
-            medians[name].append(statistics.median(times))
-    return {name: statistics.median(times) for name, times in medians.items()}
 
 
 def beside_scipy(problems: list[Problem]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.strided import place, window_view
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
+from mtconv.planning.gathers import extended_elements
 
 __all__ = ["NAME", "TRANSFORMS", "blocks_of", "conv", "conv_transpose", "footprint"]
 __all__ += ["kernel_grad", "residues_of", "spans_of", "strides_of"]
@@ -293,7 +294,7 @@ def footprint(form: str, c: Counts) -> int:
     each = c.lead * c.taps * c.small
     limit = 2 * tuning.SUBPIXEL_BYTES
     gathered, step = at_a_time(limit, each, channels, c.itemsize)
-    extended = step * c.lead * prod(max(axis.full, 0) for axis in c.axes)
+    extended = step * c.lead * extended_elements(c.axes)
     kept = 2 * c.lead * c.channels * c.small
     if form == "kernel_grad":
         kept = c.groups * c.others * c.channels * c.taps + c.lead * c.others * c.small
