@@ -59,11 +59,11 @@ class Baseline:
     lines: dict[str, dict[str, list[str]]]
     kills: Counter[str] = field(default_factory=Counter)
 
-    def add(self, seconds: dict[str, float], lines: dict[str, dict[str, list[str]]]) -> None:
+    def add(self, seconds: dict[str, float], lines: dict[str, Any]) -> None:
         """Add what the tests of another file do."""
         self.seconds.update(seconds)
-        for file, by_line in lines.items():
-            for line, tests in by_line.items():
+        for file, tests_of in lines.items():
+            for line, tests in tests_of.items():
                 self.lines[file].setdefault(line, []).extend(tests)
 
     def tests_for(self, mutant: Mutant) -> list[str]:

@@ -306,9 +306,7 @@ def test_values_that_need_an_exact_algorithm(first, second, refused):
     assert (chosen is None) == refused
 
 
-@pytest.mark.parametrize(
-    ("folds", "largest"), [(1, 5_717_898_241), (4, 2_858_949_120)]
-)
+@pytest.mark.parametrize(("folds", "largest"), [(1, 5_717_898_241), (4, 2_858_949_120)])
 def test_whole_numbers_are_rounded_to_where_the_error_is_below_a_quarter(folds, largest):
     """Products of the norms below 2**53 / 4 / (300 + 3 * 2**16) / 2, by hand.
 
