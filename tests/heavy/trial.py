@@ -82,9 +82,11 @@ class Baseline:
         most = MOST_SECONDS if statement is not None else 3 * MOST_SECONDS
         chosen, total = [], 0.0
         own = f"/test_{mutant.path.stem.strip('_')}.py::"  # the tests of the file itself
-        for test in sorted(
-            got, key=lambda t: (own not in t, -self.kills[t], self.seconds[t], t)
-        ):
+
+        def order(test: str) -> tuple[int, float, str]:
+            return -self.kills[test], self.seconds[test] * (0.2 if own in test else 1), test
+
+        for test in sorted(got, key=order):
             total += self.seconds[test]
             if chosen and total > most:
                 break
