@@ -164,6 +164,45 @@ def test_samples_of_a_block_are_those_that_reach_its_target(monkeypatch):
     assert got == Extent(5, 2, 2, 4, (6, 10), (3, 1))
 
 
+@pytest.mark.parametrize(
+    ("form", "small", "kernel", "batch", "space"),
+    [
+        # Blocks of four halos and more, of 11/8 of a share of two threads.
+        ("conv_transpose", 100, 5, 1, 52),
+        ("conv", 100, 5, 1, 50),
+        # Halos as long as the blocks: two thirds of the elements are aimed at.
+        ("conv_transpose", 100, 40, 1, 70),
+        ("conv", 100, 40, 1, 50),
+        ("conv_transpose", 101, 100, 1, 100),
+        ("conv_transpose", 100, 100, 1, 199),  # halves would be shorter than halos
+        ("conv_transpose", 100, 40, 2, 139),  # a sample for each thread
+    ],
+)
+def test_transforms_are_shared_whatever_their_halos(
+    form, small, kernel, batch, space, monkeypatch
+):
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    spec = ConvSpec((Axis(small, small + kernel - 1, kernel),), 1, 1, 1)
+    assert fast_extent(Sizes(spec, form, "fft", batch, 8)).space == (space,)
+
+
+@pytest.mark.parametrize(
+    ("form", "algorithm", "multiplied"),
+    [
+        ("conv_transpose", "gemm", True),
+        ("conv_transpose", "fft", True),
+        ("conv_transpose", "polyphase", False),
+        ("conv_transpose", "direct", False),
+        ("conv", "gemm", False),
+        ("conv", "fft", True),
+        ("kernel_grad", "gemm", False),
+    ],
+)
+def test_products_of_halos_are_lost_where_results_overlap(form, algorithm, multiplied):
+    sizes = Sizes(ConvSpec((Axis(5, 7, 3),)), form, algorithm, 1, 8)
+    assert sizes.multiplies_halos == multiplied
+
+
 @pytest.mark.parametrize(("work", "blocks"), [(383, 4), (384, 4), (385, 2)])
 def test_large_problems_have_more_blocks(work, blocks, monkeypatch):
     """Two samples of 4 channels and 16 elements with 3 taps are 384 multiply-adds."""
