@@ -45,6 +45,8 @@ TORCH = " ".join(
     f"backends/torch/test_{name}.py"
     for name in ("autocast", "contract", "maps", "plain", "shared")
 )
+# Of a folder not these, whose single tests take as long as all tests of a mutant may.
+SLOW = {"tests/numpy/test_guards.py", "tests/numpy/test_memory.py"}
 CONTRACT = "backends/test_contract.py::Test"
 # What prepares compiled kernels; the kernels themselves are compiled, and kept in files.
 KERNELS = "+".join(
@@ -161,7 +163,7 @@ def files_of(tests: str) -> list[str]:
         path = Path("tests", name)
         inside = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
         got += map(str, inside)
-    return list(dict.fromkeys(got))
+    return [name for name in dict.fromkeys(got) if name not in SLOW]
 
 
 def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes, end: float) -> bool:
