@@ -63,7 +63,7 @@ TESTS = {
     "backends/host": f"{CORE} host numpy",
     "planning": f"planning explaining backends/test_register.py {CORE}",
     KERNELS: "numba",
-    "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS}",
+    "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS} operators/test_kernel_maps.py",
     "backends/_array_api": f"{CORE} backends/test_array_api.py {CONTRACT}ArrayApi",
     "backends/_dask": f"backends/dask {CONTRACT}Dask",
     "backends/_torch": TORCH,
