@@ -189,6 +189,15 @@ def test_transforms_are_shared_whatever_their_halos(
     assert fast_extent(Sizes(spec, form, "fft", batch, 8)).space == (space,)
 
 
+def test_uneven_shares_of_transforms_are_better_than_shorter_blocks(monkeypatch):
+    """Quarters of 1004 elements are 251; shares are 11/8 of those of 1000, 344."""
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    monkeypatch.setattr(tuning, "FEW_BLOCKS_WORK", 0)
+    spec = ConvSpec((Axis(1000, 1004, 5),), 1, 1, 1)
+    got = fast_extent(Sizes(spec, "conv_transpose", "fft", 1, 8))
+    assert got.space == (251,)
+
+
 @pytest.mark.parametrize(
     ("form", "algorithm", "multiplied"),
     [
