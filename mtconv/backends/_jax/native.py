@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.backends._jax.arrays import accumulator, shifted
+from mtconv.planning.ladders.jax import packed
 from mtconv.sizes import traced
 from mtconv.spec import ConvSpec
 
@@ -32,10 +33,8 @@ def conv_transpose(
         w = w.reshape(small // groups, groups * share, *taps)
     padding = [(axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in axes]
     strides = [axis.stride for axis in axes]
-    if on_cpu and max(strides) > 1:
-        # XLA's CPU compiler aborts the process for some kernels that are larger than a
-        # dilated input: it exchanges the two, and forgets some of the dilation. Zeros
-        # behind a barrier are no dilation to it.
+    if on_cpu and max(strides) > 1 and not packed(spec):
+        # Zeros behind a barrier are no dilation to XLA's CPU compiler.
         zero = jnp.zeros((), x.dtype)
         x = lax.pad(x, zero, [(0, 0, 0)] * 2 + [(0, 0, s - 1) for s in strides])
         x = lax.optimization_barrier(x)
