@@ -13,7 +13,7 @@ from mtconv.geometry import Axis
 from mtconv.importing import imported
 from mtconv.planning.candidate import FASTEST, Candidate
 from mtconv.planning.tuning import FEW_PRODUCTS
-from mtconv.sizes import at_least, traced
+from mtconv.sizes import at_least, larger, traced
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -103,10 +103,13 @@ def packed(spec: ConvSpec) -> bool:
     It has them for one or two axes without groups and dilation of the kernel, and
     multiplies inserted zeros otherwise. For a kernel of more cells than the input its
     compiler exchanges both and forgets some of the dilation, which aborts the process.
+    It is wrong where more is cropped at one end than a kernel reaches over it.
     """
     plain = spec.rank <= 2 and spec.groups == 1
     return plain and all(
-        axis.dilation == 1 and at_least(axis.small, axis.kernel) is True
+        axis.dilation == 1
+        and at_least(axis.small, axis.kernel) is True
+        and at_least(axis.kernel, larger(axis.lo, axis.hi) + 1) is True
         for axis in spec.axes
     )
 

@@ -67,7 +67,8 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "x": 1000,
         "y": 1000,
         "kernel": 4000,
-        "products": 25,
+        "products": 20,
+        "columns": 1700,
     },
     ("conv", "gemm"): {
         "x": 560,
