@@ -12,8 +12,26 @@ from mtconv.backends.host.inputs import (
     largest,
     most_folded,
     pieces,
+    result_dtype,
 )
 from mtconv.geometry import Axis
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "expected"),
+    [
+        (("float32", "float32"), "float32"),
+        (("float32", "float64"), "float64"),
+        (("float64", "float32"), "float64"),
+        (("int32", "int32", "float32"), "float64"),
+        (("int64", "float32", None), "float64"),
+        ((">f4", "<f4"), "float32"),
+        (("complex64",), "complex64"),
+    ],
+)
+def test_the_dtype_that_all_arrays_are_promoted_to(dtypes, expected):
+    arrays = [None if dtype is None else np.zeros(2, dtype) for dtype in dtypes]
+    assert result_dtype(*arrays) == expected
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5])
@@ -35,6 +53,19 @@ def test_pieces_are_small_and_hold_every_element_once(shape, size):
     assert all(np.shares_memory(part, array) for part in parts)
     elements = [element for part in parts for element in part.flat]
     assert sorted(elements) == array.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "parts"),
+    [
+        ((7, 6), 12, [(2, 6), (2, 6), (2, 6), (1, 6)]),
+        ((3, 10), 15, [(3, 5), (3, 5)]),
+        ((3, 4), 12, [(3, 4)]),
+        ((2, 3), 1, [(1, 1)] * 6),
+    ],
+)
+def test_pieces_are_as_long_as_they_may_be(shape, size, parts):
+    assert [part.shape for part in pieces(np.zeros(shape), size)] == parts
 
 
 @pytest.mark.parametrize(
