@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.backends._jax.arrays import accumulator, shifted
-from mtconv.sizes import traced
+from mtconv.planning.ladders.jax import packed
+from mtconv.sizes import at_least, traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -32,10 +33,8 @@ def conv_transpose(
         w = w.reshape(small // groups, groups * share, *taps)
     padding = [(axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in axes]
     strides = [axis.stride for axis in axes]
-    if on_cpu and max(strides) > 1:
-        # XLA's CPU compiler aborts the process for some kernels that are larger than a
-        # dilated input: it exchanges the two, and forgets some of the dilation. Zeros
-        # behind a barrier are no dilation to it.
+    if on_cpu and max(strides) > 1 and not packed(spec):
+        # Zeros behind a barrier are no dilation to XLA's CPU compiler.
         zero = jnp.zeros((), x.dtype)
         x = lax.pad(x, zero, [(0, 0, 0)] * 2 + [(0, 0, s - 1) for s in strides])
         x = lax.optimization_barrier(x)
@@ -107,6 +106,7 @@ def _convolve(
     space = tuple(range(2, 2 + rank))
     result = (0, 1, *space)
     if on_cpu:
+        data, padding = _cropped(data, padding)
         data = data.transpose(batch, *space, feature)
         kernel = kernel.transpose(*space, inputs, outputs)
         inner = tuple(range(1, 1 + rank))
@@ -126,3 +126,19 @@ def _convolve(
         **options,
     )
     return jnp.moveaxis(convolved, -1, 1) if on_cpu else convolved
+
+
+def _cropped(
+    data: Array, padding: Sequence[tuple[int, int]]
+) -> tuple[Array, Sequence[tuple[int, int]]]:
+    """Crop by slices: XLA's CPU convolutions go wrong if one end is cropped, one padded."""
+    if all(min(ends) >= 0 for ends in padding):
+        return data, padding
+    rest = zip(data.shape[2:], padding, strict=True)
+    if all(at_least(size + min(low, 0) + min(high, 0), 1) for size, (low, high) in rest):
+        crops = ((min(low, 0), min(high, 0), 0) for low, high in padding)
+        left = [(max(low, 0), max(high, 0)) for low, high in padding]
+        return shifted(data, [(0, 0, 0), (0, 0, 0), *crops]), left
+    edges = ((*ends, 0) for ends in padding)
+    padded = shifted(data, [(0, 0, 0), (0, 0, 0), *edges])
+    return lax.optimization_barrier(padded), [(0, 0)] * len(padding)

@@ -21,10 +21,16 @@ LARGE = 2**22
 
 # What an algorithm takes time for.
 COUNTS = {
-    "gemm": ("x", "y", "kernel", "products", "columns", "rows", "large"),
-    "polyphase": ("x", "y", "kernel", "products", "windows", "rows", "placed", "large"),
-    "direct": ("x", "y", "kernel", "products", "columns", "rows", "sums", "few"),
-    "native": ("x", "y", "kernel", "products", "columns"),
+    "gemm": ("call", "x", "y", "kernel", "products", "columns", "rows", "large", "dots"),
+    "polyphase": (
+        *("call", "x", "y", "kernel", "products"),
+        *("windows", "rows", "placed", "large", "dots"),
+    ),
+    "direct": (
+        *("call", "x", "y", "kernel", "products"),
+        *("columns", "rows", "sums", "few", "dots"),
+    ),
+    "native": ("call", "x", "y", "kernel", "products", "columns", "windows"),
 }
 
 
@@ -61,7 +67,8 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
         "x": 1000,
         "y": 1000,
         "kernel": 4000,
-        "products": 25,
+        "products": 20,
+        "columns": 1700,
     },
     ("conv", "gemm"): {
         "x": 560,
@@ -130,6 +137,12 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
 }
 
 
+# Runs of taps from which on they are taken tap by tap, in a loop.
+MOST_TERMS = 64
+
+_NO_PRODUCTS = {"products": 0, "columns": 0, "rows": 0}
+
+
 class _Size(NamedTuple):
     """Sizes of a problem; channels are those of one group, cells those of all items."""
 
@@ -149,6 +162,8 @@ def counts(algorithm: str, spec: ConvSpec, form: str, batch: int) -> dict[str, f
     size = _Size(groups, small, share, taps, cells, spec.small[-1])
     kernel = groups * small * share * taps
     counted: dict[str, float] = {
+        "call": 1,
+        "dots": groups,
         "x": size.cells * groups * small,
         "y": batch * prod(spec.big) * groups * share,
         "kernel": kernel,
@@ -160,6 +175,12 @@ def counts(algorithm: str, spec: ConvSpec, form: str, batch: int) -> dict[str, f
         counted |= _of_runs(spec, form, size, counted["x"], counted["y"])
     elif algorithm == "polyphase":
         counted |= _of_phases(spec, size, batch)
+    elif algorithm == "native":
+        counted["windows"] = 0
+        if form == "conv_transpose" and all(axis.stride == 1 for axis in spec.axes):
+            # A plain convolution, which reads windows of x.
+            windows = batch * prod(spec.big) * taps * small
+            counted |= {"columns": 0, "windows": windows}
     copied = counted["windows" if algorithm == "polyphase" else "columns"]
     counted["large"] = copied if copied > LARGE else 0
     return counted
@@ -170,6 +191,7 @@ def _of_runs(
 ) -> dict[str, float]:
     """Count what changes where every run of taps is a product of its own."""
     number = prod(len(runs(axis)) for axis in spec.axes)
+    dots = size.groups * (number if number <= MOST_TERMS else size.taps)
     strides = prod(axis.stride for axis in spec.axes)
     summed, sums = size.small, y * max(1, size.taps / strides)
     if form != "conv_transpose":
@@ -177,8 +199,8 @@ def _of_runs(
         summed, sums = size.share * longest, x * number
     if form != "kernel_grad" and summed <= FEW_PRODUCTS:  # element by element
         products = size.cells * size.taps * size.groups * size.small * size.share
-        return {"sums": sums, "few": products, "products": 0, "columns": 0, "rows": 0}
-    return {"sums": sums, "few": 0}
+        return {"sums": sums, "few": products, "dots": 0} | _NO_PRODUCTS
+    return {"sums": sums, "few": 0, "dots": dots}
 
 
 def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
@@ -199,6 +221,7 @@ def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
         "rows": rows * size.small,
         "placed": placed * size.share,
         "products": products * size.small * size.share,
+        "dots": size.groups * prod(len(phase_groups(axis)) for axis in spec.axes),
     }
 
 

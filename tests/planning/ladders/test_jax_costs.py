@@ -31,6 +31,8 @@ def test_columns_have_an_element_for_each_cell_tap_and_channel():
         "columns": 3 * 20 * 15 * 14,
         "rows": 3 * 4 * 15 * 14,
         "large": 0,
+        "call": 1,
+        "dots": 2,  # a product for each group
     }
     assert counted("gemm", spec, batch=3) == expected
 
@@ -47,6 +49,8 @@ def test_phases_of_as_many_taps_are_one_product():
         "rows": (3 + 2) * 3,
         "placed": 4 * (1 + 1) * 5,
         "large": 0,
+        "call": 1,
+        "dots": 2,
     }
     assert counted("polyphase", spec) == expected
     got = counted("polyphase", ConvSpec((AXIS, PLAIN), 2, 6, 10), batch=2)
@@ -55,6 +59,7 @@ def test_phases_of_as_many_taps_are_one_product():
     assert got["windows"] == 2 * 2 * 20 * 5 * 3
     assert got["rows"] == 2 * 2 * 20 * 1 * 3
     assert got["placed"] == 2 * 2 * 8 * 15 * 5
+    assert got["dots"] == 2 * 2 * 1
 
 
 def test_windows_reach_as_far_as_the_phases_that_take_them():
@@ -72,6 +77,23 @@ def test_runs_of_taps_are_products_of_their_own():
     assert got["sums"] == 56 * 2.5
     for form in ("conv", "kernel_grad"):
         assert counted("direct", spec, form)["sums"] == 24 * 3
+    for groups in (1, 2):
+        for form in ("conv_transpose", "conv", "kernel_grad"):
+            spec = ConvSpec((AXIS,), groups, 6 * groups, 8 * groups)
+            assert counted("direct", spec, form)["dots"] == 3 * groups
+    # More than 64 runs are a loop over single taps: 5 * 65 of them, in 3 * 22 runs.
+    long = Axis(small=4, big=76, kernel=65, stride=3)
+    spec = ConvSpec((AXIS, long), 1, 6, 8)
+    assert counted("direct", spec)["dots"] == 5 * 65
+
+
+def test_the_library_packs_columns_of_a_dilated_input_and_windows_of_another():
+    for axis, columns, windows in ((PLAIN, 5 * 3 * 8, 0), (Axis(5, 7, 3), 0, 7 * 3 * 6)):
+        spec = ConvSpec((axis,), 1, 6, 8)
+        got = counted("native", spec, batch=2)
+        assert (got["columns"], got["windows"]) == (2 * columns, 2 * windows)
+        got = counted("native", spec, "conv", batch=2)
+        assert (got["columns"], got["windows"]) == (2 * 5 * 3 * 8, 0)
 
 
 @pytest.mark.parametrize(
