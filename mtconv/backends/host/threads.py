@@ -60,18 +60,23 @@ def run_all(
 
 
 def run_stages(
-    function: Callable[[_Task], None], stages: Sequence[Sequence[_Task]], workers: int
+    function: Callable[[_Task], None],
+    stages: Sequence[Sequence[_Task]],
+    workers: int,
+    *,
+    multiplies: bool = True,
 ) -> None:
     """Do what `run_all` does for the tasks of each stage, stage after stage.
 
     It takes less time than a call of `run_all` for each stage: threads meet between stages
-    without sleep.
+    without sleep. BLAS keeps its threads where no task ``multiplies`` by it.
     """
     count = min(workers, max(map(len, stages), default=0))
-    if count < 2 or not guard.usable():
+    if count < 2 or (multiplies and not guard.usable()):
         quiet_context().run(_alone, function, chain.from_iterable(stages))
-    else:
-        quiet_context().run(_shared, StagedWork(function, stages), count)
+        return
+    work = _shared if multiplies else _shared_without_blas
+    quiet_context().run(work, StagedWork(function, stages), count)
 
 
 def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
@@ -81,12 +86,21 @@ def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
 
 def _shared(job: SharedWork, count: int) -> None:
     with guard.one_thread():
-        try:
-            pool.submit(job.helper() for _ in range(count - 1))
-            job.work()
-        finally:
-            job.finish()
+        _run(job, count)
     job.check()
+
+
+def _shared_without_blas(job: SharedWork, count: int) -> None:
+    _run(job, count)
+    job.check()
+
+
+def _run(job: SharedWork, count: int) -> None:
+    try:
+        pool.submit(job.helper() for _ in range(count - 1))
+        job.work()
+    finally:
+        job.finish()
 
 
 def quiet_context() -> Context:
