@@ -169,6 +169,25 @@ def test_the_convolution_of_the_library_crops_and_pads(make, algorithm, options)
         np.testing.assert_array_equal(call(first, second, algorithm=algorithm), expected)
 
 
+@pytest.mark.parametrize(
+    ("form", "shapes", "options"),
+    [
+        ("conv_transpose", ((1, 2, 4, 4), (2, 3, 5, 5)), {"padding": 2}),
+        ("conv", ((1, 3, 4, 4), (2, 3, 5, 5)), {"padding": 3}),
+        # Here x is the kernel, and has more elements than y.
+        ("kernel_grad", ((1, 2, 4, 4), (1, 3, 3, 3)), {"padding": 1, "kernel_size": 2}),
+    ],
+)
+def test_a_large_kernel_does_not_change_places_with_its_input(make, form, shapes, options):
+    arrays = [make(shape, n).astype("float32") for n, shape in enumerate(shapes)]
+    call = partial(getattr(mtconv, form), **options)
+    compiled = jax.jit(partial(call, algorithm="native")).lower(*arrays).compile()
+    assert "convolution" in compiled.as_text()
+    assert "rhs_reversal" not in compiled.as_text()
+    expected = call(*map(np.asarray, arrays), algorithm="direct")
+    np.testing.assert_array_equal(compiled(*arrays), expected)
+
+
 # Stride and dilation of one axis, its taps, and how many combs they are.
 COMBS = [
     (3, 2, 6, 4),  # taps 0 and 1 land within one stride, tap 2 in the next one; twice

@@ -8,6 +8,7 @@ matches to the backward-data and backward-filter kernels of GPU libraries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import jax.numpy as jnp
@@ -106,7 +107,7 @@ def _convolve(
     space = tuple(range(2, 2 + rank))
     result = (0, 1, *space)
     if on_cpu:
-        data, padding = _cropped(data, padding)
+        data, padding = _inside(data, kernel, padding)
         data = data.transpose(batch, *space, feature)
         kernel = kernel.transpose(*space, inputs, outputs)
         inner = tuple(range(1, 1 + rank))
@@ -128,17 +129,19 @@ def _convolve(
     return jnp.moveaxis(convolved, -1, 1) if on_cpu else convolved
 
 
-def _cropped(
-    data: Array, padding: Sequence[tuple[int, int]]
+def _inside(
+    data: Array, kernel: Array, padding: Sequence[tuple[int, int]]
 ) -> tuple[Array, Sequence[tuple[int, int]]]:
-    """Crop by slices: XLA's CPU convolutions go wrong if one end is cropped, one padded."""
-    if all(min(ends) >= 0 for ends in padding):
-        return data, padding
-    rest = zip(data.shape[2:], padding, strict=True)
-    if all(at_least(size + min(low, 0) + min(high, 0), 1) for size, (low, high) in rest):
-        crops = ((min(low, 0), min(high, 0), 0) for low, high in padding)
-        left = [(max(low, 0), max(high, 0)) for low, high in padding]
-        return shifted(data, [(0, 0, 0), (0, 0, 0), *crops]), left
-    edges = ((*ends, 0) for ends in padding)
-    padded = shifted(data, [(0, 0, 0), (0, 0, 0), *edges])
-    return lax.optimization_barrier(padded), [(0, 0)] * len(padding)
+    """Crop and pad beforehand what XLA's CPU convolutions do not crop and pad well.
+
+    Their values are wrong where one end of an axis is cropped and the other one padded. And
+    a kernel of more cells than the data changes places with it, and ends in a slow loop.
+    """
+    crops = [(min(low, 0), min(high, 0), 0) for low, high in padding]
+    size = [n + a + b for n, (a, b, _) in zip(data.shape[2:], crops, strict=True)]
+    left = all(at_least(n, 1) is True for n in size)
+    if left and at_least(prod(size), prod(kernel.shape[2:])) is True:
+        data = shifted(data, [(0, 0, 0), (0, 0, 0), *crops])
+        return data, [(max(low, 0), max(high, 0)) for low, high in padding]
+    data = shifted(data, [(0, 0, 0), (0, 0, 0), *((*ends, 0) for ends in padding)])
+    return lax.optimization_barrier(data), [(0, 0)] * len(padding)

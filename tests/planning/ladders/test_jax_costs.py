@@ -33,6 +33,9 @@ def test_columns_have_an_element_for_each_cell_tap_and_channel():
         "large": 0,
         "call": 1,
         "dots": 2,  # a product for each group
+        "x_of_samples": 3 * 20 * 6,
+        "y_of_samples": 3 * 105 * 14,
+        "columns_of_samples": 3 * 20 * 15 * 14,
     }
     assert counted("gemm", spec, batch=3) == expected
 
@@ -51,6 +54,8 @@ def test_phases_of_as_many_taps_are_one_product():
         "large": 0,
         "call": 1,
         "dots": 2,
+        "windows_of_samples": 0,
+        "placed_of_samples": 0,
     }
     assert counted("polyphase", spec) == expected
     got = counted("polyphase", ConvSpec((AXIS, PLAIN), 2, 6, 10), batch=2)
@@ -60,6 +65,8 @@ def test_phases_of_as_many_taps_are_one_product():
     assert got["rows"] == 2 * 2 * 20 * 1 * 3
     assert got["placed"] == 2 * 2 * 8 * 15 * 5
     assert got["dots"] == 2 * 2 * 1
+    for name in ("windows", "placed"):
+        assert got[f"{name}_of_samples"] == got[name]
 
 
 def test_windows_reach_as_far_as_the_phases_that_take_them():
@@ -85,6 +92,8 @@ def test_runs_of_taps_are_products_of_their_own():
     long = Axis(small=4, big=76, kernel=65, stride=3)
     spec = ConvSpec((AXIS, long), 1, 6, 8)
     assert counted("direct", spec)["dots"] == 5 * 65
+    assert counted("direct", spec)["looped"] == counted("direct", spec)["sums"]
+    assert counted("direct", ConvSpec((long,), 1, 6, 8))["looped"] == 0
 
 
 def test_the_library_packs_columns_of_a_dilated_input_and_windows_of_another():
@@ -94,6 +103,13 @@ def test_the_library_packs_columns_of_a_dilated_input_and_windows_of_another():
         assert (got["columns"], got["windows"]) == (2 * columns, 2 * windows)
         got = counted("native", spec, "conv", batch=2)
         assert (got["columns"], got["windows"]) == (2 * 5 * 3 * 8, 0)
+
+
+def test_memory_of_large_arrays_is_new_to_the_library_in_every_call(monkeypatch):
+    spec = ConvSpec((AXIS,), 1, 3, 5)  # 12, 35 and 75 elements
+    for limit, moved in ((75, 0), (74, 75), (34, 110), (11, 122)):
+        monkeypatch.setattr(jax_costs, "LARGE", limit)
+        assert counted("native", spec, "conv")["moved"] == moved
 
 
 @pytest.mark.parametrize(
