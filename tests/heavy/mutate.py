@@ -41,6 +41,10 @@ JAX = " ".join(
     f"jax/test_{name}.py"
     for name in ("algorithms", "compilation", "dtypes", "padding", "transforms")
 )
+TORCH = " ".join(
+    f"backends/torch/test_{name}.py"
+    for name in ("autocast", "contract", "maps", "plain", "shared")
+)
 # What prepares compiled kernels; the kernels themselves are compiled, and kept in files.
 KERNELS = "+".join(
     f"backends/_numba/{name}"
@@ -57,11 +61,29 @@ TESTS = {
     "planning": f"planning explaining backends/test_register.py {CORE}",
     KERNELS: "numba",
     "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS}",
+    "backends/_array_api": f"{CORE} backends/test_array_api.py backends/test_contract.py",
+    "backends/_dask": "backends/dask backends/test_contract.py",
+    "backends/_torch": TORCH,
     "backends/_jax": f"functional/test_notebook.py functional/test_dtypes.py {JAX}",
 }
-# The parts whose tests need JAX; the others leave it out, for it compiles.
-WITH_JAX = {"operators": "numpy,sparse,jax", "backends/_jax": "jax"}
-WITH_NUMBA = {KERNELS: "numba"}
+# The backends that tests of a part use, where those are others than NumPy and SciPy, which
+# compile nothing; and what its tests import.
+ENGINES = {
+    "operators": "numpy,sparse,jax",
+    "backends/_jax": "jax",
+    "backends/_array_api": "array_api",
+    "backends/_dask": "dask",
+    "backends/_torch": "torch",
+    KERNELS: "numba",
+}
+IMPORTS = {
+    "operators": ["jax.numpy"],
+    "backends/_jax": ["jax.numpy"],
+    "backends/_array_api": ["array_api_strict"],
+    "backends/_dask": ["dask.array"],
+    "backends/_torch": ["torch", "numba"],
+    KERNELS: ["numba"],
+}
 # The outcome of a mutant that says nothing; it does not count.
 NOTHING = "nothing"
 # What the children find imported. JAX is imported but not started, for it has threads.
@@ -113,29 +135,37 @@ class Outcomes(dict[str, Any]):
         if self.path is not None:
             self.path.write_text(json.dumps([self, self.baselines]))
 
-    def baseline(self, part: str, tests: list[str]) -> Any:
-        """Run the tests unchanged, unless they and the sources were run before."""
+    def baseline(self, engines: str, tests: list[Path], watched: list[Path]) -> Any:
+        """Run the files of tests unchanged, less those that ran before on these sources."""
         from trial import Baseline, baseline
 
-        files = [
-            f for test in tests for f in (Path(test), *sorted(Path(test).rglob("*.py")))
-        ]
-        texts = [f.read_bytes() for f in (*sources(part), *files) if f.is_file()]
-        key = f"{part} {sha256(b''.join(texts)).hexdigest()[:12]}"
-        if key not in self.baselines:
-            self.baselines[key] = baseline(tests, sources(part))
-            self.keep()
-        base = Baseline(*self.baselines[key])
+        sources = b"".join(file.read_bytes() for file in watched)
+        base = Baseline({}, {str(file): {} for file in watched})
+        for test in tests:
+            digest = sha256(sources + test.read_bytes()).hexdigest()[:12]
+            key = f"{engines} {test} {digest}"
+            if key not in self.baselines:
+                self.baselines[key] = baseline(test, watched)
+                self.keep()
+            base.add(*self.baselines[key])
         base.kills.update(filter(None, self.values()))
         return base
+
+
+def files_of(tests: str) -> list[Path]:
+    """List the files of tests, those of folders too."""
+    paths = [Path("tests", name) for name in tests.split()]
+    got = [f for p in paths for f in ([p] if p.is_file() else sorted(p.rglob("test_*.py")))]
+    return list(dict.fromkeys(got))
 
 
 def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
     """Try the mutants of a part, some at a time; say whether the time sufficed."""
     from trial import try_mutant
 
-    os.environ["MTCONV_TEST_BACKENDS"] = (WITH_JAX | WITH_NUMBA).get(part, "numpy,sparse")
-    tests = [f"tests/{name}" for name in TESTS[part].split()]
+    engines = os.environ["MTCONV_TEST_BACKENDS"] = ENGINES.get(part, "numpy,sparse")
+    together = [p for p in arguments.parts if ENGINES.get(p) == ENGINES.get(part)]
+    watched = [path for p in together for path in sources(p)]
     base, complete, tried = None, True, []
     running: deque[tuple[Any, Callable[[], Any]]] = deque()
 
@@ -149,7 +179,7 @@ def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
         key = mutant.key
         if key not in outcomes or (arguments.again and outcomes[key] is None):
             if base is None:
-                base = outcomes.baseline(part, tests)
+                base = outcomes.baseline(engines, files_of(TESTS[part]), watched)
             if time.monotonic() > end:
                 complete = False
                 break
@@ -200,9 +230,9 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
-    jax = ["jax.numpy"] if WITH_JAX.keys() & set(arguments.parts) else []
-    for name in (*WARM.split(), *jax):
-        importlib.import_module(name)
+    for part in arguments.parts:
+        for name in (*WARM.split(), *IMPORTS.get(part, ())):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
     complete = [run(part, arguments, outcomes) for part in arguments.parts]

@@ -59,6 +59,13 @@ class Baseline:
     lines: dict[str, dict[str, list[str]]]
     kills: Counter[str] = field(default_factory=Counter)
 
+    def add(self, seconds: dict[str, float], lines: dict[str, Any]) -> None:
+        """Add what the tests of another file do."""
+        self.seconds.update(seconds)
+        for file, tests_of in lines.items():
+            for line, tests in tests_of.items():
+                self.lines[file].setdefault(line, []).extend(tests)
+
     def tests_for(self, mutant: Mutant) -> list[str]:
         """Choose and order the tests of a mutant's statement; of its file for imports."""
         statement = statement_at(mutant.path, mutant.line)
@@ -71,7 +78,10 @@ class Baseline:
         # A change of a table may be seen by few of the many tests that look into it.
         most = MOST_SECONDS if statement is not None else 3 * MOST_SECONDS
         chosen, total = [], 0.0
-        for test in sorted(got, key=lambda t: (-self.kills[t], self.seconds[t], t)):
+        own = f"/test_{mutant.path.stem.strip('_')}.py::"  # the tests of the file itself
+        for test in sorted(
+            got, key=lambda t: (own not in t, -self.kills[t], self.seconds[t], t)
+        ):
             total += self.seconds[test]
             if chosen and total > most:
                 break
@@ -144,8 +154,8 @@ class Changed(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinder
         return compile(self.mutated, self.path, "exec")
 
 
-def baseline(tests: list[str], files: list[Path]) -> tuple[Any, Any]:
-    """Run all tests once; return the parts of a `Baseline`."""
+def baseline(tests: Path, files: list[Path]) -> tuple[Any, Any]:
+    """Run a file of tests once; return what each of them takes, and executes."""
 
     def work() -> Any:
         from coverage import Coverage
@@ -154,7 +164,7 @@ def baseline(tests: list[str], files: list[Path]) -> tuple[Any, Any]:
         coverage = Coverage(data_file=None, include=watched, config_file=False)
         coverage.start()
         watch = Watch(coverage)
-        pytest.main([*PYTEST, *tests], plugins=[watch])
+        pytest.main([*PYTEST, str(tests)], plugins=[watch])
         coverage.stop()
         data = coverage.get_data()
         lines = {
@@ -169,6 +179,7 @@ def baseline(tests: list[str], files: list[Path]) -> tuple[Any, Any]:
     seconds, lines, failed = in_child(work, seconds=3600)()
     if failed:
         raise SystemExit("the tests fail where nothing is changed:\n" + "\n".join(failed))
+    print(f"{tests}: {len(seconds)} tests, {sum(seconds.values()):.0f} s", flush=True)
     return seconds, lines
 
 
@@ -202,7 +213,8 @@ def in_child(work: Callable[[], Any], seconds: int) -> Callable[[], Any]:
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            signal.alarm(10 * seconds)  # for what waits without computing
+            # For what waits without computing. Whoever shares the processor may stop us.
+            signal.alarm(150 + 10 * seconds)
             quiet = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2):
                 os.dup2(quiet, stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtconv.backends.host import tiles
+from mtconv.backends.host import correlation, tiles
 from mtconv.backends.host.correlation import add_correlation
 from mtconv.backends.host.memory import Workspace
 from mtconv.planning import tuning
@@ -55,6 +55,22 @@ def test_terms_are_added_up_a_few_at_a_time(most, monkeypatch):
     out = np.zeros((1, 6, 4), np.float32)
     add_correlation(left, right, out, Workspace())
     assert np.array_equal(out, by_sums(left, right))
+
+
+@pytest.mark.parametrize(("most", "terms"), [(1, 1), (95, 1), (2 * 96, 2), (4 * 96 - 1, 3)])
+def test_so_many_terms_are_kept_as_have_room(most, terms, monkeypatch):
+    """A term is a result of 6 rows and 4 columns: 96 bytes."""
+    monkeypatch.setattr(tuning, "TERM_BYTES", most)
+    real, counts = correlation.multiply_tiles, []
+
+    def noted(rows, *rest):
+        counts.append(len(rows))
+        real(rows, *rest)
+
+    monkeypatch.setattr(correlation, "multiply_tiles", noted)
+    left, right = numbers(2, 1, 6, 5000), numbers(2, 1, 4, 5000)
+    add_correlation(left, right, np.zeros((1, 6, 4), np.float32), Workspace())
+    assert max(counts) == terms
 
 
 def test_sums_of_a_million_ones_and_a_little_do_not_lose_it():

@@ -38,6 +38,19 @@ def test_pieces_are_small_and_hold_every_element_once(shape, size):
 
 
 @pytest.mark.parametrize(
+    ("shape", "size", "parts"),
+    [
+        ((7, 6), 12, [(2, 6), (2, 6), (2, 6), (1, 6)]),
+        ((3, 10), 15, [(3, 5), (3, 5)]),
+        ((3, 4), 12, [(3, 4)]),
+        ((2, 3), 1, [(1, 1)] * 6),
+    ],
+)
+def test_pieces_are_as_long_as_they_may_be(shape, size, parts):
+    assert [part.shape for part in pieces(np.zeros(shape), size)] == parts
+
+
+@pytest.mark.parametrize(
     ("axis", "mode", "times"),
     [
         (Axis(9, 1, 1, 1, 1, 4), "replicate", 9),

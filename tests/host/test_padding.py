@@ -56,6 +56,17 @@ def test_parts_of_large_blocks_are_twice_as_long_as_they():
     assert [part.axis.big for (part,) in parts] == [200] * 10 + [100]
 
 
+def test_axes_share_the_elements_of_small_blocks():
+    """6 elements of 8 bytes, one tap and x: 2**18 bytes are those of 16384 elements."""
+    options = {"padding": (3000, 6), "padding_mode": "circular"}
+    spec = ConvSpec.from_shapes((1, 1, 6002, 15), (1, 1, 1, 1), **options)
+    taps = (slice(0, 1), slice(0, 1))
+    parts = folded_parts(spec, (slice(0, 2), slice(0, 3)), taps, 6 * 8)
+    sizes = [tuple(part.axis.big for part in pair) for pair in parts]
+    # The first axis is cut where the other has twice the 3 elements of the block.
+    assert sizes == [(n, m) for n in (2730, 2730, 542) for m in (6, 6, 3)]
+
+
 @pytest.mark.parametrize(
     ("ranges", "longest", "joined"),
     [

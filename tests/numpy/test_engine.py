@@ -11,6 +11,7 @@ import mtconv
 from mtconv.backends._numpy import blocks, engine, gemm, polyphase
 from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.backends._numpy.blocks import FormPiece
+from mtconv.backends._numpy.footprint import NO_COPIES, Copies
 from mtconv.backends.host import memory as loading
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
@@ -124,6 +125,27 @@ def test_y_is_copied_where_its_rows_have_gaps_or_another_dtype():
         assert loaded.shape == (2, 1, 3, 5, 4)
         assert loaded.dtype == dtype
         assert np.shares_memory(loaded, odd) != copied
+
+
+@pytest.mark.parametrize(
+    ("form", "copied"),
+    [
+        ("conv_transpose", {"x": "data", "w": "kernel", "y": "result"}),
+        ("conv", {"x": "result", "w": "kernel", "y": "data"}),
+        ("kernel_grad", {"x": "x", "y": "data"}),
+    ],
+)
+def test_arrays_are_copied_that_blas_cannot_take(form, copied):
+    arrays = {"x": zeros(2, 1, 3, 5), "w": zeros(1, 3, 2, 4), "y": zeros(2, 1, 2, 8)}
+    assert call_on(**arrays).copies(form) == NO_COPIES
+    for name, role in copied.items():
+        array = arrays[name]
+        for odd in (array.astype(np.float16), array.astype(np.float64), array[..., ::-1]):
+            expected = Copies(**{role: True})
+            assert call_on(**{**arrays, name: odd}).copies(form) == expected
+    if copied["y"] == "data":
+        spec = mtconv.ConvSpec((Axis(1, 1, 1),), padding_mode="circular")
+        assert call_on(**arrays)._replace(spec=spec).copies(form) == Copies(data=True)
 
 
 @pytest.mark.parametrize(

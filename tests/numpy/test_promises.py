@@ -306,6 +306,40 @@ def test_values_that_need_an_exact_algorithm(first, second, refused):
     assert (chosen is None) == refused
 
 
+@pytest.mark.parametrize(("folds", "largest"), [(1, 5_717_898_241), (4, 2_858_949_120)])
+def test_whole_numbers_are_rounded_to_where_the_error_is_below_a_quarter(folds, largest):
+    """Products of the norms below 2**53 / 4 / (300 + 3 * 2**16) / 2, by hand.
+
+    The kernel has three times the taps that are transformed at a time: the root of 1 + 3
+    is 2, as is that of 4 folds.
+    """
+    kernel = np.zeros(3 * 2**16)
+    kernel[5] = 1
+    for first, refused in ((largest, False), (largest + 1, True)):
+        x = np.array([float(first)])
+        chosen = promises.careful("conv", x, kernel, "float64", folds)
+        assert (chosen is None) == refused
+
+
+@pytest.mark.parametrize(
+    ("dtype", "left", "least"),
+    [
+        ("float16", -1, 15),
+        ("float32", 100, 127),
+        ("complex64", 100, 127),
+        ("float64", 100, 1023),
+    ],
+)
+@pytest.mark.parametrize(("size", "folds", "root"), [(1, 1, 0), (4, 1, 2), (1, 4, 2)])
+def test_errors_that_could_overflow_are_refused(dtype, left, least, size, folds, root):
+    """An error is 2**-44 of the largest product times the root of sizes and folds."""
+    first = np.full(size, 2.0**left)
+    for exponent, refused in ((least, True), (least - 1, False)):
+        second = np.full(size, 2.0 ** (exponent + 44 - root - left))
+        chosen = promises.careful("conv", first, second, dtype, folds)
+        assert (chosen is None) == refused
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
 def test_double_precision_is_as_accurate_as_documented(form, dtype):

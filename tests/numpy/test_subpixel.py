@@ -62,6 +62,30 @@ def test_channels_gathered_one_by_one_are_added_up(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "axes",
+    [
+        (Axis(4, 70, 42, 18, 1, 3),),  # residues from 6 on begin within bits of the stride
+        (Axis(3, 58, 42, 18, 1, 7), Axis(2, 31, 25, 17)),
+        (Axis(2, 31, 25, 17), Axis(2, 3, 2), Axis(2, 40, 21, 19, 1, -1)),
+    ],
+)
+def test_strides_that_are_no_power_of_two(axes):
+    x, w, y = arrays(axes, 2, 3, 2, 4)
+    rng = np.random.default_rng(len(axes))
+    for array in (x, w, y):
+        array[...] = rng.integers(-4, 5, array.shape)
+    got, expected = [], []
+    for module, results in ((subpixel, got), (direct, expected)):
+        out, grad = np.zeros_like(y), np.ones_like(w)
+        back = zeros(2, 3, 2, *(axis.small for axis in axes))
+        module.conv_transpose(axes, x, Weights(w), out, Workspace())
+        module.conv(axes, y, Weights(w), back, Workspace())
+        module.kernel_grad(axes, x, y, grad, Workspace())
+        results += [out, back, grad]
+    assert all(map(np.array_equal, got, expected))
+
+
+@pytest.mark.parametrize(
     ("stride", "kernel", "count"), [(16, 32, 1), (16, 20, 2), (16, 16, 1), (16, 5, 1)]
 )
 def test_one_term_is_no_work_for_blas(stride, kernel, count, watch):
