@@ -45,6 +45,7 @@ TORCH = " ".join(
     f"backends/torch/test_{name}.py"
     for name in ("autocast", "contract", "maps", "plain", "shared")
 )
+CONTRACT = "backends/test_contract.py::Test"
 # What prepares compiled kernels; the kernels themselves are compiled, and kept in files.
 KERNELS = "+".join(
     f"backends/_numba/{name}"
@@ -61,8 +62,8 @@ TESTS = {
     "planning": f"planning explaining backends/test_register.py {CORE}",
     KERNELS: "numba",
     "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS}",
-    "backends/_array_api": f"{CORE} backends/test_array_api.py backends/test_contract.py",
-    "backends/_dask": "backends/dask backends/test_contract.py",
+    "backends/_array_api": f"{CORE} backends/test_array_api.py {CONTRACT}ArrayApi",
+    "backends/_dask": f"backends/dask {CONTRACT}Dask",
     "backends/_torch": TORCH,
     "backends/_jax": f"functional/test_notebook.py functional/test_dtypes.py {JAX}",
 }
@@ -135,14 +136,15 @@ class Outcomes(dict[str, Any]):
         if self.path is not None:
             self.path.write_text(json.dumps([self, self.baselines]))
 
-    def baseline(self, engines: str, tests: list[Path], watched: list[Path]) -> Any:
+    def baseline(self, engines: str, tests: list[str], watched: list[Path]) -> Any:
         """Run the files of tests unchanged, less those that ran before on these sources."""
         from trial import Baseline, baseline
 
         sources = b"".join(file.read_bytes() for file in watched)
         base = Baseline({}, {str(file): {} for file in watched})
         for test in tests:
-            digest = sha256(sources + test.read_bytes()).hexdigest()[:12]
+            text = Path(test.partition("::")[0]).read_bytes()
+            digest = sha256(sources + text).hexdigest()[:12]
             key = f"{engines} {test} {digest}"
             if key not in self.baselines:
                 self.baselines[key] = baseline(test, watched)
@@ -152,14 +154,17 @@ class Outcomes(dict[str, Any]):
         return base
 
 
-def files_of(tests: str) -> list[Path]:
-    """List the files of tests, those of folders too."""
-    paths = [Path("tests", name) for name in tests.split()]
-    got = [f for p in paths for f in ([p] if p.is_file() else sorted(p.rglob("test_*.py")))]
+def files_of(tests: str) -> list[str]:
+    """List files of tests, those of folders too, and classes of a file as they are."""
+    got: list[str] = []
+    for name in tests.split():
+        path = Path("tests", name)
+        inside = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+        got += map(str, inside)
     return list(dict.fromkeys(got))
 
 
-def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
+def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes, end: float) -> bool:
     """Try the mutants of a part, some at a time; say whether the time sufficed."""
     from trial import try_mutant
 
@@ -174,7 +179,6 @@ def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes) -> bool:
         outcomes[mutant.key] = killer = wait()
         base.kills[killer] += killer is not None
 
-    end = time.monotonic() + arguments.seconds
     for mutant in drawn(part, arguments.sample, arguments.seed, outcomes):
         key = mutant.key
         if key not in outcomes or (arguments.again and outcomes[key] is None):
@@ -219,7 +223,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=0, help="mutants of each; 0 is all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="children at a time")
-    parser.add_argument("--seconds", type=float, default=1e9, help="stop each part after")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--keep", type=Path, help="JSON file for the outcomes")
     parser.add_argument("--again", action="store_true", help="try survivors once more")
     arguments = parser.parse_args()
@@ -235,7 +239,8 @@ def main() -> None:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    complete = [run(part, arguments, outcomes) for part in arguments.parts]
+    end = time.monotonic() + arguments.seconds
+    complete = [run(part, arguments, outcomes, end) for part in arguments.parts]
     raise SystemExit(0 if all(complete) else 3)
 
 

@@ -12,8 +12,26 @@ from mtconv.backends.host.inputs import (
     largest,
     most_folded,
     pieces,
+    result_dtype,
 )
 from mtconv.geometry import Axis
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "expected"),
+    [
+        (("float32", "float32"), "float32"),
+        (("float32", "float64"), "float64"),
+        (("float64", "float32"), "float64"),
+        (("int32", "int32", "float32"), "float64"),
+        (("int64", "float32", None), "float64"),
+        ((">f4", "<f4"), "float32"),
+        (("complex64",), "complex64"),
+    ],
+)
+def test_the_dtype_that_all_arrays_are_promoted_to(dtypes, expected):
+    arrays = [None if dtype is None else np.zeros(2, dtype) for dtype in dtypes]
+    assert result_dtype(*arrays) == expected
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5])

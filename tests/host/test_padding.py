@@ -59,8 +59,8 @@ def test_parts_of_large_blocks_are_twice_as_long_as_they():
 def test_axes_share_the_elements_of_small_blocks():
     """6 elements of 8 bytes, one tap and x: 2**18 bytes are those of 16384 elements."""
     options = {"padding": (3000, 6), "padding_mode": "circular"}
-    spec = ConvSpec.from_shapes((1, 1, 6002, 15), (1, 1, 1, 1), **options)
-    taps = (slice(0, 1), slice(0, 1))
+    spec = ConvSpec.from_shapes((1, 1, 6000, 15), (1, 1, 3, 1), **options)
+    taps = (slice(1, 2), slice(0, 1))
     parts = folded_parts(spec, (slice(0, 2), slice(0, 3)), taps, 6 * 8)
     sizes = [tuple(part.axis.big for part in pair) for pair in parts]
     # The first axis is cut where the other has twice the 3 elements of the block.

@@ -154,6 +154,21 @@ def test_any_number_of_workers_from_2_up_gives_the_same_bits(algorithm, counted)
         assert np.array_equal(run(1, *whole), run(2, *whole))
 
 
+@pytest.mark.parametrize(
+    ("workers", "sizes", "asked"),
+    [(3, (2, 5, 1), [2]), (3, (2, 1), [1]), (1, (2, 5), []), (4, (1, 1), []), (2, (), [])],
+)
+def test_stages_are_shared_by_as_many_threads_as_a_stage_has_tasks(
+    workers, sizes, asked, counted
+):
+    ran = []
+    stages = [[(stage, n) for n in range(size)] for stage, size in enumerate(sizes)]
+    threads.run_stages(ran.append, stages, workers)
+    assert counted == asked
+    assert sorted(ran) == [task for stage in stages for task in stage]
+    assert [stage for stage, _ in ran] == sorted(stage for stage, _ in ran)
+
+
 @pytest.fixture
 def count(monkeypatch):
     """Count the workers of a process that has this in `MTCONV_WORKERS`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from mtconv import ConvSpec
-from mtconv.backends._numpy.extents import Sizes, fast_extent, fitted
+from mtconv.backends._numpy.extents import Sizes, fast_extent, fitted, targets
 from mtconv.backends._numpy.footprint import NO_COPIES, Extent
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -65,6 +65,43 @@ def one_block(monkeypatch):
 
 def fast(axes, form, algorithm, batch=1, channels=(1, 1), groups=1):
     return fast_extent(Sizes(ConvSpec(axes, groups, *channels), form, algorithm, batch, 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "algorithm", "stride", "channels", "kernel", "expected"),
+    [
+        # In two groups 5 and 4 channels, of 8 bytes. Three arrays of 7 taps fit 24 MiB.
+        ("conv_transpose", "gemm", 3, (10, 8), 7, (18724, 149796)),  # 2**19 / 28 columns
+        ("conv_transpose", "polyphase", 3, (10, 8), 7, (34952, 149796)),  # 3 copies of 5
+        ("conv_transpose", "subpixel", 99, (10, 8), 7, (5295, 149796)),  # 99 residues
+        ("conv_transpose", "direct", 3, (10, 8), 7, (10922, 149796)),  # 2**17 / 12
+        ("conv_transpose", "fft", 3, (10, 8), 7, (61680, 61680)),  # three of 5 + 12
+        ("conv", "gemm", 3, (10, 8), 7, (18724, 149796)),
+        ("conv", "polyphase", 3, (10, 8), 7, (18724, 149796)),
+        ("kernel_grad", "gemm", 3, (10, 8), 7, (18724, 149796)),
+        # However many channels or residues there are, not fewer than these.
+        ("conv_transpose", "gemm", 3, (10, 10**6), 7, (1024, 149796)),
+        ("conv_transpose", "polyphase", 10**5, (10, 8), 7, (256, 149796)),
+        ("conv_transpose", "direct", 3, (10, 10**6), 7, (4096, 149796)),
+        ("conv", "gemm", 3, (10, 10**6), 7, (256, 149796)),
+        # Many channels of x: 24 MiB have a quarter for x, and a third at most.
+        ("conv_transpose", "gemm", 3, (2 * 10**5, 4), 1, (7, 10)),
+        ("conv_transpose", "gemm", 3, (2 * 10**8, 4), 1, (1, 1)),
+        ("conv_transpose", "fft", 3, (2 * 10**8, 4), 1, (1, 1)),
+        # No channels are as good as one.
+        ("conv_transpose", "gemm", 3, (0, 0), 1, (524288, 1048576)),
+        ("conv_transpose", "polyphase", 3, (0, 0), 1, (174762, 1048576)),
+        ("conv_transpose", "direct", 3, (0, 0), 1, (131072, 1048576)),
+        ("conv_transpose", "fft", 3, (0, 0), 1, (1048576, 1048576)),
+        ("conv", "gemm", 3, (0, 0), 1, (524288, 1048576)),
+    ],
+)
+def test_elements_of_a_piece_are_those_whose_arrays_fit(
+    form, algorithm, stride, channels, kernel, expected
+):
+    axis = Axis(10, 9 * stride + kernel, kernel, stride)
+    sizes = Sizes(ConvSpec((axis,), 2, *channels), form, algorithm, 1, 8)
+    assert targets(sizes, (kernel,)) == expected
 
 
 @pytest.mark.usefixtures("one_block")
@@ -125,6 +162,45 @@ def test_samples_of_a_block_are_those_that_reach_its_target(monkeypatch):
     monkeypatch.setattr(tuning, "GROUP_BYTES", 2 * 3600)
     got = fast(axes, "conv", "gemm", 23, (14, 28), 7)
     assert got == Extent(5, 2, 2, 4, (6, 10), (3, 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "small", "kernel", "batch", "space"),
+    [
+        # Blocks of four halos and more, of 11/8 of a share of two threads.
+        ("conv_transpose", 100, 5, 1, 52),
+        ("conv", 100, 5, 1, 50),
+        # Halos as long as the blocks: two thirds of the elements are aimed at.
+        ("conv_transpose", 100, 40, 1, 70),
+        ("conv", 100, 40, 1, 50),
+        ("conv_transpose", 101, 100, 1, 100),
+        ("conv_transpose", 100, 100, 1, 199),  # halves would be shorter than halos
+        ("conv_transpose", 100, 40, 2, 139),  # a sample for each thread
+    ],
+)
+def test_transforms_are_shared_whatever_their_halos(
+    form, small, kernel, batch, space, monkeypatch
+):
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    spec = ConvSpec((Axis(small, small + kernel - 1, kernel),), 1, 1, 1)
+    assert fast_extent(Sizes(spec, form, "fft", batch, 8)).space == (space,)
+
+
+@pytest.mark.parametrize(
+    ("form", "algorithm", "multiplied"),
+    [
+        ("conv_transpose", "gemm", True),
+        ("conv_transpose", "fft", True),
+        ("conv_transpose", "polyphase", False),
+        ("conv_transpose", "direct", False),
+        ("conv", "gemm", False),
+        ("conv", "fft", True),
+        ("kernel_grad", "gemm", False),
+    ],
+)
+def test_products_of_halos_are_lost_where_results_overlap(form, algorithm, multiplied):
+    sizes = Sizes(ConvSpec((Axis(5, 7, 3),)), form, algorithm, 1, 8)
+    assert sizes.multiplies_halos == multiplied
 
 
 @pytest.mark.parametrize(("work", "blocks"), [(383, 4), (384, 4), (385, 2)])

@@ -195,3 +195,24 @@ def test_the_kernel_is_transformed_once_for_all_pieces(form, watch):
     kernels = [call for call in forward if call.args[0].shape[-1] == 513]
     assert len(kernels) == 1
     assert len(forward) > 2
+
+
+@pytest.mark.parametrize(
+    ("options", "ends"),
+    [
+        ({"padding": ((-3, -5),)}, (3, 5)),
+        ({"padding": ((-4, -7),), "stride": 3}, (4, 7)),
+        ({"padding": ((0, -6),), "stride": 2, "dilation": 2}, (0, 6)),
+        ({"padding": ((-2, -9),), "stride": 2, "dilation": 3}, (2, 9)),
+    ],
+)
+def test_elements_out_of_reach_are_zero(options, ends):
+    """They have no noise of a transform."""
+    rng = np.random.default_rng(0)
+    x, kernel = rng.random((2, 3, 20)), rng.random((3, 2, 7))
+    result = mtconv.conv_transpose(x, kernel, algorithm="fft", **options)
+    first, last = ends
+    assert not result[..., :first].any()
+    assert not result[..., result.shape[-1] - last :].any()
+    expected = reference_conv_transpose(x, kernel, **options)
+    assert abs(result - expected).max() <= 1e-13

@@ -142,6 +142,12 @@ def test_polyphase_copies_little_of_what_lies_between_taps(monkeypatch):
     copies, packed, phases = 30 * (3 * (4 * 2 + 2) + 8), 2 * 5 * 4 * 3, 6 * 3
     expected = 8 * (copies + packed) + 2 * 8 * 4 * phases
     assert polyphase.footprint("conv_transpose", piece) == expected
+    # Of 4 elements of the result x is extended to 4 times as many, at most.
+    monkeypatch.setattr(tuning, "FEW_ZEROS", 30)
+    piece = PIECE._replace(axes=(Axis(4, 4, 3, 1, 9, 9),))
+    copies, packed, phases = 30 * (3 * (4 * 4 + 1) + 4 * 4), 2 * 5 * 4 * 3, 6 * 5
+    expected = 8 * (copies + packed) + 2 * 8 * 4 * phases
+    assert polyphase.footprint("conv_transpose", piece) == expected
 
 
 def test_rows_of_polyphase_serve_all_taps():
@@ -164,6 +170,11 @@ def test_shifted_rows_go_on_past_their_ends():
     product = 2 * 5 * 4 * 2
     expected = 30 * 8 + 24 * (8 + 2) + product + (product + 1000)
     assert polyphase.footprint("kernel_grad", PIECE) == 8 * expected
+    # Three taps in a phase: rows of 9, and one more of y.
+    product = 2 * 5 * 4 * 3
+    expected = 30 * 9 + 24 * (9 + 2) + product + (product + 1000)
+    piece = PIECE._replace(axes=(Axis(7, 17, 5, 2, 1, 1),))
+    assert polyphase.footprint("kernel_grad", piece) == 8 * expected
     # The second axis has one tap in each of four phases; taps 3 apart, it reaches over 8.
     piece = PIECE._replace(axes=(AXIS, Axis(2, 9, 4, 2, 3)))
     product = 2 * 5 * 4 * 2 * 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy.im2col import gather, gather_runs
+from mtconv.backends._numpy.im2col import gather, gather_runs, runs_are_short
 from mtconv.backends.host.memory import Workspace
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -63,6 +63,24 @@ def test_runs_hold_the_same_cells_at_the_beginning_of_each_row(axes):
     got = gather_runs(axes, y, Workspace()).reshape(*y.shape[:3], *taps, *rows)
     cells = tuple(slice(axis.small) for axis in axes)
     assert np.array_equal(got[(..., *cells)], by_loops(axes, y))
+
+
+@pytest.mark.parametrize(
+    ("axes", "few", "elements", "short"),
+    [
+        ((Axis(4, 7, 4),), 0, 2, True),  # 7 elements and one more row are 4 times 2
+        ((Axis(4, 8, 5),), 0, 2, False),
+        ((Axis(4, 8, 5),), 9, 0, True),
+        ((Axis(4, 8, 5),), 8, 0, False),
+        ((Axis(2, 3, 2), Axis(3, 5, 2, 1, 2)), 0, 5, True),  # 4 rows of 5
+        ((Axis(2, 3, 2), Axis(3, 5, 2, 1, 2)), 0, 4, False),
+    ],
+)
+def test_runs_are_short_where_y_grows_to_four_times_a_tap(
+    axes, few, elements, short, monkeypatch
+):
+    monkeypatch.setattr(tuning, "FEW_ZEROS", few)
+    assert runs_are_short(axes, elements) == short
 
 
 def test_results_of_channels_last_layouts_are_written():

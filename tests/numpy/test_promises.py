@@ -111,6 +111,26 @@ def test_nan_and_infinity_reach_what_the_kernel_reaches(form, share, spots):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_nan_of_two_samples_in_three_groups(form):
+    shapes = {"x": (2, 6, 5), "kernel": (6, 5, 3), "y": (2, 15, 11)}
+    rng = np.random.default_rng(5)
+    x, kernel, y = (rng.integers(-4, 5, s).astype(float) for s in shapes.values())
+    x[1, 1, 3] = y[1, 7, 4] = np.nan
+    first, second = {
+        "conv_transpose": (x, kernel),
+        "conv": (y, kernel),
+        "kernel_grad": (x, y),
+    }[form]
+    options = {"stride": 2, "groups": 3}
+    if form == "kernel_grad":
+        options["kernel_size"] = (3,)
+    expected = REFERENCES[form](first, second, **options)
+    assert 0 < np.isnan(expected).sum() < expected.size
+    result = by_fft(form, first, second, **options)
+    assert np.array_equal(result, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_complex_nan_too(form):
     def values(rng, shape):
         array = rng.integers(-4, 5, shape) + 1j * rng.integers(-4, 5, shape)
@@ -319,6 +339,26 @@ def test_whole_numbers_are_rounded_to_where_the_error_is_below_a_quarter(folds, 
         x = np.array([float(first)])
         chosen = promises.careful("conv", x, kernel, "float64", folds)
         assert (chosen is None) == refused
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "plain"),
+    [
+        (1e-130, 1e-110, True),
+        (1e-130, 1e-130, False),  # the product is small
+        (1e130, 1e110, True),
+        (1e130, 1e130, False),
+        (1e-260, 1e100, False),
+        (1e100, 1e-260, False),
+        (1e260, 1e-100, False),
+        (1e-100, 1e260, False),
+        (0.5, 0, True),
+        (0, 1e-260, True),
+    ],
+)
+def test_values_are_scaled_where_spectra_could_overflow_or_vanish(first, second, plain):
+    chosen = promises.careful("conv", np.array([first]), np.array([second]), "float64")
+    assert chosen.plain == plain
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import mtconv
 from mtconv.backends._numpy import shifted
 from mtconv.backends.host.strided import shifted_view
+from mtconv.geometry import Axis
 from mtconv.testing import reference_kernel_grad
 
 LAYERS = [
@@ -38,6 +39,21 @@ def test_gradients(layer, together, dtype, monkeypatch):
     named = {**options, "algorithm": "polyphase", "backend": "numpy"}
     got = mtconv.kernel_grad(x, y, **named)
     assert np.array_equal(got, reference_kernel_grad(x, y, **options))
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes", "apart"),
+    [
+        (1, (5,), True),
+        (2, (511,), False),
+        (2, (512,), True),
+        (3, (16, 31), False),
+        (3, (16, 32), True),
+    ],
+)
+def test_samples_of_512_elements_lie_apart(batch, sizes, apart):
+    axes = tuple(Axis(size, size, 1) for size in sizes)
+    assert shifted.lies_apart(batch, axes) == apart
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
