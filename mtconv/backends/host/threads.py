@@ -44,17 +44,25 @@ _contexts: dict[tuple[Any, ...], Context] = {}
 
 
 def run_all(
-    function: Callable[[_Task], None], tasks: Iterable[_Task], workers: int
+    function: Callable[[_Task], None],
+    tasks: Iterable[_Task],
+    workers: int,
+    *,
+    shared: bool = True,
 ) -> None:
     """Call a function on every task, on several threads where that helps.
 
     Tasks write to places of their own, so their order does not matter. The first
-    exception is raised once all threads have stopped.
+    exception is raised once all threads have stopped. Tasks that are not ``shared`` run
+    on this thread, and BLAS on it too unless there is one worker: a process that forks
+    while BLAS computes on threads of its own can wait for ever.
     """
     tasks = list(tasks)
-    count = min(workers, len(tasks))
-    if count < 2 or not guard.usable():
+    count = min(workers, len(tasks)) if shared else 1
+    if workers < 2 or not guard.usable():
         quiet_context().run(_alone, function, tasks)
+    elif count < 2:
+        quiet_context().run(_guarded, function, tasks)
     else:
         quiet_context().run(_shared, SharedWork(function, tasks), count)
 
@@ -68,8 +76,10 @@ def run_stages(
     without sleep.
     """
     count = min(workers, max(map(len, stages), default=0))
-    if count < 2 or not guard.usable():
+    if workers < 2 or not guard.usable():
         quiet_context().run(_alone, function, chain.from_iterable(stages))
+    elif count < 2:
+        quiet_context().run(_guarded, function, chain.from_iterable(stages))
     else:
         quiet_context().run(_shared, StagedWork(function, stages), count)
 
@@ -77,6 +87,11 @@ def run_stages(
 def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
     for task in tasks:
         function(task)
+
+
+def _guarded(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
+    with guard.one_thread():
+        _alone(function, tasks)
 
 
 def _shared(job: SharedWork, count: int) -> None:
