@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtconv.backends.dispatch import Backend, backend_for
+from mtconv.backends.dispatch import Backend, backend_for, load
 from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import GeometryError, message, renamed
 from mtconv.operators.parts import Parts
@@ -274,9 +274,18 @@ class LinearMap(Parts):
         arrays = {argument: x, "kernel": self._like}
         return backend_for(type(self).__name__, self._backend, **arrays)
 
+    @cached_property
+    def _takes_numpy(self) -> bool:
+        """Return whether the NumPy backend computes with arrays of NumPy."""
+        if type(self._like) is not np.ndarray:
+            return False
+        return self._engine("x", self._like).NAME == "numpy"
+
     def _array(self, argument: str, x: Any) -> tuple[Library, Any]:
         """Convert what the operator is applied to, with the functions for it."""
         register(type(self))  # JAX may have come after the operator
+        if self._takes_numpy and type(x) is np.ndarray and x.dtype.kind in "iufc":
+            return library_of(load("numpy")), x
         engine = self._engine(argument, x)
         x = engine.asarray(type(self).__name__, argument, x)
         library = library_of(engine, x, self._like)

@@ -28,7 +28,7 @@ from typing import Any
 
 from mtconv import ConvSpec
 from mtconv.planning.choose import choose_algorithm
-from mtconv.planning.ladders.jax import ALGORITHMS, stacked
+from mtconv.planning.ladders.jax import ALGORITHMS, packed, stacked
 from tests.benchmarks.harness import Layer, geometric_mean, markdown_table
 from tests.benchmarks.random_layers import draw_layers
 
@@ -109,7 +109,8 @@ def _hopeless(layer: Layer, form: str, algorithm: str) -> bool:
     """
     spec = spec_of(layer)
     if algorithm == "native":
-        return layer.groups > 1 or (form == "conv_transpose" and prod(layer.stride) > 1)
+        zeros = form == "conv_transpose" and prod(layer.stride) > 1
+        return layer.groups > 1 or (zeros and not packed(spec))
     phases = prod(min(axis.stride, axis.kernel) for axis in spec.axes)
     alone = not stacked(spec)
     return algorithm == "polyphase" and alone and (layer.groups > 1 or phases > 16)

@@ -45,6 +45,8 @@ TORCH = " ".join(
     f"backends/torch/test_{name}.py"
     for name in ("autocast", "contract", "maps", "plain", "shared")
 )
+# Of a folder not these, whose single tests take as long as all tests of a mutant may.
+SLOW = {"tests/numpy/test_guards.py", "tests/numpy/test_memory.py"}
 CONTRACT = "backends/test_contract.py::Test"
 # What prepares compiled kernels; the kernels themselves are compiled, and kept in files.
 KERNELS = "+".join(
@@ -61,7 +63,7 @@ TESTS = {
     "backends/host": f"{CORE} host numpy",
     "planning": f"planning explaining backends/test_register.py {CORE}",
     KERNELS: "numba",
-    "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS}",
+    "backends/_sparse+matrix": f"{CORE} {RANDOM} {OPERATORS} operators/test_kernel_maps.py",
     "backends/_array_api": f"{CORE} backends/test_array_api.py {CONTRACT}ArrayApi",
     "backends/_dask": f"backends/dask {CONTRACT}Dask",
     "backends/_torch": TORCH,
@@ -161,7 +163,7 @@ def files_of(tests: str) -> list[str]:
         path = Path("tests", name)
         inside = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
         got += map(str, inside)
-    return list(dict.fromkeys(got))
+    return [name for name in dict.fromkeys(got) if name not in SLOW]
 
 
 def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes, end: float) -> bool:

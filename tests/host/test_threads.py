@@ -242,8 +242,9 @@ def test_blas_has_threads_of_its_own_for_one_worker(
     assert seen == [threads_of_blas] * len(tasks)
     assert library.num_threads == 2
     seen.clear()
-    threads.run_stages(task, [[1], [2]], workers)
-    assert seen == [1 + (workers == 1)] * 2
+    threads.run_stages(task, [[1], [2]], workers, multiplies=True)
+    threads.run_stages(task, [[3], [4]], workers, multiplies=False)
+    assert seen == [1 + (workers == 1)] * 2 + [2] * 2
 
 
 def test_any_thread_limits_blas_and_any_other_lifts_the_limit():

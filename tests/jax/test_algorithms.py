@@ -15,9 +15,11 @@ from mtconv.backends._jax import (
     gemm,
     lowering,
     result_dtype,
+    scattered,
     subpixel,
     sums,
 )
+from mtconv.geometry import Axis
 from mtconv.planning.choose import choose_algorithm
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
@@ -109,6 +111,116 @@ def test_the_convolution_of_the_library_takes_groups(make):
         call = partial(getattr(mtconv, form), **options, **extra)
         expected = call(*map(np.asarray, arrays), algorithm="direct")
         np.testing.assert_array_equal(call(*arrays, algorithm="native"), expected)
+
+
+# Sizes of input and kernel, and options; the compiler may be told of the stride where no
+# kernel is larger than its input.
+STRIDED = {
+    "as large": ((3,), (3,), {"stride": 2}, True),
+    "larger": ((2,), (3,), {"stride": 2}, False),
+    "cropped": ((4,), (2,), {"stride": 3, "padding": ((1, 0),), "output_padding": 1}, True),
+    "cropped beyond": ((4,), (2,), {"stride": 3, "padding": ((2, 1),)}, False),
+    "extended": ((3, 4), (2, 4), {"stride": (2, 3), "padding": (-1, (0, -2))}, True),
+    "one axis larger": ((3, 4), (2, 5), {"stride": (2, 3), "padding": 1}, False),
+    "stride 1 too": ((3, 4), (3, 2), {"stride": (1, 2), "padding": (2, 0)}, True),
+    "dilated": ((5,), (2,), {"stride": 2, "dilation": 3}, False),
+    "space": ((3, 2, 3), (2, 2, 2), {"stride": 2}, False),
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_the_convolution_of_the_library_inserts_zeros_if_it_is_safe(make, name):
+    size, kernel_size, options, told = STRIDED[name]
+    x = make((2, 3, *size), 0).astype("float32")
+    kernel = make((3, 4, *kernel_size), 1).astype("float32")
+    call = jax.jit(partial(mtconv.conv_transpose, algorithm="native", **options))
+    lowered = call.lower(x, kernel)
+    strides = np.broadcast_to(options["stride"], len(size))
+    wanted = f"lhs_dilate = [{', '.join(map(str, strides))}]"
+    assert (wanted in lowered.as_text()) is told
+    arrays = np.asarray(x), np.asarray(kernel)
+    expected = mtconv.conv_transpose(*arrays, algorithm="direct", **options)
+    np.testing.assert_array_equal(lowered.compile()(x, kernel), expected)
+
+
+@pytest.mark.parametrize("algorithm", ["native", "polyphase"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": ((3, 1), (1, 1))},
+        {"padding": ((0, 2), (3, -1))},
+        {"padding": ((3, 1), (1, 1)), "groups": 2},
+        {"padding": ((5, 1), (-1, 2)), "stride": (2, 1), "groups": 2},
+        {"padding": ((-1, 3), (0, 1)), "dilation": (1, 3)},
+        {"padding": ((-6, 1), (0, -9))},
+    ],
+)
+def test_the_convolution_of_the_library_crops_and_pads(make, algorithm, options):
+    # XLA has wrong values on the CPU where one end of an axis is cropped, the other padded.
+    x_shape, kernel_shape = (2, 4, 9, 8), (4, 3, 3, 2)
+    x, kernel = make(x_shape, 0), make(kernel_shape, 1)
+    y = make(mtconv.conv_transpose_shape(x_shape, kernel_shape, **options), 2)
+    arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+    for form, passed in arrays.items():
+        first, second = (array.astype("float32") for array in passed)
+        extra = {"kernel_size": kernel_shape[2:]} if form == "kernel_grad" else {}
+        call = partial(getattr(mtconv, form), **options, **extra)
+        expected = call(np.asarray(first), np.asarray(second), algorithm="direct")
+        np.testing.assert_array_equal(call(first, second, algorithm=algorithm), expected)
+
+
+@pytest.mark.parametrize(
+    ("form", "shapes", "options"),
+    [
+        ("conv_transpose", ((1, 2, 4, 4), (2, 3, 5, 5)), {"padding": 2}),
+        ("conv", ((1, 3, 4, 4), (2, 3, 5, 5)), {"padding": 3}),
+        # Here x is the kernel, and has more elements than y.
+        ("kernel_grad", ((1, 2, 4, 4), (1, 3, 3, 3)), {"padding": 1, "kernel_size": 2}),
+    ],
+)
+def test_a_large_kernel_does_not_change_places_with_its_input(make, form, shapes, options):
+    arrays = [make(shape, n).astype("float32") for n, shape in enumerate(shapes)]
+    call = partial(getattr(mtconv, form), **options)
+    compiled = jax.jit(partial(call, algorithm="native")).lower(*arrays).compile()
+    assert "convolution" in compiled.as_text()
+    assert "rhs_reversal" not in compiled.as_text()
+    expected = call(*map(np.asarray, arrays), algorithm="direct")
+    np.testing.assert_array_equal(compiled(*arrays), expected)
+
+
+# Stride and dilation of one axis, its taps, and how many combs they are.
+COMBS = [
+    (3, 2, 6, 4),  # taps 0 and 1 land within one stride, tap 2 in the next one; twice
+    (3, 2, 5, 3),
+    (3, 2, 4, 3),  # the second comb of taps 3 and 4 is cut off
+    (3, 2, 2, 1),  # fewer taps than repeat
+    (2, 3, 5, 5),  # every tap in another stride
+    (8, 2, 17, 5),  # four taps within one stride
+    (4, 6, 5, 5),  # taps 0 and 1 on cells 0 and 2 of the strides 0 and 1
+    (2, 4, 3, 3),  # all on one cell
+]
+
+
+@pytest.mark.parametrize(("stride", "dilation", "taps", "combs"), COMBS)
+def test_scattered_taps(make, stride, dilation, taps, combs):
+    assert scattered.terms(Axis(9, 40, taps, stride, dilation)) == combs
+    for low, high, dtype in ((3, 1, "int32"), (-2, 2, "float32")):
+        options = {
+            "stride": (stride, 1),
+            "dilation": (dilation, 2),
+            "padding": ((low, high), (1, 0)),
+        }
+        x_shape, kernel_shape = (2, 2, 5, 4), (2, 3, taps, 2)
+        x, kernel = make(x_shape, 0).astype(dtype), make(kernel_shape, 1).astype(dtype)
+        big = mtconv.conv_transpose_shape(x_shape, kernel_shape, **options)
+        y = make(big, 2).astype(dtype)
+        arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+        for form, (first, second) in arrays.items():
+            extra = {"kernel_size": (taps, 2)} if form == "kernel_grad" else {}
+            call = partial(getattr(mtconv, form), **options, **extra)
+            expected = call(np.asarray(first), np.asarray(second), algorithm="direct")
+            got = jax.jit(partial(call, algorithm="gemm"))(first, second)
+            np.testing.assert_array_equal(got, expected)
 
 
 def test_elementwise_for_depthwise_layers_and_images():

@@ -141,6 +141,7 @@ def test_taps_are_cut_where_their_halos_are_longer_than_blocks(
         ((Axis(9, 306, 100, 1, 3),), (13,)),  # 298 places: 100, 50, 25 taps are too many
         ((Axis(9, 19, 11), Axis(9, 17, 9)), (6, 9)),
         ((Axis(9, 17, 9), Axis(9, 19, 11)), (9, 6)),
+        ((Axis(9, 61, 29, 4), Axis(9, 17, 9)), (29, 5)),  # 28 places are 7 strides
         # 11 times 21 places; 11 * 11 and 6 * 11 are still too many, 6 * 5 are not.
         ((Axis(9, 19, 11), Axis(9, 29, 11, 1, 2)), (6, 3)),
     ],
@@ -173,6 +174,8 @@ def test_samples_of_a_block_are_those_that_reach_its_target(monkeypatch):
         # Halos as long as the blocks: two thirds of the elements are aimed at.
         ("conv_transpose", 100, 40, 1, 70),
         ("conv", 100, 40, 1, 50),
+        ("conv_transpose", 161, 40, 1, 100),
+        ("conv", 161, 40, 1, 81),
         ("conv_transpose", 101, 100, 1, 100),
         ("conv_transpose", 100, 100, 1, 199),  # halves would be shorter than halos
         ("conv_transpose", 100, 40, 2, 139),  # a sample for each thread
@@ -184,6 +187,15 @@ def test_transforms_are_shared_whatever_their_halos(
     monkeypatch.setattr(tuning, "SMALL_WORK", 0)
     spec = ConvSpec((Axis(small, small + kernel - 1, kernel),), 1, 1, 1)
     assert fast_extent(Sizes(spec, form, "fft", batch, 8)).space == (space,)
+
+
+def test_uneven_shares_of_transforms_are_better_than_shorter_blocks(monkeypatch):
+    """Quarters of 1004 elements are 251; shares are 11/8 of those of 1000, 344."""
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    monkeypatch.setattr(tuning, "FEW_BLOCKS_WORK", 0)
+    spec = ConvSpec((Axis(1000, 1004, 5),), 1, 1, 1)
+    got = fast_extent(Sizes(spec, "conv_transpose", "fft", 1, 8))
+    assert got.space == (251,)
 
 
 @pytest.mark.parametrize(

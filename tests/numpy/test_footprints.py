@@ -144,16 +144,21 @@ def test_polyphase_copies_little_of_what_lies_between_taps(monkeypatch):
     assert polyphase.footprint("conv_transpose", piece) == expected
     # Of 4 elements of the result x is extended to 4 times as many, at most.
     monkeypatch.setattr(tuning, "FEW_ZEROS", 30)
-    piece = PIECE._replace(axes=(Axis(4, 4, 3, 1, 9, 9),))
-    copies, packed, phases = 30 * (3 * (4 * 4 + 1) + 4 * 4), 2 * 5 * 4 * 3, 6 * 5
-    expected = 8 * (copies + packed) + 2 * 8 * 4 * phases
-    assert polyphase.footprint("conv_transpose", piece) == expected
+    # Or to twice its own.
+    for small, extended in ((4, 4 * 4), (10, 2 * 10)):
+        piece = PIECE._replace(axes=(Axis(small, 4, 3, 1, 9, 9),))
+        copies, packed, phases = 30 * (3 * (4 * 4 + 1) + extended), 2 * 5 * 4 * 3, 6 * 5
+        expected = 8 * (copies + packed) + 2 * 8 * 4 * phases
+        assert polyphase.footprint("conv_transpose", piece) == expected
 
 
 def test_rows_of_polyphase_serve_all_taps():
     # Both residues of rows 7 + 2 / 2 + 1, the kernel, y by residue extended, results.
     rows, extended, results = 30 * 2 * 9, 2 * 30 * 7, 2 * 6 * 4 * 7
     assert polyphase.footprint("conv", PIECE) == 8 * (rows + 120 + extended + results)
+    piece = PIECE._replace(axes=(Axis(7, 14, 4, 2, 1, 1),))  # 7 + 3 // 2 + 1
+    rows, extended, results = 30 * 2 * 9, 2 * 30 * 8, 2 * 6 * 4 * 7
+    assert polyphase.footprint("conv", piece) == 8 * (rows + 160 + extended + results)
     rows, extended, results = 30 * 2 * 9 * 8, 2 * 30 * 59, 2 * 6 * 4 * 14
     assert polyphase.footprint("conv", PLANE) == 8 * (rows + 480 + extended + results)
 

@@ -341,6 +341,15 @@ def test_whole_numbers_are_rounded_to_where_the_error_is_below_a_quarter(folds, 
         assert (chosen is None) == refused
 
 
+def test_an_error_of_a_quarter_is_too_large():
+    """2**41 * (300 + 212) * 2 / 2**53; no side is longer than the 212 of x."""
+    x, kernel = np.zeros(212), np.zeros((128, 128, 12))
+    x[0], kernel[0, 0, 0] = 2.0**41, 1
+    assert promises.careful("conv", x, kernel, "float64") is None
+    x[0] -= 1
+    assert promises.careful("conv", x, kernel, "float64") is not None
+
+
 @pytest.mark.parametrize(
     ("first", "second", "plain"),
     [

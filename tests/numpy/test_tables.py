@@ -76,6 +76,11 @@ def test_a_result_within_one_block_is_one_part():
     assert subpixel.spans_of(axis, subpixel.residues_of(axis)[0]) == [
         (slice(0, 1), 5, 9, -5)
     ]
+    axis = Axis(3, 10, 16, 16, 1, 11)  # two blocks, and neither of them whole
+    assert subpixel.spans_of(axis, subpixel.residues_of(axis)[0]) == [
+        (slice(0, 1), 11, 16, -11),
+        (slice(1, 2), 0, 5, 5),
+    ]
     axis = Axis(3, 32, 16, 16, 1, 16)
     assert subpixel.spans_of(axis, subpixel.residues_of(axis)[0]) == [
         (slice(0, 2), 0, 16, 0)

@@ -254,16 +254,20 @@ class TestDataThatComeAgain:
         )
 
     def test_what_is_kept_is_used(self, A, monkeypatch):
-        from mtconv.operators.circular import passes
+        from mtconv.operators.circular import lines, passes
 
         y, counts = spread(2, A.output_shape), []
-        forward = passes.numpy_forward
 
-        def counted(*args, **options):
-            counts.append(1)
-            return forward(*args, **options)
+        def counted(transform):
+            def wrapper(*args, **options):
+                counts.append(1)
+                return transform(*args, **options)
 
-        monkeypatch.setattr(passes, "numpy_forward", counted)
+            return wrapper
+
+        forward = counted(lines.Side.forward), counted(passes.numpy_forward)
+        monkeypatch.setattr(lines.Side, "forward", forward[0])
+        monkeypatch.setattr(passes, "numpy_forward", forward[1])
         numbers = []
         for _ in range(4):
             counts.clear()

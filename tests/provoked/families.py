@@ -253,14 +253,19 @@ def draw_family(random: Random, dtype: str | None = None) -> Family:
 
 
 def large_families(random: Random) -> list[Family]:
-    """Families that are worth threads; the second has results of 4 MiB."""
+    """Families that are worth threads; the second has results of 4 MiB.
+
+    Operators of the last one work in frequency, in stages that threads share.
+    """
     rng = np.random.default_rng(random.randrange(2**32))
     twice = Side(40, 80, 4, 2, 1, 1, 1)
     wide = Side(128, 256, 4, 2, 1, 1, 1)
     line = Side(3000, 3000, 5, 1, 1, 2, 2)
+    circle = Side(288, 288, 9, 1, 1, 4, 4)
     return [
         Family(rng, (twice, twice), (2, 1, 16, 16), "float32"),
         Family(rng, (wide, wide), (2, 1, 4, 8), "float32"),
         Family(rng, (twice, twice), (2, 2, 16, 8), "int16"),
         Family(rng, (line,), (2, 1, 16, 24), "float64", "circular"),
+        Family(rng, (circle, circle), (2, 1, 1, 1), "float64", "circular"),
     ]

@@ -14,7 +14,7 @@ from mtconv.planning.candidate import computing_dtype
 from mtconv.sizes import at_least, larger
 from mtconv.spec import ConvSpec
 
-__all__ = ["accumulator", "dot", "fold", "pad", "shifted", "split_channels"]
+__all__ = ["accumulator", "cells", "dot", "fold", "pad", "shifted", "split_channels"]
 
 
 def accumulator(dtype: Any) -> Any:
@@ -27,6 +27,11 @@ def dot(a: Array, b: Array, contract: Any, batch: Any, precision: Any) -> Array:
     kept = accumulator(a.dtype)
     axes = (contract, batch)
     return lax.dot_general(a, b, axes, precision=precision, preferred_element_type=kept)
+
+
+def cells(axis: Axis) -> int:
+    """Count the strides that cover the big side."""
+    return -(-axis.big // axis.stride)
 
 
 def split_channels(spec: ConvSpec, array: Array, axis: int) -> Array:

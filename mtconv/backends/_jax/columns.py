@@ -21,12 +21,12 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mtconv.backends._jax.arrays import shifted
+from mtconv.backends._jax import scattered
+from mtconv.backends._jax.arrays import cells, shifted
 from mtconv.geometry import Axis, Phase, TapRun, phases, runs
 from mtconv.sizes import larger
 
 __all__ = [
-    "cells",
     "every_phase",
     "gather",
     "interleave",
@@ -43,11 +43,6 @@ Edges = list[tuple[int, int, int]]
 # more runs than these by a loop: unrolled programs take long to compile.
 MOST_SLICES = 36
 MOST_RUNS = 64
-
-
-def cells(axis: Axis) -> int:
-    """Count the strides that cover the big side."""
-    return -(-axis.big // axis.stride)
 
 
 def every_phase(axis: Axis) -> tuple[Phase, ...]:
@@ -87,6 +82,9 @@ def interleave(axes: Axes, blocks: Array) -> Array:
 def overlap_add(axes: Axes, columns: Array) -> Array:
     """Add up in blocks what lands on the same cell."""
     for together in _batches(axes):
+        if _in_combs(axes, together):
+            columns = scattered.overlap_add(axes, together[0], columns)
+            continue
         if len(together) == 1 and len(runs(axes[together[0]])) > MOST_RUNS:
             columns = _overlap_add_by_loop(axes, columns, together[0])
             continue
@@ -107,7 +105,9 @@ def overlap_add(axes: Axes, columns: Array) -> Array:
 def gather(axes: Axes, blocks: Array) -> Array:
     """Adjoint of `overlap_add`: the columns that each tap reads."""
     for together in _batches(axes):
-        if len(together) == 1 and len(runs(axes[together[0]])) > MOST_RUNS:
+        if _in_combs(axes, together):
+            blocks = scattered.gather(axes, together[0], blocks)
+        elif len(together) == 1 and len(runs(axes[together[0]])) > MOST_RUNS:
             blocks = _gather_by_loop(axes, blocks, together[0])
         else:
             blocks = _gather(axes, blocks, together, ())
@@ -117,9 +117,15 @@ def gather(axes: Axes, blocks: Array) -> Array:
 def _batches(axes: Axes) -> list[tuple[int, ...]]:
     """Say which axes are done at once: all, or one after the other."""
     every = tuple(range(len(axes)))
-    if prod(len(runs(axis)) for axis in axes) <= MOST_SLICES:
+    few = prod(len(runs(axis)) for axis in axes) <= MOST_SLICES
+    if few and not any(map(scattered.is_scattered, axes)):
         return [every]
     return [(number,) for number in every]
+
+
+def _in_combs(axes: Axes, together: tuple[int, ...]) -> bool:
+    axis = axes[together[0]]
+    return scattered.is_scattered(axis) and scattered.terms(axis) <= MOST_RUNS
 
 
 def _gather(

@@ -18,8 +18,8 @@ import numpy as np
 from jax import Array, lax
 
 from mtconv.backends._jax import sums
-from mtconv.backends._jax.arrays import accumulator, dot, shifted, split_channels
-from mtconv.backends._jax.columns import cells, interleave, margins, split
+from mtconv.backends._jax.arrays import accumulator, cells, dot, shifted, split_channels
+from mtconv.backends._jax.columns import interleave, margins, split
 from mtconv.geometry import Axis, TapRun, runs
 from mtconv.sizes import larger
 from mtconv.spec import ConvSpec

@@ -8,13 +8,15 @@ matches to the backward-data and backward-filter kernels of GPU libraries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.backends._jax.arrays import accumulator, shifted
-from mtconv.sizes import traced
+from mtconv.planning.ladders.jax import packed
+from mtconv.sizes import at_least, traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
@@ -32,10 +34,8 @@ def conv_transpose(
         w = w.reshape(small // groups, groups * share, *taps)
     padding = [(axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in axes]
     strides = [axis.stride for axis in axes]
-    if on_cpu and max(strides) > 1:
-        # XLA's CPU compiler aborts the process for some kernels that are larger than a
-        # dilated input: it exchanges the two, and forgets some of the dilation. Zeros
-        # behind a barrier are no dilation to it.
+    if on_cpu and max(strides) > 1 and not packed(spec):
+        # Zeros behind a barrier are no dilation to XLA's CPU compiler.
         zero = jnp.zeros((), x.dtype)
         x = lax.pad(x, zero, [(0, 0, 0)] * 2 + [(0, 0, s - 1) for s in strides])
         x = lax.optimization_barrier(x)
@@ -107,6 +107,7 @@ def _convolve(
     space = tuple(range(2, 2 + rank))
     result = (0, 1, *space)
     if on_cpu:
+        data, padding = _inside(data, kernel, padding)
         data = data.transpose(batch, *space, feature)
         kernel = kernel.transpose(*space, inputs, outputs)
         inner = tuple(range(1, 1 + rank))
@@ -126,3 +127,21 @@ def _convolve(
         **options,
     )
     return jnp.moveaxis(convolved, -1, 1) if on_cpu else convolved
+
+
+def _inside(
+    data: Array, kernel: Array, padding: Sequence[tuple[int, int]]
+) -> tuple[Array, Sequence[tuple[int, int]]]:
+    """Crop and pad beforehand what XLA's CPU convolutions do not crop and pad well.
+
+    Their values are wrong where one end of an axis is cropped and the other one padded. And
+    a kernel of more cells than the data changes places with it, and ends in a slow loop.
+    """
+    crops = [(min(low, 0), min(high, 0), 0) for low, high in padding]
+    size = [n + a + b for n, (a, b, _) in zip(data.shape[2:], crops, strict=True)]
+    left = all(at_least(n, 1) is True for n in size)
+    if left and at_least(prod(size), prod(kernel.shape[2:])) is True:
+        data = shifted(data, [(0, 0, 0), (0, 0, 0), *crops])
+        return data, [(max(low, 0), max(high, 0)) for low, high in padding]
+    data = shifted(data, [(0, 0, 0), (0, 0, 0), *((*ends, 0) for ends in padding)])
+    return lax.optimization_barrier(data), [(0, 0)] * len(padding)

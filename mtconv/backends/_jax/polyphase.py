@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from mtconv.backends._jax import native, subpixel
-from mtconv.backends._jax.arrays import accumulator
-from mtconv.backends._jax.columns import cells, every_phase, interleave, split
+from mtconv.backends._jax.arrays import accumulator, cells
+from mtconv.backends._jax.columns import every_phase, interleave, split
 from mtconv.geometry import Axis
 from mtconv.planning.ladders.jax import stacked
 from mtconv.spec import ConvSpec

@@ -29,8 +29,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.backends._jax import gemm
-from mtconv.backends._jax.arrays import dot, shifted, split_channels
-from mtconv.backends._jax.columns import cells, interleave, split
+from mtconv.backends._jax.arrays import cells, dot, shifted, split_channels
+from mtconv.backends._jax.columns import interleave, split
 from mtconv.geometry import Axis, PhaseGroup, phase_groups
 from mtconv.spec import ConvSpec
 

@@ -68,20 +68,27 @@ def run_all(
 
 
 def run_stages(
-    function: Callable[[_Task], None], stages: Sequence[Sequence[_Task]], workers: int
+    function: Callable[[_Task], None],
+    stages: Sequence[Sequence[_Task]],
+    workers: int,
+    *,
+    multiplies: bool = True,
 ) -> None:
     """Do what `run_all` does for the tasks of each stage, stage after stage.
 
     It takes less time than a call of `run_all` for each stage: threads meet between stages
-    without sleep.
+    without sleep. BLAS keeps its threads where no task ``multiplies`` by it.
     """
     count = min(workers, max(map(len, stages), default=0))
-    if workers < 2 or not guard.usable():
+    limits = multiplies and workers > 1
+    if limits and not guard.usable():
         quiet_context().run(_alone, function, chain.from_iterable(stages))
     elif count < 2:
-        quiet_context().run(_guarded, function, chain.from_iterable(stages))
+        alone = _guarded if limits else _alone
+        quiet_context().run(alone, function, chain.from_iterable(stages))
     else:
-        quiet_context().run(_shared, StagedWork(function, stages), count)
+        work = _shared if multiplies else _shared_without_blas
+        quiet_context().run(work, StagedWork(function, stages), count)
 
 
 def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
@@ -96,12 +103,21 @@ def _guarded(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
 
 def _shared(job: SharedWork, count: int) -> None:
     with guard.one_thread():
-        try:
-            pool.submit(job.helper() for _ in range(count - 1))
-            job.work()
-        finally:
-            job.finish()
+        _run(job, count)
     job.check()
+
+
+def _shared_without_blas(job: SharedWork, count: int) -> None:
+    _run(job, count)
+    job.check()
+
+
+def _run(job: SharedWork, count: int) -> None:
+    try:
+        pool.submit(job.helper() for _ in range(count - 1))
+        job.work()
+    finally:
+        job.finish()
 
 
 def quiet_context() -> Context:

@@ -16,7 +16,9 @@ import numpy as np
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend
 from mtconv.backends.libraries import Library, dtype_name, library_of
+from mtconv.operators.circular.by_lines import LineSolver, scale_of, suits, symbols_of
 from mtconv.operators.circular.checks import check_closed_form, check_finite
+from mtconv.operators.circular.lines import Lines, lines_of
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.on_numpy import inverted_big, inverted_small, solved
 from mtconv.operators.circular.recall import Memory
@@ -31,21 +33,26 @@ __all__ = ["ClosedForm", "Setting", "closed_form"]
 class ClosedForm(NamedTuple):
     """A circular operator in the frequencies of a library, with what was made of it.
 
-    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight.
+    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. Solves go
+    line by line where there are ``lines``; ``memory`` is of their data.
     """
 
     form: str
     frequencies: Frequencies
     symbol: Any
     made: dict[Any, Any]
+    lines: Lines | None
+    memory: Memory
 
     def solve(self, y: Any, weight: Any, z: Any) -> Any:
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
         frequencies = self.frequencies
+        if self.lines is not None:
+            return self._solve_by_lines(self.lines, y, weight, z)
         filtered = self.kept("filter", weight, _filter)
         if frequencies.library.xp is np:
-            memory = self.made.setdefault("memory", Memory())
-            return solved(self.form, frequencies, (self.symbol, filtered), y, z, memory)
+            filters = self.symbol, filtered
+            return solved(self.form, frequencies, filters, y, z, self.memory)
         if self.form == "conv_transpose":
             rest, start = frequencies.of_big(y), None
             if z is not None:
@@ -61,6 +68,20 @@ class ClosedForm(NamedTuple):
         x = frequencies.to_channels(filtered, rest)
         x = x if start is None else x + start
         return frequencies.to_big(x, frequencies.big_leading(y))
+
+    def _solve_by_lines(self, lines: Lines, y: Any, weight: Any, z: Any) -> Any:
+        scale = self.kept("scale", weight, _scale)
+        # Two calls at a time have a solver each; one that was broken off is not used again.
+        solver = self.made.pop("solver", None)
+        if solver is None or solver.batch != len(y):
+            symbols = self.made.get("symbols")
+            if symbols is None:
+                symbols = self.made["symbols"] = symbols_of(lines, self.symbol)
+            solver = LineSolver(lines, symbols, len(y))
+        x = solver.run(scale, y, z, self.memory)
+        if solver.keeps:
+            self.made["solver"] = solver
+        return x
 
     def invert(self, x: Any, weight: Any) -> Any:
         """Return ``(A^H A + weight)^-1 x`` for canonical x."""
@@ -88,6 +109,11 @@ class ClosedForm(NamedTuple):
         if kept is None or kept[0] != weight:
             kept = self.made[name] = (weight, make(self, weight))
         return kept[1]
+
+
+def _scale(closed: ClosedForm, weight: Any) -> Any:
+    assert closed.lines is not None
+    return scale_of(closed.lines, closed.symbol, weight)
 
 
 def _filter(closed: ClosedForm, weight: Any) -> Any:
@@ -221,4 +247,8 @@ def _made(
     w = library.reshape(w, spec.kernel_shape)
     frequencies = Frequencies(library, spec, real)
     symbol = symbol_for(operator.form, frequencies, w)
-    return ClosedForm(operator.form, frequencies, symbol, {})
+    lines = None
+    if library.xp is np and operator.form == "conv" and symbol.shape[1] == 1:
+        lines = lines_of(spec, real=real)
+        lines = lines if suits(lines, symbol.shape[2]) else None
+    return ClosedForm(operator.form, frequencies, symbol, {}, lines, Memory())

@@ -17,6 +17,7 @@ from mtconv.backends._numpy.promises import careful as look
 from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend, load
 from mtconv.backends.host.inputs import Traits, joined, most_folded, traits
+from mtconv.backends.host.results import empty
 from mtconv.backends.libraries import dtype_name, library_of
 from mtconv.errors import BackendError, message
 from mtconv.operators.circular.on_numpy import apply_map
@@ -106,7 +107,7 @@ class FrequencyForm:
         real = dtype.kind != "c"
         frequencies, symbol = self._symbol(real=real)
         shape = self._shape(frequencies, arranged_data)
-        result = np.empty(shape[1:] if single else shape, dtype)
+        result = empty(shape[1:] if single else shape, dtype)
         wanted = apply_map(
             frequencies,
             plan.form,

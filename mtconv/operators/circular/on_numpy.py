@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.operators.circular.by_planes import solve_by_planes
 from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
 from mtconv.operators.circular.passes import Decided, Region, Watch, passes_of
 from mtconv.operators.circular.recall import Memory
@@ -76,9 +75,6 @@ def solved(
     spec = frequencies.spec
     passes = passes_of(spec, real=frequencies.real)
     x = _room(frequencies, _solution_shape(form, frequencies, y))
-    if form == "conv" and filters[0].shape[1] == 1 and not passes.by_columns:
-        solve_by_planes(passes, filters, y, z, x, memory)
-        return x
     there: Step = _to_big
     back: Step = _to_small
     views: list[Step] = [passes.phases, passes.planes]

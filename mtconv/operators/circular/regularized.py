@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from math import prod
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from mtconv.backends.libraries import Library
 from mtconv.errors import GeometryError, message, renamed
 from mtconv.importing import imported
 from mtconv.operators.circular.checks import check_closed_form, check_weight
-from mtconv.operators.circular.inverse import closed_form
+from mtconv.operators.circular.inverse import ClosedForm, Setting, closed_form
 from mtconv.operators.combination import Combination, promoted
 from mtconv.operators.formats import check_dense
 from mtconv.operators.linear import LinearMap
@@ -123,45 +124,93 @@ def regularized_inverse(function: str, operator: Any, weight: Any) -> Regularize
     return RegularizedInverse._make((operator,), weight, None)
 
 
+class CheckedSolve(NamedTuple):
+    """The solve for arrays whose shapes and dtypes were checked.
+
+    ``axis`` is that of the batch, None for one array, which is a vector where ``flat``.
+    """
+
+    library: Library
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    axis: int | None
+    flat: bool
+    closed: ClosedForm
+    setting: Setting
+
+    def run(self, y: Any, weight: Any, start: Any) -> Any:
+        """Solve from a start, None for zero."""
+        setting = self.setting
+        data = setting.canonical(self._batch(y, self.output_shape))
+        if start is not None:
+            start = setting.canonical(self._batch(start, self.input_shape))
+        result = setting.result(self.closed.solve(data, weight, start))
+        if self.axis is not None:
+            return _back(self.library, result, self.axis)
+        result = result[0, ...]
+        size = (prod(self.input_shape),)
+        return self.library.reshape(result, size) if self.flat else result
+
+    def _batch(self, array: Any, shape: tuple[int, ...]) -> Any:
+        if self.axis is not None:
+            return _front(self.library, array, self.axis)
+        return (self.library.reshape(array, shape) if self.flat else array)[None, ...]
+
+
 def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any) -> Any:
     """Check shapes, and solve for one array or a batch."""
+    start = None if isinstance(z, (int, float)) and z == 0 else z
+    key = _key(y, start)
+    checked = None if key is None else operator._prepared.get(key)
+    if checked is not None:
+        return checked.run(y, check_weight(function, weight), start)
     check_closed_form(function, operator.spec)
     weight = check_weight(function, weight)
+    y, start, checked = _checked(function, operator, y, start)
+    if key is not None and isinstance(operator.kernel, np.ndarray):
+        operator._prepared[key] = checked
+    return checked.run(y, weight, start)
+
+
+def _key(y: Any, start: Any) -> tuple[Any, ...] | None:
+    """Return by what an operator of NumPy knows arrays that were checked before."""
+    kinds: list[Any] = ["solve"]
+    for array in (y, start):
+        if array is not None and type(array) is not np.ndarray:
+            return None
+        kinds += (None, None) if array is None else (array.shape, array.dtype)
+    return tuple(kinds)
+
+
+def _checked(
+    function: str, operator: Any, y: Any, start: Any
+) -> tuple[Any, Any, CheckedSolve]:
+    """Check arrays; return them, converted, and how they are solved for."""
     with renamed(type(operator).__name__, function):
         library, y = operator._array("y", y)
     flat = y.shape == (operator.shape[0],) != operator.output_shape
-    if flat:
-        y = library.reshape(y, operator.output_shape)
-    axis = operator.T._batch_axis
-    single = y.shape == operator.output_shape
+    single = flat or y.shape == operator.output_shape
     if not single and not operator.T._is_batch(y.shape):
         rule = f"must have shape {operator.output_shape}, alone or behind a batch axis"
         raise GeometryError(message(function, "y", rule, f"shape {tuple(y.shape)}"))
+    if start is not None:
+        y_shape = None if single else y.shape
+        start = _start(function, operator, start, flat=flat, y_shape=y_shape)
     engine = operator._engine("y", y)
-    start = _start(function, operator, z, flat=flat, y_shape=None if single else y.shape)
-    y, start = (
-        None if a is None else (a[None, ...] if single else _front(library, a, axis))
-        for a in (y, start)
-    )
     closed, setting = closed_form(function, operator, engine, y, start)
-    data, first = setting.canonical(y), setting.canonical(start)
-    result = setting.result(closed.solve(data, weight, first))
-    if not single:
-        return _back(library, result, axis)
-    result = result[0, ...]
-    return library.reshape(result, (operator.shape[1],)) if flat else result
+    axis = None if single else operator.T._batch_axis
+    shapes = operator.input_shape, operator.output_shape
+    return y, start, CheckedSolve(library, *shapes, axis, flat, closed, setting)
 
 
 def _start(
     function: str, operator: Any, z: Any, *, flat: bool, y_shape: tuple[int, ...] | None
 ) -> Any:
-    """Check z; None where it is the number 0."""
-    if isinstance(z, (int, float)) and z == 0:
-        return None
+    """Check where a solve starts."""
     with renamed(type(operator).__name__, function):
-        library, z = operator._array("z", z)
+        _, z = operator._array("z", z)
     if flat and z.shape == (operator.shape[1],):
-        return library.reshape(z, operator.input_shape)
+        return z
     wanted = operator.input_shape
     if y_shape is not None:
         axis = operator._batch_axis

@@ -43,8 +43,11 @@ class Stage(NamedTuple):
     total: int
 
 
-def run_passes(stages: Sequence[Stage]) -> None:
-    """Run one stage after another, on threads where there are enough elements."""
+def run_passes(stages: Sequence[Stage], *, multiplies: bool = True) -> None:
+    """Run one stage after another, on threads where there are enough elements.
+
+    ``multiplies`` says whether tasks call BLAS.
+    """
     largest = max(stage.total for stage in stages)
     threads = workers_at_most() if largest >= _THREADED else 1
 
@@ -52,7 +55,8 @@ def run_passes(stages: Sequence[Stage]) -> None:
         inner = max(1, threads // max(len(stage.tasks), 1))
         return [(stage, task, inner) for task in stage.tasks]
 
-    run_stages(_call, [calls(stage) for stage in stages], threads)
+    calls_of_stages = [calls(stage) for stage in stages]
+    run_stages(_call, calls_of_stages, threads, multiplies=multiplies)
 
 
 def _call(task: tuple[Stage, Any, int]) -> None:
@@ -60,9 +64,14 @@ def _call(task: tuple[Stage, Any, int]) -> None:
     stage.function(piece, workers)
 
 
-def pieces(shape: tuple[int, ...], whole: int) -> tuple[Index, ...]:
-    """Cut a shape into pieces; the last ``whole`` axes are not cut."""
-    most = min(max(prod(shape) // _PIECES, _LEAST), _MOST)
+def pieces(
+    shape: tuple[int, ...], whole: int, least: int | None = None
+) -> tuple[Index, ...]:
+    """Cut a shape into pieces; the last ``whole`` axes are not cut.
+
+    Pieces have ``least`` elements, if the caches hold as many.
+    """
+    most = min(max(prod(shape) // _PIECES, least or _LEAST), _MOST)
     return _cut(shape, len(shape) - whole, most)
 
 

@@ -13,7 +13,7 @@ from mtconv.geometry import Axis
 from mtconv.importing import imported
 from mtconv.planning.candidate import FASTEST, Candidate
 from mtconv.planning.tuning import FEW_PRODUCTS
-from mtconv.sizes import at_least, traced
+from mtconv.sizes import at_least, larger, traced
 from mtconv.spec import ConvSpec
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "COLUMNS",
     "candidates",
     "columns",
+    "packed",
     "rank",
     "rank_on_accelerator",
     "stacked",
@@ -90,10 +91,27 @@ def candidates(spec: ConvSpec, form: str, dtype: str) -> tuple[str, ...]:
     if stacked(spec):
         names.insert(1, "polyphase")
     plain = spec.rank <= 2 and spec.groups == 1 and dtype == "float32"
-    zeros = form == "conv_transpose" and any(axis.stride > 1 for axis in spec.axes)
-    if plain and not zeros:
+    strided = form == "conv_transpose" and any(axis.stride > 1 for axis in spec.axes)
+    if plain and (packed(spec) or not strided):
         names.append("native")
     return tuple(names)
+
+
+def packed(spec: ConvSpec) -> bool:
+    """Whether XLA has a product and an overlap-add for a dilated input on the CPU.
+
+    It has them for one or two axes without groups and dilation of the kernel, and
+    multiplies inserted zeros otherwise. For a kernel of more cells than the input its
+    compiler exchanges both and forgets some of the dilation, which aborts the process.
+    It is wrong where more is cropped at one end than a kernel reaches over it.
+    """
+    plain = spec.rank <= 2 and spec.groups == 1
+    return plain and all(
+        axis.dilation == 1
+        and at_least(axis.small, axis.kernel) is True
+        and at_least(axis.kernel, larger(axis.lo, axis.hi) + 1) is True
+        for axis in spec.axes
+    )
 
 
 def columns(spec: ConvSpec) -> int:

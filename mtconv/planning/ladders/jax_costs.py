@@ -1,8 +1,8 @@
 """Estimated seconds of the algorithms of JAX on the CPU, from counts of a problem.
 
 An estimate is a sum of counts, each with the time that one of it takes. These were fitted
-to times of random layers (`tests/benchmarks/fit_jax.py`): they rank algorithms, and say
-little of a machine.
+to times of random layers, and to what the choices by them cost
+(`tests/benchmarks/fit_jax.py`): they rank algorithms, and say little of a machine.
 """
 
 from __future__ import annotations
@@ -16,118 +16,184 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["COUNTS", "PICOSECONDS", "counts", "seconds"]
 
-# Elements of windows or columns, from which on their memory is new in every call.
+# Elements of windows, columns or another array, from which on their memory is new in every
+# call.
 LARGE = 2**22
 
 # What an algorithm takes time for.
 COUNTS = {
-    "gemm": ("x", "y", "kernel", "products", "columns", "rows", "large"),
-    "polyphase": ("x", "y", "kernel", "products", "windows", "rows", "placed", "large"),
-    "direct": ("x", "y", "kernel", "products", "columns", "rows", "sums", "few"),
-    "native": ("x", "y", "kernel", "products", "columns"),
+    "gemm": (
+        *("call", "x", "y", "kernel", "products", "columns", "rows", "large", "dots"),
+        *("x_of_samples", "y_of_samples", "columns_of_samples"),
+    ),
+    "polyphase": (
+        *("call", "x", "y", "kernel", "products", "windows", "rows", "placed", "large"),
+        *("dots", "windows_of_samples", "placed_of_samples"),
+    ),
+    "direct": (
+        *("call", "x", "y", "kernel", "products", "columns", "rows", "sums", "few"),
+        *("dots", "x_of_samples", "y_of_samples", "looped"),
+    ),
+    "native": ("call", "x", "y", "kernel", "products", "columns", "windows", "moved"),
 }
 
 
 # By map and algorithm; what is not listed takes no time of its own. Random layers have too
-# few transposed convolutions of stride 1 for "native": other layers were timed for that.
+# few convolutions of stride 1 for "native": more of them were timed.
 PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
     ("conv_transpose", "gemm"): {
-        "x": 730,
-        "y": 300,
-        "kernel": 830,
+        "call": 70_000_000,
+        "x": 72,
+        "y": 170,
+        "kernel": 330,
         "products": 15,
-        "columns": 460,
-        "rows": 2700,
-        "large": 420,
+        "columns": 360,
+        "rows": 2200,
+        "large": 590,
+        "dots": 4_100_000,
+        "x_of_samples": 1000,
+        "y_of_samples": 1,
     },
     ("conv_transpose", "polyphase"): {
-        "y": 580,
-        "kernel": 2400,
-        "products": 13,
-        "windows": 340,
-        "rows": 1600,
-        "placed": 260,
+        "call": 20_000_000,
+        "x": 2,
+        "y": 10,
+        "kernel": 2800,
+        "products": 10,
+        "windows": 410,
+        "rows": 1000,
+        "placed": 710,
         "large": 1800,
+        "dots": 120_000,
+        "windows_of_samples": 29,
+        "placed_of_samples": 270,
     },
     ("conv_transpose", "direct"): {
-        "x": 1700,
-        "kernel": 3500,
-        "products": 21,
-        "columns": 1000,
-        "sums": 85,
-        "few": 120,
+        "call": 23000,
+        "x": 1200,
+        "kernel": 2100,
+        "products": 26,
+        "columns": 970,
+        "rows": 120,
+        "sums": 270,
+        "few": 44,
+        "dots": 1_100_000,
+        "x_of_samples": 1400,
+        "looped": 950,
     },
     ("conv_transpose", "native"): {
-        "x": 1000,
-        "y": 1000,
-        "kernel": 4000,
-        "products": 25,
+        "call": 35_000_000,
+        "x": 1600,
+        "y": 790,
+        "kernel": 2200,
+        "products": 13,
+        "columns": 2000,
+        "windows": 260,
+        "moved": 550,
     },
     ("conv", "gemm"): {
-        "x": 560,
-        "y": 830,
-        "kernel": 110,
-        "products": 16,
-        "columns": 67,
-        "rows": 1200,
-        "large": 1000,
+        "call": 52_000_000,
+        "x": 140,
+        "y": 630,
+        "kernel": 490,
+        "products": 12,
+        "columns": 92,
+        "rows": 1900,
+        "large": 1200,
+        "dots": 37000,
+        "x_of_samples": 860,
     },
     ("conv", "polyphase"): {
-        "x": 440,
-        "kernel": 2200,
-        "products": 17,
-        "rows": 2500,
-        "placed": 1700,
-        "large": 300,
+        "call": 12_000_000,
+        "x": 140,
+        "y": 3,
+        "kernel": 2400,
+        "products": 14,
+        "windows": 140,
+        "rows": 1700,
+        "placed": 530,
+        "large": 860,
+        "dots": 11_000_000,
+        "windows_of_samples": 87,
+        "placed_of_samples": 1400,
     },
     ("conv", "direct"): {
-        "x": 290,
-        "y": 200,
-        "kernel": 2200,
-        "products": 20,
-        "columns": 1300,
-        "rows": 1200,
-        "sums": 24,
-        "few": 25,
+        "call": 18_000_000,
+        "x": 200,
+        "y": 270,
+        "kernel": 1600,
+        "products": 28,
+        "columns": 1400,
+        "rows": 11,
+        "sums": 59,
+        "few": 6,
+        "dots": 3700,
+        "x_of_samples": 61,
+        "y_of_samples": 92,
+        "looped": 1300,
     },
     ("conv", "native"): {
+        "call": 400_000,
         "x": 1100,
-        "y": 530,
-        "kernel": 7700,
-        "products": 10,
-        "columns": 760,
+        "y": 390,
+        "kernel": 4800,
+        "products": 13,
+        "columns": 800,
+        "moved": 1500,
     },
     ("kernel_grad", "gemm"): {
-        "x": 1200,
-        "y": 580,
-        "kernel": 2400,
-        "products": 15,
-        "columns": 390,
-        "large": 750,
+        "call": 57000,
+        "x": 1000,
+        "y": 330,
+        "kernel": 1700,
+        "products": 17,
+        "columns": 210,
+        "rows": 740,
+        "large": 1000,
+        "dots": 10_000_000,
+        "x_of_samples": 270,
+        "y_of_samples": 430,
     },
     ("kernel_grad", "polyphase"): {
-        "kernel": 2700,
-        "products": 14,
-        "windows": 960,
-        "rows": 760,
-        "placed": 1600,
-        "large": 2400,
+        "call": 4800,
+        "kernel": 4100,
+        "products": 15,
+        "windows": 1100,
+        "rows": 67,
+        "placed": 580,
+        "large": 2200,
+        "dots": 210_000,
+        "windows_of_samples": 18,
+        "placed_of_samples": 1300,
     },
     ("kernel_grad", "direct"): {
-        "x": 490,
-        "kernel": 1900,
-        "products": 13,
-        "columns": 1600,
-        "sums": 130,
+        "call": 24_000_000,
+        "x": 32,
+        "kernel": 1100,
+        "products": 12,
+        "columns": 1800,
+        "rows": 120,
+        "sums": 75,
+        "dots": 190_000,
+        "x_of_samples": 990,
+        "looped": 110,
     },
     ("kernel_grad", "native"): {
-        "x": 1200,
-        "y": 1100,
-        "kernel": 3700,
+        "call": 3_700_000,
+        "x": 990,
+        "y": 540,
+        "kernel": 1700,
         "products": 20,
-        "columns": 640,
+        "columns": 1300,
+        "moved": 1300,
     },
 }
+
+
+# Runs of taps from which on they are taken tap by tap, in a loop.
+MOST_TERMS = 64
+
+_NO_PRODUCTS = {"products": 0, "columns": 0, "rows": 0, "dots": 0}
 
 
 class _Size(NamedTuple):
@@ -149,6 +215,8 @@ def counts(algorithm: str, spec: ConvSpec, form: str, batch: int) -> dict[str, f
     size = _Size(groups, small, share, taps, cells, spec.small[-1])
     kernel = groups * small * share * taps
     counted: dict[str, float] = {
+        "call": 1,
+        "dots": groups,
         "x": size.cells * groups * small,
         "y": batch * prod(spec.big) * groups * share,
         "kernel": kernel,
@@ -160,8 +228,15 @@ def counts(algorithm: str, spec: ConvSpec, form: str, batch: int) -> dict[str, f
         counted |= _of_runs(spec, form, size, counted["x"], counted["y"])
     elif algorithm == "polyphase":
         counted |= _of_phases(spec, size, batch)
+    elif algorithm == "native":
+        counted |= _of_library(spec, form, size, batch)
+        arrays = (counted["x"], counted["y"], counted["kernel"])
+        counted["moved"] = sum(count for count in arrays if count > LARGE)
     copied = counted["windows" if algorithm == "polyphase" else "columns"]
     counted["large"] = copied if copied > LARGE else 0
+    for name in ("x", "y", "columns", "windows", "placed"):
+        # One sample needs no exchange of samples and channels.
+        counted[f"{name}_of_samples"] = counted.get(name, 0) if batch > 1 else 0
     return counted
 
 
@@ -170,15 +245,24 @@ def _of_runs(
 ) -> dict[str, float]:
     """Count what changes where every run of taps is a product of its own."""
     number = prod(len(runs(axis)) for axis in spec.axes)
+    dots = size.groups * (number if number <= MOST_TERMS else size.taps)
     strides = prod(axis.stride for axis in spec.axes)
     summed, sums = size.small, y * max(1, size.taps / strides)
     if form != "conv_transpose":
         longest = prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
         summed, sums = size.share * longest, x * number
+    alike = {"sums": sums, "looped": sums if number > MOST_TERMS else 0}
     if form != "kernel_grad" and summed <= FEW_PRODUCTS:  # element by element
         products = size.cells * size.taps * size.groups * size.small * size.share
-        return {"sums": sums, "few": products, "products": 0, "columns": 0, "rows": 0}
-    return {"sums": sums, "few": 0}
+        return {**alike, "few": products, **_NO_PRODUCTS}
+    return {**alike, "few": 0, "dots": dots}
+
+
+def _of_library(spec: ConvSpec, form: str, size: _Size, batch: int) -> dict[str, float]:
+    """Count what changes where XLA's convolution reads windows of x, not columns of y."""
+    if form != "conv_transpose" or any(axis.stride > 1 for axis in spec.axes):
+        return {"windows": 0}
+    return {"columns": 0, "windows": batch * prod(spec.big) * size.taps * size.small}
 
 
 def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
@@ -199,6 +283,7 @@ def _of_phases(spec: ConvSpec, size: _Size, batch: int) -> dict[str, float]:
         "rows": rows * size.small,
         "placed": placed * size.share,
         "products": products * size.small * size.share,
+        "dots": size.groups * prod(len(phase_groups(axis)) for axis in spec.axes),
     }
 
 

@@ -8,7 +8,7 @@ from mtconv import ConvSpec
 from mtconv.geometry import Axis
 from mtconv.planning.choose import choose_algorithm
 from mtconv.planning.ladders import jax_costs
-from mtconv.planning.ladders.jax import ALGORITHMS, candidates, columns
+from mtconv.planning.ladders.jax import ALGORITHMS, candidates, columns, packed
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
 THIN = "{} products at a time: too few for a matrix product"
@@ -74,9 +74,28 @@ EVERY = ("gemm", "polyphase", "direct", "native")
 def test_what_may_be_the_fastest(spec, dtype, others):
     for form in ("conv", "kernel_grad"):
         assert candidates(spec, form, dtype) == others
-    if any(axis.stride > 1 for axis in spec.axes):  # it would multiply zeros
+    far = any(axis.stride > 1 and axis.dilation > 1 for axis in spec.axes)
+    if far or spec.axes[0].small < spec.axes[0].kernel:  # it would multiply zeros
         others = tuple(name for name in others if name != "native")
     assert candidates(spec, "conv_transpose", dtype) == others
+
+
+@pytest.mark.parametrize(
+    ("axes", "groups", "expected"),
+    [
+        ((Axis(3, 7, 3, 2),), 1, True),
+        ((Axis(2, 5, 3, 2),), 1, False),  # a kernel larger than the input
+        ((Axis(9, 19, 3, 2, 2),), 1, False),
+        ((Axis(9, 19, 3, 2),), 2, False),
+        ((Axis(5, 9, 5), Axis(3, 7, 3, 2)), 1, True),
+        ((Axis(4, 8, 5), Axis(9, 19, 3, 2)), 1, False),
+        ((Axis(9, 19, 3, 2),) * 3, 1, False),
+    ],
+)
+def test_where_the_library_inserts_no_zeros(axes, groups, expected):
+    spec = ConvSpec(axes, groups, 4 * groups, 4 * groups)
+    assert packed(spec) is expected
+    assert ("native" in candidates(spec, "conv_transpose", "float32")) is expected
 
 
 @pytest.mark.parametrize("best", ["gemm", "polyphase", "direct"])

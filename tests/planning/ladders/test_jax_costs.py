@@ -31,6 +31,11 @@ def test_columns_have_an_element_for_each_cell_tap_and_channel():
         "columns": 3 * 20 * 15 * 14,
         "rows": 3 * 4 * 15 * 14,
         "large": 0,
+        "call": 1,
+        "dots": 2,  # a product for each group
+        "x_of_samples": 3 * 20 * 6,
+        "y_of_samples": 3 * 105 * 14,
+        "columns_of_samples": 3 * 20 * 15 * 14,
     }
     assert counted("gemm", spec, batch=3) == expected
 
@@ -47,6 +52,10 @@ def test_phases_of_as_many_taps_are_one_product():
         "rows": (3 + 2) * 3,
         "placed": 4 * (1 + 1) * 5,
         "large": 0,
+        "call": 1,
+        "dots": 2,
+        "windows_of_samples": 0,
+        "placed_of_samples": 0,
     }
     assert counted("polyphase", spec) == expected
     got = counted("polyphase", ConvSpec((AXIS, PLAIN), 2, 6, 10), batch=2)
@@ -55,6 +64,9 @@ def test_phases_of_as_many_taps_are_one_product():
     assert got["windows"] == 2 * 2 * 20 * 5 * 3
     assert got["rows"] == 2 * 2 * 20 * 1 * 3
     assert got["placed"] == 2 * 2 * 8 * 15 * 5
+    assert got["dots"] == 2 * 2 * 1
+    for name in ("windows", "placed"):
+        assert got[f"{name}_of_samples"] == got[name]
 
 
 def test_windows_reach_as_far_as_the_phases_that_take_them():
@@ -72,6 +84,32 @@ def test_runs_of_taps_are_products_of_their_own():
     assert got["sums"] == 56 * 2.5
     for form in ("conv", "kernel_grad"):
         assert counted("direct", spec, form)["sums"] == 24 * 3
+    for groups in (1, 2):
+        for form in ("conv_transpose", "conv", "kernel_grad"):
+            spec = ConvSpec((AXIS,), groups, 6 * groups, 8 * groups)
+            assert counted("direct", spec, form)["dots"] == 3 * groups
+    # More than 64 runs are a loop over single taps: 5 * 65 of them, in 3 * 22 runs.
+    long = Axis(small=4, big=76, kernel=65, stride=3)
+    spec = ConvSpec((AXIS, long), 1, 6, 8)
+    assert counted("direct", spec)["dots"] == 5 * 65
+    assert counted("direct", spec)["looped"] == counted("direct", spec)["sums"]
+    assert counted("direct", ConvSpec((long,), 1, 6, 8))["looped"] == 0
+
+
+def test_the_library_packs_columns_of_a_dilated_input_and_windows_of_another():
+    for axis, columns, windows in ((PLAIN, 5 * 3 * 8, 0), (Axis(5, 7, 3), 0, 7 * 3 * 6)):
+        spec = ConvSpec((axis,), 1, 6, 8)
+        got = counted("native", spec, batch=2)
+        assert (got["columns"], got["windows"]) == (2 * columns, 2 * windows)
+        got = counted("native", spec, "conv", batch=2)
+        assert (got["columns"], got["windows"]) == (2 * 5 * 3 * 8, 0)
+
+
+def test_memory_of_large_arrays_is_new_to_the_library_in_every_call(monkeypatch):
+    spec = ConvSpec((AXIS,), 1, 3, 5)  # 12, 35 and 75 elements
+    for limit, moved in ((75, 0), (74, 75), (34, 110), (11, 122)):
+        monkeypatch.setattr(jax_costs, "LARGE", limit)
+        assert counted("native", spec, "conv")["moved"] == moved
 
 
 @pytest.mark.parametrize(
