@@ -35,6 +35,7 @@ __all__ = [
     "same_padding",
     "same_size",
     "small_size",
+    "spaced_runs",
     "taps_between",
     "touched_big",
     "touched_small",
@@ -290,6 +291,29 @@ def runs(axis: Axis) -> tuple[TapRun, ...]:
         listed.append(TapRun(tap, taps, residue, shift))
         tap += taps
     return tuple(listed)
+
+
+@cached(4096)
+def spaced_runs(axis: Axis) -> tuple[int, tuple[TapRun, ...]]:
+    """Split all taps into runs of cells that lie a common step apart.
+
+    Of the big cells, taps from one small cell only meet every ``step``-th, where ``step``
+    divides stride and dilation. Small cell ``i`` meets big cell
+    ``stride*(i + shift) + step*(residue + t) - lo`` through tap ``tap + t`` of a run.
+
+    Examples
+    --------
+    >>> step, listed = spaced_runs(Axis(small=5, big=50, kernel=5, stride=8, dilation=2))
+    >>> step
+    2
+    >>> for run in listed:  # 0, 2, 4, 6 and 8: one stride further, and 0 again
+    ...     print(*run)
+    0 4 0 0
+    4 1 0 1
+    """
+    step = _gcd(axis.stride, axis.dilation)
+    stride, dilation = axis.stride // step, axis.dilation // step
+    return step, runs(Axis(axis.small, axis.big, axis.kernel, stride, dilation))
 
 
 def _gcd(a: int, b: int) -> int:

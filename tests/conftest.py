@@ -29,11 +29,11 @@ from mtconv.strategies import Case
 def cut_anew() -> Iterator[Callable[[], None]]:
     """Forget how problems are cut, now and afterwards, where tests change the limits."""
     from mtconv.backends._numpy.blocks import cut
-    from mtconv.backends._numpy.extents import is_small
+    from mtconv.backends._numpy.extents import scale_of
     from mtconv.planning.plan import plan_for, plan_for_spec
 
     def forget() -> None:
-        for cached in (cut, is_small, plan_for, plan_for_spec):
+        for cached in (cut, scale_of, plan_for, plan_for_spec):
             cached.cache_clear()
 
     forget()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import ceil, gcd, log2, prod
+from math import ceil, log2, prod
 from typing import NamedTuple
 
 from mtconv import geometry
@@ -211,8 +211,8 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     """Polyphase as a convolution: rows of y serve all taps of the first axis."""
     products = work.columns * work.small
     first, *rest = spec.axes
-    runs = geometry.runs(replace(first, lo=0))
-    residues = min(first.kernel, first.stride // gcd(first.stride, first.dilation))
+    step, runs = geometry.spaced_runs(first)
+    residues = min(first.kernel, first.stride // step)
     most = max((run.shift for run in runs), default=0)
     height = min(first.small + most, first.small * len(runs))
     columns = residues * height * work.columns // max(first.kernel * first.small, 1)

@@ -80,8 +80,10 @@ FEW_BLOCKS = 2
 FEW_BLOCKS_WORK = 2**28
 
 # Multiply-adds, and elements of the big side, below which one block and one thread are
-# faster.
-SMALL_WORK = 2**23
+# faster, since the short operations of two threads wait for each other; and multiply-adds
+# below which BLAS does not use threads of its own for any product.
+SMALL_WORK = 2**25
+TINY_WORK = 2**16
 SMALL_ELEMENTS = 2**19
 
 # Channels of a block from which on it does not matter that one block has one more.
@@ -109,12 +111,25 @@ SHARED_BYTES = 2**22
 CHAIN = 128
 MOST_PIECES = 17
 
-# Multiply-adds up to which BLAS does not pack a product, and what makes it thin: few terms,
-# or not so few of them for few rows.
+# Multiply-adds up to which BLAS does not pack a product; cut into tiles it would only take
+# longer.
 UNPACKED = 10**6
-THIN_DEPTH = 96
-THIN_ROWS = 64
+
+# A product is cut where it has few rows, or else where its columns are so many that BLAS
+# packs them out of the caches; and the most terms of a tile of few rows, of more, and of
+# many.
+TILED_ROWS = 16
+LONG_COLUMNS = 2560
+FEW_ROWS_DEPTH = 640
 MOST_DEPTH = 256
+THIN_ROWS = 64
+THIN_DEPTH = 96
+
+# Multiply-adds, and terms for few rows and for more, from which on tiles are faster where
+# columns are no rows in memory: BLAS then packs all but the smallest products.
+LEAST_TILED = 2**17
+LEAST_TERMS = 32
+LEAST_TERMS_OF_ROWS = 96
 
 # Kernel gradients: elements from which on their products are cut into tiles, the thinner
 # side of a product up to which that is faster, and what a tile has at most.

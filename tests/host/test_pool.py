@@ -283,9 +283,9 @@ from mtconv.backends.host.blas import guard
 from mtconv.backends.host.pool import pool
 
 def run():
-    # 16 million multiply-adds, two blocks.
+    # 64 million multiply-adds, two blocks.
     with mtconv.workers(2):
-        return mtconv.conv_transpose(np.ones((1, 64, 8192)), np.ones((64, 8, 4)), stride=2)
+        return mtconv.conv_transpose(np.ones((1, 64, 32768)), np.ones((64, 8, 4)), stride=2)
 
 parent = run()
 assert pool.size == 1

@@ -14,9 +14,13 @@ FLOAT = np.dtype(np.float32)
 LEAST = LEAST_BYTES // FLOAT.itemsize
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_of_other_tests():
+    gc.collect()
+
+
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    gc.collect()
     results.forget()
     yield
     results.forget()

@@ -206,6 +206,81 @@ def test_without_threadpoolctl_everything_runs_on_the_thread_that_asks(monkeypat
     assert names == {threading.current_thread().name}
 
 
+class Library:
+    """What threadpoolctl says of a BLAS."""
+
+    def __init__(self, number):
+        self.num_threads = number
+
+    def set_num_threads(self, number):
+        self.num_threads = number
+
+
+@pytest.mark.parametrize(
+    ("workers", "tasks", "shared", "threads_of_blas"),
+    [
+        (1, [1, 2], True, 2),  # the caller wants no thread of mtconv: BLAS has its own
+        (1, [1, 2], False, 2),
+        (2, [1, 2], False, 1),
+        (2, [1], True, 1),
+        (2, [1, 2], True, 1),
+    ],
+)
+def test_blas_has_threads_of_its_own_for_one_worker(
+    workers, tasks, shared, threads_of_blas, monkeypatch
+):
+    library = Library(2)
+    guard = BlasGuard()
+    guard._libraries = [library]
+    monkeypatch.setattr(threads, "guard", guard)
+    seen = []
+
+    def task(_):
+        seen.append(library.num_threads)
+
+    threads.run_all(task, tasks, workers, shared=shared)
+    assert seen == [threads_of_blas] * len(tasks)
+    assert library.num_threads == 2
+    seen.clear()
+    threads.run_stages(task, [[1], [2]], workers, multiplies=True)
+    threads.run_stages(task, [[3], [4]], workers, multiplies=False)
+    assert seen == [1 + (workers == 1)] * 2 + [2] * 2
+
+
+def test_any_thread_limits_blas_and_any_other_lifts_the_limit():
+    """Also where the main thread has set it before, and threads have ended since."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    select = threadpoolctl.ThreadpoolController().select
+    (library, *_) = select(user_api="blas").lib_controllers
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        guard = BlasGuard()
+        assert guard.usable()
+        entered, left, seen = threading.Event(), threading.Event(), []
+
+        def first():
+            with guard.one_thread():
+                seen.append(library.num_threads)
+                entered.set()
+                left.wait(60)
+
+        def second():
+            entered.wait(60)
+            with guard.one_thread():
+                left.set()
+                one.join(60)
+                seen.append(library.num_threads)
+
+        one, other = threading.Thread(target=first), threading.Thread(target=second)
+        for thread in (one, other):
+            thread.start()
+        other.join(60)
+        assert seen == [1, 1]
+        assert library.num_threads == 2
+        with guard.one_thread():
+            assert library.num_threads == 1
+        assert library.num_threads == 2
+
+
 def test_an_error_on_another_thread_is_raised_where_the_call_was_made():
     pytest.importorskip("threadpoolctl")
     failed = threading.Event()
@@ -222,7 +297,7 @@ def test_an_error_on_another_thread_is_raised_where_the_call_was_made():
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
-@pytest.mark.parametrize("size", [120, 400])
+@pytest.mark.parametrize("size", [200, 400])
 @pytest.mark.parametrize(
     ("batch", "channels", "share", "groups"),
     [(1, 64, 1, 1), (4, 256, 1, 8), (3, 128, 1, 2)],
@@ -233,7 +308,7 @@ def test_every_problem_worth_threads_has_blocks_to_share(
     spec = mtconv.ConvSpec.from_shapes(
         (batch, channels, size, size), (channels, share, 4, 4), stride=2, groups=groups
     )
-    assert not extents.is_small(spec, batch)
+    assert extents.scale_of(spec, batch) is extents.Scale.LARGE
     least = 4 if batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK else 2
     if form == "kernel_grad":  # its blocks share nothing but groups and channels
         least = min(least, groups)

@@ -13,10 +13,17 @@ import pytest
 
 from mtconv import ConvSpec
 from mtconv.backends._numpy.blocks import cut
-from mtconv.backends._numpy.extents import is_small
+from mtconv.backends._numpy.extents import Scale, scale_of
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
 from mtconv.planning.tuning import SMALL_ELEMENTS
+
+
+@pytest.fixture
+def worth_threads(monkeypatch, cut_anew):
+    """Share problems of any size, so that those here can be small."""
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    cut_anew()
 
 
 def spec_of(x_shape, kernel_shape, **options):
@@ -52,11 +59,11 @@ def edges_of(tasks, form):
 @pytest.mark.parametrize(
     ("axis", "channels", "groups", "batch", "small"),
     [
-        # 2**23 multiply-adds are no small problem, one less is: 47 * 178481.
-        (Axis(178481, 178527, 47), (1, 1), 1, 1, True),
-        (Axis(2**20, 2**20 + 7, 8), (1, 1), 1, 1, False),
-        (Axis(2**10, 2**10, 1), (2**8, 2**3), 1, 4, False),
-        (Axis(2**10 - 1, 2**10 - 1, 1), (2**8, 2**3), 1, 4, True),
+        # 2**25 multiply-adds are no small problem, one less is: 601 * 55831.
+        (Axis(55831, 56431, 601), (1, 1), 1, 1, True),
+        (Axis(2**16, 2**16 + 511, 512), (1, 1), 1, 1, False),
+        (Axis(2**10, 2**10, 1), (2**8, 2**3), 1, 16, False),
+        (Axis(2**10 - 1, 2**10 - 1, 1), (2**8, 2**3), 1, 16, True),
         # Nor are so many cells of the result, most of them without a tap.
         (Axis(1, SMALL_ELEMENTS, 1), (1, 1), 1, 1, False),
         (Axis(1, SMALL_ELEMENTS - 1, 1), (1, 1), 1, 1, True),
@@ -68,12 +75,19 @@ def edges_of(tasks, form):
 )
 def test_a_small_problem_is_so_in_work_and_in_cells(axis, channels, groups, batch, small):
     spec = ConvSpec((axis,), groups, *channels)
-    assert is_small(spec, batch) == small
+    assert (scale_of(spec, batch) < Scale.LARGE) == small
 
 
 def test_a_signal_without_axes_of_channels_has_one():
-    assert is_small(ConvSpec((Axis(178481, 178527, 47),)), 1)
-    assert not is_small(ConvSpec((Axis(178481, 178527, 47),)), 2)
+    assert scale_of(ConvSpec((Axis(55831, 56431, 601),)), 1) is Scale.SMALL
+    assert scale_of(ConvSpec((Axis(55831, 56431, 601),)), 2) is Scale.LARGE
+
+
+def test_a_tiny_problem_has_fewer_than_2_16_multiply_adds():
+    axis = Axis(2**8, 2**8, 1)
+    assert scale_of(ConvSpec((axis,), 1, 2**5, 2**3), 1) is Scale.SMALL
+    assert scale_of(ConvSpec((axis,), 1, 2**5, 2**3 - 1), 1) is Scale.TINY
+    assert scale_of(ConvSpec((axis,), 1, 2**4, 2**3), 2) is Scale.SMALL
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv", "kernel_grad"])
@@ -187,6 +201,7 @@ def test_layers_are_cut_so(form, algorithm, problem, expected):
     assert edges_of(tasks, form) == [edges for edges in expected if edges is not None]
 
 
+@pytest.mark.usefixtures("worth_threads")
 @pytest.mark.parametrize(
     ("batch", "channels", "items", "shares"),
     [
@@ -260,6 +275,7 @@ def test_columns_of_the_groups_of_a_block_take_16_mib(form, problem, itemsize, e
     assert edges_of(tasks, form)[:3] == list(expected)
 
 
+@pytest.mark.usefixtures("worth_threads")
 def test_items_that_fit_one_block_are_cut_for_threads():
     """Those of a gradient are added up: a block of each would be no share."""
     spec = spec_of((2, 14, 60, 60), (14, 1, 9, 13))
@@ -297,11 +313,13 @@ def test_rows_beyond_the_hard_limit_are_cut():
     assert counts(tasks, "conv_transpose") == [1, 1, 1, 2, 2]
 
 
+@pytest.mark.usefixtures("worth_threads")
 def test_an_odd_number_of_cells_is_two_halves():
     spec = ConvSpec((Axis(4001, 4001, 1),), 1, 30, 70)
     assert edges_of(cut(spec, "conv", "direct", 1, 4), "conv")[3] == [0, 2000, 4001]
 
 
+@pytest.mark.usefixtures("worth_threads")
 @pytest.mark.parametrize(
     ("form", "algorithm", "x_shape", "kernel_shape", "groups", "pieces"),
     [

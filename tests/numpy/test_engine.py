@@ -285,13 +285,13 @@ def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings, cut_
 
 
 @pytest.mark.parametrize(
-    ("batch", "pooled"), [(63, False), (64, True)]
-)  # 2**23 multiply-adds are worth threads
+    ("batch", "pooled"), [(255, False), (256, True)]
+)  # 2**25 multiply-adds are worth threads
 def test_small_problems_stay_on_their_thread(batch, pooled, monkeypatch):
     asked = []
 
-    def run_all(function, tasks, workers):
-        if workers > 1:
+    def run_all(function, tasks, workers, *, shared):
+        if shared and workers > 1:
             asked.append(len(tasks))
         for task in tasks:
             function(task)

@@ -18,10 +18,10 @@ PREAMBLE = """
 import atexit, gc, os, sys, threading, time
 import numpy as np
 
-X = np.zeros((2, 16, 48, 48), np.float32)
+X = np.zeros((2, 16, 80, 80), np.float32)
 X[1, 5, 20, 31] = 3
 KERNEL = (np.arange(16 * 16 * 16) % 7 - 3).reshape(16, 16, 4, 4).astype(np.float32)
-DUE = np.zeros((2, 16, 98, 98), np.float32)
+DUE = np.zeros((2, 16, 162, 162), np.float32)
 DUE[1, :, 40:44, 62:66] = 3 * KERNEL[5]
 
 def right():
@@ -239,8 +239,10 @@ def forking(program):
 
 
 @FORKS
-def test_a_fork_while_other_threads_compute_is_right():
-    program = forking("""
+@pytest.mark.parametrize("size", [40, 80])  # for one thread; for several
+def test_a_fork_while_other_threads_compute_is_right(size):
+    program = f"SIZE = {size}" + forking("""
+    X, DUE = X[..., :SIZE, :SIZE], DUE[..., : 2 * SIZE + 2, : 2 * SIZE + 2]
     report("first")
     stop = threading.Event()
     def work():
@@ -296,9 +298,9 @@ import mtconv
 
 def due(number):
     kernel = (np.arange(16 * 16 * 16) % 7 - 3).reshape(16, 16, 4, 4).astype(np.float32)
-    x = np.zeros((2, 16, 48, 48), np.float32)
+    x = np.zeros((2, 16, 80, 80), np.float32)
     x[1, 5, 20, 31] = number
-    result = np.zeros((2, 16, 98, 98), np.float32)
+    result = np.zeros((2, 16, 162, 162), np.float32)
     result[1, :, 40:44, 62:66] = number * kernel[5]
     return x, kernel, result
 

@@ -118,6 +118,17 @@ def test_rows_of_y_are_cut_by_residue():
     assert rows.axes == ((1, Axis(6, 4, 1, 1, 1, 1)), (0, Axis(6, 5, 1)))
 
 
+def test_taps_of_a_dilation_that_divides_the_stride_are_neighbours_among_their_rows():
+    """Taps 0 to 2 read rows 6i - 1, 6i + 1 and 6i + 3; tap 3 reads 6(i + 1) - 1."""
+    rows = tap_rows.residue_rows(Axis(2, 11, 4, 6, 2, 1))
+    assert [tuple(run) for run in rows.runs] == [(0, 3, 0, 0), (3, 1, 0, 1)]
+    assert rows.residues == (0, 1, 2)
+    assert rows.height == 3
+    # Of eleven rows these are 5; 1 and 7; 3 and 9.
+    own = [(5, Axis(3, 1, 1, 1, 1, 1)), (1, Axis(3, 2, 1)), (3, Axis(3, 2, 1))]
+    assert list(rows.axes) == own
+
+
 def test_a_residue_that_y_has_no_rows_of_is_none():
     rows = tap_rows.residue_rows(Axis(1, 1, 2, 2))
     assert rows.axes == ((0, Axis(1, 1, 1)), None)

@@ -48,7 +48,8 @@ def test_small_problems_have_one_block_and_the_next_ones_a_few():
 
 def test_chains_of_sums_are_longer_where_they_are_not_added_one_by_one():
     assert tuning.DIRECT_CHAIN < tuning.CHAIN
-    assert tuning.THIN_ROWS < tuning.THIN_DEPTH < tuning.MOST_DEPTH
+    assert tuning.TILED_ROWS < tuning.THIN_ROWS
+    assert tuning.THIN_DEPTH < tuning.MOST_DEPTH < tuning.FEW_ROWS_DEPTH
 
 
 def test_shipped_rates_are_in_the_order_of_what_they_measure():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import gcd
 from typing import Any
 
 import z3
@@ -212,15 +213,16 @@ def phase_groups_read_what_phases_read(g: Any, t: Triple) -> Claims:
             yield Claim(SIZES, run, formulas)
 
 
+def plain_run(run: Any) -> Any:
+    return run._replace(tap=int(run.tap), taps=int(run.taps), residue=int(run.residue))
+
+
 def runs_are_neighbours_within_a_stride(g: Any, t: Triple) -> Claims:
     for low in residues(t):
         axis = axis_of(g, t, low)
 
         def run(axis: Any = axis) -> Any:
-            return [
-                r._replace(tap=int(r.tap), taps=int(r.taps), residue=int(r.residue))
-                for r in g.runs(axis)
-            ]
+            return [plain_run(r) for r in g.runs(axis)]
 
         def formulas(got: Any, axis: Any = axis) -> Any:
             taps = [run.tap + step for run in got for step in range(run.taps)]
@@ -236,6 +238,32 @@ def runs_are_neighbours_within_a_stride(g: Any, t: Triple) -> Claims:
             return claims
 
         yield Claim([n.term >= 1, N.term >= 1], run, formulas)
+
+
+def spaced_runs_are_neighbours_among_every_second_cell_and_so_on(
+    g: Any, t: Triple
+) -> Claims:
+    axis = axis_of(g, t)
+
+    def run() -> Any:
+        step, got = g.spaced_runs(axis)
+        return step, [plain_run(r) for r in got]
+
+    def formulas(result: Any) -> Any:
+        step, got = result
+        taps = [run.tap + number for run in got for number in range(run.taps)]
+        claims = [z3.BoolVal(taps == list(range(t.kernel)))]
+        claims.append(z3.BoolVal(step == gcd(t.stride, t.dilation)))
+        for run in got:
+            within = run.residue >= 0 and step * (run.residue + run.taps) <= t.stride
+            claims.append(z3.BoolVal(within))
+            for number in range(run.taps):
+                lands = t.stride * (i.term + term_of(run.shift))
+                lands += step * (run.residue + number)
+                claims.append(lands == t.stride * i.term + t.dilation * (run.tap + number))
+        return claims
+
+    yield Claim([n.term >= 1, N.term >= 1], run, formulas)
 
 
 def phase_axes_have_the_taps_of_the_phase(g: Any, t: Triple) -> Claims:
@@ -269,6 +297,7 @@ STATEMENTS: dict[Callable[[Any, Triple], Claims], tuple[str, ...]] = {
     phase_groups_read_what_phases_read: ("phase_groups", "PhaseGroup"),
     phase_axes_have_the_taps_of_the_phase: ("phase_axis",),
     runs_are_neighbours_within_a_stride: ("runs", "TapRun"),
+    spaced_runs_are_neighbours_among_every_second_cell_and_so_on: ("spaced_runs",),
     halos_of_big_blocks_have_all_that_reaches_them: ("touched_small",),
     halos_of_small_blocks_have_all_that_they_reach: ("touched_big",),
     blocks_with_halos_have_each_tap_once: ("restrict",),

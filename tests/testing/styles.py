@@ -99,19 +99,29 @@ def scatter(x, kernel, bias, **options):
     y = np.zeros((len(call.x), call.groups * share, *sizes), x.dtype.newbyteorder("="))
     inputs = np.split(call.x, call.groups, axis=1)
     kernels = np.split(call.kernel, call.groups)
+    joins = joined(call)
     for g, (part, w) in enumerate(zip(inputs, kernels, strict=True)):
         channels = slice(g * share, (g + 1) * share)
-        for i in product(*map(range, part.shape[2:])):
-            for j in product(*map(range, w.shape[2:])):
-                o = position(call, i, j)
-                if all(0 <= a < size for a, size in zip(o, sizes, strict=True)):
-                    y[(slice(None), channels, *o)] += part[(..., *i)] @ w[(..., *j)]
+        for i, j, o in joins:
+            y[(slice(None), channels, *o)] += part[(..., *i)] @ w[(..., *j)]
     return finished(call, y, x)
 
 
-def position(call, i, j):
-    rows = zip(call.stride, i, call.dilation, j, call.crop, strict=True)
-    return tuple(s * a + d * b - lo for s, a, d, b, (lo, _) in rows)
+def joined(call):
+    """List where every element of x lands through every tap, if that is inside."""
+    rows = zip(
+        *(call.x.shape[2:], call.kernel.shape[2:], call.sizes, call.stride),
+        *(call.dilation, call.crop),
+        strict=True,
+    )
+    axes = [landings(*row) for row in rows]
+    return [tuple(zip(*triples, strict=True)) for triples in product(*axes)]
+
+
+def landings(n, k, size, stride, dilation, crop):
+    pairs = product(range(n), range(k))
+    joins = ((i, j, stride * i + dilation * j - crop[0]) for i, j in pairs)
+    return [(i, j, o) for i, j, o in joins if 0 <= o < size]
 
 
 def zero_insertion(x, kernel, bias, **options):

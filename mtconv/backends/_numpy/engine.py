@@ -14,7 +14,7 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Algorithm, Array
 from mtconv.backends._numpy.blocks import FormPiece, cut
-from mtconv.backends._numpy.extents import is_small
+from mtconv.backends._numpy.extents import Scale, scale_of
 from mtconv.backends._numpy.footprint import Copies
 from mtconv.backends.host.memory import (
     LimitedPacks,
@@ -69,8 +69,8 @@ class Computation(NamedTuple):
             return Copies(data=y, kernel=kernel, result=not gapless(self.x, dtype))
         return Copies(data=x, kernel=kernel, result=not gapless(self.y, dtype))
 
-    def tasks(self, form: str) -> tuple[tuple[Task, ...], bool]:
-        """Cut the problem, padding included; also return whether it is a small one."""
+    def tasks(self, form: str) -> tuple[tuple[Task, ...], Scale]:
+        """Cut the problem, padding included; also return how much work it is."""
         copies = self.copies(form)
         name, batch, item = self.algorithm.NAME, len(self.x), self.dtype.itemsize
         key = (name, batch, item, copies)
@@ -78,7 +78,7 @@ class Computation(NamedTuple):
         if tasks is None:
             spec = self.spec if form == "conv_transpose" else self.inner
             parts = cut(spec, form, name, batch, item, copies)
-            tasks = self.tables[key] = (parts, is_small(self.inner, batch))
+            tasks = self.tables[key] = (parts, scale_of(self.inner, batch))
         return tasks
 
     @property
@@ -127,10 +127,7 @@ class Computation(NamedTuple):
 
 def conv_transpose(call: Computation) -> None:
     """Write the transposed convolution of x to y."""
-    small = call.w.size * call.dtype.itemsize <= tuning.SHARED_BYTES
-    if call.packs is None and small and not call.algorithm.TRANSFORMS:
-        call = call._replace(packs={})  # pieces of one call pack the kernel once
-    call = _sharing_spectra(call)
+    call = _sharing(call)
     multiply = call.algorithm.conv_transpose
 
     def add(piece: FormPiece, result: Array, space: Workspace) -> None:
@@ -152,10 +149,14 @@ def conv_transpose(call: Computation) -> None:
     _run(run, *call.tasks("conv_transpose"))
 
 
-def _sharing_spectra(call: Computation) -> Computation:
-    """Have the pieces of a call share what is made of the kernel by a transform."""
-    if call.packs is None and call.algorithm.TRANSFORMS:
+def _sharing(call: Computation) -> Computation:
+    """Have the pieces of a call share what is made of the kernel, unless it is large."""
+    if call.packs is not None:
+        return call
+    if call.algorithm.TRANSFORMS:
         return call._replace(packs=LimitedPacks(tuning.SHARED_BYTES))
+    if call.w.size * call.dtype.itemsize <= tuning.SHARED_BYTES:
+        return call._replace(packs={})
     return call
 
 
@@ -188,7 +189,7 @@ def _add_folded(
 
 def conv(call: Computation) -> None:
     """Write the convolution of y to x."""
-    call = _sharing_spectra(call)
+    call = _sharing(call)
 
     def add(piece: FormPiece, result: Array, space: Workspace) -> None:
         y = call.block_of_y(piece, space)
@@ -227,9 +228,10 @@ def kernel_grad(call: Computation) -> None:
     _run(run, *call.tasks("kernel_grad"))
 
 
-def _run(function: Callable[[Task], None], tasks: tuple[Task, ...], small: bool) -> None:
+def _run(function: Callable[[Task], None], tasks: tuple[Task, ...], scale: Scale) -> None:
     """Call a function on every task, on this thread alone or shared with others."""
-    run_all(function, tasks, 1 if small or len(tasks) == 1 else workers_at_most())
+    workers = 1 if scale is Scale.TINY else workers_at_most()
+    run_all(function, tasks, workers, shared=scale is Scale.LARGE)
 
 
 def _result(target: Array, dtype: np.dtype[Any], space: Workspace) -> Array:

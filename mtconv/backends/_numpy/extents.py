@@ -6,6 +6,7 @@ the problem alone, never on the number of threads, so results do not depend on i
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import lru_cache
 from math import prod
 from sys import maxsize
@@ -17,7 +18,7 @@ from mtconv.geometry import Axis, taps_between
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
-__all__ = ["Sizes", "fast_extent", "fitted", "is_small", "targets"]
+__all__ = ["Scale", "Sizes", "fast_extent", "fitted", "scale_of", "targets"]
 
 
 class Sizes(NamedTuple):
@@ -57,18 +58,28 @@ class Sizes(NamedTuple):
         return self.algorithm == "fft" or (self.transposed and self.algorithm == "gemm")
 
 
+class Scale(IntEnum):
+    """How much work a problem is: for BLAS on this thread, for one thread, or for all."""
+
+    TINY = 0
+    SMALL = 1
+    LARGE = 2
+
+
 @lru_cache(maxsize=1024)
-def is_small(spec: ConvSpec, batch: int) -> bool:
-    """Return whether threads would cost more than they bring."""
+def scale_of(spec: ConvSpec, batch: int) -> Scale:
+    """Return whether threads would cost more than they bring, and whether BLAS has any."""
     big = batch * spec.groups * spec.kernel_shape[1] * prod(spec.big)
     work = batch * spec.multiply_adds
-    return work < tuning.SMALL_WORK and big < tuning.SMALL_ELEMENTS
+    if work >= tuning.SMALL_WORK or big >= tuning.SMALL_ELEMENTS:
+        return Scale.LARGE
+    return Scale.SMALL if work >= tuning.TINY_WORK else Scale.TINY
 
 
 def fast_extent(sizes: Sizes) -> Extent:
     """Choose the extent of pieces that is fast: few of them, in the caches."""
     spec, batch = sizes.spec, sizes.batch
-    small = is_small(spec, batch)
+    small = scale_of(spec, batch) < Scale.LARGE
     many = batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK
     blocks = tuning.LEAST_BLOCKS if many else tuning.FEW_BLOCKS
     space, taps, target = _space(sizes, 1 if small else blocks)

@@ -1,12 +1,12 @@
 """The convolution of `polyphase`: rows of y, gathered once, serve all taps of an axis.
 
 The first axis of y is cut by residue modulo its stride. Its taps fall into runs of
-neighbours within a stride, and each run is one product with rows that others use too.
+neighbours within a stride, or of every second row and so on where stride and dilation have
+a common divisor. Each run is one product with rows that others use too.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
@@ -18,7 +18,14 @@ from mtconv.backends._numpy.im2col import fill, folds, gather
 from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.matmul import matrices_for, multiply, store
 from mtconv.backends.host.memory import Weights, Workspace
-from mtconv.geometry import Axis, TapRun, live_phases, phase_axis, runs, taps_between
+from mtconv.geometry import (
+    Axis,
+    TapRun,
+    live_phases,
+    phase_axis,
+    spaced_runs,
+    taps_between,
+)
 
 __all__ = ["ResidueRows", "conv", "far_apart", "footprint", "residue_rows"]
 
@@ -34,7 +41,8 @@ class ResidueRows(NamedTuple):
     """The first axis of y, cut by residue modulo its stride.
 
     Small element ``i`` meets row ``i + run.shift`` of a residue through each run of the
-    taps; ``axes`` are the residues' own, None for one that y has no rows of.
+    taps. Residues are counted in steps of `geometry.spaced_runs`; ``axes`` are their own,
+    None for one that y has no rows of.
     """
 
     runs: tuple[TapRun, ...]
@@ -46,12 +54,12 @@ class ResidueRows(NamedTuple):
 @lru_cache(maxsize=4096)
 def residue_rows(axis: Axis) -> ResidueRows:
     """Cut an axis by residue, and its taps into runs."""
-    tap_runs = runs(replace(axis, lo=0))
+    step, tap_runs = spaced_runs(axis)
     residues = sorted({run.residue + t for run in tap_runs for t in range(run.taps)})
     height = axis.small + max(run.shift for run in tap_runs)
     axes: list[Residue | None] = []
     for residue in residues:
-        rows = Axis(height, axis.big, 1, axis.stride, 1, axis.lo - residue)
+        rows = Axis(height, axis.big, 1, axis.stride, 1, axis.lo - step * residue)
         live = live_phases(rows)
         axes.append(Residue(live[0].start, phase_axis(rows, live[0])) if live else None)
     return ResidueRows(tap_runs, tuple(residues), tuple(axes), height)

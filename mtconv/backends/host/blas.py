@@ -72,12 +72,27 @@ class BlasGuard:
         # Known before anything changes, so that an interrupt loses no number.
         self._before = [library.num_threads for library in libraries]
         for library in libraries:
-            library.set_num_threads(1)
+            _set_threads(library, 1)
 
     def _restore(self) -> None:
         for library, number in zip(self._libraries or [], self._before or [], strict=False):
-            library.set_num_threads(number)
+            _set_threads(library, number)
         self._before = None
+
+
+def _set_threads(library: Any, number: int) -> None:
+    """Set the number of threads of a BLAS, whichever thread has set it before.
+
+    Later versions of threadpoolctl let one thread set it, and pass over what others ask.
+    The thread that lifts a limit here may be another than the one that set it, and may end
+    before any other call.
+    """
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(number)
+    if release is not None:
+        release(force=True)
 
 
 def _blas_libraries() -> list[Any]:

@@ -44,17 +44,25 @@ _contexts: dict[tuple[Any, ...], Context] = {}
 
 
 def run_all(
-    function: Callable[[_Task], None], tasks: Iterable[_Task], workers: int
+    function: Callable[[_Task], None],
+    tasks: Iterable[_Task],
+    workers: int,
+    *,
+    shared: bool = True,
 ) -> None:
     """Call a function on every task, on several threads where that helps.
 
     Tasks write to places of their own, so their order does not matter. The first
-    exception is raised once all threads have stopped.
+    exception is raised once all threads have stopped. Tasks that are not ``shared`` run
+    on this thread, and BLAS on it too unless there is one worker: a process that forks
+    while BLAS computes on threads of its own can wait for ever.
     """
     tasks = list(tasks)
-    count = min(workers, len(tasks))
-    if count < 2 or not guard.usable():
+    count = min(workers, len(tasks)) if shared else 1
+    if workers < 2 or not guard.usable():
         quiet_context().run(_alone, function, tasks)
+    elif count < 2:
+        quiet_context().run(_guarded, function, tasks)
     else:
         quiet_context().run(_shared, SharedWork(function, tasks), count)
 
@@ -72,16 +80,25 @@ def run_stages(
     without sleep. BLAS keeps its threads where no task ``multiplies`` by it.
     """
     count = min(workers, max(map(len, stages), default=0))
-    if count < 2 or (multiplies and not guard.usable()):
+    limits = multiplies and workers > 1
+    if limits and not guard.usable():
         quiet_context().run(_alone, function, chain.from_iterable(stages))
-        return
-    work = _shared if multiplies else _shared_without_blas
-    quiet_context().run(work, StagedWork(function, stages), count)
+    elif count < 2:
+        alone = _guarded if limits else _alone
+        quiet_context().run(alone, function, chain.from_iterable(stages))
+    else:
+        work = _shared if multiplies else _shared_without_blas
+        quiet_context().run(work, StagedWork(function, stages), count)
 
 
 def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
     for task in tasks:
         function(task)
+
+
+def _guarded(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
+    with guard.one_thread():
+        _alone(function, tasks)
 
 
 def _shared(job: SharedWork, count: int) -> None:

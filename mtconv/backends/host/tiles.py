@@ -42,15 +42,23 @@ def tile_of(rows: int, terms: int, columns: int, order: Order) -> ProductTile | 
 
 def _by_rows(rows: int, terms: int, columns: int) -> ProductTile | None:
     deepest = tuning.MOST_DEPTH if rows <= tuning.THIN_ROWS else tuning.THIN_DEPTH
-    if not 8 <= terms <= deepest:
+    if rows <= tuning.TILED_ROWS:
+        deepest = tuning.FEW_ROWS_DEPTH
+    elif columns < tuning.LONG_COLUMNS:
+        return None
+    if not 8 <= terms <= deepest or rows * terms * columns <= tuning.UNPACKED:
         return None
     high = _divisor(rows, 128 if terms <= tuning.THIN_DEPTH else 32)
     wide = min(tuning.UNPACKED // (high * terms), 256) // 32 * 32
-    return ProductTile(high, wide, terms) if high >= 8 and 0 < wide < columns else None
+    return ProductTile(high, wide, terms) if high > 1 and 0 < wide < columns else None
 
 
 def _by_columns(rows: int, terms: int, columns: int) -> ProductTile | None:
-    if not 32 <= terms <= tuning.MOST_DEPTH or rows > tuning.MOST_THIN:
+    few = rows <= tuning.TILED_ROWS
+    least = tuning.LEAST_TERMS if few else tuning.LEAST_TERMS_OF_ROWS
+    if not least <= terms <= tuning.MOST_DEPTH or rows > tuning.MOST_THIN:
+        return None
+    if rows * terms * columns < tuning.LEAST_TILED:
         return None
     high = _divisor(rows, 32)
     wide = tuning.TILE_RESULT // high // 4 * 4
@@ -60,6 +68,9 @@ def _by_columns(rows: int, terms: int, columns: int) -> ProductTile | None:
 def _with_sums(rows: int, terms: int, columns: int) -> ProductTile | None:
     thin = 1 < min(rows, columns) <= tuning.MOST_THIN
     if terms < tuning.LEAST_ELEMENTS or not thin:
+        return None
+    unpacked = rows * terms * columns <= tuning.UNPACKED
+    if unpacked and terms <= tuning.TILE_ELEMENTS:
         return None
     high = even(rows, tuning.TILE_ROWS)
     wide = even(columns, min(tuning.TILE_RESULT // high, tuning.TILE_COLUMNS))
