@@ -1,11 +1,18 @@
 """Where kernels stop being products of one vector for each axis."""
 
+from functools import reduce
+
 import numpy as np
 import pytest
 
 from mtconv.operators.separable.factors import ROUNDINGS, factors_of
 
 DOUBLE = 2.0**-52
+
+
+def product(factors):
+    """Multiply one vector for each axis."""
+    return reduce(np.multiply.outer, factors)
 
 
 def has_factors(kernel, epsilon=DOUBLE):
@@ -91,3 +98,66 @@ def test_the_distance_from_a_product(rank):
         near[corner] /= 1 + factor * ROUNDINGS * rank * epsilon
         assert has_factors(near, epsilon) == expected
         assert has_factors(-near, epsilon) == expected
+
+
+def test_products_of_vectors():
+    lines = [np.array([1.0, -2, 4]), np.array([0.1, 0.0, 0.3]), np.array([7.0, 3])]
+    factors = factors_of(product(lines), DOUBLE)
+    np.testing.assert_allclose(product(factors), product(lines), rtol=1e-15)
+    assert (product(factors)[:, 1] == 0).all()
+
+
+def test_whole_numbers_and_binary_fractions_have_exact_factors():
+    for scale in (1.0, 2.0**-9, 2.0**70):
+        for kernel in (
+            product([np.array([1, 4, 6, 4, 1])] * 2),
+            product([np.array([-3, 0, 9]), np.array([5, 7]), np.array([2, 2, 4])]),
+        ):
+            factors = factors_of(kernel * scale, DOUBLE)
+            assert (product(factors) == kernel * scale).all()
+            # Each is whole numbers times a power of two, so that sums are exact.
+            for line in factors:
+                bits = np.frexp(line)[0] * 2**12
+                assert (np.rint(bits) == bits).all()
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        np.array([[1.0, 2], [2, 5]]),
+        np.array([[0.0, 1], [1, 0]]),
+        np.array([[2.0**40, 2.0**30], [2.0**30, 2.0**20 + 1]]),
+        # Whole numbers that are a product but for 1, which is their last digit.
+        product([np.array([2.0**26 + 1, 2.0**26 + 3])] * 2) + np.diag([0, 1]),
+        np.array([[1.0, np.nan], [1, 1]]),
+        np.array([[np.inf, 1.0], [1, 1]]),
+        np.zeros((2, 2)),
+        np.full((2, 2), 1e-300),
+        np.array([[1 + 1j, 2], [3, 4]]) * 2,
+        product([np.array([1 + 2j, 3 - 1j, 2])] * 2),
+        product([np.array([1 + 2j, 3 - 1j, 2])] * 2) / 2,
+        product([np.array([1 + 2j, 3 - 1j, 2])] * 2) * 2.0**-40,
+    ],
+)
+def test_others_have_none(kernel):
+    assert factors_of(kernel, DOUBLE) is None
+
+
+@pytest.mark.parametrize("epsilon", [2.0**-52, 2.0**-23])
+def test_vectors_that_could_underflow_are_none(epsilon):
+    u, v = np.array([1.37 * epsilon**2.9, 1, 0.7]), np.array([1.3, 0, 1.1])
+    for kernel in (product([u, v]), product([v, u])):
+        assert factors_of(kernel * 1e9, epsilon) is not None
+    u[0] = 0.3 * epsilon**3
+    assert factors_of(product([v, u]) * 1e9, epsilon) is None
+
+
+@pytest.mark.parametrize("epsilon", [2.0**-52, 2.0**-23])
+def test_what_is_nearly_a_product_has_none(epsilon):
+    t = np.exp(-(np.arange(-3, 4) ** 2) / 4.5)
+    kernel = product([t, t])
+    assert factors_of(kernel, epsilon) is not None
+    for place in ((0, 0), (3, 1), (6, 6)):
+        near = kernel.copy()
+        near[place] *= 1 + 12 * epsilon
+        assert factors_of(near, epsilon) is None

@@ -448,15 +448,17 @@ class TestErrors:
                 call(np.ones(4))
 
     def test_too_many_channels(self):
-        A = mtconv.Conv(np.ones((17, 2, 1)), 64, **CIRCULAR)
+        count = 2**20
+        A = mtconv.Conv(np.ones((17, 2, 1)), count, **CIRCULAR)
         with pytest.raises(mtconv.BackendError) as error:
-            A.regularized_solve(np.ones((17, 64)), 1.0)
-        # 64 frequencies of 17 x 17 and twice 17 x 2 complex numbers of 16 bytes.
-        needed = 64 * (17 * 17 + 2 * 17 * 2) * 16 / 2**30
+            A.regularized_solve(np.broadcast_to(1.0, (17, count)), 1.0)
+        # At each frequency 17 x 17 and twice 17 x 2 complex numbers of 16 bytes: 5712 of
+        # them in all, and a GiB has 1024 times as many bytes as there are frequencies.
+        assert 16 * (17 * 17 + 2 * 17 * 2) == 5712
         assert str(error.value) == (
             "Conv.regularized_solve: `kernel` must have at most 16 channels on the small "
-            f"side of a group; got 17, whose matrices would take {needed:.2f} GiB. Solve "
-            "by iteration, as with scipy's lsqr."
+            "side of a group; got 17, whose matrices would take 5.58 GiB. Solve by "
+            "iteration, as with scipy's lsqr."
         )
         mtconv.Conv(np.ones((32, 2, 1)), 64, groups=2, **CIRCULAR).regularized_inverse(1.0)
 
