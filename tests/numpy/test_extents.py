@@ -77,7 +77,8 @@ def fast(axes, form, algorithm, batch=1, channels=(1, 1), groups=1):
         ("conv_transpose", "direct", 3, (10, 8), 7, (10922, 149796)),  # 2**17 / 12
         ("conv_transpose", "fft", 3, (10, 8), 7, (61680, 61680)),  # three of 5 + 12
         ("conv", "gemm", 3, (10, 8), 7, (18724, 149796)),
-        ("conv", "polyphase", 3, (10, 8), 7, (18724, 149796)),
+        ("conv", "polyphase", 3, (10, 8), 7, (32768, 149796)),  # 13 rows of 3 residues
+        ("conv", "polyphase", 3, (34, 8), 7, (18724, 61680)),  # not for 17 channels
         ("kernel_grad", "gemm", 3, (10, 8), 7, (18724, 149796)),
         # However many channels or residues there are, not fewer than these.
         ("conv_transpose", "gemm", 3, (10, 10**6), 7, (1024, 149796)),
@@ -213,6 +214,22 @@ def test_uneven_shares_of_transforms_are_better_than_shorter_blocks(monkeypatch)
 def test_products_of_halos_are_lost_where_results_overlap(form, algorithm, multiplied):
     sizes = Sizes(ConvSpec((Axis(5, 7, 3),)), form, algorithm, 1, 8)
     assert sizes.multiplies_halos == multiplied
+
+
+@pytest.mark.usefixtures("one_block")
+@pytest.mark.parametrize(("channels", "samples"), [(16, 100), (17, 60)])
+def test_pieces_of_few_channels_have_as_many_samples_as_rows_allow(
+    channels, samples, monkeypatch
+):
+    """Six taps of 10 elements share 12 rows of 3 residues: 36 elements, not 60.
+
+    For 8 channels these are 29 columns an element, of which 29000 bytes hold 1000; of 48
+    columns they hold 604.
+    """
+    monkeypatch.setattr(tuning, "SMALL_WORK", 0)
+    monkeypatch.setattr(tuning, "GATHER_BYTES", 29_000)
+    got = fast((Axis(10, 33, 6, 3),), "conv", "polyphase", 1000, (channels, 8))
+    assert got.samples == samples
 
 
 @pytest.mark.parametrize(("work", "blocks"), [(383, 4), (384, 4), (385, 2)])

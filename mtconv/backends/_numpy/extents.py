@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mtconv.backends._numpy.footprint import Copies, Extent, footprint
 from mtconv.backends.host.cuts import axis_slices, finer, halved
-from mtconv.geometry import Axis, taps_between
+from mtconv.geometry import Axis, spaced_runs, taps_between
 from mtconv.planning import tuning
 from mtconv.spec import ConvSpec
 
@@ -51,6 +51,16 @@ class Sizes(NamedTuple):
     def ratio(self) -> int:
         """Elements of that side for one of the small side."""
         return prod(axis.stride for axis in self.spec.axes) if self.transposed else 1
+
+    @property
+    def gathers_rows(self) -> bool:
+        """Return whether a piece is as large as the rows are few that its taps share.
+
+        Products of few channels take so little time that calls of smaller pieces wait for
+        each other; those of more have results that would leave the caches.
+        """
+        few = self.channels[0] <= tuning.TILED_ROWS
+        return few and self.algorithm == "polyphase" and self.form == "conv"
 
     @property
     def multiplies_halos(self) -> bool:
@@ -195,7 +205,8 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
         channels = max(co * strides, ci, 1)
         return max(tuning.PART_BYTES // (item * channels), 2**12), hard
     if not sizes.transposed:
-        target = max(tuning.GATHER_BYTES // (item * max(count * co, 1)), 256)
+        columns = _columns_of_rows(spec) if sizes.gathers_rows else count * co
+        target = max(tuning.GATHER_BYTES // (item * max(columns, 1)), 256)
     elif sizes.algorithm == "gemm":
         target = max(tuning.COLUMN_BYTES // item // max(count * co, 1), 1024)
     else:
@@ -203,6 +214,16 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
         target = tuning.STACK_BYTES // (item * max(copies * ci, strides, 1))
         target = max(target, 256)
     return min(target, inputs, hard), hard
+
+
+def _columns_of_rows(spec: ConvSpec) -> int:
+    """Columns of a small element, where rows of y serve all taps of the first axis."""
+    first, *rest = spec.axes
+    step, _ = spaced_runs(first)
+    residues = min(first.kernel, first.stride // step)
+    height = first.small + first.dilation * (first.kernel - 1) // first.stride + 1
+    columns = spec.kernel_shape[1] * prod(axis.kernel for axis in rest)
+    return -(-columns * residues * height // max(first.small, 1))
 
 
 def fitted(sizes: Sizes, extent: Extent, copies: Copies) -> Extent:
