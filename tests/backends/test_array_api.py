@@ -83,6 +83,14 @@ def test_what_the_library_does_not_promote_is_a_backend_error() -> None:
         mtconv.conv_transpose(xp.asarray([1, 2]), xp.asarray([1.0, 2.0], dtype=xp.float32))
 
 
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+@pytest.mark.parametrize("sign", ["", "u"])
+def test_integers_of_every_width_are_taken(sign: str, bits: int) -> None:
+    dtype = f"{sign}int{bits}"
+    x, w = (xp.asarray(a, dtype=getattr(xp, dtype)) for a in ([1, 2], [1, 10]))
+    same(mtconv.conv_transpose(x, w), np.array([1, 12, 20], dtype))
+
+
 def test_booleans_are_refused() -> None:
     with pytest.raises(mtconv.BackendError, match="`x` must have integer"):
         mtconv.conv_transpose(xp.asarray([True]), xp.asarray([1]))
