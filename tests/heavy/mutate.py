@@ -171,7 +171,7 @@ def run(part: str, arguments: argparse.Namespace, outcomes: Outcomes, end: float
     from trial import try_mutant
 
     engines = os.environ["MTCONV_TEST_BACKENDS"] = ENGINES.get(part, "numpy,sparse")
-    together = [p for p in arguments.parts if ENGINES.get(p) == ENGINES.get(part)]
+    together = [p for p in sorted(arguments.parts) if ENGINES.get(p) == ENGINES.get(part)]
     watched = [path for p in together for path in sources(p)]
     base, complete, tried = None, True, []
     running: deque[tuple[Any, Callable[[], Any]]] = deque()

@@ -122,14 +122,15 @@ class Watch:
     def pytest_runtest_protocol(self, item: Any) -> Any:
         forget_caches()  # what a test finds cached, it would not be seen to execute
         self.coverage.switch_context(item.nodeid)
-        return (yield)
+        began = sum(os.times()[:4])  # others may use the processor meanwhile
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = sum(os.times()[:4]) - began
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             self.failed.append(f"{report.nodeid}: {report.longrepr}")
-        if not report.skipped:
-            before = self.seconds.get(report.nodeid, 0.0)
-            self.seconds[report.nodeid] = before + report.duration
 
 
 def forget_caches() -> None:

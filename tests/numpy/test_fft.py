@@ -9,7 +9,7 @@ import mtconv
 from mtconv import ConvSpec
 from mtconv.backends._numpy import fft
 from mtconv.backends._numpy.blocks import cut
-from mtconv.backends.host.fft_parts import layout_of
+from mtconv.backends.host.fft_parts import Layout, layout_of
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
 from mtconv.testing import reference_conv, reference_conv_transpose, reference_kernel_grad
@@ -174,6 +174,51 @@ def test_spectra_of_a_kernel_are_cut_until_they_fit():
     groups = [part[0] for part in parts_of(axes, sides)]
     assert sum(groups) == 3000
     assert 2 * max(groups) * spectrum <= 4 * 2**20 < 5 * max(groups) * spectrum
+
+
+@pytest.mark.parametrize(
+    ("products", "parts"),
+    [
+        (24, [(2, 3, 2, 2)]),
+        (23, [(1, 3, 2, 2)] * 2),
+        (11, [(1, 1, 2, 2), (1, 2, 2, 2)] * 2),
+        (7, [(1, 1, 2, 2)] * 6),
+        (3, [(1, 1, 1, 2)] * 12),
+        (1, [(1, 1, 1, 1)] * 24),
+    ],
+)
+def test_groups_are_cut_first_and_then_the_most(products, parts, monkeypatch):
+    """Two groups, three channels and two, and two phases: so many spectra may be kept."""
+    axes = (Axis(4, 9, 3, 2),)
+    size = layout_of(axes, (1, 2, 3, 2), 8, True).lengths[0]
+    monkeypatch.setattr(tuning, "SPECTRA_BYTES", products * 8 * (size + 2))
+    layout_of.cache_clear()
+    assert parts_of(axes, (1, 2, 3, 2)) == parts
+    layout_of.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("transposed", "adds"),
+    [
+        # Two phases of each of two big channels, for each of three small ones.
+        (True, [False] * 4 + [True] * 8),
+        (False, [False, True, True, True] * 3),
+    ],
+)
+def test_what_was_written_by_an_earlier_part_is_added_to(transposed, adds, monkeypatch):
+    monkeypatch.setattr(tuning, "SPECTRA_BYTES", 1)
+    layout_of.cache_clear()
+    layout = layout_of((Axis(4, 9, 3, 2),), (1, 1, 3, 2), 8, transposed)
+    layout_of.cache_clear()
+    assert [part.adds for part in layout.parts] == adds
+
+
+@pytest.mark.parametrize(
+    ("axis", "sides"),
+    [(Axis(3, 2, 1, 1, 1, -9), (1, 1, 1, 1)), (Axis(4, 6, 3), (1, 1, 0, 1))],
+)
+def test_where_nothing_meets_there_is_nothing_to_lay_out(axis, sides):
+    assert layout_of((axis,), sides, 8, True) == Layout((), (), (), (), False)
 
 
 def test_blocks_come_together_as_long_as_they_stay_in_the_cache():

@@ -278,6 +278,11 @@ def test_traits_of_an_array(values, expected):
     assert traits(np.array(values)) == expected
 
 
+def test_traits_of_brain_floats():
+    pytest.importorskip("ml_dtypes")
+    assert traits(np.array([1, 2.5], "bfloat16")) == (False, 2.5, True, False, 0.0)
+
+
 @pytest.mark.parametrize("shape", [(3, 2**15), (2**16 + 3,), (2, 3, 2**14), (1, 1, 2**17)])
 def test_the_last_element_of_a_large_array_counts(shape):
     array = np.zeros(shape, np.float32)
