@@ -295,21 +295,13 @@ def runs(axis: Axis) -> tuple[TapRun, ...]:
 
 @cached(4096)
 def spaced_runs(axis: Axis) -> tuple[int, tuple[TapRun, ...]]:
-    """Split all taps into runs of cells that lie a common step apart.
+    """Split all taps into runs of cells a common step of stride and dilation apart.
 
-    Of the big cells, taps from one small cell only meet every ``step``-th, where ``step``
-    divides stride and dilation. Small cell ``i`` meets big cell
-    ``stride*(i + shift) + step*(residue + t) - lo`` through tap ``tap + t`` of a run.
+    Small cell ``i`` meets big cell ``stride*(i + shift) + step*(residue + t) - lo`` through
+    tap ``tap + t`` of a run; the step is returned too.
 
-    Examples
-    --------
-    >>> step, listed = spaced_runs(Axis(small=5, big=50, kernel=5, stride=8, dilation=2))
-    >>> step
-    2
-    >>> for run in listed:  # 0, 2, 4, 6 and 8: one stride further, and 0 again
-    ...     print(*run)
-    0 4 0 0
-    4 1 0 1
+    >>> spaced_runs(Axis(small=5, big=50, kernel=4, stride=8, dilation=2))
+    (2, (TapRun(tap=0, taps=4, residue=0, shift=0),))
     """
     step = _gcd(axis.stride, axis.dilation)
     stride, dilation = axis.stride // step, axis.dilation // step

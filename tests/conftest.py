@@ -29,8 +29,8 @@ from mtconv.strategies import Case
 def cut_anew() -> Iterator[Callable[[], None]]:
     """Forget how problems are cut, now and afterwards, where tests change the limits."""
     from mtconv.backends._numpy.blocks import cut
-    from mtconv.backends._numpy.extents import scale_of
     from mtconv.planning.plan import plan_for, plan_for_spec
+    from mtconv.planning.scale import scale_of
 
     def forget() -> None:
         for cached in (cut, scale_of, plan_for, plan_for_spec):

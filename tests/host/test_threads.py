@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import mtconv
-from mtconv.backends._numpy import blocks, extents
+from mtconv.backends._numpy import blocks
 from mtconv.backends.host import threads
 from mtconv.backends.host.blas import BlasGuard
 from mtconv.planning import tuning
+from mtconv.planning.scale import Scale, scale_of
 
 ALGORITHMS = ("gemm", "polyphase", "direct", "fft")
 
@@ -308,7 +309,7 @@ def test_every_problem_worth_threads_has_blocks_to_share(
     spec = mtconv.ConvSpec.from_shapes(
         (batch, channels, size, size), (channels, share, 4, 4), stride=2, groups=groups
     )
-    assert extents.scale_of(spec, batch) is extents.Scale.LARGE
+    assert scale_of(spec, batch) is Scale.LARGE
     least = 4 if batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK else 2
     if form == "kernel_grad":  # its blocks share nothing but groups and channels
         least = min(least, groups)

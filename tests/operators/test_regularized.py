@@ -477,3 +477,7 @@ class TestErrors:
         for z in (np.ones((2, 2)), np.ones(A.input_shape), 1.0, -1):
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones((2, *A.output_shape)), 1.0, z)
+        rows, columns = A.shape
+        for z in (np.ones(columns + 1), np.ones(columns - 1), np.ones((columns, 1))):
+            with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
+                A.regularized_solve(np.ones(rows), 1.0, z)

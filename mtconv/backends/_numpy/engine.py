@@ -14,7 +14,6 @@ import numpy as np
 
 from mtconv.backends._numpy.algorithm import Algorithm, Array
 from mtconv.backends._numpy.blocks import FormPiece, cut
-from mtconv.backends._numpy.extents import Scale, scale_of
 from mtconv.backends._numpy.footprint import Copies
 from mtconv.backends.host.memory import (
     LimitedPacks,
@@ -31,6 +30,7 @@ from mtconv.backends.host.memory import (
 from mtconv.backends.host.padding import fold_into, folded_parts, pad_block
 from mtconv.backends.host.threads import run_all, workers_at_most
 from mtconv.planning import tuning
+from mtconv.planning.scale import Scale, scale_of
 from mtconv.spec import ConvSpec
 
 __all__ = ["Computation", "conv", "conv_transpose", "kernel_grad"]

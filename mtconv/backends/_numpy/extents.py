@@ -6,8 +6,6 @@ the problem alone, never on the number of threads, so results do not depend on i
 
 from __future__ import annotations
 
-from enum import IntEnum
-from functools import lru_cache
 from math import prod
 from sys import maxsize
 from typing import NamedTuple
@@ -16,9 +14,10 @@ from mtconv.backends._numpy.footprint import Copies, Extent, footprint
 from mtconv.backends.host.cuts import axis_slices, finer, halved
 from mtconv.geometry import Axis, spaced_runs, taps_between
 from mtconv.planning import tuning
+from mtconv.planning.scale import Scale, scale_of
 from mtconv.spec import ConvSpec
 
-__all__ = ["Scale", "Sizes", "fast_extent", "fitted", "scale_of", "targets"]
+__all__ = ["Sizes", "fast_extent", "fitted", "targets"]
 
 
 class Sizes(NamedTuple):
@@ -54,10 +53,9 @@ class Sizes(NamedTuple):
 
     @property
     def gathers_rows(self) -> bool:
-        """Return whether a piece is as large as the rows are few that its taps share.
+        """Return whether taps share rows, and pieces may be larger for it.
 
-        Products of few channels take so little time that calls of smaller pieces wait for
-        each other; those of more have results that would leave the caches.
+        Results of many channels would leave the caches.
         """
         few = self.channels[0] <= tuning.TILED_ROWS
         return few and self.algorithm == "polyphase" and self.form == "conv"
@@ -66,24 +64,6 @@ class Sizes(NamedTuple):
     def multiplies_halos(self) -> bool:
         """Return whether blocks compute products for the halo too, which is then lost."""
         return self.algorithm == "fft" or (self.transposed and self.algorithm == "gemm")
-
-
-class Scale(IntEnum):
-    """How much work a problem is: for BLAS on this thread, for one thread, or for all."""
-
-    TINY = 0
-    SMALL = 1
-    LARGE = 2
-
-
-@lru_cache(maxsize=1024)
-def scale_of(spec: ConvSpec, batch: int) -> Scale:
-    """Return whether threads would cost more than they bring, and whether BLAS has any."""
-    big = batch * spec.groups * spec.kernel_shape[1] * prod(spec.big)
-    work = batch * spec.multiply_adds
-    if work >= tuning.SMALL_WORK or big >= tuning.SMALL_ELEMENTS:
-        return Scale.LARGE
-    return Scale.SMALL if work >= tuning.TINY_WORK else Scale.TINY
 
 
 def fast_extent(sizes: Sizes) -> Extent:
@@ -219,11 +199,10 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
 def _columns_of_rows(spec: ConvSpec) -> int:
     """Columns of a small element, where rows of y serve all taps of the first axis."""
     first, *rest = spec.axes
-    step, _ = spaced_runs(first)
-    residues = min(first.kernel, first.stride // step)
+    residues = min(first.kernel, first.stride // spaced_runs(first)[0])
     height = first.small + first.dilation * (first.kernel - 1) // first.stride + 1
-    columns = spec.kernel_shape[1] * prod(axis.kernel for axis in rest)
-    return -(-columns * residues * height // max(first.small, 1))
+    rows = spec.kernel_shape[1] * residues * height
+    return -(-rows * prod(axis.kernel for axis in rest) // max(first.small, 1))
 
 
 def fitted(sizes: Sizes, extent: Extent, copies: Copies) -> Extent:

@@ -1,0 +1,44 @@
+"""Which problems are worth threads, at the sizes where that changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtconv import ConvSpec
+from mtconv.geometry import Axis
+from mtconv.planning.scale import Scale, scale_of
+from mtconv.planning.tuning import SMALL_ELEMENTS
+
+
+@pytest.mark.parametrize(
+    ("axis", "channels", "groups", "batch", "small"),
+    [
+        # 2**25 multiply-adds are no small problem, one less is: 601 * 55831.
+        (Axis(55831, 56431, 601), (1, 1), 1, 1, True),
+        (Axis(2**16, 2**16 + 511, 512), (1, 1), 1, 1, False),
+        (Axis(2**10, 2**10, 1), (2**8, 2**3), 1, 16, False),
+        (Axis(2**10 - 1, 2**10 - 1, 1), (2**8, 2**3), 1, 16, True),
+        # Nor are so many cells of the result, most of them without a tap.
+        (Axis(1, SMALL_ELEMENTS, 1), (1, 1), 1, 1, False),
+        (Axis(1, SMALL_ELEMENTS - 1, 1), (1, 1), 1, 1, True),
+        (Axis(1, SMALL_ELEMENTS + 1, 1), (1, 1), 1, 1, False),
+        # 2 items of 4 groups of 8 channels.
+        (Axis(1, SMALL_ELEMENTS // 64, 1), (4, 32), 4, 2, False),
+        (Axis(1, SMALL_ELEMENTS // 64 - 1, 1), (4, 32), 4, 2, True),
+    ],
+)
+def test_a_small_problem_is_so_in_work_and_in_cells(axis, channels, groups, batch, small):
+    spec = ConvSpec((axis,), groups, *channels)
+    assert (scale_of(spec, batch) < Scale.LARGE) == small
+
+
+def test_a_signal_without_axes_of_channels_has_one():
+    assert scale_of(ConvSpec((Axis(55831, 56431, 601),)), 1) is Scale.SMALL
+    assert scale_of(ConvSpec((Axis(55831, 56431, 601),)), 2) is Scale.LARGE
+
+
+def test_a_tiny_problem_has_fewer_than_2_16_multiply_adds():
+    axis = Axis(2**8, 2**8, 1)
+    assert scale_of(ConvSpec((axis,), 1, 2**5, 2**3), 1) is Scale.SMALL
+    assert scale_of(ConvSpec((axis,), 1, 2**5, 2**3 - 1), 1) is Scale.TINY
+    assert scale_of(ConvSpec((axis,), 1, 2**4, 2**3), 2) is Scale.SMALL
