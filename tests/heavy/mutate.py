@@ -46,7 +46,7 @@ TORCH = " ".join(
     for name in ("autocast", "contract", "maps", "plain", "shared")
 )
 # Of a folder not these, whose single tests take as long as all tests of a mutant may.
-SLOW = {"tests/numpy/test_guards.py", "tests/numpy/test_memory.py"}
+SLOW = {f"tests/{name}" for name in ("numpy/test_guards.py", "numpy/test_memory.py")}
 CONTRACT = "backends/test_contract.py::Test"
 # What prepares compiled kernels; the kernels themselves are compiled, and kept in files.
 KERNELS = "+".join(

@@ -335,7 +335,8 @@ def test_plain_functions_keep_a_sharded_batch_where_it_is() -> None:
     assert (np.asarray(gx) == 2 * mtconv.conv(expected, w, **options)).all()
     grad = mtconv.kernel_grad(x, 2 * expected, kernel_size=4, **options)
     assert (np.asarray(gw) == grad).all()
-    assert moved == {"all-reduce": [w.size * 4]}
+    # The second is in the branch that only a result with NaN takes.
+    assert moved == {"all-reduce": [w.size * 4] * 2}
 
 
 def test_plain_functions_do_not_gather_sharded_space() -> None:
