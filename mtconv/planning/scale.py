@@ -1,4 +1,4 @@
-"""How many threads a problem on NumPy is worth, by its sizes alone."""
+"""How many threads a problem is worth on NumPy, decided by its sizes alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ __all__ = ["Scale", "scale_of"]
 
 
 class Scale(IntEnum):
-    """How much work a problem is: for BLAS on this thread, for one thread, or for all."""
+    """How much work a problem is.
+
+    Tiny and small problems run on the caller's thread, large ones on the pool. BLAS is
+    limited to one thread unless the problem is tiny.
+    """
 
     TINY = 0
     SMALL = 1
@@ -22,7 +26,7 @@ class Scale(IntEnum):
 
 @lru_cache(maxsize=1024)
 def scale_of(spec: ConvSpec, batch: int) -> Scale:
-    """Return whether threads would cost more than they bring, and whether BLAS has any."""
+    """Return the scale of a problem, by its multiply-adds and elements of its big side."""
     big = batch * spec.groups * spec.kernel_shape[1] * prod(spec.big)
     work = batch * spec.multiply_adds
     if work >= tuning.SMALL_WORK or big >= tuning.SMALL_ELEMENTS:

@@ -79,12 +79,13 @@ LEAST_BLOCKS = 4
 FEW_BLOCKS = 2
 FEW_BLOCKS_WORK = 2**28
 
-# Multiply-adds, and elements of the big side, below which one block and one thread are
-# faster, since the short operations of two threads wait for each other; and multiply-adds
-# below which BLAS does not use threads of its own for any product.
+# Multiply-adds, and elements of the big side, below which one block on one thread is
+# faster: the short operations of two threads wait for each other.
 SMALL_WORK = 2**25
-TINY_WORK = 2**16
 SMALL_ELEMENTS = 2**19
+
+# Multiply-adds below which BLAS uses one thread by itself, so that it need not be limited.
+TINY_WORK = 2**13
 
 # Channels of a block from which on it does not matter that one block has one more.
 LEAST_SHARES = 4

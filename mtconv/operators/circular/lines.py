@@ -93,11 +93,6 @@ class Side:
         return Passes(self.cells, self.strides, self.real)
 
     @property
-    def halves(self) -> int:
-        """Blocks that a piece of frequencies has."""
-        return 2 if self.paired else 1
-
-    @property
     def columns(self) -> int:
         """Elements of a transformed line, and the first of pairs once more."""
         last = self.cells[-1]
@@ -115,8 +110,8 @@ class Side:
         """Make memory for the spectra of lines, (*leading, *residues, *others, columns)."""
         *strides, last = self.strides
         residues = (*strides, last // 2 if self.paired else last)
-        # Elements of a column lie in different sets of the caches, which an odd number of
-        # cache lines from one line to the next makes of them.
+        # An odd number of cache lines between one line and the next spreads a column over
+        # different sets of the caches.
         wider = 4 * (-(-self.columns // 4) | 1)
         shape = (*leading, *residues, *self.cells[:-1], wider)
         return np.empty(shape, COMPLEX)[..., : self.columns]

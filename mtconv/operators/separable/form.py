@@ -96,9 +96,10 @@ class SeparableForm:
             for group in range(spec.groups)
             for tile in parts.tiles[group]
         ]
-        threads = workers_at_most() if out.size + source.size >= _THREADED else 1
+        large = out.size + source.size >= _THREADED
         with np.errstate(over="ignore", under="ignore"):
-            run_all(partial(_apply, parts, source, out), tasks, threads)
+            task = partial(_apply, parts, source, out)
+            run_all(task, tasks, workers_at_most(), shared=large)
         if dtype.kind not in "iu" and not all_finite(result):
             return None
         return result[0] if single else result
