@@ -126,6 +126,24 @@ class TestPromises:
         )
         assert (np.abs(got - expected) <= terms * 2.0**-24 * weight).all()
 
+    @pytest.mark.parametrize(
+        ("dtype", "y", "total"),
+        [
+            ("int8", [100, 100], 200),
+            ("uint8", [200, 100], 300),
+            ("float16", [60000, 60000], 120000),
+            ("float32", [2**24, 1], 2**24 + 1),
+            ("int32", [2**31 - 1, 1], 2**31),
+        ],
+    )
+    def test_elements_that_share_a_place_are_added_in_the_wide_dtype(self, dtype, y, total):
+        B = mtconv.Conv(np.ones(1), 1, padding=((0, 1),), algorithm="fft", **CIRCULAR)
+        assert (B.T @ np.array(y, dtype)).tolist() == [total]
+        C = mtconv.Conv(np.ones((25, 25)), (48, 48), padding=((12, 13),) * 2, **CIRCULAR).T
+        repeated = np.full(C.input_shape, y[0], dtype)  # 49 on circles of 48
+        assert np.allclose(C @ repeated, C @ repeated.astype(float), rtol=1e-12)
+        assert in_frequency(C)
+
     def test_exact_and_integers_take_no_spectra(self, A):
         for kernel, algorithm in ((A.kernel, "exact"), (A.kernel.astype(int), "auto")):
             B = mtconv.Conv(kernel, (200, 200), padding=22, algorithm=algorithm, **CIRCULAR)

@@ -39,8 +39,12 @@ def apply_map(
     passes = passes_of(spec, real=frequencies.real)
     symbol = passes.symbol(symbol)
     if form == "conv_transpose":
-        circles = onto_circles(library, spec, data)
-        if watch is not None and circles is not data:  # which has sums of elements
+        circles = data
+        if any(circle.picks is not None for circle in circles_of(spec)):
+            # Circles have sums of elements: they need the precision of the rest.
+            wide = data.astype(np.float64 if frequencies.real else np.complex128)
+            circles = onto_circles(library, spec, wide)
+        if watch is not None and circles is not data:
             watch.see(data)
             watch = Decided(watch.settle())
         arrays = passes.planes(circles, spec.groups), passes.phases(out, spec.groups)
