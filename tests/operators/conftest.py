@@ -17,5 +17,7 @@ def library(request):
     if name == "torch":
         torch = pytest.importorskip("torch")
         return lambda array: torch.from_numpy(np.array(array)), {}
-    module = {"jax": "jax.numpy", "dask": "dask.array"}.get(name, name)
+    if name == "jax":
+        return request.getfixturevalue("jax_numpy").asarray, {}
+    module = {"dask": "dask.array"}.get(name, name)
     return pytest.importorskip(module).asarray, {}

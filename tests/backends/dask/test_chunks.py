@@ -202,8 +202,8 @@ def test_chunks_become_what_was_said_where_nothing_is_lost(said: str, chunk: str
 
 
 class TestJax:
-    def test_chunks_of_jax_are_computed_by_jax(self) -> None:
-        jnp = pytest.importorskip("jax.numpy")
+    def test_chunks_of_jax_are_computed_by_jax(self, jax_numpy: Any) -> None:
+        jnp = jax_numpy
         x = da.from_array(np.array([1, 2, 3]), chunks=2)
         for lazy in (
             x.map_blocks(jnp.asarray),
@@ -215,8 +215,8 @@ class TestJax:
             assert isinstance(chunk, type(jnp.ones(1)))
             assert np.asarray(got.compute()).tolist() == [1, 12, 23, 30]
 
-    def test_chunks_of_jax_that_were_not_said(self) -> None:
-        jnp = pytest.importorskip("jax.numpy")
+    def test_chunks_of_jax_that_were_not_said(self, jax_numpy: Any) -> None:
+        jnp = jax_numpy
         x = da.from_array(np.array([1, 2, 3]), chunks=2)
         x = x.map_blocks(jnp.asarray, dtype=int, meta=np.empty(0, int))
         with pytest.raises(mtconv.BackendError) as error:
