@@ -126,11 +126,12 @@ class Explicit(ArrayMap):
         Notes
         -----
         Costs a transform of y and of z, and one back. Filters are worked out from singular
-        values and kept for the next call with the same weight. On NumPy the spectrum of a y
-        that comes a second time in a row is kept as well, with a copy; and about 16 MiB
-        of memory at most, where groups have one channel on the small side. In double
-        precision the relative error is below 1e-10 for weights from 1e-9 times the square
-        of `norm`, unless rounding decides whether channels of the kernel are linearly
+        values and kept for the next call with the same weight. On NumPy, a y that comes a
+        second time in a row is kept with its spectrum. Where groups have one channel on the
+        small side, up to 16 MiB of scratch memory and a second copy of the spectrum of the
+        kernel are kept as well. In double precision, for weights from 1e-9 times the square
+        of `norm`, the error is below 1e-10 of the larger of the solution and z, unless
+        rounding decides whether channels of the kernel are linearly
         dependent.
 
         Examples

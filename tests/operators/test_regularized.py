@@ -481,3 +481,12 @@ class TestErrors:
         for z in (np.ones(columns + 1), np.ones(columns - 1), np.ones((columns, 1))):
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones(rows), 1.0, z)
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1e-5, 1.0])
+def test_a_solution_that_is_tiny_beside_z_has_errors_of_the_size_of_z(weight):
+    """With y = 0 and one tap the solution is ``weight / (1 + weight)`` times z."""
+    z = spread(5, (7, 6))
+    A = mtconv.Conv(np.ones((1, 1)), (7, 6), **CIRCULAR)
+    got = A.regularized_solve(np.zeros((7, 6)), weight, z)
+    assert np.abs(got - z * (weight / (1 + weight))).max() < 1e-10 * np.abs(z).max()

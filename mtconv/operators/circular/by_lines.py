@@ -149,7 +149,9 @@ class LineSolver:
         places = pieces((batch, groups, columns, each), 1, _LEAST)
         # Blocks of small arrays are kept; others have memory for as many as threads.
         elements = sum(self._elements(piece) for piece in places)
-        self.keeps = 16 * (self._spectra.size + self._new.size + elements) <= KEPT_BYTES
+        used = COMPLEX.itemsize * elements + self._new.nbytes
+        used += sum(map(_bytes_of, (self._spectra, self._of_data)))
+        self.keeps = used <= KEPT_BYTES
         self._spare: deque[list[Array]] = deque()
         self._blocks: list[Any] = list(places)
         if self.keeps:
@@ -250,6 +252,11 @@ class LineSolver:
         np.subtract(self._data(block), block.rest, out=block.rest)
         np.multiply(block.numbers, scale, out=block.numbers)
         _take(block.after_start)
+
+
+def _bytes_of(room: Array) -> int:
+    """Return the bytes of a `Side.room`, with what lies between its lines."""
+    return int(room.size // max(room.shape[-1], 1) * room.strides[-2])
 
 
 def _call(task: Any, _: int) -> None:

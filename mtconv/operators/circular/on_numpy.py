@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.operators.circular.circle import circles_of, from_circles, onto_circles
+from mtconv.operators.circular.circle import divides, from_circles, onto_circles
 from mtconv.operators.circular.passes import Decided, Region, Watch, passes_of
 from mtconv.operators.circular.recall import Memory
 from mtconv.operators.circular.symbol import Frequencies
@@ -40,7 +40,7 @@ def apply_map(
     symbol = passes.symbol(symbol)
     if form == "conv_transpose":
         circles = data
-        if any(circle.picks is not None for circle in circles_of(spec)):
+        if not divides(spec):
             # Circles have sums of elements: they need the precision of the rest.
             wide = data.astype(np.float64 if frequencies.real else np.complex128)
             circles = onto_circles(library, spec, wide)
@@ -182,7 +182,6 @@ def _sums(subscripts: str, spectrum: Array, matrices: Array) -> Array:
 
 def _whole_circles(frequencies: Frequencies, out: Array) -> Array:
     """Return an array for whole circles, which is the result where that has all."""
-    circles = circles_of(frequencies.spec)
-    if all(circle.picks is None for circle in circles):
+    if divides(frequencies.spec):
         return out
     return _room(frequencies, (*out.shape[:2], *frequencies.cells))
