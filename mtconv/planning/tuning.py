@@ -256,3 +256,6 @@ ELEMENTS_AT_A_TIME = 2**20
 # JAX on the CPU: products for one element of a result, up to which a matrix product does
 # not pay.
 FEW_PRODUCTS = 4
+
+# JAX: runs of taps up to which they are unrolled; more are a loop over taps.
+MOST_TERMS = 64

@@ -21,13 +21,13 @@ from mtconv.backends._jax import sums
 from mtconv.backends._jax.arrays import accumulator, cells, dot, shifted, split_channels
 from mtconv.backends._jax.columns import interleave, margins, split
 from mtconv.geometry import Axis, TapRun, runs
+from mtconv.planning.tuning import MOST_TERMS
 from mtconv.sizes import larger
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad"]
 
-# As many terms are unrolled; as many products summed elementwise.
-_MOST_TERMS = 64
+# As many products are summed elementwise.
 _THIN = 4
 
 Starts = Sequence[Any]
@@ -121,7 +121,7 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
         return dot(x, window(starts, lengths), *contract, precision)
 
     axis_runs = _few_runs(spec)
-    if len(list(product(*axis_runs))) > _MOST_TERMS:  # single taps, all of one shape
+    if len(list(product(*axis_runs))) > MOST_TERMS:  # single taps, all of one shape
         rows = [_places(spec.axes, row)[rank:] for row in product(*axis_runs)]
         taps = lax.map(
             lambda row: term(list(row), (1,) * rank), jnp.asarray(rows, jnp.int32)
@@ -142,7 +142,7 @@ def kernel_grad(spec: ConvSpec, x: Array, y: Array, precision: Any) -> Array:
 def _few_runs(spec: ConvSpec) -> list[tuple[TapRun, ...]]:
     """List the runs of each axis; where they are many, every tap alone, for a loop."""
     axis_runs = [runs(axis) for axis in spec.axes]
-    few = prod(len(row) for row in axis_runs) <= _MOST_TERMS
+    few = prod(len(row) for row in axis_runs) <= MOST_TERMS
     return axis_runs if few else _single_taps(spec)
 
 
@@ -202,12 +202,12 @@ def _sum(
     term: Callable[[Starts], Array], rows: list[list[int]], inner: int, total: Array
 ) -> Array:
     """Add the terms of all rows, ``inner`` of them unrolled where they are many."""
-    if len(rows) <= _MOST_TERMS:
+    if len(rows) <= MOST_TERMS:
         subtotal = None
         for row in rows:
             subtotal = term(row) if subtotal is None else subtotal + term(row)
         return total if subtotal is None else total + subtotal
-    inner = inner if inner <= _MOST_TERMS else 1
+    inner = inner if inner <= MOST_TERMS else 1
     table = np.asarray(rows, np.int32).reshape(-1, inner, len(rows[0]))
 
     def step(total: Array, part: Array) -> tuple[Array, None]:

@@ -35,7 +35,8 @@ def conv_transpose(
     padding = [(axis.extent - 1 - axis.lo, axis.extent - 1 - axis.hi) for axis in axes]
     strides = [axis.stride for axis in axes]
     if on_cpu and max(strides) > 1 and not packed(spec):
-        # Zeros behind a barrier are no dilation to XLA's CPU compiler.
+        # XLA's CPU compiler aborts or computes wrong values for these, see `packed`. Zeros
+        # behind a barrier are no dilation to it.
         zero = jnp.zeros((), x.dtype)
         x = lax.pad(x, zero, [(0, 0, 0)] * 2 + [(0, 0, s - 1) for s in strides])
         x = lax.optimization_barrier(x)
@@ -136,6 +137,8 @@ def _inside(
 
     Their values are wrong where one end of an axis is cropped and the other one padded. And
     a kernel of more cells than the data changes places with it, and ends in a slow loop.
+    Data that XLA dilates come here only where `packed` holds: nothing is cropped then, and
+    no kernel is larger, so they are left as they are.
     """
     crops = [(min(low, 0), min(high, 0), 0) for low, high in padding]
     size = [n + a + b for n, (a, b, _) in zip(data.shape[2:], crops, strict=True)]

@@ -3,8 +3,8 @@
 Tap after tap would be padded to a whole stride of blocks, most of it zeros. But taps are
 alike: with ``g = gcd(stride, dilation)`` those that are ``stride // g`` apart land on the
 same cell of a stride, ``dilation // g`` strides apart. So the first ``stride // g`` taps
-say where all of them land. Those that land within one stride are a comb, and whole combs
-are added or read at a time.
+say where all of them land. Those that land within one stride are a comb, a run of taps that
+are ``dilation`` cells apart, and whole combs are added or read at a time.
 
 The order of axes is that of `mtconv.backends._jax.columns`.
 """
@@ -13,28 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import gcd
-from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 from mtconv.backends._jax.arrays import cells, shifted
-from mtconv.geometry import Axis
+from mtconv.geometry import Axis, TapRun, runs
 
 __all__ = ["gather", "is_scattered", "overlap_add", "terms"]
 
 
-class _Comb(NamedTuple):
-    """Taps that land within one stride, ``dilation`` cells apart from each other."""
-
-    tap: int
-    taps: int
-    residue: int
-    shift: int
-
-
 def is_scattered(axis: Axis) -> bool:
-    """Whether neighbouring taps are neighbours neither on the big side nor on the small."""
+    """Return whether an axis has several taps, and its stride and dilation are above 1."""
     return axis.stride > 1 and axis.dilation > 1 and axis.kernel > 1
 
 
@@ -43,24 +33,23 @@ def terms(axis: Axis) -> int:
     return sum(1 for comb in _combs(axis) for _ in _repeated(axis, comb))
 
 
-def _combs(axis: Axis) -> list[_Comb]:
-    """List the combs of the first taps."""
-    listed: list[_Comb] = []
-    for tap in range(min(axis.kernel, _period(axis))):
-        shift, residue = divmod(axis.dilation * tap - axis.lo, axis.stride)
-        if listed and listed[-1].shift == shift:
+def _combs(axis: Axis) -> list[TapRun]:
+    """List the combs of the first taps, each of which is a run of its own."""
+    listed: list[TapRun] = []
+    for run in runs(axis)[: _period(axis)]:
+        if listed and listed[-1].shift == run.shift:
             listed[-1] = listed[-1]._replace(taps=listed[-1].taps + 1)
         else:
-            listed.append(_Comb(tap, 1, residue, shift))
+            listed.append(run)
     return listed
 
 
-def _repeated(axis: Axis, comb: _Comb) -> Iterator[_Comb]:
+def _repeated(axis: Axis, comb: TapRun) -> Iterator[TapRun]:
     """List a comb and its repetitions, the last of which may be cut off."""
     step = axis.dilation // gcd(axis.stride, axis.dilation)
     for number, tap in enumerate(range(comb.tap, axis.kernel, _period(axis))):
         taps = min(comb.taps, axis.kernel - tap)
-        yield _Comb(tap, taps, comb.residue, comb.shift + number * step)
+        yield TapRun(tap, taps, comb.residue, comb.shift + number * step)
 
 
 def _period(axis: Axis) -> int:

@@ -11,12 +11,12 @@ from math import prod
 from typing import NamedTuple
 
 from mtconv.geometry import Axis, phase_groups, runs
-from mtconv.planning.tuning import FEW_PRODUCTS
+from mtconv.planning.tuning import FEW_PRODUCTS, MOST_TERMS
 from mtconv.spec import ConvSpec
 
 __all__ = ["COUNTS", "PICOSECONDS", "counts", "seconds"]
 
-# Elements of windows, columns or another array, from which on their memory is new in every
+# Elements of windows, columns or another array, above which their memory is new in every
 # call.
 LARGE = 2**22
 
@@ -190,9 +190,6 @@ PICOSECONDS: dict[tuple[str, str], dict[str, int]] = {
 }
 
 
-# Runs of taps from which on they are taken tap by tap, in a loop.
-MOST_TERMS = 64
-
 _NO_PRODUCTS = {"products": 0, "columns": 0, "rows": 0, "dots": 0}
 
 
@@ -251,11 +248,11 @@ def _of_runs(
     if form != "conv_transpose":
         longest = prod(max(run.taps for run in runs(axis)) for axis in spec.axes)
         summed, sums = size.share * longest, x * number
-    alike = {"sums": sums, "looped": sums if number > MOST_TERMS else 0}
+    of_runs = {"sums": sums, "looped": sums if number > MOST_TERMS else 0}
     if form != "kernel_grad" and summed <= FEW_PRODUCTS:  # element by element
         products = size.cells * size.taps * size.groups * size.small * size.share
-        return {**alike, "few": products, **_NO_PRODUCTS}
-    return {**alike, "few": 0, "dots": dots}
+        return {**of_runs, "few": products, **_NO_PRODUCTS}
+    return {**of_runs, "few": 0, "dots": dots}
 
 
 def _of_library(spec: ConvSpec, form: str, size: _Size, batch: int) -> dict[str, float]:
