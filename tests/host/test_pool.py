@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends.host import threads
-from mtconv.backends.host.blas import BlasGuard, guard
+from mtconv.backends.host.blas import guard
 from mtconv.backends.host.pool import Pool, SharedWork, StagedWork
 
 
@@ -186,57 +186,6 @@ def test_nobody_waits_for_a_task_that_vanished(by, monkeypatch):
         job.check()
 
 
-class Blas:
-    """A library whose number of threads can be set, and that notes what was set."""
-
-    def __init__(self, number):
-        self.num_threads = number
-        self.settings = []
-
-    def set_num_threads(self, number):
-        self.num_threads = number
-        self.settings.append(number)
-
-
-def test_the_first_caller_limits_blas_and_the_last_one_restores_it():
-    blas_guard, blas = BlasGuard(), Blas(6)
-    blas_guard._libraries = [blas]
-    with blas_guard.one_thread():
-        with blas_guard.one_thread():
-            assert blas.settings == [1]
-        assert blas.settings == [1]
-    assert blas.settings == [1, 6]
-    with pytest.raises(ArithmeticError), blas_guard.one_thread():
-        raise ArithmeticError
-    assert blas.settings == [1, 6, 1, 6]
-
-
-def test_a_forked_child_restores_the_limit_of_a_call_that_it_does_not_have():
-    blas_guard, blas = BlasGuard(), Blas(6)
-    blas_guard._libraries = [blas]
-    call = blas_guard.one_thread()
-    call.__enter__()
-    blas_guard.reset()
-    with blas_guard.one_thread():
-        assert blas.num_threads == 1
-    assert blas.num_threads == 6
-
-
-def test_a_call_that_interrupts_a_change_of_the_limit_does_without_it():
-    inside = []
-
-    class Interrupted(Blas):
-        def set_num_threads(self, number):
-            inside.append(blas_guard.usable())
-            super().set_num_threads(number)
-
-    blas_guard = BlasGuard()
-    blas_guard._libraries = [Interrupted(6)]
-    with blas_guard.one_thread():
-        assert blas_guard.usable()
-    assert inside == [False, False]
-
-
 @pytest.mark.parametrize(
     ("workers", "tasks", "asked"),
     [
@@ -294,9 +243,7 @@ assert pool.size == 1
 started, ended = threading.Event(), threading.Event()
 
 def call():
-    with guard.one_thread():
-        started.set()
-        ended.wait()
+    guard.on_one_thread(lambda: (started.set(), ended.wait()))
 
 other = threading.Thread(target=call)
 other.start()

@@ -248,40 +248,6 @@ def test_blas_has_threads_of_its_own_for_one_worker(
     assert seen == [1 + (workers == 1)] * 2 + [2] * 2
 
 
-def test_any_thread_limits_blas_and_any_other_lifts_the_limit():
-    """Also where the main thread has set it before, and threads have ended since."""
-    threadpoolctl = pytest.importorskip("threadpoolctl")
-    select = threadpoolctl.ThreadpoolController().select
-    (library, *_) = select(user_api="blas").lib_controllers
-    with threadpoolctl.threadpool_limits(2, "blas"):
-        guard = BlasGuard()
-        assert guard.usable()
-        entered, left, seen = threading.Event(), threading.Event(), []
-
-        def first():
-            with guard.one_thread():
-                seen.append(library.num_threads)
-                entered.set()
-                left.wait(60)
-
-        def second():
-            entered.wait(60)
-            with guard.one_thread():
-                left.set()
-                one.join(60)
-                seen.append(library.num_threads)
-
-        one, other = threading.Thread(target=first), threading.Thread(target=second)
-        for thread in (one, other):
-            thread.start()
-        other.join(60)
-        assert seen == [1, 1]
-        assert library.num_threads == 2
-        with guard.one_thread():
-            assert library.num_threads == 1
-        assert library.num_threads == 2
-
-
 def test_an_error_on_another_thread_is_raised_where_the_call_was_made():
     pytest.importorskip("threadpoolctl")
     failed = threading.Event()

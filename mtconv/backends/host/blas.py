@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from mtconv.importing import ImportRefused, undivided
 
 __all__ = ["BlasGuard", "guard"]
+
+_Result = TypeVar("_Result")
 
 
 class BlasGuard:
@@ -47,25 +48,37 @@ class BlasGuard:
         return bool(self._libraries)
 
     def _changing(self) -> bool:
-        """Return whether this thread is inside `one_thread`'s lock."""
+        """Return whether this thread is inside the lock."""
         owned: bool = self._lock._is_owned()  # type: ignore[attr-defined]
         return owned
 
-    @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """Limit BLAS to one thread inside a ``with`` block."""
+    def on_one_thread(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Call a function while BLAS is limited to one thread, and return its result.
+
+        An interrupt can skip the exit of a context manager, but not this.
+        """
         user = object()
         try:
-            with self._lock:
-                self._users.add(user)
-                if self._before is None:
-                    self._limit()
-            yield
+            self._enter(user)
+            return function(*arguments)
         finally:
-            with self._lock:
-                self._users.discard(user)
-                if not self._users:
-                    self._restore()
+            try:
+                self._leave(user)
+            except BaseException:  # an interrupt: what it cut short is done again
+                self._leave(user)
+                raise
+
+    def _enter(self, user: object) -> None:
+        with self._lock:
+            self._users.add(user)
+            if self._before is None:
+                self._limit()
+
+    def _leave(self, user: object) -> None:
+        with self._lock:
+            self._users.discard(user)
+            if not self._users:
+                self._restore()
 
     def _limit(self) -> None:
         libraries = self._libraries or []

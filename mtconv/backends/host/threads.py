@@ -60,11 +60,11 @@ def run_all(
     tasks = list(tasks)
     count = min(workers, len(tasks)) if shared else 1
     if workers < 2 or not guard.usable():
-        quiet_context().run(_alone, function, tasks)
+        _in_context(_alone, function, tasks, limits=False)
     elif count < 2:
-        quiet_context().run(_guarded, function, tasks)
+        _in_context(_alone, function, tasks, limits=True)
     else:
-        quiet_context().run(_shared, SharedWork(function, tasks), count)
+        _in_context(_run, SharedWork(function, tasks), count, limits=True)
 
 
 def run_stages(
@@ -82,34 +82,25 @@ def run_stages(
     count = min(workers, max(map(len, stages), default=0))
     limits = multiplies and workers > 1
     if limits and not guard.usable():
-        quiet_context().run(_alone, function, chain.from_iterable(stages))
+        _in_context(_alone, function, chain.from_iterable(stages), limits=False)
     elif count < 2:
-        alone = _guarded if limits else _alone
-        quiet_context().run(alone, function, chain.from_iterable(stages))
+        tasks = chain.from_iterable(stages)
+        _in_context(_alone, function, tasks, limits=limits)
     else:
-        work = _shared if multiplies else _shared_without_blas
-        quiet_context().run(work, StagedWork(function, stages), count)
+        _in_context(_run, StagedWork(function, stages), count, limits=multiplies)
+
+
+def _in_context(function: Callable[..., None], *arguments: Any, limits: bool) -> None:
+    """Call a function in the quiet context; BLAS has one thread meanwhile if ``limits``."""
+    if limits:
+        quiet_context().run(guard.on_one_thread, function, *arguments)
+    else:
+        quiet_context().run(function, *arguments)
 
 
 def _alone(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
     for task in tasks:
         function(task)
-
-
-def _guarded(function: Callable[[_Task], None], tasks: Iterable[_Task]) -> None:
-    with guard.one_thread():
-        _alone(function, tasks)
-
-
-def _shared(job: SharedWork, count: int) -> None:
-    with guard.one_thread():
-        _run(job, count)
-    job.check()
-
-
-def _shared_without_blas(job: SharedWork, count: int) -> None:
-    _run(job, count)
-    job.check()
 
 
 def _run(job: SharedWork, count: int) -> None:
@@ -118,6 +109,7 @@ def _run(job: SharedWork, count: int) -> None:
         job.work()
     finally:
         job.finish()
+    job.check()
 
 
 def quiet_context() -> Context:
