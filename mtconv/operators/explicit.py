@@ -130,9 +130,8 @@ class Explicit(ArrayMap):
         second time in a row is kept with its spectrum. Where groups have one channel on the
         small side, up to 16 MiB of scratch memory and a second copy of the spectrum of the
         kernel are kept as well. In double precision, for weights from 1e-9 times the square
-        of `norm`, the error is below 1e-10 of the larger of the solution and z, unless
-        rounding decides whether channels of the kernel are linearly
-        dependent.
+        of `norm`, the error is below 1e-10 of the solution plus 1e-14 of z, unless rounding
+        decides whether channels of the kernel are linearly dependent.
 
         Examples
         --------

@@ -1,150 +1,14 @@
-"""Closed forms of circular operators, judged by dense solves and by rational arithmetic."""
+"""Closed forms of circular operators: arguments, dtypes, other libraries, errors."""
 
 import pickle
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import mtconv
 from mtconv.testing import assert_adjoint
-
-CIRCULAR = {"padding_mode": "circular"}
-
-
-def spread(seed, shape):
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-@st.composite
-def operators(draw):
-    """A circular operator whose big side is the stride times the small one."""
-    rank = draw(st.integers(1, 3))
-    groups, small, share = (draw(st.integers(1, 3)) for _ in range(3))
-    groups = min(groups, 2)
-    stride, cells, taps, dilation, padding, size = [], [], [], [], [], []
-    for _ in range(rank):
-        stride.append(draw(st.integers(1, 4)))
-        cells.append(draw(st.integers(1, 4 if rank < 3 else 2)))
-        dilation.append(draw(st.integers(1, 2)))
-        # No fewer taps than the stride, so that no padding is negative.
-        taps.append(stride[-1] + draw(st.integers(0, 2)))
-        size.append(stride[-1] * cells[-1])
-        total = stride[-1] * (cells[-1] - 1) + dilation[-1] * (taps[-1] - 1) + 1 - size[-1]
-        lo = draw(st.integers(0, total))
-        padding.append((lo, total - lo))
-    kernel = spread(draw(st.integers(0, 99)), (groups * small, share, *taps))
-    if draw(st.booleans()):
-        kernel = kernel + 1j * spread(7, kernel.shape)
-    options = {
-        "stride": tuple(stride),
-        "dilation": tuple(dilation),
-        "padding": tuple(padding),
-        "groups": groups,
-        **CIRCULAR,
-    }
-    A = mtconv.Conv(kernel, tuple(size), **options)
-    return draw(st.sampled_from([A, A.T]))
-
-
-def drawn(shape, operator, seed):
-    """A vector of the kind of an operator."""
-    vector = spread(seed, shape)
-    return vector + 1j * spread(seed + 1, shape) if operator.dtype.kind == "c" else vector
-
-
-def error(got, expected):
-    """The relative error of a vector."""
-    return np.linalg.norm(got - expected) / np.linalg.norm(expected)
-
-
-@given(A=operators(), relative=st.sampled_from([1e-3, 1e-1, 10.0]))
-@settings(max_examples=60)
-def test_inverse_against_dense_inverses(A, relative):
-    dense = A.to_dense()
-    weight = relative * np.linalg.norm(dense, 2) ** 2
-    expected = np.linalg.inv(dense.conj().T @ dense + weight * np.eye(A.shape[1]))
-    B = A.regularized_inverse(weight)
-    x = drawn((A.shape[1], 2), A, 3)
-    for got, matrix in ((B, expected), (B.T, expected.T), (B.H, expected.conj().T)):
-        assert error(got.matmat(x), matrix @ x) < 1e-10
-    assert error(B(x.T.reshape(2, *A.input_shape)).reshape(2, -1), (expected @ x).T) < 1e-10
-
-
-@given(A=operators(), relative=st.sampled_from([1e-9, 1e-5, 1e-1, 10.0]))
-@settings(max_examples=60)
-def test_solve_against_dense_solves(A, relative):
-    dense = A.to_dense()
-    weight = relative * np.linalg.norm(dense, 2) ** 2
-    y, z = drawn(A.output_shape, A, 3), drawn(A.input_shape, A, 5)
-    rest = np.concatenate([y.ravel() - dense @ z.ravel(), np.zeros(A.shape[1])])
-    stacked = np.vstack([dense, np.sqrt(weight) * np.eye(A.shape[1])])
-    expected = z.ravel() + np.linalg.lstsq(stacked, rest, rcond=None)[0]
-    # What is asked for is 1e-10; for singular matrices least squares has no more itself.
-    limit = 1e-10 if relative > 1e-6 else 1e-6
-    assert error(A.regularized_solve(y, weight, z).ravel(), expected) < limit
-
-
-def exact_solution(dense, y, weight, z):
-    """Solve the normal equations without any rounding."""
-    rows = [[Fraction(float(value)) for value in row] for row in dense]
-    count, weight = len(rows[0]), Fraction(weight)
-    y, z = ([Fraction(float(value)) for value in vector] for vector in (y, z))
-    system = [
-        [
-            *(
-                sum(row[i] * row[j] for row in rows) + (weight if i == j else 0)
-                for j in range(count)
-            ),
-            sum(row[i] * value for row, value in zip(rows, y, strict=True)) + weight * z[i],
-        ]
-        for i in range(count)
-    ]
-    for i in range(count):
-        system[i] = [value / system[i][i] for value in system[i]]
-        for j in range(count):
-            if j != i and system[j][i]:
-                factor = system[j][i]
-                system[j] = [
-                    a - factor * b for a, b in zip(system[j], system[i], strict=True)
-                ]
-    return np.array([float(row[-1]) for row in system])
-
-
-@given(A=operators(), seed=st.integers(0, 9))
-@settings(max_examples=40)
-def test_solve_keeps_its_digits_at_small_weights(A, seed):
-    if A.dtype.kind == "c" or max(A.shape) > 12:
-        return
-    dense = A.to_dense()
-    weight = 1e-9 * float(np.linalg.norm(dense, 2)) ** 2
-    y, z = spread(seed, A.shape[0]), spread(seed + 1, A.shape[1])
-    expected = exact_solution(dense, y, weight, z)
-    got = A.regularized_solve(y.reshape(A.output_shape), weight, z.reshape(A.input_shape))
-    assert error(got.ravel(), expected) < 1e-10
-
-
-def test_solve_of_dependent_channels():
-    # Singular values of zero, which rounding must not make those of a division by a weight.
-    kernel = spread(1, (1, 2, 3))
-    A = mtconv.Conv(
-        np.concatenate([kernel, 2 * kernel, -4 * kernel]),
-        6,
-        stride=2,
-        padding=((0, 1),),
-        **CIRCULAR,
-    )
-    for operator in (A, A.T):
-        dense = operator.to_dense()
-        y, z = spread(2, operator.shape[0]), spread(3, operator.shape[1])
-        for relative in (1e-9, 1e-13):
-            weight = relative * float(np.linalg.norm(dense, 2)) ** 2
-            arrays = y.reshape(operator.output_shape), z.reshape(operator.input_shape)
-            got = operator.regularized_solve(arrays[0], weight, arrays[1])
-            expected = exact_solution(dense, y, weight, z)
-            assert error(got.ravel(), expected) < 1e-10
+from tests.operators.circular_operators import CIRCULAR, operators, spread
 
 
 @given(A=operators())
@@ -481,12 +345,3 @@ class TestErrors:
         for z in (np.ones(columns + 1), np.ones(columns - 1), np.ones((columns, 1))):
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones(rows), 1.0, z)
-
-
-@pytest.mark.parametrize("weight", [1e-9, 1e-5, 1.0])
-def test_a_solution_that_is_tiny_beside_z_has_errors_of_the_size_of_z(weight):
-    """With y = 0 and one tap the solution is ``weight / (1 + weight)`` times z."""
-    z = spread(5, (7, 6))
-    A = mtconv.Conv(np.ones((1, 1)), (7, 6), **CIRCULAR)
-    got = A.regularized_solve(np.zeros((7, 6)), weight, z)
-    assert np.abs(got - z * (weight / (1 + weight))).max() < 1e-10 * np.abs(z).max()

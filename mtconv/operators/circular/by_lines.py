@@ -80,9 +80,11 @@ class Block:
         rest, opposite, columns = sums[:, :, 0], sums[:, :, -1], piece[2]
         self.rest, self.other = rest, products[:, :, 0]
         self.numbers = rest.view(np.float64).reshape(*rest.shape, 2)
+        self.start = blocks.view(np.float64).reshape(*blocks.shape, 2)
+        self.load = side.loading(spectra, columns, blocks, self.other)
         # Before the rest is known, A z takes its place.
         self.before: list[Step] = [
-            *side.loading(spectra, columns, blocks, self.other),
+            *self.load,
             partial(np.multiply, blocks, symbols, out=products),
             *_adding_up(products, sums),
         ]
@@ -132,6 +134,8 @@ class LineSolver:
         self.batch = batch
         self._lines, self._side, self._symbols = lines, lines.big, symbols
         groups, halves, channels, columns, *others = symbols.shape
+        # An element of y for each of x: little may be left of z.
+        self._single = halves * channels == 1
         share = halves * channels // prod(lines.strides)
         size = (n * s for n, s in zip(lines.cells, lines.strides, strict=True))
         self._shape = (batch, groups * share, *size)
@@ -171,7 +175,9 @@ class LineSolver:
     def _block(self, piece: Index, memory: list[Array]) -> Block:
         return Block(self._side, self._spectra_of_blocks, self._symbols, piece, memory)
 
-    def run(self, scale: Array, y: Array, z: Array | None, memory: Memory) -> Array:
+    def run(
+        self, scale: Array, weight: float, y: Array, z: Array | None, memory: Memory
+    ) -> Array:
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)`` for a convolution A.
 
         The arrays are canonical, and z is None for zero. ``memory`` knows the spectrum of a
@@ -179,7 +185,7 @@ class LineSolver:
         """
         groups = len(self._symbols)
         x = empty(self._shape, np.dtype(np.float64) if self._lines.real else COMPLEX)
-        self._scale = scale
+        self._scale, self._weight = scale, weight
         self._result = self._side.view(x, groups)
         self._y = self._lines.small.view(y, groups)
         self._z = None if z is None else self._side.view(z, groups)
@@ -245,13 +251,16 @@ class LineSolver:
         scale = self._scale[block.piece[1:]]
         if self._z is None:
             np.copyto(block.rest, self._data(block))
-            np.multiply(block.numbers, scale, out=block.numbers)
-            _take(block.after_zero)
-            return
-        _take(block.before)
-        np.subtract(self._data(block), block.rest, out=block.rest)
+        elif self._single:
+            _take(block.load)
+            np.multiply(block.start, scale[:, None, None], out=block.start)
+            np.multiply(block.start, self._weight, out=block.start)
+            np.copyto(block.rest, self._data(block))
+        else:
+            _take(block.before)
+            np.subtract(self._data(block), block.rest, out=block.rest)
         np.multiply(block.numbers, scale, out=block.numbers)
-        _take(block.after_start)
+        _take(block.after_zero if self._z is None else block.after_start)
 
 
 def _bytes_of(room: Array) -> int:

@@ -1,14 +1,11 @@
 """Closed forms of regularized inverses of circular operators, frequency by frequency.
 
-With the small matrix ``M`` of a frequency, from the input's side to the output's, and its
-singular values ``s``, the filter ``M^H (M M^H + weight)^-1`` has ``s / (s**2 + weight)`` in
-place of ``s`` (N. Zhao et al., "Fast single image super-resolution using a new analytical
-solution for l2-l2 problems", 2016). It is worked out from the singular values, and so keeps
-its digits where the weight is small.
+`filters.py` says what spectra are multiplied by.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +15,7 @@ from mtconv.backends.dispatch import Backend
 from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.operators.circular.by_lines import LineSolver, scale_of, suits, symbols_of
 from mtconv.operators.circular.checks import check_closed_form, check_finite
+from mtconv.operators.circular.filters import Filters, multiplied
 from mtconv.operators.circular.lines import Lines, lines_of
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.on_numpy import inverted_big, inverted_small, solved
@@ -31,142 +29,83 @@ __all__ = ["ClosedForm", "Setting", "closed_form"]
 
 
 class ClosedForm(NamedTuple):
-    """A circular operator in the frequencies of a library, with what was made of it.
+    """A circular operator in the frequencies of a library, with its filters.
 
-    ``symbol`` multiplies spectra of the input; ``made`` keeps filters by weight. Solves go
-    line by line where there are ``lines``; ``memory`` is of their data.
+    Solves go line by line where there are ``lines``, whose solver and symbols are in
+    ``made``; ``memory`` is of their data.
     """
 
     form: str
     frequencies: Frequencies
-    symbol: Any
-    made: dict[Any, Any]
+    filters: Filters
+    made: dict[str, Any]
     lines: Lines | None
     memory: Memory
 
     def solve(self, y: Any, weight: Any, z: Any) -> Any:
         """Return ``z + A^H (A A^H + weight)^-1 (y - A z)``; z is None for zero."""
-        frequencies = self.frequencies
+        frequencies, filters = self.frequencies, self.filters
         if self.lines is not None:
             return self._solve_by_lines(self.lines, y, weight, z)
-        filtered = self.kept("filter", weight, _filter)
+        of_start = None if z is None else filters.of_start(weight)
+        arrays = filters.symbol, filters.of_rest(weight), of_start
         if frequencies.library.xp is np:
-            filters = self.symbol, filtered
-            return solved(self.form, frequencies, filters, y, z, self.memory)
+            return solved(self.form, frequencies, arrays, y, z, self.memory)
+        x = self._solution(arrays, y, z)
         if self.form == "conv_transpose":
-            rest, start = frequencies.of_big(y), None
-            if z is not None:
-                start = frequencies.of_small(z)
-                rest = rest - frequencies.to_channels(self.symbol, start)
-            x = frequencies.from_channels(filtered, rest)
-            x = x if start is None else x + start
             return frequencies.to_small(x, frequencies.small_leading(y))
-        rest, start = frequencies.of_small(y), None
-        if z is not None:
-            start = frequencies.of_big(z)
-            rest = rest - frequencies.from_channels(self.symbol, start)
-        x = frequencies.to_channels(filtered, rest)
-        x = x if start is None else x + start
         return frequencies.to_big(x, frequencies.big_leading(y))
 
+    def _solution(self, arrays: tuple[Any, Any, Any], y: Any, z: Any) -> Any:
+        """Return the spectrum of a solution, in any library."""
+        frequencies = self.frequencies
+        symbol, of_rest, of_start = arrays
+        spectra = [frequencies.of_small, frequencies.of_big]
+        maps = [frequencies.from_channels, frequencies.to_channels]
+        if self.form == "conv_transpose":
+            spectra, maps = spectra[::-1], maps[::-1]
+        there, back = maps
+        rest = spectra[0](y)
+        if z is None:
+            return back(of_rest, rest)
+        start = spectra[1](z)
+        if of_start is None:
+            return start + back(of_rest, rest - there(symbol, start))
+        return multiplied(frequencies.library, of_start, start) + back(of_rest, rest)
+
     def _solve_by_lines(self, lines: Lines, y: Any, weight: Any, z: Any) -> Any:
-        scale = self.kept("scale", weight, _scale)
+        symbol = self.filters.symbol
+        scale = self.filters.kept("scale", weight, partial(scale_of, lines, symbol))
         # Two calls at a time have a solver each; one that was broken off is not used again.
         solver = self.made.pop("solver", None)
         if solver is None or solver.batch != len(y):
             symbols = self.made.get("symbols")
             if symbols is None:
-                symbols = self.made["symbols"] = symbols_of(lines, self.symbol)
+                symbols = self.made["symbols"] = symbols_of(lines, symbol)
             solver = LineSolver(lines, symbols, len(y))
-        x = solver.run(scale, y, z, self.memory)
+        x = solver.run(scale, weight, y, z, self.memory)
         if solver.keeps:
             self.made["solver"] = solver
         return x
 
     def invert(self, x: Any, weight: Any) -> Any:
         """Return ``(A^H A + weight)^-1 x`` for canonical x."""
-        frequencies, library = self.frequencies, self.frequencies.library
+        frequencies, filters = self.frequencies, self.filters
+        library, symbol = frequencies.library, filters.symbol
         # A convolution of one channel and residue is as small as its transpose.
-        if self.form == "conv_transpose" or self.symbol.shape[1:4] == (1, 1, 1):
-            inverse = self.kept("gram", weight, _small_inverse)
+        if self.form == "conv_transpose" or symbol.shape[1:4] == (1, 1, 1):
+            inverse = filters.inverse(weight)
             if library.xp is np:
                 return inverted_small(frequencies, inverse, x)
-            spectrum = _multiplied(library, inverse, frequencies.of_small(x))
+            spectrum = multiplied(library, inverse, frequencies.of_small(x))
             return frequencies.to_small(spectrum, frequencies.small_leading(x))
-        filtered = self.kept("filter", weight, _filter)
+        of_rest = filters.of_rest(weight)
         if library.xp is np:
-            return inverted_big(frequencies, (self.symbol, filtered), weight, x)
+            return inverted_big(frequencies, (symbol, of_rest), weight, x)
         spectrum = frequencies.of_big(x)
-        seen = frequencies.from_channels(self.symbol, spectrum)
-        spectrum = (spectrum - frequencies.to_channels(filtered, seen)) / weight
+        seen = frequencies.from_channels(symbol, spectrum)
+        spectrum = (spectrum - frequencies.to_channels(of_rest, seen)) / weight
         return frequencies.to_big(spectrum, frequencies.big_leading(x))
-
-    def kept(self, name: str, weight: Any, make: Any) -> Any:
-        """Make a filter for a weight, or return what an earlier call with it made."""
-        if not isinstance(weight, float):  # an array, whose value may be unknown
-            return make(self, weight)
-        kept = self.made.get(name)
-        if kept is None or kept[0] != weight:
-            kept = self.made[name] = (weight, make(self, weight))
-        return kept[1]
-
-
-def _scale(closed: ClosedForm, weight: Any) -> Any:
-    assert closed.lines is not None
-    return scale_of(closed.lines, closed.symbol, weight)
-
-
-def _filter(closed: ClosedForm, weight: Any) -> Any:
-    """Work out ``s / (s**2 + weight)`` in place of the singular values, conjugated."""
-    symbol, library = closed.symbol, closed.frequencies.library
-    groups, small, share, residues, count = symbol.shape
-    if small == 1:
-        power = _power(library, symbol)
-        power = library.xp.sum(library.xp.sum(power, axis=3), axis=2)
-        return library.conj(symbol) / (power + weight)[:, :, None, None, :]
-    matrices = library.reshape(symbol, (groups, small, share * residues, count))
-    parts = closed.made.get("singular")
-    if parts is None:
-        matrices = library.permute(matrices, (0, 3, 1, 2))
-        parts = library.xp.linalg.svd(matrices, full_matrices=False)
-        if isinstance(weight, float):
-            closed.made["singular"] = parts
-    u, s, vh = parts
-    # What rounding leaves of a singular value of zero would be divided by the weight.
-    least = 8 * float(library.xp.finfo(s.dtype).eps) * s[..., :1]
-    s = library.xp.where(s > least, s, library.xp.zeros_like(s))
-    product = library.matmul(u * (s / (s * s + weight))[..., None, :], vh)
-    product = library.conj(library.permute(product, (0, 2, 3, 1)))
-    return library.reshape(product, symbol.shape)
-
-
-def _small_inverse(closed: ClosedForm, weight: Any) -> Any:
-    """Invert the Gram matrices of the small side, (groups, channels, channels, f)."""
-    symbol, library = closed.symbol, closed.frequencies.library
-    groups, small, share, residues, count = symbol.shape
-    if small == 1:
-        power = library.xp.sum(library.xp.sum(_power(library, symbol), axis=3), axis=2)
-        return 1 / (power + weight)[:, :, None, :]
-    matrices = library.reshape(symbol, (groups, small, share * residues, count))
-    matrices = library.permute(matrices, (0, 3, 1, 2))
-    conjugate = library.conj(matrices)
-    gram = library.matmul(conjugate, library.permute(matrices, (0, 1, 3, 2)))
-    identity = library.native(np.eye(small), symbol)
-    gram = gram + library.astype(identity, gram.dtype) * weight
-    return library.permute(library.xp.linalg.inv(gram), (0, 2, 3, 1))
-
-
-def _power(library: Library, symbol: Any) -> Any:
-    """Return the squares of magnitudes."""
-    real, imaginary = library.xp.real(symbol), library.xp.imag(symbol)
-    return real * real + imaginary * imaginary
-
-
-def _multiplied(library: Library, matrices: Any, spectrum: Any) -> Any:
-    """Multiply (batch, groups, channels, f) by (groups, channels, channels, f)."""
-    if matrices.shape[1] == 1:
-        return spectrum * matrices[:, 0, ...]
-    return library.xp.sum(matrices[None, ...] * spectrum[:, :, None, ...], axis=3)
 
 
 class Setting(NamedTuple):
@@ -251,4 +190,5 @@ def _made(
     if library.xp is np and operator.form == "conv" and symbol.shape[1] == 1:
         lines = lines_of(spec, real=real)
         lines = lines if suits(lines, symbol.shape[2]) else None
-    return ClosedForm(operator.form, frequencies, symbol, {}, lines, Memory())
+    filters = Filters(operator.form, library, symbol)
+    return ClosedForm(operator.form, frequencies, filters, {}, lines, Memory())

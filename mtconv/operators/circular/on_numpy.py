@@ -66,15 +66,15 @@ def apply_map(
 def solved(
     form: str,
     frequencies: Frequencies,
-    filters: tuple[Array, Array],
+    filters: tuple[Array, Array, Array | None],
     y: Array,
     z: Any,
     memory: Memory,
 ) -> Array:
     """Return ``z + A^H (A A^H + weight)^-1 (y - A z)`` for canonical arrays.
 
-    ``filters`` are the symbol and the filter of the weight; z is None for zero. The
-    spectrum of a y that comes again and again is kept in ``memory``.
+    ``filters`` are the symbol, the filter of the rest, and that of z if there is one; z is
+    None for zero. The spectrum of a y that comes again and again is kept in ``memory``.
     """
     spec = frequencies.spec
     passes = passes_of(spec, real=frequencies.real)
@@ -86,11 +86,16 @@ def solved(
         there, back, views = back, there, views[::-1]
     data, result = views[0](y, spec.groups), views[1](x, spec.groups)
     start = None if z is None else views[1](z, spec.groups)
-    symbol, filtered = map(passes.symbol, filters)
+    symbol, filtered = map(passes.symbol, filters[:2])
+    kept = None if filters[2] is None else passes.symbol(filters[2])
 
     def point(region: Region, rest: Array, spectrum: Array | None = None) -> Array:
         if spectrum is None:  # the first one may be known from earlier calls, and is kept
             return back(region.symbol(filtered), rest, keep=True)
+        if kept is not None:
+            spectrum = _by_matrices(region.symbol(kept), spectrum)
+            spectrum += back(region.symbol(filtered), rest, keep=True)
+            return spectrum
         seen = there(region.symbol(symbol), spectrum, keep=True)
         np.subtract(rest, seen, out=seen)
         spectrum += back(region.symbol(filtered), seen)
@@ -114,11 +119,7 @@ def inverted_small(frequencies: Frequencies, inverse: Array, x: Array) -> Array:
     inverse = passes.symbol(inverse)
 
     def point(region: Region, spectrum: Array) -> Array:
-        matrices = region.symbol(inverse)
-        if matrices.shape[1] == 1:
-            spectrum *= matrices[:, 0]
-            return spectrum
-        return _sums("bgcnf,gdcnf->bgdnf", spectrum, matrices)
+        return _by_matrices(region.symbol(inverse), spectrum)
 
     out = _room(frequencies, x.shape)
     passes.run((passes.planes(x, groups),), passes.planes(out, groups), point)
@@ -178,6 +179,19 @@ def _to_small(symbol: Array, y: Array, *, keep: bool = False) -> Array:
 def _sums(subscripts: str, spectrum: Array, matrices: Array) -> Array:
     sums: Array = np.einsum(subscripts, spectrum, matrices)
     return sums
+
+
+def _by_matrices(matrices: Array, spectrum: Array) -> Array:
+    """Multiply (batch, groups, ..., rows, columns) by (groups, channels, channels, ...).
+
+    Where it can be, the result takes the place of the spectrum.
+    """
+    groups, channels, _, *last = matrices.shape
+    if channels == 1:
+        spectrum *= matrices.reshape(groups, *(1,) * (spectrum.ndim - 4), *last)
+        return spectrum
+    vectors = spectrum.reshape(len(spectrum), groups, channels, *last)
+    return _sums("bgcnf,gdcnf->bgdnf", vectors, matrices).reshape(spectrum.shape)
 
 
 def _whole_circles(frequencies: Frequencies, out: Array) -> Array:

@@ -1,0 +1,135 @@
+"""Values of closed forms, judged by dense solves and by rational arithmetic."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mtconv
+from tests.operators.circular_operators import CIRCULAR, drawn, error, operators, spread
+
+
+@given(A=operators(), relative=st.sampled_from([1e-3, 1e-1, 10.0]))
+@settings(max_examples=60)
+def test_inverse_against_dense_inverses(A, relative):
+    dense = A.to_dense()
+    weight = relative * np.linalg.norm(dense, 2) ** 2
+    expected = np.linalg.inv(dense.conj().T @ dense + weight * np.eye(A.shape[1]))
+    B = A.regularized_inverse(weight)
+    x = drawn((A.shape[1], 2), A, 3)
+    for got, matrix in ((B, expected), (B.T, expected.T), (B.H, expected.conj().T)):
+        assert error(got.matmat(x), matrix @ x) < 1e-10
+    assert error(B(x.T.reshape(2, *A.input_shape)).reshape(2, -1), (expected @ x).T) < 1e-10
+
+
+def by_singular_values(dense, y, weight, z):
+    """Solve with singular values, without differences of nearly equal numbers."""
+    u, s, vh = np.linalg.svd(dense)
+    filtered, kept = np.zeros(dense.shape[::-1]), np.ones(dense.shape[1])
+    places = np.arange(len(s))
+    filtered[places, places] = s / (s * s + weight)
+    kept[places] = weight / (s * s + weight)
+    spectrum = filtered @ (u.conj().T @ y.ravel()) + kept * (vh @ z.ravel())
+    return vh.conj().T @ spectrum
+
+
+@given(
+    A=operators(),
+    relative=st.sampled_from([1e-9, 1e-5, 1e-1, 10.0]),
+    size=st.sampled_from([0, 1e-6, 1]),
+)
+@settings(max_examples=100)
+def test_solve_against_dense_solves(A, relative, size):
+    """Also for y = 0, where little may be left of z."""
+    dense = A.to_dense()
+    weight = relative * np.linalg.norm(dense, 2) ** 2
+    y, z = size * drawn(A.output_shape, A, 3), drawn(A.input_shape, A, 5)
+    expected = by_singular_values(dense, y, weight, z)
+    assert error(A.regularized_solve(y, weight, z).ravel(), expected) < 1e-10
+
+
+@given(A=operators(), relative=st.sampled_from([1e-9, 1e-5]), seed=st.integers(0, 9))
+@settings(max_examples=40)
+def test_a_solution_that_is_tiny_beside_z_has_errors_of_rounding_z(A, relative, seed):
+    """z is in the range of A^H, of which y = 0 leaves next to nothing."""
+    dense = A.to_dense()
+    weight = relative * np.linalg.norm(dense, 2) ** 2
+    z = A.H(drawn(A.output_shape, A, seed))
+    got = A.regularized_solve(np.zeros(A.output_shape), weight, z).ravel()
+    expected = by_singular_values(dense, np.zeros(A.output_shape), weight, z)
+    difference = np.linalg.norm(got - expected)
+    assert difference < 1e-10 * np.linalg.norm(expected) + 1e-14 * np.linalg.norm(z)
+
+
+def exact_solution(dense, y, weight, z):
+    """Solve the normal equations without any rounding."""
+    rows = [[Fraction(float(value)) for value in row] for row in dense]
+    count, weight = len(rows[0]), Fraction(weight)
+    y, z = ([Fraction(float(value)) for value in vector] for vector in (y, z))
+    system = [
+        [
+            *(
+                sum(row[i] * row[j] for row in rows) + (weight if i == j else 0)
+                for j in range(count)
+            ),
+            sum(row[i] * value for row, value in zip(rows, y, strict=True)) + weight * z[i],
+        ]
+        for i in range(count)
+    ]
+    for i in range(count):
+        system[i] = [value / system[i][i] for value in system[i]]
+        for j in range(count):
+            if j != i and system[j][i]:
+                factor = system[j][i]
+                system[j] = [
+                    a - factor * b for a, b in zip(system[j], system[i], strict=True)
+                ]
+    return np.array([float(row[-1]) for row in system])
+
+
+@given(A=operators(), seed=st.integers(0, 9))
+@settings(max_examples=40)
+def test_solve_keeps_its_digits_at_small_weights(A, seed):
+    if A.dtype.kind == "c" or max(A.shape) > 12:
+        return
+    dense = A.to_dense()
+    weight = 1e-9 * float(np.linalg.norm(dense, 2)) ** 2
+    y, z = spread(seed, A.shape[0]), spread(seed + 1, A.shape[1])
+    expected = exact_solution(dense, y, weight, z)
+    got = A.regularized_solve(y.reshape(A.output_shape), weight, z.reshape(A.input_shape))
+    assert error(got.ravel(), expected) < 1e-10
+
+
+def test_solve_of_dependent_channels():
+    # Singular values of zero, which rounding must not make those of a division by a weight.
+    kernel = spread(1, (1, 2, 3))
+    A = mtconv.Conv(
+        np.concatenate([kernel, 2 * kernel, -4 * kernel]),
+        6,
+        stride=2,
+        padding=((0, 1),),
+        **CIRCULAR,
+    )
+    for operator in (A, A.T):
+        dense = operator.to_dense()
+        y, z = spread(2, operator.shape[0]), spread(3, operator.shape[1])
+        for relative in (1e-9, 1e-13):
+            weight = relative * float(np.linalg.norm(dense, 2)) ** 2
+            arrays = y.reshape(operator.output_shape), z.reshape(operator.input_shape)
+            got = operator.regularized_solve(arrays[0], weight, arrays[1])
+            expected = exact_solution(dense, y, weight, z)
+            assert error(got.ravel(), expected) < 1e-10
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1e-5, 1.0])
+@pytest.mark.parametrize("size", [(7, 6), (96, 96)])
+def test_a_solution_that_is_tiny_beside_z_keeps_its_digits(weight, size):
+    """With y = 0 and one tap the solution is ``weight / (1 + weight)`` times z."""
+    z = spread(5, size)
+    A = mtconv.Conv(np.ones((1, 1)), size, **CIRCULAR)
+    expected = z * (weight / (1 + weight))
+    for operator in (A, A.T):
+        got = operator.regularized_solve(np.zeros(size), weight, z)
+        assert np.abs(got - expected).max() < 1e-14 * weight * np.abs(z).max()
