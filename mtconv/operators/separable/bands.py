@@ -103,7 +103,7 @@ def axis_bands(
     step = band_rows(form, axis)
     shifts = _shifts(built, step)
     for start in range(0, built.shape[0], step):
-        stop, shift = min(start + step, built.shape[0]), shifts[start // step]
+        stop, shift = min(start + step, built.shape[0]), shifts.get(start // step)
         if shift is None:
             cut = _parts(built, start, stop, dtype)
             parts = tuple(_shared(kept, part, last=last) for part in cut)
@@ -114,14 +114,14 @@ def axis_bands(
     return AxisBands(tuple(bands), float(sums.max(initial=0)))
 
 
-def _shifts(built: Csr, step: int) -> list[int | None]:
-    """Return by how many columns each band of ``step`` rows is moved from the one before.
+def _shifts(built: Csr, step: int) -> dict[int, int]:
+    """Return which bands of ``step`` rows are the one before, moved by so many columns.
 
-    None where it is another one. Nearly all bands of an axis are alike, and are compared
+    Bands are told by their number. Nearly all bands of an axis are alike, and are compared
     here at once, so that few are looked at one by one.
     """
     whole = built.shape[0] // step
-    shifts: list[int | None] = [None] * -(-built.shape[0] // step)
+    shifts: dict[int, int] = {}
     starts = built.indptr[: whole * step].reshape(whole, step)
     edges = built.indptr[: whole * step + 1 : step]
     counts = np.diff(edges)
@@ -131,7 +131,7 @@ def _shifts(built: Csr, step: int) -> list[int | None]:
         if stop - first < 2:
             continue
         if not counts[first]:
-            shifts[first + 1 : stop] = [0] * (stop - first - 1)
+            shifts.update(dict.fromkeys(range(first + 1, stop), 0))
             continue
         entries = slice(edges[first], edges[stop])
         # As bits, since zeros have signs.
@@ -141,8 +141,9 @@ def _shifts(built: Csr, step: int) -> list[int | None]:
         alike = (data[1:] == data[:-1]).all(axis=1)
         alike &= (columns == columns[:, :1]).all(axis=1)
         alike &= (begins == begins[:, :1]).all(axis=1)
-        pairs = zip(alike.tolist(), columns[:, 0].tolist(), strict=True)
-        shifts[first + 1 : stop] = [move if same else None for same, move in pairs]
+        same = np.flatnonzero(alike)
+        moves = columns[same, 0].tolist()
+        shifts.update(zip((same + first + 1).tolist(), moves, strict=True))
     return shifts
 
 
