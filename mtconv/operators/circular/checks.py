@@ -68,7 +68,7 @@ def check_weight(function: str, weight: Any) -> Any:
     """Return a weight as a float, or as the array of no axes that it is."""
     if isinstance(weight, (np.ndarray, np.generic)) and np.ndim(weight) == 0:
         weight = weight.item()
-    if hasattr(weight, "dtype") and len(weight.shape) == 0:
+    if hasattr(weight, "dtype") and not weight.shape:
         return weight  # its value may be unknown
     number = isinstance(weight, Real) and not isinstance(weight, bool)
     if not number or not 0 < weight <= _LARGEST:

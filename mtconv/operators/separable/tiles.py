@@ -149,7 +149,8 @@ def _elements(first: _Extent, second: _Extent) -> int:
 
 
 def _extent(bands: Sequence[Band]) -> _Extent:
-    return _Extent(bands[-1].stop - bands[0].start, ReadColumns(bands).length)
+    """Return the extent of the first bands of an axis."""
+    return _Extent(bands[-1].stop, ReadColumns(bands).length)
 
 
 def _cut(bands: Sequence[Band]) -> _CutBands:
