@@ -305,6 +305,24 @@ class TestOtherLibraries:
         loss = jax.jit(jax.grad(lambda A, x: (A(x) ** 2).sum()))
         np.testing.assert_allclose(loss(A, x).kernel, loss(B, x).kernel, atol=1e-9)
 
+    @pytest.mark.parametrize(
+        ("kernel", "stride", "adds"),
+        [
+            ((1, 1, 3), 1, False),
+            ((2, 1, 3), 1, True),
+            ((1, 2, 3), 1, True),
+            ((1, 1, 3), 2, True),
+        ],
+    )
+    def test_products_are_added_up_only_where_there_are_several(self, kernel, stride, adds):
+        jax = pytest.importorskip("jax")
+        jnp = pytest.importorskip("jax.numpy")
+        options = {"stride": stride, "padding": ((1, 2 - stride),), **CIRCULAR}
+        A = mtconv.Conv(jnp.ones(kernel), 8, algorithm="fft", **options)
+        for operator in (A, A.T):
+            program = jax.make_jaxpr(operator)(jnp.ones(operator.input_shape))
+            assert ("dot_general" in str(program)) == adds
+
     def test_integers_are_refused(self):
         jnp = pytest.importorskip("jax.numpy")
         A = mtconv.Conv(

@@ -2,12 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 
 import numpy as np
 import pytest
 
 import mtconv
-from mtconv.operators.circular import by_lines
+from mtconv.operators.circular import by_lines, inverse
 from mtconv.operators.circular.lines import Lines
 
 
@@ -89,6 +90,72 @@ def test_where_frequencies_make_blocks(share, cells, strides, wanted):
     assert by_lines.suits(Lines(cells, strides, real=True), share) == wanted
 
 
+def solver_of(lines, share, groups=1, batch=1):
+    """A solver with a symbol of ones, of one channel on the small side of a group."""
+    residues, count = prod(lines.strides), prod(lines.frequencies)
+    symbol = np.ones((groups, 1, share, residues, count), complex)
+    return by_lines.LineSolver(lines, by_lines.symbols_of(lines, symbol), batch)
+
+
+@pytest.mark.parametrize(
+    ("cells", "strides", "share", "elements"),
+    [
+        # Pairs of residues: lines of 8 and one element in 12 places, for 2 channels with 6
+        # rows each; y has lines of 5 in 12. The spectrum of y has 6 by 5 elements, and a
+        # block three times 2 halves of 2 channels of them.
+        ((6, 8), (1, 2), 2, 2 * 6 * 12 + 6 * 12 + 30 + 3 * 4 * 30),
+        # No pairs: 3 residues with lines of 5 in 12 places, and as much of y as before.
+        ((6, 8), (1, 3), 1, 3 * 6 * 12 + 6 * 12 + 30 + 3 * 3 * 30),
+        # One axis, 33 elements in 36 places; and 17 in 20.
+        ((32,), (2,), 1, 36 + 20 + 17 + 3 * 2 * 17),
+    ],
+)
+@pytest.mark.parametrize(("groups", "batch"), [(1, 1), (2, 3)])
+def test_all_memory_that_a_solver_keeps_is_counted(
+    cells, strides, share, elements, groups, batch, monkeypatch
+):
+    used = 16 * groups * batch * elements
+    for most, keeps in ((used, True), (used - 1, False)):
+        monkeypatch.setattr(by_lines, "KEPT_BYTES", most)
+        solver = solver_of(Lines(cells, strides, real=True), share, groups, batch)
+        assert solver.keeps == keeps
+
+
+@pytest.mark.parametrize(("keeps", "made"), [(True, 2), (False, 4)])
+def test_only_solvers_of_little_memory_are_used_again(keeps, made, monkeypatch):
+    monkeypatch.setattr(by_lines, "KEPT_BYTES", 2**24 if keeps else 0)
+    batches = []
+
+    def solver(lines, symbols, batch):
+        batches.append(batch)
+        return by_lines.LineSolver(lines, symbols, batch)
+
+    monkeypatch.setattr(inverse, "LineSolver", solver)
+    A = conv((6, 8), (1, 2))
+    for batch in (1, 1, 2, 2):
+        A.regularized_solve(np.ones((batch, *A.output_shape)), 0.5)
+    assert len(batches) == made
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_pieces_have_enough_elements_for_their_calls(start, monkeypatch):
+    # At least 3 * 2**15, so up to 191 of 384 lines of 513 elements for x; 382 lines of 257
+    # for y; and up to 128 of 257 columns in blocks of two halves with 384 rows.
+    passes = []
+
+    def note(stages, **options):
+        passes.append(([(len(stage.tasks), stage.total) for stage in stages], options))
+
+    monkeypatch.setattr(by_lines, "run_passes", note)
+    A = conv((384, 1024), (1, 2), share=1)
+    z = np.ones(A.input_shape) if start else None
+    A.regularized_solve(np.ones(A.output_shape), 0.5, z)
+    total = 384 * 513
+    (got,) = passes
+    first = 2 + 3 * start  # a start has to be transformed too
+    assert got == ([(first, total), (3, total), (3, total)], {"multiplies": False})
+
+
 @pytest.mark.parametrize("kept", [0, 2**24])
 @pytest.mark.parametrize(
     ("size", "stride"),
@@ -149,8 +216,10 @@ def test_a_call_that_was_broken_off_leaves_nothing(monkeypatch, same):
     same(A.regularized_solve(y, 0.5, z), due)
 
 
+@pytest.mark.parametrize("kept", [0, 2**26], ids=["not-kept", "kept"])
 @pytest.mark.parametrize("stride", [(2, 2), (1, 3)])
-def test_numbers_of_threads_make_no_difference(stride, same):
+def test_numbers_of_threads_make_no_difference(stride, kept, same, monkeypatch):
+    monkeypatch.setattr(by_lines, "KEPT_BYTES", kept)
     A = conv((384, 768), stride, share=1)
     y, z = spread(2, A.output_shape), spread(3, A.input_shape)
     results = []

@@ -78,6 +78,33 @@ def test_pieces_make_no_difference(stride, most_channels, monkeypatch, same):
         np.testing.assert_allclose(first, whole, rtol=1e-11, atol=1e-12)
 
 
+def test_single_channels_are_multiplied_without_sums(monkeypatch):
+    from mtconv.operators.circular import inverse
+
+    def conv(channels, stride):
+        kernel, padding = spread(1, (channels, 1, 4, 4)), ((0, 4 - stride),) * 2
+        options = {"stride": stride, "padding": padding, **CIRCULAR}
+        return mtconv.Conv(kernel, (16, 4), **options)
+
+    monkeypatch.setattr(inverse, "suits", lambda *_: False)  # no solves line by line
+    monkeypatch.setattr(np, "einsum", None)
+    for stride in (1, 4):
+        A = conv(1, stride)
+        for operator in (A, A.T):
+            dense = operator.to_dense()
+            gram = dense.T @ dense + 0.1 * np.eye(operator.shape[1])
+            y, z = spread(2, operator.output_shape), spread(3, operator.input_shape)
+            expected = np.linalg.solve(gram, dense.T @ y.ravel() + 0.1 * z.ravel())
+            got = operator.regularized_solve(y, 0.1, z).ravel()
+            np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
+            got = operator.regularized_inverse(0.1)(z).ravel()
+            expected = np.linalg.solve(gram, z.ravel())
+            np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
+    A = conv(2, 4)
+    with pytest.raises(TypeError):
+        A.regularized_inverse(0.1)(spread(3, A.input_shape))
+
+
 class TestDataThatComeAgain:
     """Spectra of data that are kept make no difference, and are told by every bit."""
 
