@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import pytest
 
@@ -57,20 +59,36 @@ def test_terms_are_added_up_a_few_at_a_time(most, monkeypatch):
     assert np.array_equal(out, by_sums(left, right))
 
 
-@pytest.mark.parametrize(("most", "terms"), [(1, 1), (95, 1), (2 * 96, 2), (4 * 96 - 1, 3)])
-def test_so_many_terms_are_kept_as_have_room(most, terms, monkeypatch):
-    """A term is a result of 6 rows and 4 columns: 96 bytes."""
+@pytest.mark.parametrize(
+    ("most", "chain", "terms"),
+    [
+        (1, 99, 1),
+        (95, 99, 1),
+        (2 * 96, 99, 2),
+        (4 * 96 - 1, 99, 3),
+        (99 * 96, 99, 15),  # all of three items
+        (99 * 96, 10, 10),  # two items
+        (99 * 96, 9, 5),
+        (99 * 96, 2, 2),
+    ],
+)
+def test_so_many_terms_are_kept_as_have_room(most, chain, terms, monkeypatch):
+    """A term is a result of 6 rows and 4 columns: 96 bytes; items have five of them."""
     monkeypatch.setattr(tuning, "TERM_BYTES", most)
+    monkeypatch.setattr(tuning, "CHAIN", chain)
     real, counts = correlation.multiply_tiles, []
 
     def noted(rows, *rest):
-        counts.append(len(rows))
+        counts.append(prod(rows.shape[:2]))
         real(rows, *rest)
 
     monkeypatch.setattr(correlation, "multiply_tiles", noted)
-    left, right = numbers(2, 1, 6, 5000), numbers(2, 1, 4, 5000)
-    add_correlation(left, right, np.zeros((1, 6, 4), np.float32), Workspace())
+    left, right = numbers(3, 1, 6, 5000), numbers(3, 1, 4, 5000)
+    out = np.zeros((1, 6, 4), np.float32)
+    add_correlation(left, right, out, Workspace())
+    assert np.array_equal(out, by_sums(left, right))
     assert max(counts) == terms
+    assert sum(counts) == 15
 
 
 def test_sums_of_a_million_ones_and_a_little_do_not_lose_it():

@@ -72,8 +72,8 @@ def fast(axes, form, algorithm, batch=1, channels=(1, 1), groups=1):
     [
         # In two groups 5 and 4 channels, of 8 bytes. Three arrays of 7 taps fit 24 MiB.
         ("conv_transpose", "gemm", 3, (10, 8), 7, (18724, 149796)),  # 2**19 / 28 columns
-        ("conv_transpose", "polyphase", 3, (10, 8), 7, (34952, 149796)),  # 3 copies of 5
-        ("conv_transpose", "subpixel", 99, (10, 8), 7, (5295, 149796)),  # 99 residues
+        ("conv_transpose", "polyphase", 3, (10, 8), 7, (34952, 209715)),  # 3 copies of 5
+        ("conv_transpose", "subpixel", 99, (10, 8), 7, (5295, 10591)),  # 99 residues
         ("conv_transpose", "direct", 3, (10, 8), 7, (10922, 149796)),  # 2**17 / 12
         ("conv_transpose", "fft", 3, (10, 8), 7, (61680, 61680)),  # three of 5 + 12
         ("conv", "gemm", 3, (10, 8), 7, (18724, 149796)),
@@ -82,7 +82,9 @@ def fast(axes, form, algorithm, batch=1, channels=(1, 1), groups=1):
         ("kernel_grad", "gemm", 3, (10, 8), 7, (18724, 149796)),
         # However many channels or residues there are, not fewer than these.
         ("conv_transpose", "gemm", 3, (10, 10**6), 7, (1024, 149796)),
-        ("conv_transpose", "polyphase", 10**5, (10, 8), 7, (256, 149796)),
+        ("conv_transpose", "polyphase", 10**4, (10, 8), 7, (104, 104)),  # of so many
+        # Of 900 taps, phases read 300 copies.
+        ("conv_transpose", "polyphase", 3, (10, 8), 900, (349, 3495)),
         ("conv_transpose", "direct", 3, (10, 10**6), 7, (4096, 149796)),
         ("conv", "gemm", 3, (10, 10**6), 7, (256, 149796)),
         # Many channels of x: 24 MiB have a quarter for x, and a third at most.
@@ -91,7 +93,7 @@ def fast(axes, form, algorithm, batch=1, channels=(1, 1), groups=1):
         ("conv_transpose", "fft", 3, (2 * 10**8, 4), 1, (1, 1)),
         # No channels are as good as one.
         ("conv_transpose", "gemm", 3, (0, 0), 1, (524288, 1048576)),
-        ("conv_transpose", "polyphase", 3, (0, 0), 1, (174762, 1048576)),
+        ("conv_transpose", "polyphase", 3, (0, 0), 1, (174762, 349525)),
         ("conv_transpose", "direct", 3, (0, 0), 1, (131072, 1048576)),
         ("conv_transpose", "fft", 3, (0, 0), 1, (1048576, 1048576)),
         ("conv", "gemm", 3, (0, 0), 1, (524288, 1048576)),

@@ -176,23 +176,23 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
     ci, co = spec.kernel_shape[0] // max(spec.groups, 1), spec.kernel_shape[1]
     count = prod(taps)
     strides = prod(axis.stride for axis in spec.axes)
+    copies = prod(-(-n // a.stride) for n, a in zip(taps, spec.axes, strict=True))
     inputs = max(1, tuning.BLOCK_BYTES // (4 * item * max(ci, 1)))
-    hard = max(1, tuning.BLOCK_BYTES // (3 * item * max(count, ci, 1)))
+    phases = sizes.transposed and sizes.algorithm in ("polyphase", "subpixel")
+    each = max(copies, strides, ci) if phases else max(count, ci, 1)
+    hard = max(1, tuning.BLOCK_BYTES // (3 * item * each))
     if sizes.algorithm == "fft":
         hard = max(1, tuning.BLOCK_BYTES // (3 * item * max(ci + co * strides, 1)))
         return hard, hard
     if sizes.algorithm == "direct":
-        channels = max(co * strides, ci, 1)
-        return max(tuning.PART_BYTES // (item * channels), 2**12), hard
+        return max(tuning.PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
     if not sizes.transposed:
         columns = _columns_of_rows(spec) if sizes.gathers_rows else count * co
         target = max(tuning.GATHER_BYTES // (item * max(columns, 1)), 256)
     elif sizes.algorithm == "gemm":
         target = max(tuning.COLUMN_BYTES // item // max(count * co, 1), 1024)
     else:
-        copies = prod(-(-n // a.stride) for n, a in zip(taps, spec.axes, strict=True))
-        target = tuning.STACK_BYTES // (item * max(copies * ci, strides, 1))
-        target = max(target, 256)
+        target = max(tuning.STACK_BYTES // (item * max(copies * ci, strides, 1)), 256)
     return min(target, inputs, hard), hard
 
 

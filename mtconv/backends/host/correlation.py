@@ -8,6 +8,7 @@ whatever the sum.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,12 @@ def add_correlation(rows: Array, columns: Array, out: Array, space: Workspace) -
                 np.matmul(rows[item], columns[item].swapaxes(-2, -1), out=term)
                 out += term
             return
-        step = max(1, tuning.TERM_BYTES // max(out.nbytes, 1))
+        step = max(1, min(tuning.TERM_BYTES // max(out.nbytes, 1), tuning.CHAIN))
         for rows_part, columns_part in _terms(rows, columns, tile.terms, step):
             with space.frame():
-                terms = space.take((len(rows_part), *out.shape), out.dtype)
+                terms = space.take((*rows_part.shape[:2], *out.shape), out.dtype)
                 multiply_tiles(rows_part, columns_part.swapaxes(-2, -1), terms, tile)
-                _add_up(terms, out, space)
+                _add_up(terms.reshape(-1, *out.shape), out, space)
 
 
 def _add_up(terms: Array, out: Array, space: Workspace) -> None:
@@ -61,19 +62,21 @@ def _add_up(terms: Array, out: Array, space: Workspace) -> None:
 def _terms(
     rows: Array, columns: Array, deep: int, step: int
 ) -> Iterator[tuple[Array, Array]]:
-    """Cut items and elements into terms, and yield a few at a time: (t, g, ..., e)."""
-    for item_rows, item_columns in zip(rows, columns, strict=True):
-        for elements, size in parts(rows.shape[-1], deep):
-            row_terms = _cut(item_rows[..., elements], size)
-            column_terms = _cut(item_columns[..., elements], size)
-            for start in range(0, len(row_terms), step):
-                yield row_terms[start : start + step], column_terms[start : start + step]
+    """Cut elements into terms, and yield a few at a time: (n, t, g, ..., e)."""
+    for elements, size in parts(rows.shape[-1], deep):
+        row_terms = _cut(rows[..., elements], size)
+        column_terms = _cut(columns[..., elements], size)
+        items, count = row_terms.shape[:2]
+        items_each = max(1, step // count)
+        for item, term in product(range(0, items, items_each), range(0, count, step)):
+            part = slice(item, item + items_each), slice(term, term + step)
+            yield row_terms[part], column_terms[part]
 
 
 def _cut(array: Array, size: int) -> Array:
-    """View (g, ..., e) as (t, g, ..., e), cut along its elements."""
+    """View (n, g, ..., e) as (n, t, g, ..., e), cut along its elements."""
     cut = array.reshape(*array.shape[:-1], -1, size)
-    return cut.transpose(cut.ndim - 2, *range(cut.ndim - 2), cut.ndim - 1)
+    return cut.transpose(0, cut.ndim - 2, *range(1, cut.ndim - 2), cut.ndim - 1)
 
 
 def footprint(c: Counts, columns: int) -> int:
