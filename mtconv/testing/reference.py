@@ -1,13 +1,17 @@
 """The three maps as plain loops over the index relation: slow, short, and easy to trust.
 
-Everything here comes from one line, ``o = stride*i + dilation*j - lo``, and from
-`numpy.pad` for what the padding modes read outside. Floating results are accumulated in
-float64 or complex128 and rounded once; integers wrap as NumPy's do.
+Everything here comes from one line, ``o = stride*i + dilation*j - lo``, which is tried for
+all i and j of an axis, and from `numpy.pad` for what the padding modes read outside. Terms
+of the same kernel element are added together, all others one after another. Floating
+results are accumulated in float64 or complex128 and rounded once; integers wrap as NumPy's
+do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,7 +81,8 @@ def reference_conv_transpose(
 
     Notes
     -----
-    A Python loop turns once for every tap: keep the sizes small.
+    Python loops turn for every i and j of an axis, and for every element of the kernel:
+    keep the sizes small.
 
     Examples
     --------
@@ -149,10 +154,10 @@ def reference_kernel_grad(
 def _correlated(spec: ConvSpec, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     """Add up the terms of the kernel gradient of (batch, groups, channels, *space)."""
     w = np.zeros(_kernel_shape(spec), x.dtype)
-    for i, j, o in taps(spec):
-        # Sample by sample: (groups, s, 1) times (groups, 1, b).
-        for x_sample, y_sample in zip(x[_at(i)], y[_at(o)], strict=True):
-            w[_at(j)] += x_sample[:, :, None] * y_sample[:, None, :]
+    for i, j, o in _by_tap(spec):
+        sides = (array[_at(cells)] for array, cells in ((x, i), (y, o)))
+        flat = (side.reshape(*side.shape[:3], prod(side.shape[3:])) for side in sides)
+        w[_at(j)] = np.einsum("bgsn,bgcn->gsc", *flat)
     return w
 
 
@@ -183,16 +188,35 @@ def _summed(form: str, spec: ConvSpec, data: NDArray[Any], w: NDArray[Any]) -> N
         w = w.swapaxes(1, 2)
     space = spec.big if transposed else spec.small
     result = np.zeros((*data.shape[:2], w.shape[2], *space), w.dtype)
-    for i, j, o in taps(spec):
+    for i, j, o in _by_tap(spec):
         source, target = (i, o) if transposed else (o, i)
-        # (batch, groups, s, 1) times (groups, s, b), summed over s.
-        terms = data[_at(source)][..., None] * w[_at(j)]
-        result[_at(target)] += terms.sum(axis=2, dtype=w.dtype)
+        terms = np.einsum("bgs...,gsc->bgc...", data[_at(source)], w[_at(j)])
+        np.add.at(result, _at(target), terms)  # padding repeats elements
     return result
 
 
-def _at(cell: tuple[int, ...]) -> tuple[Any, ...]:
-    return (..., *cell)
+def _by_tap(spec: ConvSpec) -> Iterator[tuple[Any, ...]]:
+    """Yield each kernel element, between all small and all big ones that it joins."""
+    axes = []
+    for place, axis in enumerate(spec.axes):
+        shape = [1] * spec.rank
+        shape[place] = -1
+        joined: dict[int, list[tuple[int, int]]] = {}
+        for i, j, o in _axis_taps(axis, spec.padding_mode):
+            joined.setdefault(j, []).append((i, o))
+        axes.append(
+            [
+                (*(np.reshape(cells, shape) for cells in zip(*pairs, strict=True)), j)
+                for j, pairs in joined.items()
+            ]
+        )
+    for term in product(*axes):
+        small, big, kernel = zip(*term, strict=True)
+        yield small, kernel, big
+
+
+def _at(cells: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (..., *cells)
 
 
 def _axis_taps(axis: Axis, mode: str) -> list[tuple[int, int, int]]:
