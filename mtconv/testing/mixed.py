@@ -8,7 +8,7 @@ few hundred hold every pair of them.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import combinations, product
 from math import prod
@@ -25,7 +25,7 @@ from mtconv.testing.values import NARROW
 __all__ = ["mixed_cases", "rows_of_pairs"]
 
 Features = dict[str, Any]  # the level of each factor, by its name
-Pair = tuple[tuple[str, Any], tuple[str, Any]]
+Feature = tuple[str, Any]
 
 _LEVELS: dict[str, tuple[Any, ...]] = {
     "axis": (0, 1, 2),  # the one that has the size and the taps
@@ -85,6 +85,38 @@ def mixed_cases(allowed: Allowed, accepted: Accepted) -> Iterator[Case]:
                 yield case
 
 
+class _Pairs:
+    """A set of pairs of features: the partners of each feature are the bits of a number.
+
+    A row has a hundred pairs, which would take long to look up one by one.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[Feature, Feature]]) -> None:
+        self._bits: dict[Feature, int] = {}
+        self._partners: dict[Feature, int] = {}
+        for first, second in pairs:
+            bit = self._bits.setdefault(second, 1 << len(self._bits))
+            self._partners[first] = self._partners.get(first, 0) | bit
+
+    def count(self, row: Collection[Feature]) -> int:
+        """Count the pairs that a row has."""
+        mask = self._mask(row)
+        return sum((self._partners.get(f, 0) & mask).bit_count() for f in row)
+
+    def remove(self, row: Collection[Feature]) -> None:
+        """Remove the pairs that a row has."""
+        mask = self._mask(row)
+        for feature in row:
+            if feature in self._partners:
+                self._partners[feature] &= ~mask
+
+    def _mask(self, row: Collection[Feature]) -> int:
+        mask = 0
+        for feature in row:
+            mask |= self._bits.get(feature, 0)
+        return mask
+
+
 @lru_cache(maxsize=8)
 def rows_of_pairs(
     levels: tuple[tuple[str, tuple[Any, ...]], ...],
@@ -96,33 +128,34 @@ def rows_of_pairs(
     """
     rng = random.Random(0)
     factors = dict(levels)
-    missing: dict[Pair, None] = {
-        pair: None
+    pairs = [
+        pair
         for first, second in combinations(factors, 2)
         for pair in product(
             ((first, level) for level in factors[first]),
             ((second, level) for level in factors[second]),
         )
-    }
+    ]
+    missing = _Pairs(pairs)
     rows = []
-    while missing:
-        pair = next(iter(missing))
+    for pair in pairs:
+        if not missing.count(pair):
+            continue
         drawn = (
             {name: rng.choice(choices) for name, choices in factors.items()} | dict(pair)
             for _ in range(_TRIES)
         )
-        tried = [(row, list(combinations(row.items(), 2))) for row in map(_possible, drawn)]
-        best, held = max(
-            tried,
-            key=lambda t: (
-                *(_entries(t[0]) <= _MOST_ENTRIES, pair in t[1]),
-                sum(p in missing for p in t[1]),
+        best = max(
+            map(_possible, drawn),
+            key=lambda row: (
+                _entries(row) <= _MOST_ENTRIES,
+                all(row[name] == level for name, level in pair),
+                missing.count(row.items()),
             ),
         )
-        missing.pop(pair)  # possible or not
+        missing.remove(pair)  # possible or not
         if _entries(best) <= _MOST_ENTRIES:
-            for covered in held:
-                missing.pop(covered, None)
+            missing.remove(best.items())
             rows.append(tuple(best.items()))
     return tuple(dict.fromkeys(rows))
 
