@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtconv.problem.options import PADDING_MODES
-from mtconv.testing.calls import Caller, describe_call
+from mtconv.testing.calls import Caller, Title
 from mtconv.testing.case import Case
 from mtconv.testing.classic import Entry, build
 from mtconv.testing.memory import MEMORY
@@ -114,7 +114,7 @@ def _takes(
     function: Callable[..., Any], case: Case, name: str, refused: dict[str, str]
 ) -> bool:
     try:
-        Caller(function)(case, describe_call(case))
+        Caller(function)(case, Title(case))
     except AssertionError:
         return True  # wrong is not refused; the checks will say so
     except Exception as error:

@@ -16,7 +16,7 @@ from mtconv.testing.memory import memory_of, native
 from mtconv.testing.reference import reference_conv_transpose
 from mtconv.testing.report import compare
 
-__all__ = ["Caller", "check_case", "describe_call"]
+__all__ = ["Caller", "Title", "check_case", "describe_call"]
 
 _REMEMBERED = 4  # results, which later calls must not change
 
@@ -37,19 +37,27 @@ class Caller:
         self._results: deque[tuple[NDArray[Any], bytes]] = deque(maxlen=remembered)
         self._last: list[tuple[str, NDArray[Any], bytes]] = []
 
-    def __call__(self, case: Case, title: str) -> NDArray[Any]:
+    def __call__(self, case: Case, title: Title) -> NDArray[Any]:
         """Return the result as a NumPy array.
 
         Raises AssertionError if an argument was changed, now or of the call before, or if
         the result shares memory with an argument or an earlier result, or changed one.
+        Arguments that were changed get their values back: messages show them, and the case
+        is called again while it is shrunk.
         """
         arrays = {"x": case.x, "kernel": case.kernel, "bias": case.bias}
         before = {name: _content(array) for name, array in arrays.items()}
         values = {name: np.array(array) for name, array in arrays.items()}
-        result = np.asarray(self.function(*arrays.values(), **case.options))
+        changed = []
+        try:
+            result = np.asarray(self.function(*arrays.values(), **case.options))
+        finally:
+            for name, array in arrays.items():
+                if array is not None and _content(array) != before[name]:
+                    array[...] = values[name]
+                    changed.append(name)
         for name, array in arrays.items():
-            if array is not None and _content(array) != before[name]:
-                array[...] = values[name]  # the case is called again while it is shrunk
+            if name in changed:
                 msg = f"{title}: the function has changed its argument `{name}`"
                 raise AssertionError(msg)
             if array is not None and np.may_share_memory(result, array):
@@ -78,17 +86,29 @@ class Caller:
         self._last.clear()
 
 
-def check_case(caller: Caller, case: Case, title: str = "") -> None:
+class Title:
+    """What messages call a call; written when one needs it, since most calls are right."""
+
+    def __init__(self, called: Case | Title | str, end: str = "") -> None:
+        self.called, self.end = called, end
+
+    def __str__(self) -> str:
+        if isinstance(self.called, Case):
+            return describe_call(self.called) + self.end
+        return f"{self.called}{self.end}"
+
+
+def check_case(caller: Caller, case: Case, title: Title | None = None) -> None:
     """Raise AssertionError unless two calls give what plain loops give.
 
     Compared are shape, dtype (of any byte order) and every value. An exception of the
     function passes through, with the call as a note.
     """
-    title = title or describe_call(case)
     expected = reference_conv_transpose(case.x, case.kernel, case.bias, **case.options)
     frozen = freeze("conv_transpose", **case.options)
     geometry = problem("conv_transpose", case.x.shape, case.kernel.shape, frozen, None)
-    for call in (title, f"{title}, called again"):
+    title = title or Title(case)
+    for call in (title, Title(title, ", called again")):
         try:
             result = caller(case, call)
         except AssertionError:

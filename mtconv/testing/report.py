@@ -17,7 +17,7 @@ _MOST_TAPS = 12
 
 
 def compare(
-    title: str,
+    title: object,
     form: str,
     solved: Problem,
     got: Any,

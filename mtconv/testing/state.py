@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtconv.testing.calls import Caller, check_case, describe_call
+from mtconv.testing.calls import Caller, Title, check_case, describe_call
 from mtconv.testing.case import Case
 from mtconv.testing.fixed import plain_entries
 from mtconv.testing.limits import Allowed, built
@@ -28,16 +28,16 @@ def check_state(caller: Caller, allowed: Allowed, dtype: str) -> None:
         if case is None or case.x.size == 0:
             continue
         check_case(caller, case)
-        title = f"{describe_call(case)}, after a call with other values in these arrays"
+        before = f"{describe_call(case)}, after a call with other values in these arrays"
         for change in (_turn, _exchange, _raise_one):
             caller.forget()
             for array in (case.kernel, case.x):
                 change(array)
-            check_case(caller, case, title)
+            check_case(caller, case, Title(before))
         if number == 0:
             many = Caller(caller.function, remembered=_REPEATED)
             for _ in range(_REPEATED):
-                many(case, f"{describe_call(case)}, called again and again")
+                many(case, Title(case, ", called again and again"))
         caller.forget()
 
 
@@ -69,7 +69,7 @@ def check_nonfinite(caller: Caller, allowed: Allowed, dtypes: tuple[str, ...]) -
     with np.errstate(all="ignore"):
         for case in _floating(allowed, dtypes):
             for words, changed in nonfinite_cases(case, every=case.bias is not None):
-                title = f"{describe_call(changed)}, with {words}"
+                title = Title(changed, f", with {words}")
                 _compare_nonfinite(caller(changed, title), changed, words)
 
 
@@ -104,8 +104,7 @@ def check_overflow(caller: Caller, allowed: Allowed, dtypes: tuple[str, ...]) ->
                 if case is None or case.x.size == 0 or case.x.dtype.kind not in "iu":
                     continue
                 large = overflowing_case(case)
-                title = f"{describe_call(large)}, whose sums wrap"
                 try:
-                    check_case(caller, large, title)
+                    check_case(caller, large, Title(large, ", whose sums wrap"))
                 except OverflowError:
                     continue
