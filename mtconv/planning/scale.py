@@ -25,10 +25,14 @@ class Scale(IntEnum):
 
 
 @lru_cache(maxsize=1024)
-def scale_of(spec: ConvSpec, batch: int) -> Scale:
-    """Return the scale of a problem, by its multiply-adds and elements of its big side."""
+def scale_of(spec: ConvSpec, batch: int, form: str) -> Scale:
+    """Return the scale of a problem, by its multiply-adds and elements of its big side.
+
+    The threads of a convolution wait for memory more than those of the other maps.
+    """
     big = batch * spec.groups * spec.kernel_shape[1] * prod(spec.big)
     work = batch * spec.multiply_adds
-    if work >= tuning.SMALL_WORK or big >= tuning.SMALL_ELEMENTS:
+    most = tuning.SMALL_WORK * (2 if form == "conv" else 1)
+    if work >= most or big >= tuning.SMALL_ELEMENTS:
         return Scale.LARGE
     return Scale.SMALL if work >= tuning.TINY_WORK else Scale.TINY

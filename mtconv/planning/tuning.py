@@ -79,9 +79,9 @@ LEAST_BLOCKS = 4
 FEW_BLOCKS = 2
 FEW_BLOCKS_WORK = 2**28
 
-# Multiply-adds, and elements of the big side, below which one block on one thread is
-# faster: the short operations of two threads wait for each other.
-SMALL_WORK = 2**25
+# Multiply-adds, twice as many for a convolution, and elements of the big side, below which
+# one block on one thread is faster: short operations of two threads wait for each other.
+SMALL_WORK = 2**24
 SMALL_ELEMENTS = 2**19
 
 # Multiply-adds below which BLAS uses one thread by itself, so that it need not be limited.

@@ -275,7 +275,7 @@ def test_every_problem_worth_threads_has_blocks_to_share(
     spec = mtconv.ConvSpec.from_shapes(
         (batch, channels, size, size), (channels, share, 4, 4), stride=2, groups=groups
     )
-    assert scale_of(spec, batch) is Scale.LARGE
+    assert scale_of(spec, batch, form) is Scale.LARGE
     least = 4 if batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK else 2
     if form == "kernel_grad":  # its blocks share nothing but groups and channels
         least = min(least, groups)

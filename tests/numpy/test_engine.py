@@ -285,8 +285,14 @@ def test_groups_and_channels_have_packs_of_their_own(monkeypatch, packings, cut_
 
 
 @pytest.mark.parametrize(
-    ("batch", "pooled"), [(255, False), (256, True)]
-)  # 2**25 multiply-adds are worth threads
+    ("batch", "pooled"),
+    [
+        (127, []),  # 2**24 multiply-adds are worth threads, or 2**25 for a convolution
+        (128, ["conv_transpose", "kernel_grad"]),
+        (255, ["conv_transpose", "kernel_grad"]),
+        (256, ["conv_transpose", "conv", "kernel_grad"]),
+    ],
+)
 def test_small_problems_stay_on_their_thread(batch, pooled, monkeypatch):
     asked = []
 
@@ -298,11 +304,19 @@ def test_small_problems_stay_on_their_thread(batch, pooled, monkeypatch):
 
     monkeypatch.setattr(engine, "run_all", run_all)
     x, kernel = zeros(batch, 2**8, 2**6), zeros(2**8, 2**3, 1)
-    y = mtconv.conv_transpose(x, kernel)
-    mtconv.conv(y, kernel)
-    mtconv.kernel_grad(x, y, kernel_size=(1,))
-    assert len(asked) == 3 * pooled
-    assert all(count > 1 for count in asked)
+    y = zeros(batch, 2**3, 2**6)
+    calls = {
+        "conv_transpose": lambda: mtconv.conv_transpose(x, kernel),
+        "conv": lambda: mtconv.conv(y, kernel),
+        "kernel_grad": lambda: mtconv.kernel_grad(x, y, kernel_size=(1,)),
+    }
+    shared = []
+    for form, call in calls.items():
+        call()
+        shared += [form] * len(asked)
+        assert all(count > 1 for count in asked)
+        asked.clear()
+    assert shared == pooled
 
 
 def test_blocks_of_one_part_of_a_gradient_are_one_task():

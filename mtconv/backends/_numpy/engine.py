@@ -78,7 +78,7 @@ class Computation(NamedTuple):
         if tasks is None:
             spec = self.spec if form == "conv_transpose" else self.inner
             parts = cut(spec, form, name, batch, item, copies)
-            tasks = self.tables[key] = (parts, scale_of(self.inner, batch))
+            tasks = self.tables[key] = (parts, scale_of(self.inner, batch, form))
         return tasks
 
     @property

@@ -69,7 +69,7 @@ class Sizes(NamedTuple):
 def fast_extent(sizes: Sizes) -> Extent:
     """Choose the extent of pieces that is fast: few of them, in the caches."""
     spec, batch = sizes.spec, sizes.batch
-    small = scale_of(spec, batch) < Scale.LARGE
+    small = scale_of(spec, batch, sizes.form) < Scale.LARGE
     many = batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK
     blocks = tuning.LEAST_BLOCKS if many else tuning.FEW_BLOCKS
     space, taps, target = _space(sizes, 1 if small else blocks)
@@ -162,7 +162,7 @@ def _shared(sizes: Sizes, extent: Extent, blocks: int) -> Extent:
         count *= -(-batch // samples)
     # A few channels are no even shares where samples could be.
     even = whole >= tuning.LEAST_SHARES * blocks or whole % blocks == 0
-    if even or batch == 1:
+    if even or batch == 1 or sizes.form == "kernel_grad":
         channels, count = finer(whole, channels, count, blocks)
     groups, count = finer(spec.groups, groups, count, blocks)
     if sizes.form != "kernel_grad":
