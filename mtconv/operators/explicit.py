@@ -1,4 +1,4 @@
-"""What is computed of an operator as a whole: its matrix and its norm."""
+"""What is computed of an operator as a whole: matrix, norm and regularized inverse."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ class Explicit(ArrayMap):
         -----
         Each call costs a transform there and back. In double precision the relative error
         is below 1e-10 for weights from 1e-3 times the square of `norm`; for smaller ones
-        `regularized_solve` keeps more digits. NaN and infinity reach every element.
+        `regularized_solve` keeps more digits. NaN or infinity in x reaches every element of
+        its sample and group.
 
         Examples
         --------
@@ -116,7 +117,7 @@ class Explicit(ArrayMap):
         Returns
         -------
         array
-            The solution, of the shape that z has.
+            The solution, of `input_shape`; with a batch axis, or flat, if y is.
 
         Raises
         ------
@@ -163,8 +164,11 @@ class Explicit(ArrayMap):
 
         Raises
         ------
+        GeometryError
+            If there is no such format or order.
         BackendError
-            If it does not fit into the memory available.
+            If it does not fit into the memory available, or "bcoo" has sides beyond its
+            indices of 32 bits.
 
         Examples
         --------

@@ -246,6 +246,22 @@ def test_the_inverse_is_an_operator(A):
     assert repr(B).startswith(f"inverse({name}.H @ {name} + 0.25)(input_shape=")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_what_is_not_finite_stays_in_its_sample_and_group(value, stride):
+    options = {"stride": stride, "padding": ((1, 2 - stride),), "groups": 2, **CIRCULAR}
+    A = mtconv.Conv(spread(1, (4, 3, 3)), 6, **options)
+    for operator in (A, A.T):
+        channels, size = operator.input_shape
+        x = spread(2, (2, channels, size))
+        x[1, -1, 2] = value  # in the last group
+        with np.errstate(invalid="ignore"):
+            got = operator.regularized_inverse(0.5)(x)
+        finite = np.ones(x.shape, bool)
+        finite[1, channels // 2 :] = False
+        assert (np.isfinite(got) == finite).all()
+
+
 class TestOtherLibraries:
     @pytest.mark.parametrize("name", ["jax.numpy", "torch", "array_api_strict"])
     @pytest.mark.parametrize("channels", [1, 2])
@@ -293,7 +309,10 @@ class TestErrors:
         ):
             with pytest.raises(mtconv.GeometryError) as error:
                 call()
-            assert "`padding_mode` must be 'circular' for closed forms" in str(error.value)
+            assert str(error.value).endswith(
+                "`padding_mode` must be 'circular' for closed forms; got 'zeros'. Solve by "
+                "iteration, as with scipy's lsqr."
+            )
 
     @pytest.mark.parametrize(
         ("size", "padding", "text"),

@@ -26,7 +26,7 @@ def check_closed_form(function: str, spec: ConvSpec) -> None:
     """Check that an operator is block diagonal in frequency, with blocks that are small."""
     if spec.padding_mode != "circular":
         rule = "must be 'circular' for closed forms"
-        fix = "Other operators are solved for by iteration, as with scipy's lsqr."
+        fix = "Solve by iteration, as with scipy's lsqr."
         got = repr(spec.padding_mode)
         raise GeometryError(message(function, "padding_mode", rule, got, fix=fix))
     if not divides(spec):
@@ -57,7 +57,8 @@ def _check_channels(function: str, spec: ConvSpec) -> None:
 
 def check_finite(function: str, kernel: Any) -> None:
     """Check that all elements of a kernel of NumPy are finite."""
-    bad = kernel.size - np.count_nonzero(np.isfinite(kernel))  # which inverses would hide
+    # The inverse of an infinite spectrum is zero, which would hide the element.
+    bad = kernel.size - np.count_nonzero(np.isfinite(kernel))
     if bad:
         got = f"{bad} of {kernel.size} elements NaN or infinite"
         fix = "Operators with such elements have no inverse."

@@ -103,7 +103,7 @@ class RegularizedInverse(Combination):
         return sparse.csr_array(dense)
 
     def to_dense(self) -> Any:
-        """Build the matrix, of which no element is zero, column by column.
+        """Build the matrix, column by column.
 
         Returns
         -------
