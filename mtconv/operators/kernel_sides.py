@@ -87,7 +87,8 @@ def _rank(
     if len(data) < 3:
         rule = f"must be a tuple unless {own} has batch, channels and space"
         got = f"{kernel_size} for {own} of shape {data}"
-        fix = "Write one kernel size per spatial axis, for example (3,)."
+        example = (kernel_size,) * max(len(data), 1)
+        fix = f"Write one kernel size per spatial axis, for example {example}."
         raise GeometryError(message(name, "kernel_size", rule, got, fix=fix))
     return len(data) - 2, True
 

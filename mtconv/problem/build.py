@@ -160,12 +160,13 @@ def _kernel_grad_rank(
         rank = len(kernel_size)
         return rank, len(x_shape) > rank
     if len(x_shape) < 3:
+        example = (kernel_size,) * max(len(x_shape), 1)
         msg = message(
             "kernel_grad",
             "kernel_size",
             "must be a tuple unless x has batch, channels and space",
             f"{kernel_size} for x of shape {x_shape}",
-            fix="Write one kernel size per spatial axis, for example (3,).",
+            fix=f"Write one kernel size per spatial axis, for example {example}.",
         )
         raise GeometryError(msg)
     return len(x_shape) - 2, True

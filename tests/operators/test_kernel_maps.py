@@ -179,7 +179,13 @@ def test_pytree(jax_numpy):
             lambda: mtconv.KernelConv(np.ones(5), kernel_size=2),
             "KernelConv: `kernel_size` must be a tuple unless y has batch, channels and "
             "space; got 2 for y of shape (5,). Write one kernel size per spatial axis, for "
-            "example (3,).",
+            "example (2,).",
+        ),
+        (
+            lambda: mtconv.KernelConvTranspose(np.ones((5, 6)), kernel_size=2),
+            "KernelConvTranspose: `kernel_size` must be a tuple unless x has batch, "
+            "channels and space; got 2 for x of shape (5, 6). Write one kernel size per "
+            "spatial axis, for example (2, 2).",
         ),
         (
             lambda: mtconv.KernelConv(np.ones(5), kernel_size=(2,), channels=1),

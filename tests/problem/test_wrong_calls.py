@@ -462,12 +462,12 @@ GEOMETRY = {
         "3.0",
     ),
     "rank that nothing says": (
-        gradient((3,), (5,), kernel_size=3),
+        gradient((3, 4), (5, 6), kernel_size=3),
         "kernel_size",
         "must be a tuple",
-        "3 for x of shape (3,)",
+        "3 for x of shape (3, 4)",
         None,
-        "(3,)",
+        "for example (3, 3)",
     ),
     # Algorithm
     "unknown algorithm": (
