@@ -26,11 +26,11 @@ __all__ = ["LineSolver", "scale_of", "suits", "symbols_of"]
 
 Array = NDArray[Any]
 
-# Elements of a piece at least: calls of fewer take longer than what they do.
+# Elements that a piece has at least. With fewer, calls take longer than their arithmetic.
 _LEAST = 3 * 2**15
 
-# Elements that a frequency of the last axis has at most: several of them share a line of
-# the caches.
+# Elements that one frequency of the last axis may have. Neighbouring frequencies share
+# cache lines, so a block needs several of them, and has to stay in the caches.
 _MOST = 2**15
 
 
@@ -54,7 +54,7 @@ def symbols_of(lines: Lines, symbol: Array) -> Array:
 
 
 def scale_of(lines: Lines, symbol: Array, weight: float) -> Array:
-    """Return what the rest is divided by, for both parts of a complex number.
+    """Return what the rest is multiplied by, for both parts of a complex number.
 
     The result is (groups, *frequencies, 2).
     """
@@ -64,7 +64,13 @@ def scale_of(lines: Lines, symbol: Array, weight: float) -> Array:
 
 
 class Block:
-    """What is done to frequencies of the last axis, step by step, in memory of its own."""
+    """What is done to frequencies of the last axis, step by step, in memory that is given.
+
+    ``load`` fills ``start`` with the spectrum of z, and ``before`` also leaves A z in
+    ``rest``. Once ``rest`` is ``y - A z``, scaled, ``after_start`` adds ``A^H`` of it to z
+    and transforms back; ``after_zero`` does without z. ``numbers`` is ``rest``. It and
+    ``start`` have two real numbers for each complex one. ``other`` is scratch.
+    """
 
     def __init__(
         self, side: Side, spectra: Array, symbols: Array, piece: Index, memory: list[Array]
@@ -134,7 +140,7 @@ class LineSolver:
         self.batch = batch
         self._lines, self._side, self._symbols = lines, lines.big, symbols
         groups, halves, channels, columns, *others = symbols.shape
-        # An element of y for each of x: little may be left of z.
+        # As many elements of y as of x: z has a filter of its own, as in `filters.py`.
         self._single = halves * channels == 1
         share = halves * channels // prod(lines.strides)
         size = (n * s for n, s in zip(lines.cells, lines.strides, strict=True))
@@ -207,7 +213,7 @@ class LineSolver:
         )
         if self._known is None and memory.returns(self._y):
             memory.keep(self._y, self._new)
-        del self._y, self._z, self._result
+        del self._y, self._z, self._result, self._known, self._scale
         return x
 
     def _look(self, likely: Known) -> None:
@@ -235,7 +241,7 @@ class LineSolver:
             return known
         new = self._new[items, groups, :, :, columns]
         lines = self._of_data_of_blocks[items, groups]
-        _take(self._lines.small.loading(lines, columns, new, block.other[:, :, :1]))
+        _run_steps(self._lines.small.loading(lines, columns, new, block.other[:, :, :1]))
         return new[:, :, 0, 0]
 
     def _solve(self, task: Any, _: int) -> None:
@@ -252,15 +258,15 @@ class LineSolver:
         if self._z is None:
             np.copyto(block.rest, self._data(block))
         elif self._single:
-            _take(block.load)
+            _run_steps(block.load)
             np.multiply(block.start, scale[:, None, None], out=block.start)
             np.multiply(block.start, self._weight, out=block.start)
             np.copyto(block.rest, self._data(block))
         else:
-            _take(block.before)
+            _run_steps(block.before)
             np.subtract(self._data(block), block.rest, out=block.rest)
         np.multiply(block.numbers, scale, out=block.numbers)
-        _take(block.after_zero if self._z is None else block.after_start)
+        _run_steps(block.after_zero if self._z is None else block.after_start)
 
 
 def _bytes_of(room: Array) -> int:
@@ -273,6 +279,6 @@ def _call(task: Any, _: int) -> None:
     function(argument)
 
 
-def _take(steps: list[Step]) -> None:
+def _run_steps(steps: list[Step]) -> None:
     for step in steps:
         step()

@@ -72,7 +72,10 @@ def _levels(places: tuple[int, ...], size: int) -> tuple[tuple[int, ...], ...]:
 def scattered(
     library: Library, array: Any, axis: int, places: tuple[int, ...], size: int
 ) -> Any:
-    """Add the elements of an axis onto places of a longer one, by reading only."""
+    """Add the elements of an axis onto places of another one of this size.
+
+    Elements are read by index, never written, which some libraries do not allow.
+    """
     shape = list(array.shape)
     shape[axis] = 1
     padded = library.concat([array, library.zeros(tuple(shape), array)], axis)

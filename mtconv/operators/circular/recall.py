@@ -1,4 +1,4 @@
-"""Spectra of arrays that come again and again, as data of ADMM do."""
+"""Spectra that are kept for arrays that many calls get, as the data in ADMM."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ class Known(NamedTuple):
 
 
 class Memory:
-    """The spectrum of an array that comes again and again, as data of ADMM do.
+    """The spectrum of an array that comes in call after call.
 
-    An array is remembered at its second call, and told by all of its bits.
+    It is kept when the array comes a second time in a row. An array is known again only if
+    all of its bits are the same.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class Memory:
         return known
 
     def returns(self, array: Array) -> bool:
-        """Return whether the array was probably there in the call before."""
+        """Note an array; return whether the call before noted one that begins alike."""
         glimpse = _glimpse(array)
         returns = glimpse is not None and glimpse == self._glimpse
         self._glimpse = glimpse
@@ -60,7 +61,10 @@ class Memory:
 
 
 def _glimpse(array: Array) -> tuple[Any, ...] | None:
-    """Return a little of an array without gaps, by which most others can be told."""
+    """Return a little of an array, by which most others can be told.
+
+    None if it has gaps, or is not in double precision.
+    """
     if not array.flags.c_contiguous or array.dtype.char not in "dD":
         return None
     return array.shape, array.dtype, array.reshape(-1)[:8].tobytes()

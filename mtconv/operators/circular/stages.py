@@ -17,8 +17,8 @@ __all__ = ["Index", "Stage", "in_caches", "pieces", "run_passes"]
 
 Index = tuple[slice, ...]
 
-# Elements of a piece: as many as stay in the caches of a processor, and pieces that threads
-# share where that leaves enough of them.
+# A piece has at most so many elements that it stays in the caches of a processor. An array
+# is cut into so many pieces, for threads to share, if each has enough elements.
 _MOST = 2**17
 _LEAST = 2**14
 _PIECES = 4
@@ -69,7 +69,8 @@ def pieces(
 ) -> tuple[Index, ...]:
     """Cut a shape into pieces; the last ``whole`` axes are not cut.
 
-    Pieces have ``least`` elements, if the caches hold as many.
+    There are a few pieces, or fewer so that each has about ``least`` elements, or more so
+    that the caches hold each.
     """
     most = min(max(prod(shape) // _PIECES, least or _LEAST), _MOST)
     return _cut(shape, len(shape) - whole, most)
