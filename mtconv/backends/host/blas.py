@@ -88,6 +88,7 @@ class BlasGuard:
             _set_threads(library, 1)
 
     def _restore(self) -> None:
+        # Not strict: an interrupted `_limit` may have noted no numbers.
         for library, number in zip(self._libraries or [], self._before or [], strict=False):
             _set_threads(library, number)
         self._before = None

@@ -216,11 +216,11 @@ def default_workers() -> int:
     Raises
     ------
     ValueError
-        If the variable is set to something else than a positive integer.
+        If the variable is set to anything but a positive integer.
     """
     text = os.environ.get("MTCONV_WORKERS", "")
     if text:
-        if len(text) > _DIGITS:  # Python itself does not read thousands
+        if len(text) > _DIGITS:  # `int` reads no thousands of digits, and says it badly
             msg = (
                 f"MTCONV_WORKERS must be a positive integer of at most {_DIGITS} digits, "
                 f"got {text[:_DIGITS]!r}... of {len(text)} characters"
