@@ -123,6 +123,8 @@ def _gemm(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
         # Near the ends, the taps of a phase are added up stretch by stretch.
         taps = min(-(-axis.kernel // axis.stride), axis.small)
         operations += phases * (3 + max(taps**2 - tuning.FEW_STRETCHES, 0))
+    if work.columns <= tuning.FEW_COLUMNS and work.y <= tuning.FEW_ELEMENTS:
+        operations, chunks = tuning.LOOKUP_SUM_CALLS, 1
     moving = work.columns * rates.element + work.y * rates.strided * short
     # Where taps meet, a column is read once more to be added.
     moving += max(work.columns - work.y, 0) * 2 * rates.element
@@ -142,7 +144,8 @@ def _columns(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     parts = ceil(chunks)
     moves = gathers(spec.axes, work.planes, work.share, rows, parts, work.form)
     moving = min(moves.by_rows, moves.taps_last) * tuning.GATHERED * rates.element
-    operations = tuning.COLUMN_CALLS * chunks
+    looked_up = max(work.columns, work.y) <= tuning.FEW_COLUMNS
+    operations = tuning.LOOKUP_CALLS if looked_up else tuning.COLUMN_CALLS * chunks
     seconds = _column_product(products, work.share * work.taps, work.small, rates)
     seconds += moving + operations * rates.call
     moved = itemsize * (work.x + work.y + 2 * work.columns)
@@ -264,6 +267,8 @@ def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     del spec
     products = work.columns * work.small
     inner = work.small if work.transposed else work.share
+    if work.form == "kernel_grad":  # a sum for each pair of channels
+        inner = work.small * work.share
     operations = 2 * work.taps * inner * (1 + work.y * itemsize / rates.block)
     each = 3.75 if work.transposed else 2.5  # there the sums land with a stride
     moving = each * products * (rates.element + rates.strided) * _short(work.row, rates)

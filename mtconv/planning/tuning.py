@@ -32,8 +32,11 @@ COLUMN_PRODUCT = 2.3
 THIN_COLUMNS = 7.8
 FEW_COLUMN_ROWS = 1.7
 GATHERED = 1.5
-# Array operations that the calls for a block of columns, or for rows, take.
+# Array operations that the calls for a block of columns take, for columns that are looked
+# up, and for rows; and those of an overlap-add that is one look-up.
 COLUMN_CALLS = 80
+LOOKUP_CALLS = 16
+LOOKUP_SUM_CALLS = 6
 ROW_CALLS = 7
 # Moves of a result's elements that one more product to be added costs.
 SUM_MOVES = 4

@@ -189,6 +189,11 @@ def test_long_sums_of_a_single_phase_are_made_of_shorter_ones():
 # ----------------------------------------------------------------------------- operations
 
 
+@pytest.fixture
+def nothing_looked_up(monkeypatch):
+    monkeypatch.setattr(tuning, "FEW_COLUMNS", 0)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "form", "operations", "in_blocks"),
     [
@@ -202,8 +207,10 @@ def test_long_sums_of_a_single_phase_are_made_of_shorter_ones():
         ("polyphase", "conv", tuning.ROW_CALLS * (6 * 2 + 3 * 2), PLANES * 12 // 15),
         ("direct", "conv_transpose", 2 * 12 * 3, Y),
         ("direct", "conv", 2 * 12 * 4, Y),
+        ("direct", "kernel_grad", 2 * 12 * 3 * 4, Y),
     ],
 )
+@pytest.mark.usefixtures("nothing_looked_up")
 def test_operations_are_made_for_every_block(algorithm, form, operations, in_blocks):
     assert seconds(algorithm, form, call=1.0) == pytest.approx(operations, rel=1e-6)
     passed = seconds(algorithm, form, call=1.0, block=in_blocks * 4)
@@ -229,6 +236,40 @@ def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs)
     assert passed == pytest.approx(operations)
 
 
+@pytest.mark.parametrize("form", ["conv", "kernel_grad"])
+@pytest.mark.parametrize(
+    ("few", "operations"),
+    [(2**12, tuning.LOOKUP_CALLS), (2**12 - 1, tuning.COLUMN_CALLS)],
+)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        spec_of((1, 2, 2**9), (2, 2, 4)),  # columns of 4 taps and 2 channels
+        spec_of((1, 1, 2), (1, 1, 4), stride=2**12 - 4),  # so many elements of y
+    ],
+)
+def test_few_columns_are_looked_up(spec, few, operations, form, monkeypatch):
+    monkeypatch.setattr(tuning, "FEW_COLUMNS", few)
+    passed = seconds("gemm", form, spec=spec, batch=1, call=1.0)
+    assert passed == pytest.approx(operations)
+
+
+@pytest.mark.parametrize(
+    ("columns", "elements", "looked_up"),
+    [(600, 202, True), (599, 202, False), (600, 201, False)],
+)
+def test_few_elements_are_sums_that_are_looked_up(
+    columns, elements, looked_up, monkeypatch
+):
+    """200 elements of x with three taps are 600 columns, and 202 elements of y."""
+    monkeypatch.setattr(tuning, "FEW_COLUMNS", columns)
+    monkeypatch.setattr(tuning, "FEW_ELEMENTS", elements)
+    spec = spec_of((1, 1, 200), (1, 1, 3))
+    expected = tuning.LOOKUP_SUM_CALLS if looked_up else 3
+    assert seconds("gemm", spec=spec, batch=1, call=1.0) == pytest.approx(expected)
+
+
+@pytest.mark.usefixtures("nothing_looked_up")
 def test_long_kernels_are_added_up_stretch_by_stretch():
     """With 100 taps in a phase there are 100 stretches at either end, of 1 to 99 terms."""
     spec = spec_of((1, 1, 500), (1, 1, 200), stride=2)
