@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mtconv
+from mtconv.backends.dispatch import load
+from mtconv.backends.libraries import library_of
+from mtconv.operators.circular.filters import Filters
 from tests.operators.circular_operators import CIRCULAR, drawn, error, operators, spread
 
 
@@ -123,6 +126,85 @@ def test_solve_of_dependent_channels():
             got = operator.regularized_solve(arrays[0], weight, arrays[1])
             expected = exact_solution(dense, y, weight, z)
             assert error(got.ravel(), expected) < 1e-10
+
+
+def filters_of(seed, small, form="conv", share=3, residues=2):
+    """Filters of a symbol for one group and four frequencies."""
+    symbol = spread(seed, (1, small, share, residues, 4)) * (1 - 2j)
+    return Filters(form, library_of(load("numpy")), symbol, {})
+
+
+NAMES = ("of_rest", "of_start", "inverse")
+
+
+@pytest.mark.parametrize("small", [1, 2])
+def test_filters_are_made_once_for_equal_weights(small):
+    filters = filters_of(1, small, "conv_transpose", 1)
+    for name in NAMES:
+        make = getattr(filters, name)
+        first = make(0.5)
+        assert make(float("0.5")) is first
+        other = make(0.25)
+        assert other is not first
+        assert not (other == first).any()
+        assert make(0.25) is other
+        # An array may hold another value at the next call.
+        weight = np.array(0.25)
+        assert make(weight) is not make(weight)
+        assert make(0.25) is other
+
+
+def test_matrices_are_decomposed_once(monkeypatch):
+    calls, svd = [], np.linalg.svd
+    monkeypatch.setattr(np.linalg, "svd", lambda *a, **k: calls.append(1) or svd(*a, **k))
+    filters = filters_of(1, 2, "conv_transpose", 1)
+    for weight in (0.5, 0.25):
+        filters.of_rest(weight)
+        filters.of_start(weight)
+    assert len(calls) == 1
+    filters.of_rest(np.array(0.5))
+    assert len(calls) == 1
+    fresh = filters_of(1, 2, "conv_transpose", 1)
+    for _ in range(2):
+        fresh.of_rest(np.array(0.5))  # nothing is kept while values may be unknown
+    assert len(calls) == 3
+
+
+def test_one_channel_needs_no_decomposition(monkeypatch):
+    for name in ("svd", "inv"):
+        monkeypatch.setattr(np.linalg, name, None)
+    filters = filters_of(1, 1, "conv", 1, 1)
+    (symbol,) = filters.symbol[0, 0, 0]
+    power = abs(symbol) ** 2
+    for name, expected in (
+        ("of_rest", symbol.conj() / (power + 0.5)),
+        ("of_start", 0.5 / (power + 0.5)),
+        ("inverse", 1 / (power + 0.5)),
+    ):
+        got = getattr(filters, name)(0.5)
+        np.testing.assert_allclose(got.ravel(), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("form", "small", "share", "residues", "starts"),
+    [
+        # Rows are those of the result: big channels and residues of a transposed map.
+        ("conv", 2, 1, 2, True),
+        ("conv", 2, 3, 1, False),
+        ("conv", 2, 1, 3, False),
+        ("conv", 3, 1, 2, True),
+        ("conv_transpose", 2, 1, 2, True),
+        ("conv_transpose", 3, 1, 2, False),
+        ("conv_transpose", 3, 2, 2, True),
+        ("conv_transpose", 2, 3, 1, True),
+    ],
+)
+def test_where_little_may_be_left_of_z(form, small, share, residues, starts):
+    got = filters_of(1, small, form, share, residues).of_start(0.5)
+    assert (got is not None) == starts
+    if starts:
+        channels = share * residues if form == "conv" else small
+        assert got.shape == (1, channels, channels, 4)
 
 
 @pytest.mark.parametrize("weight", [1e-9, 1e-5, 1.0])

@@ -14,8 +14,7 @@ be left of z, and ``z - filter M z`` would lose digits: z is multiplied by
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from mtconv.backends.libraries import Library
 __all__ = ["Filters", "multiplied"]
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(NamedTuple):
     """The filters of a symbol, which multiplies spectra of the input.
 
     ``made`` keeps those of the last weight, and the singular values.
@@ -34,7 +32,7 @@ class Filters:
     form: str
     library: Library
     symbol: Any
-    made: dict[str, Any] = field(default_factory=dict)
+    made: dict[str, Any]
 
     def of_rest(self, weight: Any) -> Any:
         """Return the filter of the rest, of the shape of the symbol, conjugated."""

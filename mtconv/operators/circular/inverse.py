@@ -190,5 +190,5 @@ def _made(
     if library.xp is np and operator.form == "conv" and symbol.shape[1] == 1:
         lines = lines_of(spec, real=real)
         lines = lines if suits(lines, symbol.shape[2]) else None
-    filters = Filters(operator.form, library, symbol)
+    filters = Filters(operator.form, library, symbol, {})
     return ClosedForm(operator.form, frequencies, filters, {}, lines, Memory())
