@@ -116,11 +116,9 @@ def kernel_sides(form: str, spec: ConvSpec, data: tuple[int, ...]) -> KernelSide
     """Return the shapes of kernel and result, for data of a shape that fits."""
     with_channels = spec.small_channels is not None
     kernel = spec.kernel_shape if with_channels else spec.kernel_size
-    layout = spec.layout
-    if layout is None and not with_channels and spec.rank > 2:
-        layout = "DHW"
     ndim = spec.rank + 2 * with_channels
-    layouts = resolve_layouts(form, "x", len(data), ndim, layout, spec.kernel_layout, "I")
+    letters = spec.layout, spec.kernel_layout
+    layouts = resolve_layouts(form, "x", len(data), ndim, *letters, "I")
     if layouts.kernel.inverse is not None:
         kernel = tuple(kernel[axis] for axis in layouts.kernel.inverse)
     return KernelSides(kernel, result_shape(form, match(form, spec, data, kernel), data))

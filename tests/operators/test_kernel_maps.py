@@ -138,6 +138,9 @@ def test_signals_images_and_volumes_without_channels(same):
     assert (A.input_shape, A.output_shape) == ((2, 1, 2), (3, 3, 3))
     w = np.arange(4).reshape(2, 1, 2)
     same(A(w), mtconv.conv_transpose(x, w, layout="DHW", kernel_layout="DHW"))
+    A = mtconv.KernelConv(x[0], kernel_size=(2, 1))
+    assert (A.input_shape, A.output_shape) == ((2, 1), (2, 2))
+    same(A([[1], [10]]), np.array([[20, 31], [42, 53]]))
     B = mtconv.KernelConv(np.arange(6), kernel_size=(2,), stride=2)
     same(B(np.array([1, 10])), np.array([10, 32, 54]))
     C = mtconv.KernelConv(np.ones((5, 4, 3)), kernel_size=2, layout="NHW")
@@ -191,6 +194,17 @@ def test_pytree(jax_numpy):
             lambda: mtconv.KernelConv(np.ones(5), kernel_size=(2,), channels=1),
             "KernelConv: `channels` must be left out where the data have no channels; got "
             "1. With them, y has 2 or 3 axes.",
+        ),
+        (
+            lambda: mtconv.KernelConvTranspose(
+                np.ones((5, 4)), kernel_size=(2, 1), channels=2
+            ),
+            "KernelConvTranspose: `channels` must be left out where the data have no "
+            "channels; got 2. With them, x has 3 or 4 axes.",
+        ),
+        (
+            lambda: mtconv.KernelConv(np.ones((1, 4, 5)), kernel_size=2, channels=0),
+            "KernelConv: `channels` must be a positive multiple of groups=1; got 0.",
         ),
         (
             lambda: mtconv.KernelConv(
