@@ -85,6 +85,24 @@ def test_equal_bands_share_a_matrix():
     assert first.matrix is not inner[0].matrix
 
 
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "nothing"])
+@pytest.mark.parametrize("form", ["conv", "conv_transpose"])
+def test_few_bands_are_looked_at_one_by_one(form, mode, monkeypatch):
+    """The columns are taken of as many bands, whatever their number is."""
+    unique, looked = np.unique, []
+    monkeypatch.setattr(np, "unique", lambda *a, **k: looked.append(1) or unique(*a, **k))
+
+    def count(size):
+        looked.clear()
+        axis, name = Axis(size, size, 3, 1, 1, 1), mode
+        if mode == "nothing":  # a conv that reads only padding
+            axis, name = Axis(size, size, 3, 1, 1, 2 * size), "zeros"
+        assert len(bands_of(form, axis, TAPS, name).bands) == size // 8
+        return len(looked)
+
+    assert count(800) == count(1600) > 0
+
+
 @pytest.mark.parametrize(
     ("dilation", "parts"),
     [

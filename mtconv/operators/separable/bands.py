@@ -102,8 +102,8 @@ def axis_bands(
     kept: dict[tuple[Any, ...], Array] = {}
     step = band_rows(form, axis)
     shifts = _shifts(built, step)
-    for start in range(0, built.shape[0], step):
-        stop, shift = min(start + step, built.shape[0]), shifts.get(start // step)
+    for number, start in enumerate(range(0, built.shape[0], step)):
+        stop, shift = min(start + step, built.shape[0]), shifts.get(number)
         if shift is None:
             cut = _parts(built, start, stop, dtype)
             parts = tuple(_shared(kept, part, last=last) for part in cut)
@@ -123,13 +123,11 @@ def _shifts(built: Csr, step: int) -> dict[int, int]:
     whole = built.shape[0] // step
     shifts: dict[int, int] = {}
     starts = built.indptr[: whole * step].reshape(whole, step)
-    edges = built.indptr[: whole * step + 1 : step]
+    edges = built.indptr[::step]
     counts = np.diff(edges)
     # Stretches of bands with equally many entries.
-    cuts = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), whole]
-    for first, stop in pairwise(cuts):
-        if stop - first < 2:
-            continue
+    cuts = {0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), whole}
+    for first, stop in pairwise(sorted(cuts)):
         if not counts[first]:
             shifts.update(dict.fromkeys(range(first + 1, stop), 0))
             continue
