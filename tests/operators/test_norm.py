@@ -202,6 +202,28 @@ def test_large_circles_that_the_stride_does_not_divide_are_iterated(monkeypatch)
         assert len(iterated) == times
 
 
+@pytest.mark.parametrize(
+    ("shape", "big", "options", "decomposed"),
+    [
+        # One channel on either side: as many elements as a symbol may have, and one more.
+        ((1,), 2**26, {}, True),
+        ((1,), 2**26 + 1, {}, False),
+        # 512 cells that do not go round, in one matrix with 4096 elements: 2**30 products.
+        ((3,), 2**12, {"stride": 9, "padding": ((0, 506),)}, True),
+        ((3,), 2**12 + 1, {"stride": 9, "padding": ((0, 505),)}, False),
+        # Two groups of two channels: eight times as many for each element.
+        ((4, 1, 3), 2**9, {"stride": 9, "padding": ((0, 4090),), "groups": 2}, True),
+        ((4, 1, 3), 2**9 + 1, {"stride": 9, "padding": ((0, 4089),), "groups": 2}, False),
+    ],
+)
+def test_what_is_decomposed(shape, big, options, decomposed, monkeypatch):
+    calls = []
+    for name in ("_block_circulant_norm", "_iterated_norm"):
+        monkeypatch.setattr(spectrum, name, lambda *_, name=name: calls.append(name) or 0.0)
+    mtconv.Conv(np.ones(shape), big, padding_mode="circular", **options).norm()
+    assert calls == ["_block_circulant_norm" if decomposed else "_iterated_norm"]
+
+
 def test_circular_volumes_and_paddings_that_do_not_go_round():
     kernel = np.random.default_rng(8).standard_normal((2, 1, 2, 1, 2))
     options = {"padding": ((0, 1), (0, 0), (1, 0)), "padding_mode": "circular"}

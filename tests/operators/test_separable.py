@@ -351,6 +351,42 @@ class TestInputs:
             same(operator(x.astype("f4")), exact(operator, x))
             assert separated(operator)
 
+    @pytest.mark.parametrize(
+        ("shape", "taps", "shared"),
+        [
+            # 2**15 elements on either side; 255 rows of 129 elements and of 128.
+            ((64, 512), (1, 1), True),
+            ((255, 129), (1, 2), False),
+        ],
+    )
+    def test_small_arrays_stay_on_the_calling_thread(
+        self, shape, taps, shared, monkeypatch
+    ):
+        from mtconv.operators.separable import form
+
+        def note(*_, shared):
+            calls.append(shared)
+
+        calls = []
+        monkeypatch.setattr(form, "run_all", note)
+        monkeypatch.setattr(form, "all_finite", lambda _: True)
+        A = mtconv.Conv(np.ones(taps), shape)
+        A(np.ones(A.input_shape))
+        assert calls == [shared]
+
+    def test_tiles_that_read_columns_apart(self, same, monkeypatch):
+        from mtconv.operators.separable import tiles
+
+        monkeypatch.setattr(tiles, "_SCRATCH_BYTES", 0)
+        # Eight rows read eight columns, and as many of the second tap after a gap.
+        kernel = product([np.array([1.0, 2]), np.array([3.0, 5])])
+        A = mtconv.Conv(kernel, (80, 90), dilation=(40, 50))
+        for operator in (A, A.T):
+            x = whole(operator.input_shape, 1).astype(float)
+            same(operator(x), exact(operator, x))
+            same(operator(x.astype("f4")), exact(operator, x))
+            assert separated(operator)
+
     def test_rows_that_are_too_long_are_not_separated(self):
         # Some of them would take more memory than a thread may.
         kernel = np.ones((3, 3, 3))

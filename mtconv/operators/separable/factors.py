@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from mtconv.backends.host.inputs import LARGEST_WHOLE
 
-__all__ = ["ROUNDINGS", "factors_of"]
+__all__ = ["factors_of"]
 
 Array = NDArray[Any]
 
 # Roundings for each axis by which a product may differ from the kernel: those of a kernel
 # that was multiplied and scaled in its own precision, of a slice through it, and of a
 # division.
-ROUNDINGS = 4
+_ROUNDINGS = 4
 
 # Whole numbers below this have fewer bits than single precision, so that complex kernels of
 # whole numbers times a power of two differ from others.
@@ -70,7 +70,7 @@ def factors_of(kernel: Array, epsilon: float) -> tuple[Array, ...] | None:
     # Smaller factors could make products on the way that lose digits by underflow.
     if any(_least(factor) < epsilon**3 for factor in factors[1:]):
         return None
-    allowed = ROUNDINGS * kernel.ndim * epsilon
+    allowed = _ROUNDINGS * kernel.ndim * epsilon
     distance = np.abs(_product(factors) - kernel)
     return factors if (distance <= allowed * magnitudes).all() else None
 
