@@ -6,6 +6,7 @@ An engine is a backend with one of its algorithms; JAX comes twice, eager and un
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
@@ -273,6 +274,17 @@ def same() -> Callable[[Any, Any], None]:
         np.testing.assert_array_equal(got, expected)
 
     return check
+
+
+def pytest_collection_finish() -> None:
+    """Have garbage collected less often, and what is there by now left alone.
+
+    Collections looked at all modules and tests again and again. Tests that are about
+    collections ask for them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
