@@ -104,17 +104,17 @@ class ConvSpec:
     @property
     def small(self) -> tuple[int, ...]:
         """Spatial sizes of the small side, the input of `conv_transpose`."""
-        return tuple(axis.small for axis in self.axes)
+        return tuple([axis.small for axis in self.axes])
 
     @property
     def big(self) -> tuple[int, ...]:
         """Spatial sizes of the big side, the input of `conv`."""
-        return tuple(axis.big for axis in self.axes)
+        return tuple([axis.big for axis in self.axes])
 
     @property
     def kernel_size(self) -> tuple[int, ...]:
         """Number of taps along each axis."""
-        return tuple(axis.kernel for axis in self.axes)
+        return tuple([axis.kernel for axis in self.axes])
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:

@@ -268,7 +268,7 @@ def _check_elements(form: str, spec: ConvSpec, batch: int) -> None:
         spec.kernel_shape,
     )
     # An empty batch is no reason to plan what no other batch could have.
-    most = max(prod(max(size, 1) for size in shape) for shape in shapes)
+    most = max(prod(shape) or prod(max(size, 1) for size in shape) for shape in shapes)
     if most > MAX_ELEMENTS:
         msg = message(
             form,

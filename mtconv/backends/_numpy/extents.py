@@ -69,10 +69,11 @@ class Sizes(NamedTuple):
 def fast_extent(sizes: Sizes) -> Extent:
     """Choose the extent of pieces that is fast: few of them, in the caches."""
     spec, batch = sizes.spec, sizes.batch
-    small = scale_of(spec, batch, sizes.form) < Scale.LARGE
-    many = batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK
-    blocks = tuning.LEAST_BLOCKS if many else tuning.FEW_BLOCKS
-    space, taps, target = _space(sizes, 1 if small else blocks)
+    small, blocks = scale_of(spec, batch, sizes.form) < Scale.LARGE, 1
+    if not small:
+        many = batch * spec.multiply_adds >= tuning.FEW_BLOCKS_WORK
+        blocks = tuning.LEAST_BLOCKS if many else tuning.FEW_BLOCKS
+    space, taps, target = _space(sizes, blocks)
     block = max(1, prod(space) // sizes.ratio)
     samples = max(1, min(batch, target // block))
     columns = prod(taps) * spec.kernel_shape[1] * block * samples * sizes.itemsize
@@ -89,27 +90,31 @@ def _space(sizes: Sizes, blocks: int) -> tuple[tuple[int, ...], tuple[int, ...],
     Beyond the hard limit halos may be as long as the block; then taps are cut, which makes
     halos shorter, and last of all space again.
     """
-    taps = sizes.spec.kernel_size
+    taps, elements, ratio = sizes.spec.kernel_size, sizes.elements, sizes.ratio
     outer = max(sizes.spec.rank - 1, 1)
     ones = (1,) * sizes.spec.rank
     while True:
         target, hard = targets(sizes, taps)
         share = _share(sizes, blocks)
         target = min(target, share)
-        least = _halos(sizes, taps, tuning.LEAST_HALOS)
-        space = halved(sizes.elements, target * sizes.ratio, least, outer)
-        if sizes.algorithm == "fft" and space == sizes.elements and share < maxsize:
+        space = elements
+        if prod(space) > target * ratio:
+            least = _halos(sizes, taps, tuning.LEAST_HALOS)
+            space = halved(space, target * ratio, least, outer)
+        if sizes.algorithm == "fft" and space == elements and share < maxsize:
             # Transforms take long enough for two threads, whatever the halos cost.
             least = _halos(sizes, taps, tuning.FEW_HALOS)
             space = halved(space, prod(space) * 2 // 3, least, outer)
+        if prod(space) <= hard * ratio:
+            break
         floors = _halos(sizes, taps, 1) if sizes.multiplies_halos else ones
-        space = halved(space, hard * sizes.ratio, floors)
-        if prod(space) <= max(hard * sizes.ratio, 1) or prod(taps) == 1 or floors == ones:
+        space = halved(space, hard * ratio, floors)
+        if prod(space) <= max(hard * ratio, 1) or prod(taps) == 1 or floors == ones:
             break
         taps = _fewer_taps(sizes.spec.axes, taps)
     while sizes.algorithm == "fft" and _spanned(sizes.spec.axes, taps) > tuning.PART_TAPS:
         taps = _fewer_taps(sizes.spec.axes, taps)
-    return halved(space, hard * sizes.ratio, ones), taps, target
+    return halved(space, hard * ratio, ones), taps, target
 
 
 def _share(sizes: Sizes, blocks: int) -> int:
@@ -173,7 +178,8 @@ def _shared(sizes: Sizes, extent: Extent, blocks: int) -> Extent:
 def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
     """Return the small elements that a piece should have, and may have at most."""
     spec, item = sizes.spec, sizes.itemsize
-    ci, co = spec.kernel_shape[0] // max(spec.groups, 1), spec.kernel_shape[1]
+    small, co = spec.kernel_shape[:2]
+    ci = small // max(spec.groups, 1)
     count = prod(taps)
     strides = prod(axis.stride for axis in spec.axes)
     copies = prod(-(-n // a.stride) for n, a in zip(taps, spec.axes, strict=True))
