@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from mtconv.operators.circular.circle import circles_of
 from mtconv.operators.circular.passes import Passes
+from mtconv.operators.circular.stages import row_length
 from mtconv.spec import ConvSpec
 
 __all__ = ["COMPLEX", "Lines", "Side", "Step", "lines_of"]
@@ -110,10 +111,7 @@ class Side:
         """Make memory for the spectra of lines, (*leading, *residues, *others, columns)."""
         *strides, last = self.strides
         residues = (*strides, last // 2 if self.paired else last)
-        # An odd number of cache lines between one line and the next spreads a column over
-        # different sets of the caches.
-        wider = 4 * (-(-self.columns // 4) | 1)
-        shape = (*leading, *residues, *self.cells[:-1], wider)
+        shape = (*leading, *residues, *self.cells[:-1], row_length(self.columns))
         return np.empty(shape, COMPLEX)[..., : self.columns]
 
     def forward(self, lines: Array, out: Array) -> None:

@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from mtconv.backends.host.memory import Workspace, lend
 from mtconv.operators.circular.circle import circles_of
 from mtconv.operators.circular.recall import Memory
-from mtconv.operators.circular.stages import Index, Stage, in_caches, pieces, run_passes
+from mtconv.operators.circular.stages import (
+    Index,
+    Stage,
+    in_caches,
+    pieces,
+    row_length,
+    run_passes,
+)
 from mtconv.operators.circular.transforms import numpy_back, numpy_forward, of_numpy
 from mtconv.spec import ConvSpec
 
@@ -190,9 +197,7 @@ class Passes:
     def room(self, shape: tuple[int, ...], space: Workspace) -> Array:
         """Return memory for spectra (..., rows, columns)."""
         *leading, rows, columns = shape
-        # A column that is transformed has its rows in different sets of the caches, which
-        # an odd number of cache lines from one row to the next makes of them.
-        wider = 4 * (-(-columns // 4) | 1) if rows > 1 else columns
+        wider = row_length(columns) if rows > 1 else columns
         return space.take((*leading, rows, wider), _COMPLEX)[..., :columns]
 
     def _kept(self, kept: Array, space: Workspace) -> Array:

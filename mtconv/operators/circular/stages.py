@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from mtconv.backends.host.threads import run_stages, workers_at_most
 
-__all__ = ["Index", "Stage", "in_caches", "pieces", "run_passes"]
+__all__ = ["Index", "Stage", "in_caches", "pieces", "row_length", "run_passes"]
 
 Index = tuple[slice, ...]
 
@@ -30,6 +30,15 @@ _THREADED = 2**16
 def in_caches(elements: int) -> bool:
     """Return whether so many elements can be a piece."""
     return elements <= _MOST
+
+
+def row_length(columns: int) -> int:
+    """Return how many complex numbers lie from one row to the next, for so many columns.
+
+    An odd number of cache lines, of 4 each: the rows of a column are then in different sets
+    of the caches.
+    """
+    return 4 * (-(-columns // 4) | 1)
 
 
 class Stage(NamedTuple):
