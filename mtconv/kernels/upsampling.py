@@ -25,8 +25,10 @@ def bilinear(
     pictures ``factor`` times as large: the first weights of the upsampling layers of fully
     convolutional networks. Pixels are areas, so that of the result at ``o`` lies at
     ``(o + 1/2) / factor - 1/2`` of x: the convention of torch's `interpolate` with
-    ``align_corners=False``, to which it is equal but for the pixels at the border, where
-    torch repeats the edge and a transposed convolution has zeros.
+    ``align_corners=False``. The result is equal to torch's, except for the first and the
+    last ``factor // 2`` pixels of an axis: torch repeats the edge there, and a transposed
+    convolution has zeros. With ``channels=C``, pass ``groups=C`` too; without it the
+    channels are added up.
 
     Parameters
     ----------

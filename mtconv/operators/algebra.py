@@ -110,8 +110,9 @@ def vstack(operators: Sequence[Any]) -> Any:
     -------
     operator
         Takes arrays of the `input_shape` of the first one. Its results are flat vectors:
-        those of the operators, raveled, one after the other. ``split(y)`` cuts such a
-        vector into arrays of their output shapes. Its transpose is an `hstack`.
+        those of the operators, raveled, one after the other: `numpy.concatenate` makes
+        one of raveled data. ``split(y)`` cuts such a vector into arrays of their output
+        shapes. Its transpose is an `hstack`.
 
     Raises
     ------

@@ -56,8 +56,9 @@ class Conv(Operator):
 
     On NumPy, `auto` applies operators with circular padding in the frequency domain if that
     is estimated to be faster, and keeps the spectrum of the kernel; ``algorithm="fft"``
-    does so on JAX and torch too. If the size of the big side is the stride times that of
-    the small side, `regularized_inverse` and `regularized_solve` have closed forms.
+    does so on JAX, torch and CuPy too, which have it for circular padding only. If the size
+    of the big side is the stride times that of the small side, `regularized_inverse` and
+    `regularized_solve` have closed forms.
 
     A kernel that is the product of one vector for each axis, with one channel in a group,
     is applied axis by axis on NumPy if that is estimated to be faster. `mtconv.explain` of
