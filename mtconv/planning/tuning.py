@@ -256,6 +256,9 @@ JOINED_CHANNELS = 64
 VALUES_AT_A_TIME = 2**15
 ELEMENTS_AT_A_TIME = 2**20
 
+# Terms of a sum of products in double precision that OpenBLAS adds up on one thread.
+UNSHARED_TERMS = 10**4
+
 # JAX on the CPU: products for one element of a result, up to which a matrix product does
 # not pay.
 FEW_PRODUCTS = 4

@@ -277,6 +277,30 @@ def test_finite_elements_whose_squares_are_not(count):
 
 
 @pytest.mark.parametrize(
+    ("dtype", "count", "at_once"),
+    [
+        ("float64", tuning.UNSHARED_TERMS, True),
+        ("float64", tuning.UNSHARED_TERMS + 1, False),
+        ("float32", tuning.UNSHARED_TERMS + 1, True),
+    ],
+)
+def test_no_look_makes_blas_use_threads_of_its_own(dtype, count, at_once, monkeypatch):
+    """OpenBLAS adds up longer products of double precision on several threads."""
+    looks, product = [], np.vdot
+
+    def noted(a, b):
+        looks.append(a.size)
+        return product(a, b)
+
+    monkeypatch.setattr(np, "vdot", noted)
+    array = np.full((1, count), 3, dtype)
+    assert values.all_finite(array)
+    assert looks == [count] * at_once
+    array[0, -1] = np.inf
+    assert not values.all_finite(array)
+
+
+@pytest.mark.parametrize(
     ("channels", "share", "groups", "taps"), [(6, 4, 2, 5), (12, 2, 3, 4), (3, 5, 1, 1)]
 )
 def test_integers_go_to_floats_only_where_no_sum_can_reach_their_limit(

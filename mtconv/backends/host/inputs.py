@@ -93,7 +93,10 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
 def all_finite(array: Array) -> bool:
     """Return whether no element is infinite or NaN."""
-    if array.flags.c_contiguous and array.dtype.char in "fd":
+    kind = array.dtype.char
+    # BLAS would use threads of its own, which can take a hundred times as long to meet.
+    alone = kind == "f" or (kind == "d" and array.size <= tuning.UNSHARED_TERMS)
+    if alone and array.flags.c_contiguous:
         # One product by BLAS, which raises no warning; where it overflows, look closer.
         flat = array.ravel()
         if np.isfinite(np.vdot(flat, flat)):
