@@ -87,10 +87,10 @@ class Baseline:
             return -self.kills[test], self.seconds[test] * (0.2 if own in test else 1), test
 
         for test in sorted(got, key=order):
-            total += self.seconds[test]
-            if chosen and total > most:
-                break
-            chosen.append(test)
+            # A long test that does not fit leaves the time to shorter ones.
+            if not chosen or total + self.seconds[test] <= most:
+                chosen.append(test)
+                total += self.seconds[test]
         return chosen
 
 
