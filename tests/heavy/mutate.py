@@ -75,7 +75,7 @@ ENGINES = {
     "operators": "numpy,sparse,jax",
     "backends/_jax": "jax",
     "backends/_array_api": "array_api",
-    "backends/_dask": "dask",
+    "backends/_dask": "dask,jax",
     "backends/_torch": "torch",
     KERNELS: "numba",
 }
@@ -83,7 +83,7 @@ IMPORTS = {
     "operators": ["jax.numpy"],
     "backends/_jax": ["jax.numpy"],
     "backends/_array_api": ["array_api_strict"],
-    "backends/_dask": ["dask.array"],
+    "backends/_dask": ["dask.array", "jax.numpy"],
     "backends/_torch": ["torch", "numba"],
     KERNELS: ["numba"],
 }

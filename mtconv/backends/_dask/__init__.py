@@ -25,10 +25,12 @@ from mtconv.backends._dask.chunks import (
     bounds,
     forward_blocks,
     locate,
-    padded_bounds,
     sizes,
     small_bounds,
+    sources,
     transposed_blocks,
+    unfolded,
+    unfolded_bounds,
     within,
 )
 from mtconv.backends._dask.layer import GraphLayer
@@ -37,7 +39,6 @@ from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.host import inputs
 from mtconv.backends.host.inputs import dtype_of
 from mtconv.errors import BackendError, message
-from mtconv.folds import fold_index
 from mtconv.geometry import Axis
 from mtconv.planning.candidate import computing_dtype
 from mtconv.planning.plan import Plan
@@ -61,7 +62,7 @@ def asarray(function: str, argument: str, array: Any) -> Any:
             fix="Call .compute_chunk_sizes() first.",
         )
         raise BackendError(msg)
-    inputs.asarray(function, argument, np.empty(0, array.dtype))
+    inputs.asarray(function, argument, np.empty((), array.dtype))
     check_meta(function, argument, array)
     return array
 
@@ -83,11 +84,11 @@ def run(
     if plan.form == "kernel_grad":
         y = canonical(_lazy(plan.form, "y", second, "auto"), plan.data).astype(compute)
         w = _kernel_grad(plan, data, y).astype(dtype)
-        w = w[None] if plan.kernel.channels else w[0][None]
-        return arranged(w, plan.kernel)
+        # A bare kernel has one channel on each side, and the first is as good as a batch.
+        return arranged(w[None] if plan.kernel.channels else w, plan.kernel)
     spec = plan.spec
     kernel = _whole(_lazy(plan.form, "kernel", second, -1)).astype(compute)
-    kernel = canonical(kernel, plan.kernel)[0].reshape(spec.kernel_shape)
+    kernel = canonical(kernel, plan.kernel).reshape(spec.kernel_shape)
     if bias is not None:
         bias = _whole(_lazy(plan.form, "bias", bias, -1)).astype(compute)
     if plan.form == "conv":
@@ -122,14 +123,12 @@ def _lazy(form: str, argument: str, array: Any, chunks: Any) -> da.Array:
 
 def _conv_transpose(plan: Plan, x: da.Array, w: da.Array, bias: Any) -> da.Array:
     """Transpose the zero-padded convolution inside the plan's spec."""
-    outer = plan.spec
-    inner = outer if outer.padding_mode == "zeros" else outer.padded
+    spec = plan.spec
+    inner = [unfolded(axis, spec.padding_mode) for axis in spec.axes]
     edges = [bounds(chunks) for chunks in x.chunks[2:]]
-    cuts = [big_bounds(a, edge) for a, edge in zip(outer.axes, edges, strict=True)]
-    if inner is not outer:
-        cuts = [padded_bounds(a, cut) for a, cut in zip(outer.axes, cuts, strict=True)]
-    axes = list(map(transposed_blocks, inner.axes, edges, cuts))
-    channels = w.shape[1] * outer.groups
+    cuts = list(map(unfolded_bounds, spec.axes, inner, map(big_bounds, spec.axes, edges)))
+    axes = list(map(transposed_blocks, inner, edges, cuts))
+    channels = w.shape[1] * spec.groups
     return _mapped(plan, x, w, bias, axes, ((channels,), *map(sizes, cuts)))
 
 
@@ -158,8 +157,8 @@ def _mapped(
     keys = [(array.name, *(0,) * array.ndim) for array in others]
     for (n, *index), (lead, *blocks) in _each([_lead(first), *axes]):
         needs = [*lead, *(block.need for block in blocks)]
-        orders = tuple(need.order for need in needs)
-        task = MapTask(plan.form, _block_spec(plan.spec, blocks), plan.requested, (orders,))
+        orders = tuple(need.order for need in needs), ()
+        task = MapTask(plan.form, _block_spec(plan.spec, blocks), plan.requested, orders)
         layer.add((n, 0, *index), task, layer.region(first, needs), *keys)
     return layer.array(first.chunks[0], *chunks)
 
@@ -219,7 +218,7 @@ def _reads(
     axis: Axis, mode: str, edges: Sequence[int]
 ) -> list[tuple[Need, tuple[int, ...] | None, int]]:
     """Return what each block of one axis is folded from: elements, targets and size."""
-    source = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)
+    source = sources(axis, mode)
     reads = []
     for start, stop in pairwise(within((edge - axis.lo for edge in edges), axis.big)):
         cells = tuple(p for p, o in enumerate(source) if start <= o < stop)

@@ -23,20 +23,20 @@ def cut(block: Any, part: tuple[slice, ...]) -> Any:
     return taken.copy() if 2 * taken.size < block.size else taken
 
 
-def joined(parts: Any, ndim: int, orders: tuple[tuple[int, ...] | None, ...]) -> Any:
+def joined(parts: Any, orders: tuple[tuple[int, ...] | None, ...] = ()) -> Any:
     """Join nested lists of parts, one level an axis, and reorder the elements."""
-    region = _concatenated(parts, 0, ndim)
+    region = _concatenated(parts, 0)
     for axis, order in enumerate(orders):
         if order is not None:
             region = region.take(np.asarray(order), axis=axis)
     return region
 
 
-def _concatenated(parts: Any, axis: int, ndim: int) -> Any:
-    if axis == ndim:
+def _concatenated(parts: Any, axis: int) -> Any:
+    if not isinstance(parts, list):
         return parts
-    inner = [_concatenated(part, axis + 1, ndim) for part in parts]
-    return inner[0] if len(inner) == 1 else np.concatenate(inner, axis=axis)
+    first, *others = (_concatenated(part, axis + 1) for part in parts)
+    return np.concatenate((first, *others), axis=axis) if others else first
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class MapTask:
 
     ``spec`` is the block's relation; ``algorithm`` is what the caller wrote, so that
     "auto" looks at the values of the block where it takes an inexact one; ``orders`` has
-    one entry per axis of the first region and, for the kernel gradient, of the second.
+    one entry per axis of the first region, and of the second one of the kernel gradient.
+    A kernel is no region.
     """
 
     form: str
@@ -54,13 +55,10 @@ class MapTask:
     orders: tuple[tuple[tuple[int, ...] | None, ...], ...]
 
     def __call__(self, parts: Any, other: Any, bias: Any = None) -> Any:
-        ndim = self.spec.rank + 2
-        first = joined(parts, ndim, self.orders[0])
-        second = other
-        if self.form == "kernel_grad":
-            second = joined(other, ndim, self.orders[1])
+        first, second = map(joined, (parts, other), self.orders)
         engine = backend_for(self.form, None, x=first, y=second)
-        algorithm = self.algorithm if engine.NAME == "numpy" else "auto"
+        # Other libraries have algorithms of their own.
+        algorithm = {"numpy": self.algorithm}.get(engine.NAME, "auto")
         plan = plan_for_spec(
             self.form,
             self.spec,
@@ -87,7 +85,7 @@ class FoldTask:
     shape: tuple[int, ...]
 
     def __call__(self, parts: Any) -> Any:
-        region = joined(parts, len(self.shape) + 2, ())
+        region = joined(parts)
         for axis, (target, size) in enumerate(
             zip(self.targets, self.shape, strict=True), 2
         ):

@@ -21,10 +21,12 @@ __all__ = [
     "bounds",
     "forward_blocks",
     "locate",
-    "padded_bounds",
     "sizes",
     "small_bounds",
+    "sources",
     "transposed_blocks",
+    "unfolded",
+    "unfolded_bounds",
     "within",
 ]
 
@@ -84,9 +86,19 @@ def within(cuts: Iterable[int], size: int) -> tuple[int, ...]:
     return (0, *sorted({cut for cut in cuts if 0 < cut < size}), size)
 
 
-def padded_bounds(axis: Axis, big: Sequence[int]) -> tuple[int, ...]:
-    """Cut the padded big side as the big side is cut, with the padding on its own."""
-    return within((axis.lo + o for o in big), padded_axis(axis).big)
+def unfolded(axis: Axis, mode: str) -> Axis:
+    """Return the zero-padded axis inside of one that is padded in this mode."""
+    return axis if mode == "zeros" else padded_axis(axis)
+
+
+def unfolded_bounds(axis: Axis, inner: Axis, big: Sequence[int]) -> tuple[int, ...]:
+    """Cut the big side of `unfolded` as the axis is cut, with the padding on its own."""
+    return within((o + axis.lo - inner.lo for o in big), inner.big)
+
+
+def sources(axis: Axis, mode: str) -> tuple[int, ...]:
+    """Return the element of the axis that each element of `unfolded` is read from."""
+    return fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)
 
 
 def transposed_blocks(
@@ -106,13 +118,13 @@ def forward_blocks(
     axis: Axis, mode: str, big: Sequence[int], small: Sequence[int]
 ) -> tuple[ResultBlock, ...]:
     """Blocks of a convolution: small elements between cuts, from chunks of y."""
-    inner = axis if mode == "zeros" else padded_axis(axis)
+    inner = unfolded(axis, mode)
     blocks = []
     for wanted in pairwise(small):
         halo = _at_least_one(touched_big(inner, *wanted), inner.big)
         cells: Cells = range(*halo)
         if inner is not axis:
-            cells = fold_index(axis.big, axis.lo, max(axis.hi, 0), mode)[slice(*halo)]
+            cells = sources(axis, mode)[slice(*halo)]
         blocks.append(ResultBlock(locate(big, cells), restrict(inner, wanted, halo)))
     return tuple(blocks)
 
@@ -120,10 +132,8 @@ def forward_blocks(
 def _at_least_one(cells: tuple[int, int], size: int) -> tuple[int, int]:
     """Take one element where none is touched, so that no block is empty."""
     start, stop = cells
-    if start < stop:
-        return cells
     start = min(start, size - 1)
-    return start, start + 1
+    return start, max(stop, start + 1)
 
 
 def locate(edges: Sequence[int], cells: Cells) -> Need:
@@ -135,15 +145,14 @@ def locate(edges: Sequence[int], cells: Cells) -> Need:
     wanted = cells if isinstance(cells, range) else tuple(sorted(set(cells)))
     parts: list[tuple[int, int, int]] = []
     for start, stop in _runs(wanted):
-        chunk = bisect_right(edges, start) - 1
         while start < stop:
+            chunk = bisect_right(edges, start) - 1
             end = min(stop, edges[chunk + 1])
-            if start < end:
-                parts.append((chunk, start - edges[chunk], end - edges[chunk]))
-            start, chunk = end, chunk + 1
+            parts.append((chunk, start - edges[chunk], end - edges[chunk]))
+            start = end
     if not parts:
         parts.append((0, 0, 0))
-    if isinstance(cells, range) or cells == wanted:
+    if cells == wanted:
         return Need(tuple(parts), None)
     place = {cell: number for number, cell in enumerate(wanted)}
     return Need(tuple(parts), tuple(place[cell] for cell in cells))
@@ -152,11 +161,8 @@ def locate(edges: Sequence[int], cells: Cells) -> Need:
 def _runs(cells: Cells) -> list[tuple[int, int]]:
     """Join neighbouring elements, given in order, to (start, stop)."""
     if isinstance(cells, range):
-        return [(cells.start, cells.stop)] if cells else []
-    runs: list[tuple[int, int]] = []
-    for cell in cells:
-        if runs and runs[-1][1] == cell:
-            runs[-1] = (runs[-1][0], cell + 1)
-        else:
-            runs.append((cell, cell + 1))
-    return runs
+        return [(cells.start, cells.stop)]
+    members = set(cells)
+    starts = (cell for cell in cells if cell - 1 not in members)
+    stops = (cell + 1 for cell in cells if cell + 1 not in members)
+    return list(zip(starts, stops, strict=True))

@@ -47,13 +47,14 @@ class GraphLayer:
         another worker.
         """
 
-        def parts(chosen: tuple[tuple[int, int, int], ...]) -> Any:
-            if len(chosen) < array.ndim:
-                return [parts((*chosen, part)) for part in needs[len(chosen)].parts]
+        def parts(needs: Sequence[Need], *chosen: tuple[int, int, int]) -> Any:
+            if needs:
+                need, *later = needs
+                return [parts(later, *chosen, part) for part in need.parts]
             key = (array.name, *(chunk for chunk, _, _ in chosen))
             whole = all(
-                start == 0 and stop == array.chunks[axis][chunk]
-                for axis, (chunk, start, stop) in enumerate(chosen)
+                (start, stop) == (0, chunks[chunk])
+                for chunks, (chunk, start, stop) in zip(array.chunks, chosen, strict=True)
             )
             if whole:
                 return key
@@ -63,7 +64,7 @@ class GraphLayer:
             self.tasks[name] = (cut, key, slices)
             return name
 
-        return parts(())
+        return parts(needs)
 
     def array(self, *chunks: Sequence[int]) -> da.Array:
         """Return the result as an array with these chunks."""

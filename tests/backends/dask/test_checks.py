@@ -1,9 +1,8 @@
-"""Chunks of Dask arrays that are empty, masked, or not what their array says they are."""
+"""Chunks of Dask arrays that are masked, or not what their array says they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,6 @@ import mtconv
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
-EMPTY = {
-    "first": (0, 1, 1),
-    "middle": (1, 0, 1),
-    "last": (1, 1, 0),
-    "several": (0, 0, 1, 0, 1, 0, 0),
-    "all but one": (0, 2, 0),
-}
 X = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
 KERNEL = np.array([[[1, 10], [2, 20]], [[3, 30], [4, 40]]])
 Y = np.array([[[1, -1, 2], [3, 5, -2]], [[4, 0, 1], [-3, 6, 7]]])
@@ -31,65 +23,6 @@ BIAS = np.array([100, 200])
 def _in_this_thread() -> Iterator[None]:
     with dask.config.set(scheduler="sync"):
         yield
-
-
-def cut(array: np.ndarray, axis: int, chunks: tuple[int, ...]) -> da.Array:
-    """Cut one axis of an array as told; the others are one chunk."""
-    cuts = [(size,) for size in array.shape]
-    cuts[axis] = chunks
-    return da.from_array(array, chunks=tuple(cuts))
-
-
-def terms() -> Iterator[tuple[int, ...]]:
-    """Batch, small channel, big channel, small cell and tap of every product."""
-    return product(range(2), repeat=5)
-
-
-@pytest.mark.parametrize("chunks", [(0, 1), (1, 0), (0, 1, 0), (0, 0, 1)])
-def test_a_kernel_of_one_tap_beside_empty_chunks(chunks: tuple[int, ...]) -> None:
-    x = da.from_array(np.array([3, 5, 7]), chunks=((0, 2, 0, 1),))
-    kernel = da.from_array(np.array([2]), chunks=(chunks,))
-    assert mtconv.conv(x, kernel).compute().tolist() == [6, 10, 14]
-    spread = mtconv.conv_transpose(x, kernel, stride=2)
-    assert spread.compute().tolist() == [6, 0, 10, 0, 14]
-    image = da.from_array(np.array([[3, 5, 7]]), chunks=(chunks, (3,)))
-    square = da.from_array(np.array([[2]]), chunks=(chunks, chunks))
-    assert mtconv.conv(image, square).compute().tolist() == [[6, 10, 14]]
-    gradient = mtconv.kernel_grad(image, image, kernel_size=(1, 1))
-    assert gradient.compute().tolist() == [[9 + 25 + 49]]
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("chunks", EMPTY.values(), ids=EMPTY)
-def test_empty_chunks_of_every_array(axis: int, chunks: tuple[int, ...]) -> None:
-    up, down = np.zeros((2, 2, 3), int), np.zeros((2, 2, 2), int)
-    up += BIAS[:, None]
-    down += BIAS[:, None]
-    gradient = np.zeros((2, 2, 2), int)
-    for n, s, b, i, j in terms():
-        up[n, b, i + j] += X[n, s, i] * KERNEL[s, b, j]
-        down[n, s, i] += Y[n, b, i + j] * KERNEL[s, b, j]
-        gradient[s, b, j] += X[n, s, i] * Y[n, b, i + j]
-    x, kernel, bias = cut(X, axis, chunks), cut(KERNEL, axis, chunks), cut(BIAS, 0, chunks)
-    y = cut(Y, axis, (*chunks, 1) if axis == 2 else chunks)
-    for result, expected in (
-        (mtconv.conv_transpose(x, kernel, bias), up),
-        (mtconv.conv(y, kernel, bias), down),
-        (mtconv.kernel_grad(x, y, kernel_size=2), gradient),
-    ):
-        assert result.compute().tolist() == expected.tolist()
-
-
-@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate", "symmetric"])
-def test_a_bias_of_an_empty_chunk_behind_padding(mode: str) -> None:
-    x = da.from_array(np.array([[[2]]]), chunks=1)
-    options = {"padding_mode": mode}
-    for chunks in ((0, 1), (1, 0), (0, 1, 0)):
-        kernel = da.from_array(np.array([[[3]]]), chunks=((1,), (1,), chunks))
-        bias = da.from_array(np.array([4]), chunks=(chunks,))
-        got = mtconv.conv_transpose(x, kernel, bias, **options)
-        assert got.compute().tolist() == [[[10]]]
-        assert mtconv.conv(x, kernel, bias, **options).compute().tolist() == [[[10]]]
 
 
 Change = Callable[[np.ndarray], Any]

@@ -129,6 +129,106 @@ def test_a_chunk_is_read_once_and_of_its_neighbours_only_the_halo() -> None:
     assert made == Counter({0: 1, 1: 1, 2: 1, 3: 1})
 
 
+def tasks(array: da.Array) -> Counter[str]:
+    """Count the tasks of a graph by the start of their names."""
+    keys = array.__dask_graph__().to_dict()
+    names = (key[0] if isinstance(key, tuple) else key for key in keys)
+    return Counter(name.rpartition("-")[0] for name in names)
+
+
+def test_gradients_read_each_block_of_x_once_and_of_y_what_it_meets() -> None:
+    """Element i of x meets elements i, i + 1 and i + 2 of y: two of the next chunk."""
+    x, y = np.arange(24), np.arange(26) % 7
+    lazy = da.from_array(x, chunks=6), da.from_array(y, chunks=6)
+    got = mtconv.kernel_grad(*lazy, kernel_size=(3,))
+    assert parts(got) == Counter({2: 3})
+    assert tasks(got)["kernel_grad"] == 4
+    assert got.compute(scheduler="sync").tolist() == [
+        sum(i * ((i + j) % 7) for i in range(24)) for j in range(3)
+    ]
+
+
+def test_gradients_of_images_are_sums_over_their_blocks() -> None:
+    x = np.arange(2 * 2 * 4 * 3).reshape(2, 2, 4, 3)
+    y = np.arange(2 * 3 * 5 * 5).reshape(2, 3, 5, 5) % 11
+    lazy_x = da.from_array(x, chunks=(1, 1, 2, 2))
+    lazy_y = da.from_array(y, chunks=(2, 2, 3, 2))
+    got = mtconv.kernel_grad(lazy_x, lazy_y, kernel_size=(2, 3))
+    assert tasks(got)["kernel_grad"] == 2 * 2 * 2
+    same(got, mtconv.kernel_grad(x, y, kernel_size=(2, 3), algorithm="direct"))
+    bare = mtconv.kernel_grad(lazy_x[0, 0], lazy_y[0, 0], kernel_size=(2, 3))
+    expected = mtconv.kernel_grad(x[0, 0], y[0, 0], kernel_size=(2, 3), algorithm="direct")
+    same(bare, expected)
+
+
+def test_groups_and_channels_in_chunks_are_read_by_one_task_a_block() -> None:
+    x = np.arange(3 * 4 * 6).reshape(3, 4, 6)
+    w = np.arange(4 * 3 * 2).reshape(4, 3, 2) - 5
+    lazy = da.from_array(x, chunks=(2, 3, 4))
+    up = mtconv.conv_transpose(lazy, w, groups=2)
+    assert up.chunks == ((2, 1), (6,), (4, 3))
+    assert tasks(up)["conv_transpose"] == 2 * 2
+    expected = mtconv.conv_transpose(x, w, groups=2, algorithm="direct")
+    same(up, expected)
+    back = mtconv.conv(da.from_array(expected, chunks=(2, 4, 4)), w, groups=2)
+    assert back.chunks == ((2, 1), (4,), (4, 2))
+    assert tasks(back)["conv"] == 2 * 2
+    same(back, mtconv.conv(expected, w, groups=2, algorithm="direct"))
+
+
+def test_kernel_and_bias_are_one_chunk() -> None:
+    x = da.zeros((1, 2, 6), chunks=(1, 2, 3), dtype=int)
+    kernel, bias = np.ones((2, 3, 2), int), np.array([1, 2, 3])
+    got = mtconv.conv_transpose(x, kernel, bias)
+    assert tasks(got)["array"] == 2
+    assert (got.compute(scheduler="sync") == bias[:, None]).all()
+    cut = mtconv.conv_transpose(
+        x, da.from_array(kernel, chunks=1), da.from_array(bias, chunks=1)
+    )
+    assert tasks(cut)["array"] == kernel.size + bias.size
+    assert tasks(cut)["conv_transpose"] == 2
+
+
+# Sizes of the result's chunks, and for each axis what its blocks are folded from. Of nine
+# elements padded by one, the first is read before the last once more, and the last after.
+RING = ("circular", [(0, 1, 2, 0), None, (2, 0, 1, 2)])
+# Element 1 is read before element 0, and element 7 after element 8.
+MIRROR = ("reflect", [(1, 0, 1, 2), None, (0, 1, 2, 1)])
+ENDS = ("replicate", [(0, 0, 1, 2), None, (0, 1, 2, 2)])
+
+
+@pytest.mark.parametrize(("mode", "targets"), [RING, MIRROR, ENDS])
+def test_blocks_behind_padding_are_folded_from_what_they_were_read_by(
+    mode: str, targets: list[tuple[int, ...] | None]
+) -> None:
+    x, w = np.arange(9) * 10, np.array([1, 2, 4])
+    options = {"padding": 1, "padding_mode": mode}
+    got = mtconv.conv_transpose(da.from_array(x, chunks=3), w, **options)
+    assert got.chunks == ((3, 3, 3),)
+    # The padding is on its own: chunks of 1, 3, 3, 3 and 1 elements.
+    assert tasks(got)["conv_transpose"] == 5
+    graph = got.__dask_graph__().to_dict()
+    (name,) = {key[0] for key in graph if key[0].startswith("fold-")}
+    folds = [graph[(name, 0, 0, block)][0] for block in range(3)]
+    assert [task.targets for task in folds] == [(target,) for target in targets]
+    assert [task.shape for task in folds] == [(3,)] * 3
+    same(got, mtconv.conv_transpose(x, w, algorithm="direct", **options))
+
+
+def test_axes_behind_padding_are_cut_where_the_input_is() -> None:
+    """Rows are padded by two at the low end; columns have a stride and no padding."""
+    x = np.arange(5 * 4).reshape(5, 4)
+    w = np.arange(1, 7).reshape(3, 2)
+    options = {"stride": (1, 2), "padding": ((2, 0), (0, 0)), "padding_mode": "symmetric"}
+    got = mtconv.conv_transpose(da.from_array(x, chunks=((1, 4), (3, 1))), w, **options)
+    assert got.chunks == ((1, 4), (6, 2))
+    same(got, mtconv.conv_transpose(x, w, algorithm="direct", **options))
+    y = np.arange(5 * 8).reshape(5, 8)
+    back = mtconv.conv(da.from_array(y, chunks=((1, 4), (3, 5))), w, **options)
+    assert back.chunks == ((1, 4), (2, 2))
+    same(back, mtconv.conv(y, w, algorithm="direct", **options))
+
+
 def test_names_depend_on_content_alone() -> None:
     def name(values: list[int], kernel: list[int], **options: Any) -> str:
         x = da.from_array(np.array(values), chunks=2)
