@@ -43,11 +43,11 @@ def run(
     if plan.form != "kernel_grad":
         return run_prepared(plan, prepare(plan, second), first, bias)
     dtype, compute = dtype_of(plan.dtype), dtype_of(plan.computing)
-    x = canonical(first, plan.data).astype(compute, copy=False)
-    y = canonical(second, plan.data).astype(compute, copy=False)
+    x = np.asarray(canonical(first, plan.data), compute)
+    y = np.asarray(canonical(second, plan.data), compute)
     w = _kernel_grad(plan.spec, x, y)
     w = w[None] if plan.kernel.channels else w
-    return np.ascontiguousarray(arranged(w.astype(dtype, copy=False), plan.kernel))
+    return np.ascontiguousarray(arranged(w, plan.kernel), dtype)
 
 
 class PreparedMatrix(NamedTuple):
@@ -75,18 +75,18 @@ def run_prepared(
     dtype, compute = dtype_of(plan.dtype), dtype_of(plan.computing)
     if compute not in matrices:
         # In the dtype of the result already: taps that share an entry are summed in it.
-        w = canonical(kernel, plan.kernel).astype(compute, copy=False)
+        w = np.asarray(canonical(kernel, plan.kernel), compute)
         built = build_csr(
             plan.form, plan.form, plan.spec, w.reshape(plan.spec.kernel_shape)
         )
         matrices[compute] = as_csr_array(built)
     matrix = matrices[compute]
-    vectors = canonical(data, plan.data).astype(compute, copy=False)
+    vectors = np.asarray(canonical(data, plan.data), compute)
     result = apply_matrix(matrix, vectors.reshape(len(vectors), matrix.shape[1]))
     result = result.reshape(_result_shape(plan, len(vectors)))
     if bias is not None:
         result += bias.reshape((-1,) + (1,) * plan.spec.rank).astype(compute)
-    return np.ascontiguousarray(arranged(result.astype(dtype, copy=False), plan.data))
+    return np.ascontiguousarray(arranged(result, plan.data), dtype)
 
 
 def as_csr_array(built: Csr) -> Any:
@@ -100,7 +100,8 @@ def as_csr_array(built: Csr) -> Any:
 def apply_matrix(matrix: Any, vectors: NDArray[Any]) -> NDArray[Any]:
     """Multiply each row of ``vectors``."""
     if len(vectors) == 1:
-        return np.asarray(matrix @ vectors[0])[None]
+        (vector,) = vectors
+        return np.asarray(matrix @ vector)[None]
     return np.asarray(matrix @ vectors.T).T
 
 

@@ -140,12 +140,12 @@ def _layout(form: str, spec: ConvSpec) -> _Layout:
 def _weights(form: str, spec: ConvSpec, layout: _Layout, w: Array) -> Array:
     """Arrange the kernel as (row channels, column share * taps), with sums of taps."""
     for number, axis in enumerate(layout.axes):
-        parts = [w] + [
+        sums = [
             w.take(taps, axis=number + 2).sum(axis=number + 2, dtype=w.dtype, keepdims=True)
             for taps in axis.sums
         ]
-        if len(parts) > 1:
-            w = np.concatenate(parts, axis=number + 2)
+        if sums:
+            w = np.concatenate([w, *sums], axis=number + 2)
     small, share, *taps = w.shape
     if form == "conv_transpose":
         grouped = w.reshape(spec.groups, small // spec.groups, share, prod(taps))
@@ -205,7 +205,7 @@ class _Filler:
     ) -> tuple[int, int]:
         """Fill inside each row of a run of an axis that is not the last."""
         inner = number + 1
-        if run.columns.size == 0:
+        if not run.columns.size:
             stop = row + len(run.columns) * self.rows[inner]
             self.starts[0, row:stop] = start
             return stop, start
@@ -243,12 +243,11 @@ def _repeat(array: Array, start: int, length: int, times: int, step: int) -> Non
     """Repeat a finished block along the rows, adding ``step`` more each time."""
     done = 1
     while length and done < times:
-        size = done * length
-        stop = start + size
+        stop = start + done * length
+        blocks = min(done, times - done)
+        size = blocks * length
         # Short blocks are doubled first, long ones are written as often as they fit.
-        copies = (times - done) // done if size >= _CHUNK else 1
-        if copies == 0 or done + done > times:
-            size, copies = (times - done) * length, 1
+        copies = max((times - done) // done, 1) if size >= _CHUNK else 1
         source = array[:, None, start : start + size]
         target = array[:, stop : stop + copies * size].reshape(len(array), copies, size)
         if step:
@@ -256,7 +255,7 @@ def _repeat(array: Array, start: int, length: int, times: int, step: int) -> Non
             np.add(source, (moves * array.dtype.type(done))[:, None], out=target)
         else:
             target[...] = source
-        done += copies * size // length
+        done += copies * blocks
 
 
 def _strides(sizes: list[int]) -> list[int]:

@@ -55,15 +55,15 @@ def kernel_map_entries(function: str, form: str, spec: ConvSpec, data: Array) ->
     small, share, *taps = spec.kernel_shape
     i, j, o = _terms(function, spec, batch * small * share, data.itemsize)
     big = share * spec.groups
-    n, s, b = np.ix_(np.arange(batch), np.arange(small), np.arange(share))
+    n, s, b = np.indices((batch, small, share))
     y_channel = s // (small // spec.groups) * share + b
-    x_place = (n * small + s + 0 * b)[..., None] * prod(spec.small) + i
+    x_place = (n * small + s)[..., None] * prod(spec.small) + i
     y_place = (n * big + y_channel)[..., None] * prod(spec.big) + o
-    columns = (0 * n + s * share + b)[..., None] * prod(taps) + j
+    columns = (s * share + b)[..., None] * prod(taps) + j
     source, rows = (x_place, y_place) if form == "conv_transpose" else (y_place, x_place)
     cells = (small, spec.small) if form == "conv" else (big, spec.big)
     shape = (batch * cells[0] * prod(cells[1]), prod(spec.kernel_shape))
-    return Entries(data.reshape(-1)[source].ravel(), rows.ravel(), columns.ravel(), shape)
+    return Entries(data.ravel()[source].ravel(), rows.ravel(), columns.ravel(), shape)
 
 
 def _terms(

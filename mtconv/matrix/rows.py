@@ -232,12 +232,9 @@ class _BigRows(_Table):
         parts = []
         for cell in (o, *self.copies.get(o, ())):
             reach = cell + axis.lo - axis.dilation * self.taps[::-1]
-            met = (
-                (reach >= 0)
-                & (reach <= axis.stride * (axis.small - 1))
-                & (reach % axis.stride == 0)
-            )
-            parts.append((reach[met] // axis.stride, self.taps[::-1][met]))
+            columns, rest = np.divmod(reach, axis.stride)
+            met = (rest == 0) & (columns >= 0) & (columns < axis.small)
+            parts.append((columns[met], self.taps[::-1][met]))
         if len(parts) == 1:
             return parts[0]
         columns, taps = (np.concatenate(side) for side in zip(*parts, strict=True))

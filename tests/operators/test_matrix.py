@@ -136,12 +136,34 @@ def test_zeros_of_the_kernel_are_stored_and_no_others():
 
 
 @pytest.mark.parametrize("form", ["conv_transpose", "conv"])
-def test_long_axes_are_written_down_briefly(form):
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("lo", [1, 4])
+def test_long_axes_are_written_down_briefly(form, mode, lo):
     # What is computed row by row does not grow with the axis.
-    axis = mtconv.geometry.Axis(10**9, 3 * 10**9, 5, 3, 2, 1)
-    rows = axis_rows(axis, "reflect" if form == "conv" else "zeros", by_big=form != "conv")
-    assert sum(run.columns.size for block in rows.blocks for run in block.runs) < 50
+    axis = mtconv.geometry.Axis(10**6, 3 * 10**6, 5, 3, 2, lo)
+    rows = axis_rows(axis, mode, by_big=form != "conv")
+    assert sum(run.columns.size for block in rows.blocks for run in block.runs) < 75
     assert rows.rows == (axis.small if form == "conv" else axis.big)
+
+
+def test_an_axis_of_a_thousand_million_elements_is_written_down():
+    axis = mtconv.geometry.Axis(10**9, 3 * 10**9, 5, 3, 2, 1)
+    for by_big, rows in ((True, axis.big), (False, axis.small)):
+        assert axis_rows(axis, "zeros", by_big=by_big).rows == rows
+
+
+@pytest.mark.parametrize("height", [3, 4, 5, 8, 13])
+@pytest.mark.parametrize("width", [6, 302, 1002])
+def test_blocks_of_any_length_are_repeated_any_number_of_times(height, width):
+    """Nine entries a row: blocks of up to 9000 entries, each up to 1000 times."""
+    kernel = np.arange(1, 10)
+    A = mtconv.Conv(kernel.reshape(3, 3), (height, width))
+    matrix = A.to_sparse()
+    i, j, a, b = np.ix_(*map(np.arange, (height - 2, width - 2, 3, 3)))
+    assert (matrix.indices == ((i + a) * width + j + b).ravel()).all()
+    rows = (height - 2) * (width - 2)
+    assert (matrix.data.reshape(rows, 9) == kernel).all()
+    assert (matrix.indptr == 9 * np.arange(rows + 1)).all()
 
 
 @given(case=problems(layouts=True, padding_modes=MODES, bias=False, batches=(1,)))
@@ -242,6 +264,29 @@ def test_the_refusal_names_what_there_is_and_what_it_takes(monkeypatch):
         A.to_sparse()
     assert "the memory available, 1.5 GiB" in str(error.value)
     assert "1073741824 entries, which take 12.0 GiB" in str(error.value)
+
+
+def test_matrices_below_sixteen_mib_are_made_without_a_look_at_the_memory(monkeypatch):
+    monkeypatch.setattr(memory, "_available_memory", lambda: 0)
+    memory.check_memory("to_sparse", "kernel", 1, 2**24 - 1, "Make it smaller.")
+    with pytest.raises(mtconv.BackendError, match="got 1 entries, which take"):
+        memory.check_memory("to_sparse", "kernel", 1, 2**24, "Make it smaller.")
+
+
+def test_matrices_that_just_fit_are_made(monkeypatch):
+    monkeypatch.setattr(memory, "_available_memory", lambda: 2**25)
+    memory.check_memory("to_sparse", "kernel", 1, 2**25, "Make it smaller.")
+    with pytest.raises(mtconv.BackendError, match="got 1 entries, which take"):
+        memory.check_memory("to_sparse", "kernel", 1, 2**25 + 1, "Make it smaller.")
+
+
+def test_matrices_of_kernels_count_what_scipy_makes_of_their_entries(monkeypatch):
+    """Each axis has 64 taps at 128 places; an entry takes a value, three indices, twice."""
+    monkeypatch.setattr(memory, "_available_memory", lambda: 2**30)
+    A = mtconv.KernelConv(np.ones((191, 191)), kernel_size=(64, 64))
+    with pytest.raises(mtconv.BackendError) as error:
+        A.to_sparse()
+    assert "67108864 entries, which take 4.0 GiB" in str(error.value)
 
 
 @pytest.mark.parametrize(
