@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mtconv import geometry
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
-from mtconv.planning.gathers import gathers
+from mtconv.planning.gathers import gathers, shared_rows
 from mtconv.planning.overlap import blocks_of, most_elements, pass_cost, span_of
 from mtconv.spec import ConvSpec
 
@@ -214,10 +214,8 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     """Polyphase as a convolution: rows of y serve all taps of the first axis."""
     products = work.columns * work.small
     first, *rest = spec.axes
-    step, runs = geometry.spaced_runs(first)
-    residues = min(first.kernel, first.stride // step)
-    most = max((run.shift for run in runs), default=0)
-    height = min(first.small + most, first.small * len(runs))
+    residues, height = shared_rows(first)
+    runs = geometry.spaced_runs(first)[1]
     columns = residues * height * work.columns // max(first.kernel * first.small, 1)
     chunks = 1 + columns * itemsize / rates.block
     # Rows of one residue are gathered as for one tap.

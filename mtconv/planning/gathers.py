@@ -10,10 +10,10 @@ from functools import lru_cache
 from math import gcd, inf, prod
 from typing import NamedTuple
 
-from mtconv.geometry import Axis
+from mtconv.geometry import Axis, spaced_runs
 from mtconv.planning import tuning
 
-__all__ = ["Gathers", "extended_elements", "gathers"]
+__all__ = ["Gathers", "extended_elements", "gathers", "shared_columns", "shared_rows"]
 
 
 class Gathers(NamedTuple):
@@ -105,3 +105,19 @@ def _taps_last(
 def extended_elements(axes: tuple[Axis, ...]) -> int:
     """Count the elements of one channel of y with the zeros that taps meet."""
     return prod(max(axis.full, 0) for axis in axes)
+
+
+def shared_rows(axis: Axis) -> tuple[int, int]:
+    """Count the residues of y along an axis, and the rows of each that its taps share."""
+    step, runs = spaced_runs(axis)
+    most = max((run.shift for run in runs), default=0)
+    rows = min(axis.small + most, axis.small * len(runs))
+    return min(axis.kernel, axis.stride // step), rows
+
+
+def shared_columns(axes: tuple[Axis, ...], share: int) -> int:
+    """Count the columns of a small element where taps of the first axis share rows."""
+    first, *rest = axes
+    residues, rows = shared_rows(first)
+    columns = share * residues * rows * prod(axis.kernel for axis in rest)
+    return -(-columns // max(first.small, 1))

@@ -12,7 +12,12 @@ import pytest
 
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
-from mtconv.planning.gathers import extended_elements, gathers
+from mtconv.planning.gathers import (
+    extended_elements,
+    gathers,
+    shared_columns,
+    shared_rows,
+)
 
 AXES = (Axis(5, 11, 3, 2), Axis(7, 22, 4, 3))
 PLANES, COLUMNS, Y = 6, 2520, 6 * 242
@@ -114,3 +119,26 @@ def test_the_cheaper_way_in_rows_of_space():
 def test_elements_that_taps_meet():
     assert extended_elements(AXES) == 11 * 22
     assert extended_elements((Axis(0, 3, 1, 2),)) == 0
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"),
+    [
+        (Axis(10, 33, 6, 3), (3, 11)),  # taps 0 to 2, and 3 to 5 a row on
+        (Axis(10, 34, 7, 3), (3, 12)),  # tap 6 is two rows on
+        (Axis(10, 10, 1), (1, 10)),
+        (Axis(10, 20, 2, 4), (2, 10)),  # two residues of four
+        (Axis(10, 26, 3, 2, 4), (1, 14)),  # taps are two rows apart, all of one residue
+        (Axis(3, 103, 2, 1, 100), (1, 6)),  # two runs that share nothing
+        (Axis(0, 0, 3, 2), (2, 0)),
+    ],
+)
+def test_rows_that_taps_share(axis, expected):
+    assert shared_rows(axis) == expected
+
+
+def test_columns_of_rows_that_taps_share():
+    """Of 33 elements for ten, seven taps of the other axis and two channels make 462."""
+    axes = (Axis(10, 33, 6, 3), Axis(5, 17, 7, 2))
+    assert shared_columns(axes, 2) == 47
+    assert shared_columns((Axis(0, 0, 3, 2),), 2) == 0

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from mtconv.backends._numpy.footprint import Copies, Extent, footprint
 from mtconv.backends.host.cuts import axis_slices, finer, halved
-from mtconv.geometry import Axis, spaced_runs, taps_between
+from mtconv.geometry import Axis, taps_between
 from mtconv.planning import tuning
+from mtconv.planning.gathers import shared_columns
 from mtconv.planning.scale import Scale, scale_of
 from mtconv.spec import ConvSpec
 
@@ -193,22 +194,13 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
     if sizes.algorithm == "direct":
         return max(tuning.PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
     if not sizes.transposed:
-        columns = _columns_of_rows(spec) if sizes.gathers_rows else count * co
+        columns = shared_columns(spec.axes, co) if sizes.gathers_rows else count * co
         target = max(tuning.GATHER_BYTES // (item * max(columns, 1)), 256)
     elif sizes.algorithm == "gemm":
         target = max(tuning.COLUMN_BYTES // item // max(count * co, 1), 1024)
     else:
         target = max(tuning.STACK_BYTES // (item * max(copies * ci, strides, 1)), 256)
     return min(target, inputs, hard), hard
-
-
-def _columns_of_rows(spec: ConvSpec) -> int:
-    """Columns of a small element, where rows of y serve all taps of the first axis."""
-    first, *rest = spec.axes
-    residues = min(first.kernel, first.stride // spaced_runs(first)[0])
-    height = first.small + first.dilation * (first.kernel - 1) // first.stride + 1
-    rows = spec.kernel_shape[1] * residues * height
-    return -(-rows * prod(axis.kernel for axis in rest) // max(first.small, 1))
 
 
 def fitted(sizes: Sizes, extent: Extent, copies: Copies) -> Extent:
