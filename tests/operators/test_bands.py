@@ -68,6 +68,23 @@ def test_bands_make_up_the_matrix(axis, mode, last):
     assert (dense(bands, axis.small, last=last) == matrix.T).all()
 
 
+@pytest.mark.parametrize(
+    ("axis", "mode", "taps"),
+    [
+        # Around a circle of 6 each row has all taps, from another place on.
+        (Axis(16, 6, 6, 1, 1, 9), "circular", [1.0, 2, 3, 4, 5, 6]),
+        # The columns have sums of taps, all of which move away from zero or towards it.
+        (Axis(16, 2, 18, 1, 1, 16), "replicate", [*17 * [1.0], -100.0]),
+        (Axis(16, 2, 18, 1, 1, 16), "replicate", [30.0, *16 * [-1.0], -15.0]),
+        # All entries are equal and in a row; the first row is shorter, and the last one.
+        (Axis(16, 46, 3, 3, 1, 1), "zeros", [1.0, 1, 1]),
+    ],
+)
+def test_bands_that_differ_in_little(axis, mode, taps):
+    bands = bands_of("conv", axis, taps, mode).bands
+    assert (dense(bands, axis.big) == matrix_of(axis, taps, mode)).all()
+
+
 def test_equal_bands_share_a_matrix():
     bands = bands_of("conv", Axis(43, 43, 3, 1, 1, 1), TAPS).bands
     assert [(band.start, band.stop) for band in bands] == [
@@ -85,22 +102,30 @@ def test_equal_bands_share_a_matrix():
     assert first.matrix is not inner[0].matrix
 
 
-@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "nothing"])
+@pytest.mark.parametrize("size", [800, 1600])
 @pytest.mark.parametrize("form", ["conv", "conv_transpose"])
-def test_few_bands_are_looked_at_one_by_one(form, mode, monkeypatch):
-    """The columns are taken of as many bands, whatever their number is."""
-    unique, looked = np.unique, []
-    monkeypatch.setattr(np, "unique", lambda *a, **k: looked.append(1) or unique(*a, **k))
-
-    def count(size):
-        looked.clear()
-        axis, name = Axis(size, size, 3, 1, 1, 1), mode
-        if mode == "nothing":  # a conv that reads only padding
-            axis, name = Axis(size, size, 3, 1, 1, 2 * size), "zeros"
-        assert len(bands_of(form, axis, TAPS, name).bands) == size // 8
-        return len(looked)
-
-    assert count(800) == count(1600) > 0
+@pytest.mark.parametrize(
+    ("mode", "taps", "first", "looked"),
+    [
+        # The first band, the next one, which all others are like, and the last.
+        ("zeros", 3, -1, 3),
+        ("circular", 3, -1, 3),
+        ("reflect", 3, -1, 3),
+        ("zeros", 1, 0, 1),
+        # Some bands in the end or the beginning have no columns, or all have none.
+        ("zeros", 1, 400, 1),
+        ("zeros", 1, -400, 1),
+        ("zeros", 1, 2000, 0),
+    ],
+)
+def test_few_bands_are_looked_at_one_by_one(
+    mode, taps, first, looked, form, size, monkeypatch
+):
+    split, calls = np.split, []  # which cuts the columns of a band
+    axis = Axis(size, size, taps, 1, 1, -first)
+    monkeypatch.setattr(np, "split", lambda *a: calls.append(1) or split(*a))
+    assert len(bands_of(form, axis, TAPS[:taps], mode).bands) == size // 8
+    assert len(calls) == looked
 
 
 @pytest.mark.parametrize(
@@ -144,6 +169,16 @@ def test_the_largest_sum_of_magnitudes_of_a_row(form, axis, mode, most):
         (Axis(32, 64, 1, 2, 1, 0), "zeros", [(0, 4, 16)]),
         # Around a circle the first and the last band have two parts.
         (Axis(40, 40, 3, 1, 1, 1), "circular", [(0, 1, 0), (8, 3, 8), (32, 1, 0)]),
+        # Bands that read columns apart have two parts each.
+        (Axis(16, 40, 2, 1, 24, 0), "zeros", [(0, 1, 0), (8, 1, 0)]),
+        # The second one has the first part of the other alone.
+        (Axis(16, 32, 2, 1, 24, 0), "zeros", [(0, 1, 0), (8, 1, 0)]),
+        # Two bands with nothing to read, two that do, and two again.
+        (
+            Axis(46, 16, 3, 1, 1, 16),
+            "zeros",
+            [(n, 1, 0) for n in range(0, 46, 8)],
+        ),
         # Bands that read one element are not moved, and not joined.
         (
             Axis(40, 3, 1, 1, 1, 16),
@@ -172,6 +207,8 @@ def test_bands_that_are_moved_by_other_steps_are_not_joined():
         BandRun(bands[3], 2, 10),
         BandRun(bands[5], 1, 0),
     )
+    back = [moved(n, column) for n, column in enumerate([8, 0])]
+    assert runs_of(back) == tuple(BandRun(band, 1, 0) for band in back)
     assert [run.rows for run in runs_of(bands)] == [
         slice(0, 24),
         slice(24, 40),

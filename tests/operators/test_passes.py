@@ -71,15 +71,15 @@ class Recording(Workspace):
 def test_memory_of_spectra(channels, of_result, rooms, monkeypatch):
     space = Recording()
     monkeypatch.setattr(module, "lend", lambda: nullcontext(space))
-    passes = Passes((4, 6), (1, 1), real=True)
-    inputs = tuple(np.full((1, 1, n, 4, 6), float(n)) for n in channels)
-    out = np.empty((1, 1, of_result, 4, 6))
+    passes = Passes((16, 60), (1, 1), real=True)
+    inputs = tuple(np.full((1, 1, n, 16, 60), float(n)) for n in channels)
+    out = np.empty((1, 1, of_result, 16, 60))
 
     def point(_, *spectra):
         return sum(spectrum.sum(axis=2, keepdims=True) for spectrum in spectra)
 
     passes.run(inputs, out, point)
-    assert space.taken == [(1, 1, n, 1, 16) for n in rooms]
+    assert space.taken == [(1, 1, n, 1, 496) for n in rooms]
     # Channels of so many of their number are added up.
     np.testing.assert_allclose(out, sum(n * n for n in channels), rtol=1e-15)
 

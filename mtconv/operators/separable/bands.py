@@ -97,7 +97,7 @@ def axis_bands(
     """
     spec = ConvSpec((axis,), padding_mode=padding_mode)
     built = build_csr(form, form, spec, factor.reshape(spec.kernel_shape))
-    sums = np.bincount(built.rows, np.abs(built.data), built.shape[0])
+    sums = np.bincount(built.rows, np.abs(built.data))
     bands: list[Band] = []
     kept: dict[tuple[Any, ...], Array] = {}
     step = band_rows(form, axis)
