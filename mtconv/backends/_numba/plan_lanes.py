@@ -69,7 +69,8 @@ def plan_lanes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     taps = prod(axis.taps for axis in case.axes)
     live = max(1, taps // prod(axis.out_step for axis in case.axes))
     channel = prod(box) * case.size
-    channel += -channel % 64 + 64 * (channel % 128 == 0)  # neighbours in other cache sets
+    channel += -channel % 64
+    channel += 64 * (channel % 128 == 0)  # odd lines: neighbours are in other cache sets
     most = min(case.ins, max(1, BOX_BYTES // (channel * samples)), max(8, DEPTH // live))
     if direct:
         most = min(case.ins, max(8, DEPTH // live))

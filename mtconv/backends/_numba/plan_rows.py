@@ -58,7 +58,8 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     # Short rows are written as whole vectors.
     plane = prod(box) * case.size + vector_bytes
     channel = prod(steps) * plane
-    channel += -channel % vector_bytes + vector_bytes * (channel // vector_bytes % 2 == 0)
+    channel += -channel % vector_bytes
+    channel += vector_bytes * (channel // vector_bytes % 2 == 0)  # in other cache sets
     run_bytes = 0 if run.in_place else -(-run.length // lanes) * vector_bytes
     sums_bytes = case.axes[2].out_step * heights[0] * run_bytes
     box_bytes = -(-(case.ins * channel + 2 * vector_bytes) // 64) * 64
