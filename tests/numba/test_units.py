@@ -54,6 +54,12 @@ def test_an_axis_of_one_cell_reads_and_writes_it():
     assert list(read_off(POINT)) == [(0, 0, 0)]
 
 
+def test_an_axis_whose_taps_meet_nothing_begins_where_the_first_one_would():
+    # Cell 0 of the result is at 5 with its first tap, and the data ends at 1.
+    cut = units(Axis(small=2, big=1, kernel=3, stride=4, dilation=2, lo=-5), "conv")
+    assert (cut.start, cut.reach, cut.taps, cut.inside) == (5, 0, 0, False)
+
+
 @pytest.mark.parametrize("vector", [16, 32, 64])
 @pytest.mark.parametrize("size", [4, 8])
 def test_chunks_cover_all_channels_with_tiles_that_there_are(vector, size):
