@@ -6,7 +6,7 @@ shrinks to can be worked out by hand.
 """
 
 from itertools import product
-from operator import add, mul
+from operator import mul
 
 import numpy as np
 import pytest
@@ -49,16 +49,18 @@ def scatter_and_crop(
         full = [10 * cells for cells in full]  # room for what lands too far
     share = kernel.shape[1]
     inputs = np.split(x, groups, axis=1)
-    elements, reaches = spaced(size, stride), spaced(taps, dilation)
     y = np.zeros((x.shape[0], share * groups, *full), x.dtype)
     for g, (part, w) in enumerate(zip(inputs, np.split(kernel, groups), strict=True)):
         channels = slice(g * share, (g + 1) * share)
         if defect == "groups interleaved":
             channels = slice(g, None, groups)
-        for i, start in elements:
-            for j, reach in reaches:
-                o = map(add, start, reach)
-                y[(slice(None), channels, *o)] += part[(..., *i)] @ w[(..., *j)]
+        for j in product(*map(range, taps)):
+            term = np.moveaxis(part, 1, -1) @ w[(..., *j)]
+            starts = map(mul, j, dilation)
+            o = (
+                slice(o, o + s * n, s) for o, s, n in zip(starts, stride, size, strict=True)
+            )
+            y[(slice(None), channels, *o)] += np.moveaxis(term, -1, 1)
     if defect == "dilation of one axis":
         y = y[(..., *(slice(0, cells // 10) for cells in full))]
     late = (0,) * rank
@@ -69,12 +71,6 @@ def scatter_and_crop(
     if bias is not None:
         y = y + bias.reshape(-1, *(1 for _ in size))
     return np.pad(y, [(0, 0), (0, 0), *((0, e) for e in late)])
-
-
-def spaced(sizes, steps):
-    """List all indices of an array, and each times a step."""
-    indices = product(*map(range, sizes))
-    return [(index, tuple(map(mul, index, steps))) for index in indices]
 
 
 def window(y, axis, start, stop):
