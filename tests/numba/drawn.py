@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import mtconv
 from mtconv.backends._numba.layout import KernelCase, make_case
 from mtconv.backends._numba.units import Units
+from mtconv.geometry import Axis
 from mtconv.spec import ConvSpec
 
 CHANNELS_FIRST, CHANNELS_LAST, APART = range(3)
@@ -79,6 +80,12 @@ def draw(seed: int, count: int, channels: int) -> Iterator[tuple[KernelCase, int
         count -= 1
 
 
+def without_taps() -> KernelCase:
+    """A convolution whose only tap meets nothing."""
+    spec = ConvSpec((Axis(small=2, big=1, kernel=1, lo=-5),), 1, 1, 1)
+    return make_case("conv", spec, 1, ((0,) * 3,) * 3, 4, 4)
+
+
 class Facts(NamedTuple):
     """The numbers of a plan by name, those of three axes together."""
 
@@ -100,6 +107,16 @@ class Facts(NamedTuple):
 def facts_of(work: Any) -> Facts:
     names = work.facts.dtype.names
     return Facts(dict(zip(names, work.facts[0].tolist(), strict=True)), work.table.tolist())
+
+
+def planned(
+    plan: Callable[..., Any], seed: int, count: int, channels: int, tile: int = 8
+) -> Iterator[tuple[KernelCase, int, Any, Facts]]:
+    """Problems with their plans, as far as a kernel takes them."""
+    for case, vector_bytes in draw(seed, count, channels):
+        work = plan(case, vector_bytes, tile)
+        if work is not None:
+            yield case, vector_bytes, work, facts_of(work)
 
 
 def offsets_of(axis: Units) -> list[int]:

@@ -1,44 +1,31 @@
-"""How output channels in lanes are planned: blocks, splits, memory, and what tables say.
+"""How output channels in lanes are planned: blocks, splits, channels and memory.
 
 Every decision is worked out anew by trying all that could be chosen; nothing is compiled.
 """
 
-from itertools import pairwise, product
+from itertools import pairwise
 from math import prod
 
-import numpy as np
 import pytest
 
-from mtconv.backends._numba import plan_lanes as module
 from mtconv.backends._numba.chains import leaves_out_taps
-from mtconv.backends._numba.layout import make_case
 from mtconv.backends._numba.plan_lanes import plan_lanes
-from mtconv.geometry import Axis
-from mtconv.spec import ConvSpec
 from tests.numba.drawn import (
     CHANNELS_LAST,
     blocks_of,
     case_of,
-    draw,
     facts_of,
     multiple,
     odd_multiple,
     offsets_of,
+    planned,
     products_of,
     reached,
-    starts,
+    without_taps,
 )
 
 TILE = 8
 SEEDS = pytest.mark.parametrize("seed", [1, 2, 3])
-
-
-def planned(seed, count, tile=TILE):
-    """Problems with their plans, as far as the kernel takes them."""
-    for case, vector_bytes in draw(seed, count, channels=200):
-        work = plan_lanes(case, vector_bytes, tile)
-        if work is not None:
-            yield case, vector_bytes, work, facts_of(work)
 
 
 def chunks_of(facts):
@@ -71,7 +58,7 @@ def halved(whole, tile):
 @pytest.mark.parametrize("tile", [4, 8])
 @SEEDS
 def test_blocks_are_the_first_that_fit_and_suffice_for_threads(seed, tile):
-    for case, _, _, facts in planned(seed, 50, tile):
+    for case, _, _, facts in planned(plan_lanes, seed, 50, 200, tile):
         position = prod(axis.out_step for axis in case.axes) * facts["row_bytes"]
 
         def fits(units, case=case, position=position):
@@ -94,7 +81,7 @@ def test_blocks_are_the_first_that_fit_and_suffice_for_threads(seed, tile):
 @SEEDS
 def test_small_samples_are_computed_together_while_tasks_remain(seed):
     seen = set()
-    for case, _, _, facts in planned(seed, 80):
+    for case, _, _, facts in planned(plan_lanes, seed, 80, 200):
         cells = prod(facts["block"])
         position = prod(axis.out_step for axis in case.axes) * facts["row_bytes"]
         samples = facts["samples"]
@@ -119,7 +106,7 @@ def test_small_samples_are_computed_together_while_tasks_remain(seed):
 @SEEDS
 def test_channels_of_a_box_are_as_many_as_fit_in_passes_of_the_same_size(seed):
     several = 0
-    for case, _, _, facts in planned(seed, 70):
+    for case, _, _, facts in planned(plan_lanes, seed, 70, 200):
         channel = odd_multiple(prod(facts["box"]) * case.size, 64)
         assert facts["box_channel"] == channel
         phases = prod(axis.out_step for axis in case.axes)
@@ -139,7 +126,7 @@ def test_channels_of_a_box_are_as_many_as_fit_in_passes_of_the_same_size(seed):
 
 @SEEDS
 def test_memory_is_what_boxes_sums_and_packed_kernels_take(seed):
-    for case, vector_bytes, work, facts in planned(seed, 70):
+    for case, vector_bytes, work, facts in planned(plan_lanes, seed, 70, 200):
         bounds = facts.listed(facts["split_first"], facts["splits"] + 1)
         chunks = chunks_of(facts)
         row = max(chunks[b][0] - chunks[a][0] for a, b in pairwise(bounds))
@@ -167,7 +154,7 @@ def test_memory_is_what_boxes_sums_and_packed_kernels_take(seed):
 
 def test_output_channels_are_shared_out_where_the_kernel_is_large():
     several = 0
-    for case, _, _, facts in planned(3, 250):
+    for case, _, _, facts in planned(plan_lanes, 3, 250, 200):
         pieces = len(chunks_of(facts)) - 1
         cells = case.batch * prod(axis.number for axis in case.axes)
         taps = prod(len(offsets_of(axis)) for axis in case.axes)
@@ -187,7 +174,7 @@ def test_output_channels_are_shared_out_where_the_kernel_is_large():
 @SEEDS
 def test_the_input_is_read_where_it_is_if_it_is_small_and_nothing_is_padded(seed):
     counts = {False: 0, True: 0}
-    for case, _, work, facts in planned(seed, 80):
+    for case, _, work, facts in planned(plan_lanes, seed, 80, 200):
         inside = all(
             axis.start >= 0
             and axis.start + axis.in_step * (axis.number - 1) + max(offsets_of(axis))
@@ -204,89 +191,6 @@ def test_the_input_is_read_where_it_is_if_it_is_small_and_nothing_is_padded(seed
         assert facts["taps_first"] == first
         assert work.layout == first * facts["box_channels"]
     assert min(counts.values()) > 10
-
-
-def listed_blocks(case, facts):
-    """Cells of every block from the tables: where they read, and where they write."""
-    blocks = list(product(*starts(case, facts["block"])))
-    firsts = range(0, case.batch, facts["samples"])
-    for number, first in enumerate(blocks):
-        for sample in (firsts[0], firsts[-1]):
-            sizes = [
-                min(size, end - start)
-                for size, end, start in zip(
-                    (facts["samples"], *facts["block"]),
-                    (case.batch, *(axis.number for axis in case.axes)),
-                    (sample, *first),
-                    strict=True,
-                )
-            ]
-            cut = [a < b for a, b in zip(sizes[1:], facts["block"], strict=True)]
-            edge = sum(bit << place for place, bit in enumerate(reversed(cut)))
-            edge += 8 * (sizes[0] < facts["samples"])
-            if facts["taps_first"]:
-                edge = 2 * number + (sizes[0] < facts["samples"])
-            entry = facts["extents"] + 32 * edge
-            count, cells, places, _ = facts.listed(entry, 4)
-            whole = multiple(count, TILE)
-            yield sizes, count, facts.listed(cells, whole), facts.listed(places, whole)
-
-
-@SEEDS
-def test_tables_have_every_cell_of_every_block_once(seed):
-    seen = set()
-    for case, _, work, facts in planned(seed, 70):
-        number = blocks_of(case, facts["block"])
-        batches = len(range(0, case.batch, facts["samples"]))
-        assert work.tasks == batches * case.groups * facts["splits"] * number
-        assert facts["tasks"] == work.tasks
-        if prod(axis.number for axis in case.axes) > 4000:
-            continue
-        box, block = facts["box"], facts["block"]
-        sample, rows = facts["box_sample"], (box[1] * box[2], box[2], 1)
-        steps = [n * case.size for n in rows]
-        if facts["direct"]:
-            sample, steps = case.in_steps[0], case.in_steps[2:]
-        sums = [n * axis.out_step for n, axis in zip(block, case.axes, strict=True)]
-        for sizes, count, cells, places in listed_blocks(case, facts):
-            s, *units = np.indices(sizes).reshape(4, -1)
-            reads, writes = s * sample, s
-            for axis, unit, step, size in zip(case.axes, units, steps, sums, strict=True):
-                reads = reads + unit * axis.in_step * step
-                writes = writes * size + unit * axis.out_step
-            expected = zip(
-                reads.tolist(), (facts["row_bytes"] * writes).tolist(), strict=True
-            )
-            pairs = list(zip(cells, places, strict=True))
-            assert count == prod(sizes)
-            assert sorted(pairs[:count]) == sorted(expected)
-            assert set(pairs[count:]) <= {pairs[count - 1]}  # whole tiles repeat the last
-        seen.add((facts["direct"], facts["taps_first"], number > 1, batches > 1))
-    assert len(seen) > 6
-
-
-@SEEDS
-def test_tables_are_checked_as_far_as_they_lead(seed, monkeypatch):
-    ends = []
-
-    def check(cells, offsets, low, high, width):
-        ends.append((int(cells.max()) + int(offsets.max()) + width, high))
-        assert int(cells.min()) + int(offsets.min()) >= low == 0
-
-    monkeypatch.setattr(module, "check_cells", check)
-    for case, _, _, facts in planned(seed, 60):
-        units = zip(case.axes, facts["block"], strict=True)
-        sums = facts["samples"] * prod(n * axis.out_step for axis, n in units)
-        last = facts["row_bytes"] * sums
-        assert {high for _, high in ends} >= {last}
-        # The last phase of the last unit of a whole block is the end of its sums.
-        assert max(end for end, high in ends if high == last) == last
-        assert all(end <= high for end, high in ends)
-        if facts["direct"]:
-            assert {high for _, high in ends} == {
-                last, *(axis.in_size for axis in case.axes)
-            }  # fmt: skip
-        ends.clear()
 
 
 # Limits by hand. Vectors have 64 bytes and tiles 8 cells; sums of up to 4 float32 take 16
@@ -384,8 +288,7 @@ def test_memory_of_one_problem_by_hand():
 
 
 def test_kernels_without_taps_or_with_much_memory_are_left_to_others():
-    apart = ConvSpec((Axis(small=2, big=1, kernel=1, lo=-5),), 1, 1, 1)
-    assert plan_lanes(make_case("conv", apart, 1, ((0,) * 3,) * 3, 4, 4), 64, TILE) is None
+    assert plan_lanes(without_taps(), 64, TILE) is None
     # 2**25 bytes are 524288 lines. Two taps far apart reach over 8388496 elements: they
     # are 524281 lines, and one vector follows them; a sum with a vector behind it takes two
     # lines, and three vectors are room for the taps. One element more would be 524282

@@ -8,10 +8,8 @@ from math import inf, prod
 
 import pytest
 
-from mtconv.backends._numba.layout import make_case
+from mtconv.backends._numba import plan_planes as module
 from mtconv.backends._numba.plan_planes import plan_planes
-from mtconv.geometry import Axis
-from mtconv.spec import ConvSpec
 from tests.numba.drawn import (
     APART,
     blocks_of,
@@ -19,20 +17,14 @@ from tests.numba.drawn import (
     draw,
     facts_of,
     offsets_of,
+    planned,
     products_of,
     reached,
+    without_taps,
 )
 
 TILE = 8
 SEEDS = pytest.mark.parametrize("seed", [1, 2, 3])
-
-
-def planned(seed, count):
-    """Problems with their plans, as far as the kernel takes them."""
-    for case, vector_bytes in draw(seed, count, channels=4):
-        work = plan_planes(case, vector_bytes, TILE)
-        if work is not None:
-            yield case, vector_bytes, work, facts_of(work)
 
 
 def taps_of(case):
@@ -100,7 +92,7 @@ def test_blocks_take_the_least_time_of_all_that_fit(seed):
 
 @SEEDS
 def test_memory_is_what_boxes_sums_and_weights_take(seed):
-    for case, vector_bytes, work, facts in planned(seed, 100):
+    for case, vector_bytes, work, facts in planned(plan_planes, seed, 100, 4):
         box, sums, weights = memory_of(case, facts["block"], vector_bytes)
         assert (facts["box_bytes"], facts["sums_bytes"]) == (box, sums)
         assert facts["box_channel"] * case.ins == box
@@ -110,12 +102,13 @@ def test_memory_is_what_boxes_sums_and_weights_take(seed):
         blocks = blocks_of(case, facts["block"])
         vectors = vectors_of(case, facts, vector_bytes)
         assert work.tasks == facts["tasks"] == vectors * blocks
+        assert facts["samples"] == facts["splits"] == 1
 
 
 @SEEDS
 def test_planes_of_all_samples_are_one_line_where_they_lie_side_by_side(seed):
     counts = {False: 0, True: 0}
-    for case, _, _, facts in planned(seed, 100):
+    for case, _, _, facts in planned(plan_planes, seed, 100, 4):
         numbers = list(product(range(case.batch), range(case.groups)))
         together = True
         for steps, channels, plane, line in (
@@ -135,6 +128,38 @@ def test_planes_of_all_samples_are_one_line_where_they_lie_side_by_side(seed):
     assert min(counts.values()) > 10
 
 
+@pytest.mark.parametrize("side", ["in_steps", "out_steps"])
+@pytest.mark.parametrize("factor", [-1, 0, 2])
+def test_samples_in_another_order_are_lines_of_their_own(side, factor):
+    # Of two contiguous arrays of 3 samples, one has them reversed, repeated, or apart.
+    case = case_of("conv", (3, 10, 4), (10, 2, 2), groups=5)
+    assert facts_of(plan_planes(case, 64, TILE))["lines"] == 1
+    batch, *others = getattr(case, side)
+    case = case._replace(**{side: (factor * batch, *others)})
+    facts = facts_of(plan_planes(case, 64, TILE))
+    assert (facts["lines"], facts["planes"], facts["tasks"]) == (3, 5, 3)
+    lines = facts["in_line"], facts["out_line"]
+    assert lines == (case.in_steps[0], case.out_steps[0])
+
+
+@SEEDS
+def test_tables_are_checked_as_far_as_they_lead(seed, monkeypatch):
+    calls = []
+    monkeypatch.setattr(module, "check_cells", lambda *call: calls.append(call))
+    for _, vector_bytes, _, facts in planned(plan_planes, seed, 40, 4):
+        ends = []
+        for cells, offsets, low, high, width in calls:
+            assert (low, width) == (0, vector_bytes)
+            assert cells.min() + offsets.min() == 0
+            ends.append((int(cells.max() + offsets.max()) + width, high))
+        # A whole block reads to the end of its box, and writes to the end of its sums.
+        box, sums = facts["box_bytes"], facts["sums_bytes"]
+        assert ends[:2] == [(box, box), (sums, sums)]
+        assert len(ends) == 16
+        assert all(end <= high for end, high in ends)
+        calls.clear()
+
+
 def strip_of(case, vector_bytes):
     """The most cells, in whole tiles, whose window has at most 20480 bytes; or one tile."""
     rows = [max(offsets_of(axis)) + 1 for axis in case.axes]
@@ -149,7 +174,7 @@ def strip_of(case, vector_bytes):
 @SEEDS
 def test_tables_have_every_cell_of_every_block_once_and_strip_by_strip(seed):
     several = 0
-    for case, vector_bytes, _, facts in planned(seed, 40):
+    for case, vector_bytes, _, facts in planned(plan_planes, seed, 40, 4):
         strip = strip_of(case, vector_bytes)
         block, box = facts["block"], facts["box"]
         sums = [n * axis.out_step for n, axis in zip(block, case.axes, strict=True)]
@@ -184,7 +209,7 @@ def test_tables_have_every_cell_of_every_block_once_and_strip_by_strip(seed):
 
 @SEEDS
 def test_offsets_lead_to_the_cells_and_taps_of_every_phase(seed):
-    for case, vector_bytes, _, facts in planned(seed, 60):
+    for case, vector_bytes, _, facts in planned(plan_planes, seed, 60, 4):
         box, taps = facts["box"], taps_of(case)
         phases = list(product(*(axis.phases for axis in case.axes)))
         offsets, places, firsts = [], [], [0]
@@ -251,8 +276,6 @@ def test_strips_by_hand():
 
 
 def test_kernels_without_taps_or_with_a_large_window_are_left_to_others():
-    apart = ConvSpec((Axis(small=2, big=1, kernel=1, lo=-5),), 1, 1, 1)
-    case = make_case("conv", apart, 1, ((0,) * 3,) * 3, 4, 4)
-    assert plan_planes(case, 64, TILE) is None
+    assert plan_planes(without_taps(), 64, TILE) is None
     case = case_of("conv", (1, 1, 1), (1, 1, 2), dilation=65532)
     assert plan_planes(case, 64, TILE) is None

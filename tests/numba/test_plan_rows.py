@@ -10,32 +10,22 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numba import plan_rows as module
-from mtconv.backends._numba.layout import make_case
 from mtconv.backends._numba.plan_rows import plan_rows, run_lists
 from mtconv.backends._numba.shapes import ROW_TILES
-from mtconv.geometry import Axis
-from mtconv.spec import ConvSpec
 from tests.numba.drawn import (
     CHANNELS_LAST,
     blocks_of,
     case_of,
-    draw,
     facts_of,
     multiple,
     odd_multiple,
     offsets_of,
+    planned,
     products_of,
+    without_taps,
 )
 
 SEEDS = pytest.mark.parametrize("seed", [1, 2, 3])
-
-
-def planned(seed, count):
-    """Problems with their plans, as far as the kernel takes them."""
-    for case, vector_bytes in draw(seed, count, channels=40):
-        work = plan_rows(case, vector_bytes, 8)
-        if work is not None:
-            yield case, vector_bytes, work, facts_of(work)
 
 
 def tiles_of(case, facts):
@@ -82,7 +72,7 @@ def halved(whole, least):
 
 @SEEDS
 def test_blocks_are_the_first_that_fit_and_suffice_for_threads(seed):
-    for case, vector_bytes, work, facts in planned(seed, 120):
+    for case, vector_bytes, work, facts in planned(plan_rows, seed, 120, 40):
         lanes = vector_bytes // case.size
         tiles = tiles_of(case, facts)
         residues = prod(axis.in_step for axis in case.axes)
@@ -158,7 +148,7 @@ def runs_of(facts, cell):
 @SEEDS
 def test_runs_take_the_least_time_and_are_summed_in_the_result_where_they_follow(seed):
     seen = set()
-    for case, vector_bytes, _, facts in planned(seed, 150):
+    for case, vector_bytes, _, facts in planned(plan_rows, seed, 150, 40):
         lanes = vector_bytes // case.size
         cell = case.axes[2].out_step * facts["channels"] * case.size
         phases = prod(axis.out_step for axis in case.axes)
@@ -190,7 +180,7 @@ def test_runs_take_the_least_time_and_are_summed_in_the_result_where_they_follow
 
 @SEEDS
 def test_memory_is_what_boxes_sums_and_packed_kernels_take(seed):
-    for case, vector_bytes, work, facts in planned(seed, 150):
+    for case, vector_bytes, work, facts in planned(plan_rows, seed, 150, 40):
         plane = prod(facts["box"]) * case.size + vector_bytes
         residues = prod(axis.in_step for axis in case.axes)
         channel = odd_multiple(residues * plane, vector_bytes)
@@ -215,7 +205,7 @@ def test_memory_is_what_boxes_sums_and_packed_kernels_take(seed):
 
 @SEEDS
 def test_offsets_lead_to_the_cells_of_every_residue(seed):
-    for case, _, _, facts in planned(seed, 60):
+    for case, _, _, facts in planned(plan_rows, seed, 60, 40):
         steps, box = [axis.in_step for axis in case.axes], facts["box"]
         # Where the box has every cell of the input, by its distance from the first one.
         sizes = [step * size for step, size in zip(steps, box, strict=True)]
@@ -251,7 +241,7 @@ def test_tables_are_checked_as_far_as_runs_read(seed, monkeypatch):
     calls = []
     monkeypatch.setattr(module, "check_cells", lambda *call: calls.append(call))
     several = 0
-    for case, vector_bytes, _, facts in planned(seed, 100):
+    for case, vector_bytes, _, facts in planned(plan_rows, seed, 100, 40):
         lanes = vector_bytes // case.size
         reads = []
         for i, j in product(
@@ -398,7 +388,6 @@ def test_limits_are_where_they_were_worked_out(name):
 
 
 def test_kernels_without_taps_or_with_a_large_window_are_left_to_others():
-    apart = ConvSpec((Axis(small=2, big=1, kernel=1, lo=-5),), 1, 1, 1)
-    assert plan_rows(make_case("conv", apart, 1, ((0,) * 3,) * 3, 4, 4), 64, 8) is None
+    assert plan_rows(without_taps(), 64, 8) is None
     case = case_of("conv", (1, 1, 1), (1, 1, 2), dilation=1048512)
     assert plan_rows(case, 64, 8) is None
