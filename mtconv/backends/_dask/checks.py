@@ -73,11 +73,9 @@ def _check_plain(function: str, argument: str, chunk: Any) -> None:
 
 def _cast(function: str, argument: str, chunk: Any, dtype: np.dtype[Any]) -> Any:
     """Convert a chunk of NumPy to the promised dtype where no value is lost but digits."""
-    if chunk.dtype == dtype:
-        return chunk
     inexact = chunk.dtype.kind in "fc" and dtype.kind in "fc"
     if np.can_cast(chunk.dtype, dtype, "same_kind" if inexact else "safe"):
-        return chunk.astype(dtype)
+        return np.asarray(chunk, dtype)
     msg = message(
         function,
         argument,

@@ -10,8 +10,12 @@ import pytest
 
 import mtconv
 
-dask = pytest.importorskip("dask")
-da = pytest.importorskip("dask.array")
+pytest.importorskip("dask.array")
+
+import dask
+import dask.array as da
+
+from mtconv.backends._dask.checks import check_chunk
 
 X = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
 KERNEL = np.array([[[1, 10], [2, 20]], [[3, 30], [4, 40]]])
@@ -132,6 +136,12 @@ def test_chunks_become_what_was_said_where_nothing_is_lost(said: str, chunk: str
     got = mtconv.conv_transpose(x, np.array([1, 10], said)).compute()
     assert got.dtype == said
     assert got.tolist() == [1, 12, 23, 30]
+
+
+def test_a_chunk_that_is_what_was_said_is_passed_on_as_it_is() -> None:
+    chunk = np.arange(3)
+    said = {"function": "conv", "argument": "x", "backend": "numpy"}
+    assert check_chunk(chunk, **said, promise=chunk.dtype) is chunk
 
 
 class TestJax:

@@ -57,6 +57,12 @@ def test_a_part_at_either_end_is_no_whole_chunk(start: int) -> None:
     assert name == [[(f"part-of-{array.name}", 0, start, start + 1, 1, 0, 2)]]
 
 
+def test_a_region_has_as_many_axes_as_its_array() -> None:
+    layer = GraphLayer("sum", "", image())
+    with pytest.raises(ValueError, match="zip"):
+        layer.region(layer.arrays[0], [Need(((0, 0, 2),), None)])
+
+
 def test_blocks_are_made_by_the_tasks() -> None:
     array = image()
     layer = GraphLayer("sum", "", array)
