@@ -132,7 +132,8 @@ class Explicit(ArrayMap):
         small side, up to 16 MiB of scratch memory and a second copy of the spectrum of the
         kernel are kept as well. In double precision, for weights from 1e-9 times the square
         of `norm`, the error is below 1e-10 of the solution plus 1e-14 of z, unless rounding
-        decides whether channels of the kernel are linearly dependent.
+        decides about the kernel: whether its channels are linearly dependent, or what is
+        left at a frequency that it takes 1e-5 of `norm` or less of, but not all.
 
         Examples
         --------

@@ -217,3 +217,30 @@ def test_a_solution_that_is_tiny_beside_z_keeps_its_digits(weight, size):
     for operator in (A, A.T):
         got = operator.regularized_solve(np.zeros(size), weight, z)
         assert np.abs(got - expected).max() < 1e-14 * weight * np.abs(z).max()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "size", "stride"),
+    [
+        (np.ones(5), 10, 1),
+        (np.ones(3), 30, 1),
+        (np.ones(10), 30, 2),
+        (np.ones((5, 5)), (15, 15), 1),
+        (np.ones((3, 2)), (6, 10), 1),
+        (np.einsum("ab,c->abc", np.eye(2), np.ones(7)), 14, 1),
+        (np.ones((2, 3, 7)), 14, 1),
+    ],
+)
+def test_frequencies_that_a_box_removes(kernel, size, stride):
+    """Rounding leaves a little of them, which a weight of 1e-9 must not enlarge."""
+    taps = kernel.shape[-np.size(size) :]
+    padding = tuple((0, k - stride) for k in taps)
+    A = mtconv.Conv(kernel, size, stride=stride, padding=padding, **CIRCULAR)
+    for operator in (A, A.T):
+        dense = operator.to_dense()
+        u, s, vh = np.linalg.svd(dense, full_matrices=False)
+        weight = 1e-9 * s[0] ** 2
+        y = spread(3, operator.output_shape)
+        inverse = np.where(s > 1e-12 * s[0], s / (s * s + weight), 0)
+        expected = vh.T @ (inverse * (u.T @ y.ravel()))
+        assert error(operator.regularized_solve(y, weight).ravel(), expected) < 1e-10

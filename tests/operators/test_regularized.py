@@ -1,6 +1,7 @@
 """Closed forms of circular operators: arguments, dtypes, other libraries, errors."""
 
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -300,6 +301,26 @@ class TestOtherLibraries:
         np.testing.assert_allclose(inverse, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("library", ["jax.numpy", "torch"])
+def test_arrays_of_numpy_follow_those_of_another_library(A, library):
+    other = pytest.importorskip(library).asarray
+    y, z = spread(4, A.output_shape), np.ones(A.input_shape)
+    expected = A.regularized_solve(y, 2.0, z)
+    for arrays in ((other(y), z), (y, other(z)), (other(y), other(z))):
+        got = A.regularized_solve(arrays[0], 2.0, arrays[1])
+        assert isinstance(got, type(other(y)))
+        assert np.allclose(np.asarray(got), expected, rtol=1e-5)
+    assert np.allclose(A.regularized_solve(y, other(2.0), z), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "zero", [0, 0.0, 0j, np.int64(0), np.float32(0), np.array(0.0), np.array(0)]
+)
+def test_any_zero_is_where_a_solve_starts(A, zero, same):
+    y = spread(4, A.output_shape)
+    same(A.regularized_solve(y, 2.0, zero), A.regularized_solve(y, 2.0))
+
+
 class TestErrors:
     def test_other_padding(self):
         A = mtconv.Conv([1.0, 2.0], 4)
@@ -373,13 +394,42 @@ class TestErrors:
         mtconv.Conv(np.ones((32, 2, 1)), 64, groups=2, **CIRCULAR).regularized_inverse(1.0)
 
     @pytest.mark.parametrize(
-        "weight", [0, -1.0, np.nan, np.inf, 10**400, "1", None, True, 1j]
+        "weight",
+        [
+            *(0, -1.0, np.nan, np.inf, 10**400, Fraction(1, 10**400)),
+            *("1", None, True, 1j, np.bool_(True), np.timedelta64(1), np.complex64(1)),
+            *(np.longdouble(-1), np.longdouble("nan"), np.array(-1, np.longdouble)),
+        ],
     )
     def test_weights(self, A, weight):
         with pytest.raises(ValueError, match="`weight` must be a finite number above 0"):
             A.regularized_inverse(weight)
         with pytest.raises(ValueError, match="`weight` must be a finite number above 0"):
             A.regularized_solve(np.ones(A.output_shape), weight)
+
+    @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, 1j, True])
+    @pytest.mark.parametrize("library", ["jax.numpy", "torch"])
+    def test_weights_of_other_libraries(self, A, library, value):
+        weight = pytest.importorskip(library).asarray(value)
+        with pytest.raises(ValueError, match="`weight` must be a finite number above 0"):
+            A.regularized_solve(np.ones(A.output_shape), weight)
+
+    @pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble])
+    @pytest.mark.skipif(np.finfo(np.longdouble).eps == np.finfo(float).eps, reason="alike")
+    def test_more_than_double_precision(self, A, dtype):
+        double = "complex128" if np.dtype(dtype).kind == "c" else "float64"
+        text = f"`dtype` must have double precision at most.*astype.np.{double}"
+        with pytest.raises(mtconv.BackendError, match=text):
+            A.regularized_solve(np.ones(A.output_shape, dtype), 1.0)
+        with pytest.raises(mtconv.BackendError, match=text):
+            A.regularized_inverse(1.0)(np.ones(A.input_shape, dtype))
+
+    def test_libraries_that_are_mixed(self, A):
+        jax, torch = pytest.importorskip("jax.numpy"), pytest.importorskip("torch")
+        y, z = jax.ones(A.output_shape), torch.ones(A.input_shape)
+        text = r"regularized_solve: `y` must be of the same array library.* z of torch"
+        with pytest.raises(mtconv.BackendError, match=text):
+            A.regularized_solve(y, 1.0, z)
 
     def test_shapes(self, A):
         with pytest.raises(mtconv.GeometryError, match="`y` must have shape"):
@@ -388,6 +438,7 @@ class TestErrors:
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones((2, *A.output_shape)), 1.0, z)
         rows, columns = A.shape
-        for z in (np.ones(columns + 1), np.ones(columns - 1), np.ones((columns, 1))):
+        shapes = (columns + 1, columns - 1, (columns, 1), A.input_shape)
+        for z in map(np.ones, shapes):
             with pytest.raises(mtconv.GeometryError, match="`z` must be 0 or have shape"):
                 A.regularized_solve(np.ones(rows), 1.0, z)

@@ -1,8 +1,7 @@
 """Kernel gradients as products ``rows @ columns.T`` over all elements of space.
 
 Such products are small and have long sums. Thin ones are cut into tiles, along their sums
-too. The sums of the parts are added up afterwards, so chains of additions are short
-whatever the sum.
+too. The sums of the parts are added up afterwards, so chains of additions are short.
 """
 
 from __future__ import annotations

@@ -65,15 +65,46 @@ def check_finite(function: str, kernel: Any) -> None:
         raise ValueError(message(function, "kernel", "must be finite", got, fix=fix))
 
 
+def check_precision(function: str, dtype: Any) -> None:
+    """Check that no dtype of NumPy has more than double precision."""
+    if isinstance(dtype, np.dtype) and dtype.kind in "fc":
+        rule = "must have double precision at most in closed forms"
+        double = "complex128" if dtype.kind == "c" else "float64"
+        fix = f"Convert the arrays with .astype(np.{double})."
+        raise BackendError(message(function, "dtype", rule, str(dtype), fix=fix))
+
+
 def check_weight(function: str, weight: Any) -> Any:
-    """Return a weight as a float, or as the array of no axes that it is."""
-    if isinstance(weight, (np.ndarray, np.generic)) and np.ndim(weight) == 0:
-        weight = weight.item()
-    if hasattr(weight, "dtype") and not weight.shape:
-        return weight  # its value may be unknown
-    number = isinstance(weight, Real) and not isinstance(weight, bool)
-    if not number or not 0 < weight <= _LARGEST:
-        rule = "must be a finite number above 0"
-        got = f"{shown(weight)} of type {type(weight).__name__}"
-        raise ValueError(message(function, "weight", rule, got, fix="For example 1e-3."))
-    return float(weight)
+    """Return a weight as a float, or as the array of no axes that it is.
+
+    Arrays of other libraries stay what they are where their value is unknown, or where a
+    gradient may be asked for.
+    """
+    value = weight
+    if hasattr(weight, "dtype") and hasattr(weight, "shape") and not weight.shape:
+        value = _value_of(weight)
+        if value is None:
+            return weight
+    number = isinstance(value, Real) and not isinstance(value, (bool, np.timedelta64))
+    # Large integers are infinite as floats, and small fractions zero.
+    if number and 0 < value <= _LARGEST and float(value) > 0:
+        return weight if getattr(weight, "requires_grad", False) else float(value)
+    rule = "must be a finite number above 0"
+    got = shown(weight) if weight is value else shown(value)
+    got = f"{got} of type {type(weight).__name__}"
+    raise ValueError(message(function, "weight", rule, got, fix="For example 1e-3."))
+
+
+def _value_of(weight: Any) -> Any:
+    """Return the number that an array without axes holds, None if it is unknown."""
+    if isinstance(weight, (np.ndarray, np.generic)):
+        return float(weight) if weight.dtype.kind in "iuf" else weight
+    name = str(weight.dtype)
+    if "complex" in name or "bool" in name:
+        return weight
+    if getattr(weight, "requires_grad", False):
+        weight = weight.detach()
+    try:
+        return float(weight)
+    except Exception:  # libraries refuse this by errors of their own while they trace
+        return None

@@ -20,7 +20,10 @@ import numpy as np
 
 from mtconv.backends.libraries import Library
 
-__all__ = ["Filters", "multiplied"]
+__all__ = ["Filters", "cleaned", "multiplied"]
+
+# Rounding errors of transforms and of singular values, in units of the precision.
+_ROUNDING = 16
 
 
 class Filters(NamedTuple):
@@ -114,15 +117,35 @@ class Filters(NamedTuple):
                 self.made["singular"] = parts
         u, s, vh = parts
         # What rounding leaves of a singular value of zero would be divided by the weight.
-        least = 8 * float(xp.finfo(s.dtype).eps) * s[..., :1]
-        return u, xp.where(s > least, s, xp.zeros_like(s)), vh
+        whole = xp.sum(xp.sum(s * s, axis=2), axis=1)[:, None, None] / s.shape[1]
+        eps = _ROUNDING * float(xp.finfo(s.dtype).eps)
+        left = (s > eps * s[..., :1]) & (s * s > eps * eps * whole)
+        return u, xp.where(left, s, xp.zeros_like(s)), vh
 
     def _power(self) -> Any:
         """Return the sum of the squares of magnitudes of each frequency."""
         xp = self.library.xp
-        real, imaginary = xp.real(self.symbol), xp.imag(self.symbol)
-        power = real * real + imaginary * imaginary
-        return xp.sum(xp.sum(power, axis=3), axis=2)
+        return xp.sum(xp.sum(_squares(self.library, self.symbol), axis=3), axis=2)
+
+
+def _squares(library: Library, symbol: Any) -> Any:
+    """Return the squares of magnitudes."""
+    real, imaginary = library.xp.real(symbol), library.xp.imag(symbol)
+    return real * real + imaginary * imaginary
+
+
+def cleaned(library: Library, symbol: Any) -> Any:
+    """Set to zero what rounding leaves of elements of a symbol that are zero.
+
+    It is as large as the precision of the mean over all frequencies, and filters would
+    divide it by the weight.
+    """
+    xp, (groups, *_, count) = library.xp, symbol.shape
+    squares = _squares(library, symbol)
+    mean = xp.sum(library.reshape(squares, (groups, -1)), axis=1) / max(count, 1)
+    eps = _ROUNDING * float(xp.finfo(squares.dtype).eps)
+    left = squares > eps * eps * mean[:, None, None, None, None]
+    return xp.where(left, symbol, xp.zeros_like(symbol))
 
 
 def multiplied(library: Library, matrices: Any, spectrum: Any) -> Any:

@@ -14,8 +14,12 @@ from mtconv.backends.arrange import arranged, canonical
 from mtconv.backends.dispatch import Backend
 from mtconv.backends.libraries import Library, dtype_name, library_of
 from mtconv.operators.circular.by_lines import LineSolver, scale_of, suits, symbols_of
-from mtconv.operators.circular.checks import check_closed_form, check_finite
-from mtconv.operators.circular.filters import Filters, multiplied
+from mtconv.operators.circular.checks import (
+    check_closed_form,
+    check_finite,
+    check_precision,
+)
+from mtconv.operators.circular.filters import Filters, cleaned, multiplied
 from mtconv.operators.circular.lines import Lines, lines_of
 from mtconv.operators.circular.maps import symbol_for
 from mtconv.operators.circular.on_numpy import inverted_big, inverted_small, solved
@@ -145,7 +149,7 @@ def closed_form(
             return operator._prepared[key]  # type: ignore[no-any-return]
     spec = operator._sides.front
     check_closed_form(function, spec)
-    setting = _setting(operator, engine, arrays)
+    setting = _setting(function, operator, engine, arrays)
     keep = setting.library.xp is np and of_numpy
     # One for all dtypes that are computed alike.
     shared = ("closed form", str(setting.compute))
@@ -161,11 +165,14 @@ def closed_form(
     return closed, setting
 
 
-def _setting(operator: Any, engine: Backend, arrays: tuple[Any, ...]) -> Setting:
+def _setting(
+    function: str, operator: Any, engine: Backend, arrays: tuple[Any, ...]
+) -> Setting:
     library = library_of(engine, *arrays, operator.kernel)
     kernel = library.native(operator.kernel, arrays[0])
     dtype = library.promote((*arrays, kernel))
     if dtype_name(dtype) not in FLOATING:
+        check_precision(function, dtype)
         dtype = library.dtype("float64")
     if library.xp is np:
         compute = np.dtype(np.complex128 if "complex" in str(dtype) else np.float64)
@@ -190,5 +197,5 @@ def _made(
     if library.xp is np and operator.form == "conv" and symbol.shape[1] == 1:
         lines = lines_of(spec, real=real)
         lines = lines if suits(lines, symbol.shape[2]) else None
-    filters = Filters(operator.form, library, symbol, {})
+    filters = Filters(operator.form, library, cleaned(library, symbol), {})
     return ClosedForm(operator.form, frequencies, filters, {}, lines, Memory())

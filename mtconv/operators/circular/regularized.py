@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
+from numbers import Number
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from mtconv.backends.libraries import Library
+from mtconv.backends.dispatch import Backend, backend_for
+from mtconv.backends.libraries import Library, library_of
 from mtconv.errors import GeometryError, message, renamed
 from mtconv.importing import imported
 from mtconv.operators.circular.checks import check_closed_form, check_weight
@@ -16,6 +18,7 @@ from mtconv.operators.circular.inverse import ClosedForm, Setting, closed_form
 from mtconv.operators.combination import Combination, promoted
 from mtconv.operators.formats import check_dense
 from mtconv.operators.linear import LinearMap
+from mtconv.operators.pytree import register
 
 __all__ = ["RegularizedInverse", "regularized_inverse", "regularized_solve"]
 
@@ -159,7 +162,7 @@ class CheckedSolve(NamedTuple):
 
 def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any) -> Any:
     """Check shapes, and solve for one array or a batch."""
-    start = None if isinstance(z, (int, float)) and z == 0 else z
+    start = None if _is_zero(z) else z
     key = _key(y, start)
     checked = None if key is None else operator._prepared.get(key)
     if checked is not None:
@@ -186,8 +189,7 @@ def _checked(
     function: str, operator: Any, y: Any, start: Any
 ) -> tuple[Any, Any, CheckedSolve]:
     """Check arrays; return them, converted, and how they are solved for."""
-    with renamed(type(operator).__name__, function):
-        library, y = operator._array("y", y)
+    library, engine, (y, start) = _converted(function, operator, y, start)
     flat = y.shape == (operator.shape[0],) != operator.output_shape
     single = flat or y.shape == operator.output_shape
     if not single and not operator.T._is_batch(y.shape):
@@ -195,30 +197,45 @@ def _checked(
         raise GeometryError(message(function, "y", rule, f"shape {tuple(y.shape)}"))
     if start is not None:
         y_shape = None if single else y.shape
-        start = _start(function, operator, start, flat=flat, y_shape=y_shape)
-    engine = operator._engine("y", y)
+        _check_start(function, operator, start, flat=flat, y_shape=y_shape)
     closed, setting = closed_form(function, operator, engine, y, start)
     axis = None if single else operator.T._batch_axis
     shapes = operator.input_shape, operator.output_shape
     return y, start, CheckedSolve(library, *shapes, axis, flat, closed, setting)
 
 
-def _start(
+def _is_zero(z: Any) -> bool:
+    """Return whether z is the number zero."""
+    number = isinstance(z, (Number, np.generic)) or (type(z) is np.ndarray and not z.ndim)
+    return number and bool(z == 0)
+
+
+def _converted(
+    function: str, operator: Any, y: Any, z: Any
+) -> tuple[Library, Backend, tuple[Any, Any]]:
+    """Convert arrays to those of one library; z may be None."""
+    register(type(operator))  # JAX may have come after the operator
+    name, like = type(operator).__name__, operator._like
+    with renamed(name, function):
+        engine = backend_for(name, operator._backend, y=y, z=z, kernel=like)
+        y = engine.asarray(name, "y", y)
+        z = None if z is None else engine.asarray(name, "z", z)
+        library = library_of(engine, y, z, like)
+        y, z, _ = library.together(y, z, like)
+    return library, engine, (y, z)
+
+
+def _check_start(
     function: str, operator: Any, z: Any, *, flat: bool, y_shape: tuple[int, ...] | None
-) -> Any:
-    """Check where a solve starts."""
-    with renamed(type(operator).__name__, function):
-        _, z = operator._array("z", z)
-    if flat and z.shape == (operator.shape[1],):
-        return z
-    wanted = operator.input_shape
+) -> None:
+    """Check the shape of where a solve starts."""
+    wanted = (operator.shape[1],) if flat else operator.input_shape
     if y_shape is not None:
         axis = operator._batch_axis
         wanted = (*wanted[:axis], y_shape[axis], *wanted[axis:])
     if z.shape != wanted:
         rule = f"must be 0 or have shape {wanted}"
         raise GeometryError(message(function, "z", rule, f"shape {tuple(z.shape)}"))
-    return z
 
 
 def _front(library: Library, array: Any, axis: int) -> Any:
