@@ -365,6 +365,10 @@ LIMITS = {
     # 15 cells are no vector, so they are summed beside the result.
     "16 cells": ((1, 1, 16), (1, 1, 1), {}, {"in_place": 1, "run_bytes": 0}),
     "15 cells": ((1, 1, 15), (1, 1, 1), {}, {"in_place": 0, "run_bytes": 64}),
+    "21 cells of 3 rows": ((1, 1, 3, 7), (1, 1, 1, 1), {}, {"in_place": 1, "run_rows": 3}),
+    "15 cells of 3 rows": ((1, 1, 3, 5), (1, 1, 1, 1), {}, {"in_place": 0}),
+    # 64 cells of 3000 channels are 768000 bytes, but fewer would not fill four vectors.
+    "four vectors": ((8, 1, 200), (1, 3000, 1), {}, {"block": (1, 1, 64), "tasks": 32}),
     # 14 cells and a vector are 120 bytes: two lines, so three. Of stride 2, two residues of
     # 14 cells each are 240 bytes, four lines, so five.
     "odd lines": ((1, 1, 12), (1, 3, 3), {"padding": 1}, {"box_channel": 192}),
