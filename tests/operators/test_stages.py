@@ -29,8 +29,12 @@ def cuts(*axes):
         ((9, 4000), 1, cuts([0, 3, 6, 9])),
         # No more than 2**17, so single rows; then the axis before is cut too.
         ((2, 3, 100_000), 1, cuts([0, 1, 2], [0, 1, 2, 3])),
-        # A plane that is not cut may have more.
+        # A plane that is not cut may have more, and then all axes before it are cut.
         ((2, 200_000), 1, cuts([0, 1, 2])),
+        ((2, 3, 200_000), 1, cuts([0, 1, 2], [0, 1, 2, 3])),
+        # Three rows are a fourth; the axis after the one that is cut is whole.
+        ((12, 100, 100), 1, cuts([0, 3, 6, 9, 12], [0, 100])),
+        ((2, 12, 100, 100), 1, cuts([0, 1, 2], [0, 6, 12], [0, 100])),
         # Everything can be cut, the last axis as little as possible.
         ((2, 40_000), 0, cuts([0, 1, 2], [0, 20_000, 40_000])),
         ((3, 5), 1, cuts([0, 3])),
@@ -44,6 +48,7 @@ def test_pieces(shape, whole, expected):
 
 
 def test_what_the_caches_hold():
+    assert in_caches(1)
     assert in_caches(2**17)
     assert not in_caches(2**17 + 1)
 
@@ -64,6 +69,7 @@ def stage_of(calls, count, total):
         (4, 1, 2**16 - 1, 1),
         (4, 2, 2**16, 2),
         (4, 3, 2**16, 1),
+        (2, 5, 2**16, 1),
         (5, 2, 2**17, 2),
         (1, 1, 2**17, 1),
     ],
@@ -95,6 +101,18 @@ def test_the_largest_stage_decides_about_threads():
     with mtconv.workers(2):
         run_passes([Stage(function, range(2), 1), Stage(function, range(2), 2**16)])
     assert len(set(names)) == 2
+
+
+def test_passes_multiply_unless_they_say_otherwise(monkeypatch):
+    from mtconv.operators.circular import stages
+
+    noted = []
+    monkeypatch.setattr(
+        stages, "run_stages", lambda *_, multiplies: noted.append(multiplies)
+    )
+    run_passes([stage_of([], 1, 1)])
+    run_passes([stage_of([], 1, 1)], multiplies=False)
+    assert noted == [True, False]
 
 
 def test_nothing_to_do():
