@@ -158,6 +158,12 @@ class TestJax:
             assert isinstance(chunk, type(jnp.ones(1)))
             assert np.asarray(got.compute()).tolist() == [1, 12, 23, 30]
 
+    def test_the_library_may_be_told_by_another_process(self, jax_numpy: Any) -> None:
+        chunk = jax_numpy.array([1, 2, 3])
+        sent = "".join("jax")  # a string of its own, as what was pickled is
+        said = {"function": "conv", "argument": "x", "promise": chunk.dtype}
+        assert check_chunk(chunk, **said, backend=sent) is chunk
+
     def test_chunks_of_jax_that_were_not_said(self, jax_numpy: Any) -> None:
         jnp = jax_numpy
         x = da.from_array(np.array([1, 2, 3]), chunks=2)
