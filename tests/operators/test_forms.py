@@ -16,7 +16,7 @@ import pytest
 import mtconv
 from mtconv.operators import forms
 from mtconv.operators.circular.maps import FrequencyForm
-from mtconv.operators.described import operator_plan
+from mtconv.operators.described import form_choices, operator_plan
 from mtconv.operators.forms import form_candidates, form_for
 from mtconv.operators.separable.form import SeparableForm
 from mtconv.planning.candidate import Candidate
@@ -85,6 +85,11 @@ def test_work_grows_with_the_batch():
     one, three = cost_of(conv(), 1), cost_of(conv(), 3)
     assert one.multiply_adds == int(2.5 * 63 * log2(63) * 36) + 4 * 2790
     assert three.multiply_adds == int(2.5 * 63 * log2(63) * 108) + 4 * 8370
+
+
+def test_an_explanation_is_of_one_array():
+    (candidate,) = form_choices(conv(), operator_plan(conv(), "float64"))
+    assert candidate.cost.multiply_adds == int(2.5 * 63 * log2(63) * 36) + 4 * 2790
 
 
 def test_circles_that_the_stride_does_not_divide_have_all_elements():

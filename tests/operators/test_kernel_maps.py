@@ -155,6 +155,16 @@ def test_default_channels():
     assert mtconv.KernelConv(x, kernel_size=3, groups=2).input_shape == (2, 3, 3)
 
 
+@pytest.mark.parametrize(
+    ("make", "name"), [(mtconv.KernelConv, "y"), (mtconv.KernelConvTranspose, "x")]
+)
+def test_all_but_the_data_are_named(make, name):
+    data = np.arange(5)
+    with pytest.raises(TypeError, match="positional"):
+        make(data, (2,))
+    assert make(**{name: data}, kernel_size=(2,)) == make(data, kernel_size=(2,))
+
+
 def test_the_data_are_the_operators_own():
     x = np.array([1, 2, 3])
     A = mtconv.KernelConv(x, kernel_size=(2,))

@@ -387,6 +387,16 @@ class TestInputs:
             same(operator(x.astype("f4")), exact(operator, x))
             assert separated(operator)
 
+    @pytest.mark.parametrize(("dtype", "itemsize"), [("f4", 4), ("f8", 8)])
+    def test_tiles_are_cut_by_the_bytes_behind_them(self, dtype, itemsize, monkeypatch):
+        from mtconv.operators.separable import form
+
+        calls, tiles_of = [], form.tiles_of
+        monkeypatch.setattr(form, "tiles_of", lambda *a: calls.append(a[1]) or tiles_of(*a))
+        A = mtconv.Conv(np.ones((3, 3, 3), dtype), (9, 9, 40), layout="DHW")
+        A(np.ones(A.input_shape, dtype))
+        assert calls == [40 * itemsize]
+
     def test_rows_that_are_too_long_are_not_separated(self):
         # Some of them would take more memory than a thread may.
         kernel = np.ones((3, 3, 3))
