@@ -88,6 +88,12 @@ def test_each_map_on_one_block(reverse: bool) -> None:
     assert gradient(x, y).tolist() == [[[grad.tolist()]]]
 
 
+def test_tasks_are_values() -> None:
+    """What is told apart by its content can be a key, and nobody changes it."""
+    tasks = {MapTask("conv", SPEC, "auto", (AS_THEY_ARE, ())) for _ in range(2)}
+    assert len(tasks | {FoldTask((None,), (n,)) for n in (3, 3, 4)}) == 3
+
+
 def test_the_algorithm_is_that_of_the_caller() -> None:
     spec = ConvSpec((Axis(8, 9, 2),), 1, 1, 1)
     x, kernel = np.zeros((1, 1, 8)), np.array([[[1e-9, 1.0]]])
