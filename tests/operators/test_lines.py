@@ -84,6 +84,7 @@ def test_elements_of_a_column_lie_in_different_sets_of_the_caches(cells, gap):
         (2, (2**13, 3), (2, 1), True),
         (3, (2**13, 3), (2, 1), False),
         (1, (2**20,), (2,), True),
+        (0, (2, 3), (2, 1), False),
     ],
 )
 def test_where_frequencies_make_blocks(share, cells, strides, wanted):

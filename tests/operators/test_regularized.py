@@ -79,6 +79,23 @@ def test_pieces_make_no_difference(stride, most_channels, monkeypatch, same):
         np.testing.assert_allclose(first, whole, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("channels", "groups"), [((0, 2), 1), ((2, 0), 1), ((2, 0), 2), ((1, 0), 1)]
+)
+def test_kernels_without_channels_leave_z(channels, groups, stride):
+    options = {"stride": stride, "padding": ((1, 2 - stride),), "groups": groups}
+    A = mtconv.Conv(np.ones((*channels, 3)), 6, **options, **CIRCULAR)
+    for operator in (A, A.T):
+        y, z = spread(2, operator.output_shape), spread(3, operator.input_shape)
+        for got, expected in (
+            (operator.regularized_solve(y, 2.0, z), z),
+            (operator.regularized_solve(y, 2.0), 0 * z),
+            (operator.regularized_inverse(2.0)(z), z / 2),
+        ):
+            np.testing.assert_allclose(got, expected, rtol=0, atol=1e-14)
+
+
 def test_single_channels_are_multiplied_without_sums(monkeypatch):
     from mtconv.operators.circular import inverse
 

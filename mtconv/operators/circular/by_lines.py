@@ -36,7 +36,7 @@ _MOST = 2**15
 
 def suits(lines: Lines, share: int) -> bool:
     """Return whether enough frequencies of the last axis make a block."""
-    return share * prod(lines.strides) * prod(lines.cells[:-1]) <= _MOST
+    return 0 < share * prod(lines.strides) * prod(lines.cells[:-1]) <= _MOST
 
 
 def symbols_of(lines: Lines, symbol: Array) -> Array:

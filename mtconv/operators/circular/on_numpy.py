@@ -155,7 +155,7 @@ def _to_big(symbol: Array, x: Array, *, keep: bool = False) -> Array:
 
     Where it can be, the result takes the place of x, unless that is kept.
     """
-    if symbol.shape[1] > 1:
+    if symbol.shape[1] != 1:
         return _sums("bgcnf,gcpsnf->bgpsnf", x, symbol)
     x = x[:, :, 0, None, None]
     alone = symbol.shape[2:4] == (1, 1)
@@ -167,7 +167,7 @@ def _to_small(symbol: Array, y: Array, *, keep: bool = False) -> Array:
 
     Products take the place of y where they can, unless that is kept.
     """
-    if symbol.shape[1] > 1:
+    if symbol.shape[1] != 1:
         return _sums("bgpsnf,gcpsnf->bgcnf", y, symbol)
     products = np.multiply(y, symbol[:, 0], out=None if keep else y)
     if symbol.shape[2:4] == (1, 1):
