@@ -275,6 +275,16 @@ def test_strips_by_hand():
     assert cells == expected
 
 
+def test_a_strip_may_fill_what_is_near():
+    # Of 64 columns, 8 are reached beyond a strip of cells: 56 are left, which are 7 tiles.
+    case = case_of("conv", (1, 16, 4, 60), (16, 1, 5, 8), groups=16)
+    facts = facts_of(plan_planes(case, 64, TILE))
+    assert facts["block"] == (1, 4, 60)
+    _, _, places, _ = facts.listed(facts["extents"], 4)
+    cells = [place // 64 for place in facts.listed(places, 240)]
+    assert cells[:57] == [*range(56), 60]
+
+
 def test_kernels_without_taps_or_with_a_large_window_are_left_to_others():
     assert plan_planes(without_taps(), 64, TILE) is None
     case = case_of("conv", (1, 1, 1), (1, 1, 2), dilation=65532)

@@ -50,6 +50,14 @@ def test_units_of_a_convolution_have_the_taps_of_the_relation(axis):
     assert got == sorted(taps(axis))
 
 
+@pytest.mark.parametrize("form", ["conv", "conv_transpose"])
+def test_units_are_as_many_as_cover_the_result(form):
+    for axis in axes():
+        cut, size = units(axis, form), axis.small if form == "conv" else axis.big
+        covered = range(0, size, cut.out_step)
+        assert (cut.out_size, cut.number) == (size, len(covered))
+
+
 def test_an_axis_of_one_cell_reads_and_writes_it():
     assert list(read_off(POINT)) == [(0, 0, 0)]
 
