@@ -23,7 +23,7 @@ from mtconv.backends._array_api import maps
 from mtconv.backends._torch.library import LIBRARY
 from mtconv.backends._torch.symbols import is_fixed, is_sure
 from mtconv.geometry import Axis, same_size, small_size
-from mtconv.sizes import traced
+from mtconv.sizes import larger, traced
 from mtconv.spec import ConvSpec
 
 __all__ = ["conv", "conv_transpose", "kernel_grad", "one_call"]
@@ -157,11 +157,15 @@ def _symbolic_crop(axis: Axis) -> tuple[int, int, Cut]:
     """Do the same for an axis of symbolic sizes."""
     if is_fixed(axis.lo) and is_fixed(axis.hi):
         return _crop(axis)
-    # The high end is cropped by less than `lo`, as output_size and "same" do.
     most = max(axis.stride, axis.dilation) - 1
-    both = max(axis.lo, 0) if is_fixed(axis.lo) else 0
-    before = max(-axis.lo, 0) if is_fixed(axis.lo) else 0
-    return both, most, Cut(before, 0, axis.lo + before - both, axis.big)
+    if not is_fixed(axis.lo):  # "same" crops no more at the high end than `most` restores
+        return 0, most, Cut(0, 0, axis.lo, axis.big)
+    # torch crops the high end by `both - most` at least, which may be more than `hi`.
+    both = max(axis.lo, 0) if is_sure(axis.hi >= axis.lo - most) else 0
+    before = max(-axis.lo, 0)
+    lacking = both - most - axis.hi
+    behind = 0 if is_sure(lacking <= 0) else larger(lacking, 0) + 1
+    return both, most, Cut(before, behind, axis.lo + before - both, axis.big)
 
 
 def _pad(axis: Axis, mode: str) -> tuple[int, Cut]:
@@ -182,9 +186,8 @@ def _symbolic_pad(axis: Axis, mode: str) -> tuple[int, Cut]:
         return 0, _symbolic_cut(axis)
     if behind == lo >= 0 and mode == "zeros":
         return lo, _WHOLE
-    start = max(-lo, 0)
-    cells = axis.big - start + behind if min(lo, behind) < 0 else None
-    return 0, Cut(max(lo, 0), max(behind, 0), start, cells)
+    cells = lo + axis.big + behind if min(lo, behind) < 0 else None
+    return 0, Cut(max(lo, 0), max(behind, 0), max(-lo, 0), cells)
 
 
 def _behind(axis: Axis) -> int | None:
