@@ -146,6 +146,17 @@ def test_long_axes_are_written_down_briefly(form, mode, lo):
     assert rows.rows == (axis.small if form == "conv" else axis.big)
 
 
+def test_an_axis_is_split_only_where_a_tap_begins_or_ends():
+    plain = mtconv.geometry.Axis(small=5, big=7, kernel=3)
+    rows = axis_rows(plain, "zeros", by_big=False)
+    assert [(b.rows, b.times, b.shift) for b in rows.blocks] == [(1, 5, 1)]
+    # Tap 1 begins at row 1, tap 0 ends before row 99.
+    pairs = mtconv.geometry.Axis(small=50, big=100, kernel=2, stride=2)
+    rows = axis_rows(pairs, "zeros", by_big=True)
+    blocks = [(b.rows, b.times, b.shift) for b in rows.blocks]
+    assert blocks == [(1, 1, 1), (2, 49, 1), (1, 1, 1)]
+
+
 def test_an_axis_of_a_thousand_million_elements_is_written_down():
     axis = mtconv.geometry.Axis(10**9, 3 * 10**9, 5, 3, 2, 1)
     for by_big, rows in ((True, axis.big), (False, axis.small)):
