@@ -43,7 +43,7 @@ JAX = " ".join(
 )
 TORCH = " ".join(
     f"backends/torch/test_{name}.py"
-    for name in ("autocast", "contract", "maps", "plain", "shared")
+    for name in ("autocast", "contract", "exported", "maps", "native", "plain", "shared")
 )
 # Of a folder not these, whose single tests take as long as all tests of a mutant may.
 SLOW = {f"tests/{name}" for name in ("numpy/test_guards.py", "numpy/test_memory.py")}

@@ -140,7 +140,10 @@ def relatives(problem: Problem) -> Iterator[Problem]:
 
 
 def programs_agree(problem: Problem, form: str) -> None:
-    """Trace a map once, with symbols for the sizes of x and y, and run it for many."""
+    """Trace a map once, with symbols for the sizes of x and y, and run it for many.
+
+    torch takes equal sizes for one symbol, so there should be more elements than channels.
+    """
 
     def call(x: Any, y: Any) -> Any:
         given = problem._replace(x=x, y=y, bias=None)
@@ -158,21 +161,30 @@ def programs_agree(problem: Problem, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "count"), [("conv_transpose", 20), ("conv", 16), ("kernel_grad", 6)]
+    ("form", "count"), [("conv_transpose", 14), ("conv", 14), ("kernel_grad", 5)]
 )
 def test_drawn_programs(form: str, count: int) -> None:
     rng = np.random.default_rng(5)
     for _ in range(count):
-        programs_agree(drawn(rng, 1, least=3), form)
+        programs_agree(drawn(rng, 1, least=5), form)
 
 
-@pytest.mark.parametrize(("form", "count"), [("conv_transpose", 3), ("conv", 3)])
+@pytest.mark.parametrize(("form", "count"), [("conv_transpose", 2), ("conv", 3)])
 @pytest.mark.parametrize("mode", ["zeros", "circular", "symmetric"])
 def test_drawn_programs_of_same_padding(form: str, count: int, mode: str) -> None:
     rng = np.random.default_rng(6)
     for number in range(count):
         padding = ("same", "same_lower")[number % 2]
-        programs_agree(drawn(rng, 1, 3, padding=padding, padding_mode=mode), form)
+        programs_agree(drawn(rng, 1, 5, padding=padding, padding_mode=mode), form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("mode", MODES)
+def test_programs_of_strides_beyond_the_kernel(form: str, mode: str) -> None:
+    """Of 28 elements the last two meet no tap, of 26 all of them do."""
+    options = {"stride": (4,), "padding": "same", "padding_mode": mode}
+    x, kernel, y = np.ones((1, 1, 7)), np.array([[[1.0, -3.0]]]), np.ones((1, 1, 28))
+    programs_agree(Problem(x, kernel, y, None, options), form)
 
 
 ONE_CALLS: tuple[tuple[str, dict[str, Any], Any], ...] = (
