@@ -139,8 +139,8 @@ def relatives(problem: Problem) -> Iterator[Problem]:
         yield problem._replace(x=x, y=y)
 
 
-def programs_agree(problem: Problem, form: str) -> None:
-    """Trace a map once, with symbols for the sizes of x and y, and run it for many.
+def program_of(problem: Problem, form: str) -> Any:
+    """Trace a map once, with symbols for the sizes of x and y.
 
     torch takes equal sizes for one symbol, so there should be more elements than channels.
     """
@@ -153,7 +153,12 @@ def programs_agree(problem: Problem, form: str) -> None:
         return array if isinstance(array, torch.Tensor) else torch.from_numpy(array)
 
     arrays = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
-    traced = make_fx(call, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*arrays)
+    return make_fx(call, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*arrays)
+
+
+def programs_agree(problem: Problem, form: str) -> None:
+    """Run a program for sizes other than those that it was traced with."""
+    traced = program_of(problem, form)
     for other in relatives(problem):
         got = traced(torch.from_numpy(other.x), torch.from_numpy(other.y))
         expected = other._replace(bias=None).expected(form)
@@ -185,6 +190,36 @@ def test_programs_of_strides_beyond_the_kernel(form: str, mode: str) -> None:
     options = {"stride": (4,), "padding": "same", "padding_mode": mode}
     x, kernel, y = np.ones((1, 1, 7)), np.array([[[1.0, -3.0]]]), np.ones((1, 1, 28))
     programs_agree(Problem(x, kernel, y, None, options), form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("mode", ["circular", "replicate"])
+def test_programs_of_equal_padding_that_is_filled(form: str, mode: str) -> None:
+    rng = np.random.default_rng(8)
+    options = {"stride": (2,), "padding": 2, "padding_mode": mode}
+    x, kernel, y = (
+        rng.integers(-4, 5, shape).astype(np.float64)
+        for shape in ((2, 2, 7), (2, 2, 3), (2, 2, 11))
+    )
+    programs_agree(Problem(x, kernel, y, None, options), form)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi"), [(0, 0), (3, 3), (1, 2), (2, 0), (6, 5), (0, 7), (7, 0)]
+)
+def test_padding_that_is_a_number_stays_one(lo: int, hi: int) -> None:
+    """Whatever the size is: nothing is cut, and torch's own padding is used if equal."""
+    y = np.ones((1, 1, 29))
+    options = {"stride": (3,), "dilation": 2, "padding": ((lo, hi),)}
+    problem = Problem(np.ones((1, 1, 2)), np.ones((1, 1, 3)), y, None, options)
+    graph = program_of(problem, "conv").graph
+    calls = {str(node.target): node.args for node in graph.nodes}
+    assert "aten.slice.Tensor" not in calls
+    assert calls["aten.convolution.default"][4] == [lo if lo == hi else 0]
+    if lo == hi:
+        assert "aten.constant_pad_nd.default" not in calls
+    else:
+        assert calls["aten.constant_pad_nd.default"][1] == [lo, hi]
 
 
 ONE_CALLS: tuple[tuple[str, dict[str, Any], Any], ...] = (
