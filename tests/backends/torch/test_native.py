@@ -222,6 +222,24 @@ def test_padding_that_is_a_number_stays_one(lo: int, hi: int) -> None:
         assert calls["aten.constant_pad_nd.default"][1] == [lo, hi]
 
 
+def test_an_open_output_size_needs_no_zeros_where_padding_is_equal() -> None:
+    options = {"stride": (2,), "padding": 1}
+    problem = Problem(np.ones((1, 1, 9)), np.ones((1, 1, 4)), np.ones((1, 1, 18)), None, {})
+    graph = program_of(problem._replace(options=options), "conv_transpose").graph
+    calls = {str(node.target): node.args for node in graph.nodes}
+    assert "aten.constant_pad_nd.default" not in calls
+    assert calls["aten.convolution.default"][4] == [1]
+
+
+@pytest.mark.parametrize("padding", [(0, 12), (12, 0)])
+def test_programs_of_padding_at_one_end_far_beyond_the_kernel(padding: Any) -> None:
+    rng = np.random.default_rng(9)
+    y = rng.integers(-4, 5, (1, 1, 11)).astype(np.float64)
+    x, kernel = np.ones((1, 1, 11)), np.array([[[1.0, -3.0]]])
+    options = {"stride": (2,), "padding": (padding,)}
+    programs_agree(Problem(x, kernel, y, None, options), "conv")
+
+
 ONE_CALLS: tuple[tuple[str, dict[str, Any], Any], ...] = (
     # A result of (n - 1)*stride - lo - hi + taps elements and one of output padding.
     (
