@@ -39,7 +39,10 @@ OPERATORS = " ".join(
 )
 JAX = " ".join(
     f"jax/test_{name}.py"
-    for name in ("algorithms", "compilation", "dtypes", "padding", "transforms")
+    for name in (
+        *("algorithms", "compilation", "dtypes", "inputs", "padding", "symbolic_sizes"),
+        "transforms",
+    )
 )
 TORCH = " ".join(
     f"backends/torch/test_{name}.py"

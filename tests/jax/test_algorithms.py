@@ -233,6 +233,20 @@ def test_large_kernels_of_few_channels_are_summed_tap_by_tap():
     assert got == ["direct"] * 3
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_many_taps_that_lie_apart_are_a_loop(make, form):
+    """9 by 9 taps two elements apart are 81 runs, more than are unrolled."""
+    options = {"stride": (1, 3), "dilation": 2, "padding": (5, 2)}
+    x, kernel = make((2, 2, 6, 4), 0), make((2, 3, 9, 9), 1)
+    y = make(mtconv.conv_transpose_shape(x.shape, kernel.shape, **options), 2)
+    arrays = {"conv_transpose": (x, kernel), "conv": (y, kernel), "kernel_grad": (x, y)}
+    extra = {"kernel_size": (9, 9)} if form == "kernel_grad" else {}
+    call = partial(getattr(mtconv, form), **options, **extra)
+    got = call(*arrays[form], algorithm="direct")
+    expected = call(*map(np.asarray, arrays[form]), algorithm="gemm")
+    np.testing.assert_array_equal(got, expected)
+
+
 # Layers whose columns are many times the result; stride, groups, kernel.
 LARGE = {
     "channels": ((2, 3, 4, 5), (3, 6, 5, 3), {"stride": 2, "padding": 1}),
