@@ -181,7 +181,9 @@ def _symbolic_pad(axis: Axis, mode: str) -> tuple[int, Cut]:
     """Do the same for an axis of symbolic sizes, and for every padding mode."""
     lo, behind = axis.lo, _behind(axis)
     if behind is None and mode != "zeros":
-        return 0, Cut(lo, larger(axis.hi, 0))  # as many as are read, if not all are there
+        behind = axis.full - lo - axis.big  # as many as are read
+        # Less than none only where a stride beyond the taps leaves elements over.
+        return 0, Cut(lo, behind if axis.extent >= axis.stride else larger(behind, 0))
     if behind is None:
         return 0, _symbolic_cut(axis)
     if behind == lo >= 0 and mode == "zeros":
