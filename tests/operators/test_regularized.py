@@ -318,6 +318,22 @@ class TestOtherLibraries:
         np.testing.assert_allclose(inverse, expected, atol=1e-12)
 
 
+# torch warns of what it does itself.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("mode", ["grad", "jacfwd"])
+@pytest.mark.parametrize("library", ["jax", "torch.func"])
+def test_derivatives_by_the_weight(library, mode):
+    """With one tap the solution is ``y / (1 + weight)``, of derivative -y / 4 at 1."""
+    derive = getattr(pytest.importorskip(library), mode)
+    one = pytest.importorskip({"jax": "jax.numpy"}.get(library, "torch")).asarray(1.0)
+    A = mtconv.Conv(np.ones(1), 6, **CIRCULAR)
+    y = np.arange(6.0)
+    solved = derive(lambda weight: A.regularized_solve(y, weight).sum())
+    inverted = derive(lambda weight: A.regularized_inverse(weight)(y).sum())
+    assert abs(float(solved(one)) + 15 / 4) < 1e-5
+    assert abs(float(inverted(one)) + 15 / 4) < 1e-5
+
+
 @pytest.mark.parametrize("library", ["jax.numpy", "torch"])
 def test_arrays_of_numpy_follow_those_of_another_library(A, library):
     other = pytest.importorskip(library).asarray

@@ -77,8 +77,8 @@ def check_precision(function: str, dtype: Any) -> None:
 def check_weight(function: str, weight: Any) -> Any:
     """Return a weight as a float, or as the array of no axes that it is.
 
-    Arrays of other libraries stay what they are where their value is unknown, or where a
-    gradient may be asked for.
+    Arrays of JAX stay what they are where their value is unknown. Those of torch always do,
+    since a derivative may be asked for whether or not their value is known.
     """
     value = weight
     if hasattr(weight, "dtype") and hasattr(weight, "shape") and not weight.shape:
@@ -88,7 +88,7 @@ def check_weight(function: str, weight: Any) -> Any:
     number = isinstance(value, Real) and not isinstance(value, (bool, np.timedelta64))
     # Large integers are infinite as floats, and small fractions zero.
     if number and 0 < value <= _LARGEST and float(value) > 0:
-        return weight if getattr(weight, "requires_grad", False) else float(value)
+        return weight if hasattr(weight, "detach") else float(value)
     rule = "must be a finite number above 0"
     got = shown(weight) if weight is value else shown(value)
     got = f"{got} of type {type(weight).__name__}"
@@ -102,9 +102,7 @@ def _value_of(weight: Any) -> Any:
     name = str(weight.dtype)
     if "complex" in name or "bool" in name:
         return weight
-    if getattr(weight, "requires_grad", False):
-        weight = weight.detach()
     try:
-        return float(weight)
+        return float(weight.detach() if hasattr(weight, "detach") else weight)
     except Exception:  # libraries refuse this by errors of their own while they trace
         return None

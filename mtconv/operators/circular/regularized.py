@@ -38,6 +38,11 @@ class RegularizedInverse(Combination):
         return self.number if self.array is None else self.array
 
     @property
+    def _members(self) -> dict[str, Any]:
+        members = super()._members
+        return members if self.array is None else {**members, "weight": self.array}
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the arrays that ``A`` takes."""
         return self.operators[0].input_shape
@@ -165,11 +170,14 @@ def regularized_solve(function: str, operator: Any, y: Any, weight: Any, z: Any)
     start = None if _is_zero(z) else z
     key = _key(y, start)
     checked = None if key is None else operator._prepared.get(key)
-    if checked is not None:
-        return checked.run(y, check_weight(function, weight), start)
-    check_closed_form(function, operator.spec)
+    if checked is None:
+        check_closed_form(function, operator.spec)
     weight = check_weight(function, weight)
-    y, start, checked = _checked(function, operator, y, start)
+    if not isinstance(weight, float):
+        key = checked = None
+    if checked is not None:
+        return checked.run(y, weight, start)
+    y, start, checked = _checked(function, operator, y, weight, start)
     if key is not None and isinstance(operator.kernel, np.ndarray):
         operator._prepared[key] = checked
     return checked.run(y, weight, start)
@@ -186,10 +194,10 @@ def _key(y: Any, start: Any) -> tuple[Any, ...] | None:
 
 
 def _checked(
-    function: str, operator: Any, y: Any, start: Any
+    function: str, operator: Any, y: Any, weight: Any, start: Any
 ) -> tuple[Any, Any, CheckedSolve]:
     """Check arrays; return them, converted, and how they are solved for."""
-    library, engine, (y, start) = _converted(function, operator, y, start)
+    library, engine, (y, start) = _converted(function, operator, y, weight, start)
     flat = y.shape == (operator.shape[0],) != operator.output_shape
     single = flat or y.shape == operator.output_shape
     if not single and not operator.T._is_batch(y.shape):
@@ -211,17 +219,19 @@ def _is_zero(z: Any) -> bool:
 
 
 def _converted(
-    function: str, operator: Any, y: Any, z: Any
+    function: str, operator: Any, y: Any, weight: Any, z: Any
 ) -> tuple[Library, Backend, tuple[Any, Any]]:
-    """Convert arrays to those of one library; z may be None."""
+    """Convert y and z to arrays of one library; z may be None, and weight a float."""
     register(type(operator))  # JAX may have come after the operator
     name, like = type(operator).__name__, operator._like
     with renamed(name, function):
-        engine = backend_for(name, operator._backend, y=y, z=z, kernel=like)
+        number = None if isinstance(weight, float) else weight
+        arrays = {"y": y, "weight": number, "z": z, "kernel": like}
+        engine = backend_for(name, operator._backend, **arrays)
         y = engine.asarray(name, "y", y)
         z = None if z is None else engine.asarray(name, "z", z)
-        library = library_of(engine, y, z, like)
-        y, z, _ = library.together(y, z, like)
+        library = library_of(engine, y, number, z, like)
+        y, _, z, _ = library.together(y, number, z, like)
     return library, engine, (y, z)
 
 
