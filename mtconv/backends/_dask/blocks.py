@@ -58,7 +58,7 @@ class MapTask:
         first, second = map(joined, (parts, other), self.orders)
         engine = backend_for(self.form, None, x=first, y=second)
         # Other libraries have algorithms of their own.
-        algorithm = {"numpy": self.algorithm}.get(engine.NAME, "auto")
+        algorithm = self.algorithm if engine.NAME == "numpy" else "auto"
         plan = plan_for_spec(
             self.form,
             self.spec,
