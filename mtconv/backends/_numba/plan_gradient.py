@@ -20,6 +20,7 @@ from mtconv.backends._numba.tables import (
     tap_offsets,
 )
 from mtconv.backends._numba.work import SPACE_BYTES, Work, finish
+from mtconv.backends.host.memory import odd_lines
 
 __all__ = ["plan_gradient"]
 
@@ -46,9 +47,7 @@ def plan_gradient(case: KernelCase, vector_bytes: int, tile: int) -> Work | None
         return None
     units = _units(case, tile)
     box = tuple(axis.box(count) for axis, count in zip(case.axes, units, strict=True))
-    channel = prod(box) * case.size
-    channel += -channel % 64
-    channel += 64 * (channel % 128 == 0)  # odd lines: neighbours are in other cache sets
+    channel = odd_lines(prod(box) * case.size)
     row_bytes = pieces[-1][0] + GRAIN * pieces[-1][1]
     whole = case.ins * prod(axis.in_size for axis in case.axes) * case.size
     direct = case.stored_size == case.size and all(axis.inside for axis in case.axes)

@@ -30,6 +30,7 @@ from mtconv.backends._numba.tables import (
     tap_offsets,
 )
 from mtconv.backends._numba.work import SPACE_BYTES, Work, finish
+from mtconv.backends.host.memory import odd_lines
 
 __all__ = ["check_direct", "plan_lanes"]
 
@@ -68,9 +69,7 @@ def plan_lanes(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     direct = _is_direct(case)
     taps = prod(axis.taps for axis in case.axes)
     live = max(1, taps // prod(axis.out_step for axis in case.axes))
-    channel = prod(box) * case.size
-    channel += -channel % 64
-    channel += 64 * (channel % 128 == 0)  # odd lines: neighbours are in other cache sets
+    channel = odd_lines(prod(box) * case.size)
     most = min(case.ins, max(1, BOX_BYTES // (channel * samples)), max(8, DEPTH // live))
     if direct:
         most = min(case.ins, max(8, DEPTH // live))

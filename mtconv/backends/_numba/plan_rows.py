@@ -13,6 +13,7 @@ from mtconv.backends._numba.layout import KernelCase
 from mtconv.backends._numba.shapes import ROW_TILES, tile_heights
 from mtconv.backends._numba.tables import Table, check_cells
 from mtconv.backends._numba.work import Work, finish
+from mtconv.backends.host.memory import odd_lines
 
 __all__ = ["plan_rows", "run_lists"]
 
@@ -57,9 +58,7 @@ def plan_rows(case: KernelCase, vector_bytes: int, tile: int) -> Work | None:
     run = _run(case, box, units, heights[0], lanes)
     # Short rows are written as whole vectors.
     plane = prod(box) * case.size + vector_bytes
-    channel = prod(steps) * plane
-    channel += -channel % vector_bytes
-    channel += vector_bytes * (channel // vector_bytes % 2 == 0)  # in other cache sets
+    channel = odd_lines(prod(steps) * plane, vector_bytes)
     run_bytes = 0 if run.in_place else -(-run.length // lanes) * vector_bytes
     sums_bytes = case.axes[2].out_step * heights[0] * run_bytes
     box_bytes = -(-(case.ins * channel + 2 * vector_bytes) // 64) * 64

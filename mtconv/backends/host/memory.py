@@ -32,7 +32,7 @@ __all__ = [
     "aligned",
     "copied",
 ]
-__all__ += ["gapless", "lend", "loaded", "rows_contiguous", "store"]
+__all__ += ["gapless", "lend", "loaded", "odd_lines", "rows_contiguous", "store"]
 
 # What a thread keeps between calls; larger arrays are allocated and given back.
 KEPT_BYTES = 16 * 2**20
@@ -133,6 +133,19 @@ def _kept_here() -> Workspace:
     """Take the workspace that this thread keeps; nobody else can then have it."""
     space: Workspace | None = _local.__dict__.pop("kept", None)
     return Workspace() if space is None else space
+
+
+def odd_lines(size: int, line: int = _ALIGNMENT) -> int:
+    """Round a size up to an odd number of cache lines, each as long as ``line``.
+
+    What begins so far apart lies in different sets of the caches.
+
+    Examples
+    --------
+    >>> odd_lines(100), odd_lines(65, 32), odd_lines(9, 4)
+    (192, 96, 12)
+    """
+    return line * (-(-size // line) | 1)
 
 
 def aligned(size: int) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
+from mtconv.backends.host.memory import odd_lines
 from mtconv.backends.host.threads import run_stages, workers_at_most
 
 __all__ = ["Index", "Stage", "in_caches", "pieces", "row_length", "run_passes"]
@@ -35,10 +36,9 @@ def in_caches(elements: int) -> bool:
 def row_length(columns: int) -> int:
     """Return how many complex numbers lie from one row to the next, for so many columns.
 
-    An odd number of cache lines, of 4 each: the rows of a column are then in different sets
-    of the caches.
+    A cache line holds four; the rows of a column are in different sets of the caches.
     """
-    return 4 * (-(-columns // 4) | 1)
+    return odd_lines(columns, 4)
 
 
 class Stage(NamedTuple):
