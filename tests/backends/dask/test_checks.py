@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,12 @@ import mtconv
 
 pytest.importorskip("dask.array")
 
-import dask
 import dask.array as da
 
 from mtconv.backends._dask.checks import check_chunk
+from tests.backends.dask.small_arrays import BIAS, KERNEL, X, Y
 
-X = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
-KERNEL = np.array([[[1, 10], [2, 20]], [[3, 30], [4, 40]]])
-Y = np.array([[[1, -1, 2], [3, 5, -2]], [[4, 0, 1], [-3, 6, 7]]])
-BIAS = np.array([100, 200])
-
-
-@pytest.fixture(autouse=True)
-def _in_this_thread() -> Iterator[None]:
-    with dask.config.set(scheduler="sync"):
-        yield
+pytestmark = pytest.mark.usefixtures("in_this_thread")
 
 
 Change = Callable[[np.ndarray], Any]

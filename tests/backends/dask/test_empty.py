@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import mtconv
+from tests.backends.dask.small_arrays import BIAS, KERNEL, X, Y
 
-dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
+
+pytestmark = pytest.mark.usefixtures("in_this_thread")
 
 EMPTY = {
     "first": (0, 1, 1),
@@ -20,16 +22,6 @@ EMPTY = {
     "several": (0, 0, 1, 0, 1, 0, 0),
     "all but one": (0, 2, 0),
 }
-X = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
-KERNEL = np.array([[[1, 10], [2, 20]], [[3, 30], [4, 40]]])
-Y = np.array([[[1, -1, 2], [3, 5, -2]], [[4, 0, 1], [-3, 6, 7]]])
-BIAS = np.array([100, 200])
-
-
-@pytest.fixture(autouse=True)
-def _in_this_thread() -> Iterator[None]:
-    with dask.config.set(scheduler="sync"):
-        yield
 
 
 def cut(array: np.ndarray, axis: int, chunks: tuple[int, ...]) -> da.Array:
