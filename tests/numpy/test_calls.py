@@ -8,6 +8,7 @@ import pytest
 import mtconv
 from mtconv.backends import _numpy
 from mtconv.backends._numpy import settled
+from mtconv.backends._numpy.algorithms import ALGORITHMS
 from mtconv.geometry import Axis
 from mtconv.planning.candidate import Fallback
 from mtconv.planning.ladders.numpy import precautions
@@ -41,10 +42,8 @@ INF = float("inf")
         (("conv_transpose", "polyphase", [1, INF], [3, 4]), ("float64", "polyphase")),
         (("conv", "gemm", [1, 2, 3], [3, INF]), ("float64", "gemm")),
         (("conv", "polyphase", [1, 2, INF], [3, 4]), ("float64", "polyphase")),
-        # Of a gradient it is x that is multiplied by padded zeros; y too if shifted.
-        (("kernel_grad", "polyphase", [1, INF], [1, 2, 3]), ("float64", "direct")),
-        (("kernel_grad", "polyphase", [1, 2], [1, 2, INF]), ("float64", "direct")),
-        (("kernel_grad", "gemm", [1, INF], [1, 2, 3]), ("float64", "gemm")),
+        # What infinities do to a gradient is seen when it is there.
+        (("kernel_grad", "polyphase", [1, INF], [1, 2, 3]), ("float64", "polyphase")),
     ],
 )
 def test_how_a_call_is_computed(call, expected):
@@ -71,6 +70,45 @@ def test_zeros_stand_for_clipped_taps_where_columns_are_gathered(form, axis, mod
             condition = "infinite data"  # zeros beside x meet elements of y
         passed = precautions(spec, form, "float32", algorithm, algorithm)
         assert passed == ("float32", (Fallback(condition, "direct", "float32"),) * listed)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "padding", "x", "y", "computed"),
+    [
+        ("polyphase", 0, [1.0, 2], [1.0, 2, 3], ["polyphase"]),
+        # Zeros beside x meet elements of y, and zeros beside y meet elements of x.
+        ("polyphase", 0, [1.0, 2], [1.0, 2, INF], ["polyphase", "direct"]),
+        ("polyphase", 0, [1.0, INF], [1.0, 2, 3], ["polyphase", "direct"]),
+        ("gemm", 1, [1.0, 2], [3.0], ["gemm"]),
+        ("gemm", 1, [INF, 2], [3.0], ["gemm", "direct"]),
+        # There is no zero beside x for this element of y to meet.
+        ("gemm", 1, [1.0, 2], [INF], ["gemm"]),
+        # Nothing is padded.
+        ("gemm", 0, [1.0, INF], [1.0, 2, 3], ["gemm"]),
+    ],
+)
+def test_a_gradient_is_computed_again_where_padded_zeros_spoilt_it(
+    monkeypatch, algorithm, padding, x, y, computed
+):
+    """Infinity in x or y belongs into the gradient, and zero times infinity does not."""
+    x, y = np.array(x), np.array(y)
+    seen = []
+    for module in (ALGORITHMS[algorithm], ALGORITHMS["direct"]):
+
+        def kernel_grad(*args, compute=module.kernel_grad, name=module.NAME):
+            seen.append(name)
+            compute(*args)
+
+        monkeypatch.setattr(module, "kernel_grad", kernel_grad)
+    options = {"padding": padding, "algorithm": algorithm}
+    grad = mtconv.kernel_grad(x, y, kernel_size=(2,), **options)
+    assert seen == computed
+    # o = i + j - padding
+    joined = [
+        [x[i] * y[i + j - padding] for i in range(2) if 0 <= i + j - padding < len(y)]
+        for j in range(2)
+    ]
+    assert grad.tolist() == [sum(terms) for terms in joined]
 
 
 def test_a_clipped_tap_of_a_convolution_must_not_be_infinite():

@@ -23,6 +23,7 @@ from mtconv.backends.host.inputs import asarray as asarray
 from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
 from mtconv.backends.host.prepared import PreparedKernel, prepare
+from mtconv.planning.candidate import Fallback
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
 
@@ -71,6 +72,10 @@ def run(
         packs,
     )
     _MAPS[plan.form](call)
+    instead = _spoilt(plan, algorithm, first, second, result)
+    if instead is not None:
+        algorithm, computing = ALGORITHMS[instead.algorithm], dtype_of(instead.computing)
+        engine.kernel_grad(call._replace(algorithm=algorithm, dtype=computing))
     return result
 
 
@@ -119,7 +124,10 @@ def _kernel(array: Array, arrangement: Arrangement) -> Array:
 def settled(
     plan: Plan, first: Array, second: Array, bias: Array | None
 ) -> tuple[Algorithm, np.dtype[Any]]:
-    """Return what computes a call: the plan's algorithm, or the fallback for its values."""
+    """Return what computes a call: the plan's algorithm, or the fallback for its values.
+
+    What infinities do to a kernel gradient is seen afterwards, by `_spoilt`.
+    """
     name, computing = plan.algorithm, plan.computing
     for condition, instead, own in plan.fallbacks:
         if condition == "spectra":
@@ -127,10 +135,29 @@ def settled(
             careful = promises.careful(plan.form, first, second, plan.dtype, folds)
             if careful is not None:
                 return careful, dtype_of(computing)
-        elif _fit(condition, plan, first, second, bias):
+        elif condition in _SEEN_AFTERWARDS or _fit(condition, plan, first, second, bias):
             break
         name, computing = instead, own
     return ALGORITHMS[name], dtype_of(computing)
+
+
+_SEEN_AFTERWARDS = frozenset({"infinite x", "infinite data"})
+
+
+def _spoilt(
+    plan: Plan, algorithm: Algorithm, first: Array, second: Array, gradient: Array
+) -> Fallback | None:
+    """Return the fallback of a kernel gradient that padded zeros may have spoilt.
+
+    Zeros that meet an infinity make it NaN. The gradient is smaller than x and y, which are
+    looked at only where it is not finite.
+    """
+    last = plan.fallbacks[-1] if plan.fallbacks else None
+    if last is None or last.condition not in _SEEN_AFTERWARDS:
+        return None
+    if isinstance(algorithm, promises.Careful) or all_finite(gradient):
+        return None
+    return None if _fit(last.condition, plan, first, second, None) else last
 
 
 def _fit(
