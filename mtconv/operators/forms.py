@@ -19,10 +19,10 @@ from mtconv.operators.circular.maps import FrequencyForm
 from mtconv.operators.separable.form import SeparableForm, separated
 from mtconv.planning.candidate import FLOATING, Candidate
 from mtconv.planning.choose import choose_algorithm
-from mtconv.planning.cost import Cost
 from mtconv.planning.ladders.numpy import rates_of
 from mtconv.planning.plan import Plan
 from mtconv.planning.separable import fits_scratch, separable_cost
+from mtconv.planning.work import Cost
 
 __all__ = ["FormChoice", "form_candidates", "form_for"]
 

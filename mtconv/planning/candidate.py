@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from mtconv.planning.cost import Cost
+    from mtconv.planning.work import Cost
 
 __all__ = ["CONDITIONS", "FASTEST", "FLOATING", "INEXACT", "Candidate", "Fallback"]
 __all__ += ["computing_dtype"]

@@ -12,34 +12,13 @@ from typing import NamedTuple
 
 from mtconv import geometry
 from mtconv.geometry import Axis
-from mtconv.planning import tuning
+from mtconv.planning import gradients, tuning
 from mtconv.planning.gathers import gathers, shared_rows
 from mtconv.planning.overlap import blocks_of, most_elements, pass_cost, span_of
+from mtconv.planning.work import Cost, Rates
 from mtconv.spec import ConvSpec
 
-__all__ = ["Cost", "Rates", "estimate", "product_seconds"]
-
-
-class Rates(NamedTuple):
-    """Measured speeds of one engine for one kind of element."""
-
-    gemm: float  # multiply-adds per second in a large matrix product
-    element: float  # seconds per element of an array operation on long runs
-    strided: float  # the same where one side has a stride
-    call: float  # seconds that one array operation costs at least
-    block: float  # bytes of columns that are computed at a time
-
-    # An array operation on short runs costs as much as on so many elements more.
-    run: int = 24
-
-
-class Cost(NamedTuple):
-    """Work of one algorithm on one problem."""
-
-    multiply_adds: int
-    bytes_moved: int
-    operations: int
-    seconds: float
+__all__ = ["estimate", "product_seconds"]
 
 
 class _Work(NamedTuple):
@@ -73,6 +52,11 @@ def estimate(
     form: str = "conv_transpose",
 ) -> Cost:
     """Estimate the cost of an algorithm; ``batch`` items of ``itemsize`` bytes each."""
+    if form == "kernel_grad" and algorithm in ("gemm", "polyphase"):
+        way = "columns"
+        if algorithm == "polyphase":
+            way = gradients.way_of(spec, batch, itemsize, rates)
+        return gradients.estimate(way, spec, batch, itemsize, rates)
     small, share = spec.kernel_shape[:2]
     cells = batch * prod(spec.small)
     taps = prod(spec.kernel_size)
@@ -142,7 +126,7 @@ def _columns(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     chunks = 1 + work.columns * itemsize / rates.block
     rows = work.small * spec.groups
     parts = ceil(chunks)
-    moves = gathers(spec.axes, work.planes, work.share, rows, parts, work.form)
+    moves = gathers(spec.axes, work.planes, work.share, rows, parts)
     moving = min(moves.by_rows, moves.taps_last) * tuning.GATHERED * rates.element
     looked_up = max(work.columns, work.y) <= tuning.FEW_COLUMNS
     operations = tuning.LOOKUP_CALLS if looked_up else tuning.COLUMN_CALLS * chunks
@@ -153,8 +137,6 @@ def _columns(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
 
 
 def _polyphase(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
-    if work.form == "kernel_grad":
-        return _shifts(spec, work, itemsize, rates)
     if not work.transposed:
         return _rows(spec, work, itemsize, rates)
     copies, depth = _phase_copies(spec)
@@ -230,35 +212,6 @@ def _rows(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
     seconds = _column_product(products, depth, work.small, rates)
     seconds += moving + operations * rates.call
     return Cost(products, int(itemsize * 2 * columns), int(operations), seconds)
-
-
-def _shifts(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:
-    """Polyphase as a kernel gradient: products of x and phases of y, tap by tap."""
-    longer = [max(axis.full for axis in reads) for reads in map(_reads, spec.axes)]
-    inner = prod(longer[1:]) / max(prod(spec.small[1:]), 1)
-    outer = longer[0] / max(spec.small[0], 1)
-    rows, phases = work.x * inner, work.live * work.cells * inner * outer
-    phases *= work.share * spec.groups
-    # Each phase is a pass over the lines of y.
-    each = tuning.SHIFT_MOVES + tuning.SHIFT_PHASE_MOVES * (min(work.live, 64) - 1)
-    moving = (4 * rows * (inner > 1) + phases * each) * rates.element
-    products = int(work.columns * work.small * inner)
-    few = tuning.FEW_SHIFTED / max(work.share, 1) + tuning.FEW_UNSHIFTED / max(
-        work.small, 1
-    )
-    thin = tuning.SHIFT_PRODUCT * (1 + few)
-    if work.small * work.share == 1:  # one product of vectors
-        thin = tuning.VECTORS
-    operations = tuning.SHIFT_CALLS * work.live
-    seconds = products / rates.gemm * thin + moving + operations * rates.call
-    moved = int(itemsize * 2 * (rows + phases))
-    return Cost(products, moved, int(operations), seconds)
-
-
-def _reads(axis: Axis) -> list[Axis]:
-    """Relate small elements to those of each phase of an axis."""
-    phases = geometry.live_phases(axis)
-    return [geometry.phase_axis(axis, phase) for phase in phases] or [axis]
 
 
 def _direct(spec: ConvSpec, work: _Work, itemsize: int, rates: Rates) -> Cost:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from mtconv.geometry import Axis
-from mtconv.planning.cost import Cost, Rates, product_seconds
+from mtconv.planning.cost import product_seconds
+from mtconv.planning.work import Cost, Rates
 from mtconv.spec import ConvSpec
 
 __all__ = ["band_rows", "fits_scratch", "inner_elements", "separable_cost"]

@@ -53,17 +53,6 @@ JOINED_MATRICES = 0.8
 FEW_ROWS = 4
 THIN = 24
 
-# A product tap by tap in units of large ones, the more for few channels of y or x or as
-# one of vectors; moves of an element of a phase, and the more for every other phase;
-# array operations of a phase.
-SHIFT_PRODUCT = 4.2
-FEW_SHIFTED = 1.9
-FEW_UNSHIFTED = 5.0
-VECTORS = 6.5
-SHIFT_MOVES = 8
-SHIFT_PHASE_MOVES = 1.5
-SHIFT_CALLS = 160
-
 # --- Blocks ----------------------------------------------------------------------------
 
 # Bytes of all arrays of a block that stay in the caches.

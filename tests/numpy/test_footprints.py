@@ -10,7 +10,7 @@ of 2 and ``lo`` of 1; elements have 8 bytes.
 
 import pytest
 
-from mtconv.backends._numpy import direct, fft, gemm, polyphase, subpixel
+from mtconv.backends._numpy import direct, fft, gemm, polyphase, subpixel, windows
 from mtconv.backends._numpy.footprint import NO_COPIES, Copies, Extent, footprint
 from mtconv.backends.host.counts import Counts
 from mtconv.geometry import Axis
@@ -302,3 +302,17 @@ def test_copies_are_added_one_by_one():
 def test_the_piece_is_smaller_than_all_limits():
     limits = (tuning.PART_BYTES, tuning.COLUMN_BYTES, tuning.SUBPIXEL_BYTES)
     assert min(limits) > 100 * 8 * 4 * 126
+
+
+def test_windows_of_gradients_are_those_of_the_phases_that_have_most():
+    """The phase of taps 0 and 2 has 6 elements, and one more in other pieces.
+
+    Windows of both taps and x, whose 7 elements may be one more too; this phase of all four
+    channels of y; the products, and their terms.
+    """
+    window = 6 * 5 * (2 * 7 + 8)
+    placed = 6 * 4 * 7
+    product = 2 * 5 * 4 * 2
+    terms = max(2 * product, product + tuning.TERM_BYTES // 8)
+    expected = 8 * (window + placed + product + terms)
+    assert windows.footprint("kernel_grad", PIECE) == expected

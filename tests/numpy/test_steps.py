@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtconv.backends._numpy import direct, gemm
-from mtconv.backends._numpy.algorithms import ALGORITHMS
+from mtconv.backends._numpy.algorithms import BY_NAME
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.geometry import Axis
 from tests.numpy.blank import arrays, run, zeros
@@ -142,7 +142,9 @@ def test_items_of_few_cells_are_multiplied_together(batch, cells, folded, watch)
     assert len(stored) == folded
 
 
-@pytest.mark.parametrize("algorithm", ["gemm", "polyphase", "subpixel", "direct"])
+@pytest.mark.parametrize(
+    "algorithm", ["gemm", "polyphase", "windows", "subpixel", "direct"]
+)
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(
     ("axes", "groups", "small", "share"),
@@ -171,7 +173,7 @@ def test_gradients_of_groups_are_sums_over_all_pairs(
                 pairs = np.einsum("gib,bgo->gio", x[(..., *i)], y[(..., *o)])
                 expected[(..., *j)] += pairs
     got = np.full_like(w, 2)
-    ALGORITHMS[algorithm].kernel_grad(axes, x, y, got, Workspace())
+    BY_NAME[algorithm].kernel_grad(axes, x, y, got, Workspace())
     assert np.array_equal(got, expected)
 
 

@@ -20,7 +20,7 @@ from mtconv.operators.described import form_choices, operator_plan
 from mtconv.operators.forms import form_candidates, form_for
 from mtconv.operators.separable.form import SeparableForm
 from mtconv.planning.candidate import Candidate
-from mtconv.planning.cost import Cost, Rates
+from mtconv.planning.work import Cost, Rates
 
 TRANSFORMS, PRODUCTS = 72, 5580
 WORK = int(2.5 * 63 * log2(63) * TRANSFORMS) + 4 * PRODUCTS

@@ -18,8 +18,8 @@ import pytest
 
 from mtconv import ConvSpec
 from mtconv.planning import tuning
-from mtconv.planning.choose import choose_algorithm
-from mtconv.planning.cost import Rates, estimate
+from mtconv.planning.cost import estimate
+from mtconv.planning.work import Rates
 
 SPEC = ConvSpec.from_shapes((2, 6, 5, 7), (6, 4, 3, 4), stride=(2, 3), groups=2)
 NOTHING = Rates(gemm=float("inf"), element=0, strided=0, call=0, block=10**12, run=0)
@@ -66,7 +66,6 @@ def test_a_thin_product_takes_longer(algorithm, form, depth, rows):
     ("algorithm", "form", "depth"),
     [
         ("gemm", "conv", 4 * 12),
-        ("gemm", "kernel_grad", 4 * 12),
         # The three taps of the first axis are two runs.
         ("polyphase", "conv", 4 * 12 / 2),
     ],
@@ -109,7 +108,6 @@ def test_sums_without_terms_cost_nothing():
         # Planes are written, and those that meet others are read and added.
         ("gemm", "conv_transpose", PLANES + 2 * (PLANES - Y)),
         ("gemm", "conv", tuning.GATHERED * DIRECT),
-        ("gemm", "kernel_grad", tuning.GATHERED * DIRECT),
         # Nine copies of x, three moves each, and the result.
         ("polyphase", "conv_transpose", 9 * X * 3 + Y),
         ("subpixel", "conv_transpose", KERNEL * tuning.SUBPIXEL_PACK_MOVES),
@@ -236,7 +234,6 @@ def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs)
     assert passed == pytest.approx(operations)
 
 
-@pytest.mark.parametrize("form", ["conv", "kernel_grad"])
 @pytest.mark.parametrize(
     ("few", "operations"),
     [(2**12, tuning.LOOKUP_CALLS), (2**12 - 1, tuning.COLUMN_CALLS)],
@@ -248,9 +245,9 @@ def test_runs_of_taps_are_counted_without_padding(kernel, stride, padding, runs)
         spec_of((1, 1, 2), (1, 1, 4), stride=2**12 - 4),  # so many elements of y
     ],
 )
-def test_few_columns_are_looked_up(spec, few, operations, form, monkeypatch):
+def test_few_columns_are_looked_up(spec, few, operations, monkeypatch):
     monkeypatch.setattr(tuning, "FEW_COLUMNS", few)
-    passed = seconds("gemm", form, spec=spec, batch=1, call=1.0)
+    passed = seconds("gemm", "conv", spec=spec, batch=1, call=1.0)
     assert passed == pytest.approx(operations)
 
 
@@ -353,54 +350,15 @@ def test_a_batch_costs_in_proportion():
         assert two.bytes_moved == 2 * single.bytes_moved
 
 
-# ----------------------------------------------------------------------- kernel gradients
+# ---------------------------------------------------------------------- rows of taps
 
 
-@pytest.mark.parametrize(("form", "packed"), [("conv", 1), ("kernel_grad", 0)])
-def test_rows_of_taps_are_cheaper_than_short_rows_of_space(form, packed):
+def test_rows_of_taps_are_cheaper_than_short_rows_of_space():
     """Runs of 3 taps of 64 channels cost less than rows of 3 elements."""
     spec = spec_of((1, 8, 3, 3, 3), (8, 64, 3, 3, 3), stride=2)
     columns, y, kernel = 27 * 27 * 64, 7**3 * 64, 8 * 64 * 27
     moves = y * (1 + tuning.TURN_MOVES + tuning.RUN_MOVES / 64)
-    moves += columns * (2 + tuning.RUN_MOVES / 192 + packed * tuning.PACK_COLUMN)
+    moves += columns * (2 + tuning.RUN_MOVES / 192 + tuning.PACK_COLUMN)
     moves += kernel * tuning.KERNEL_MOVES
-    passed = seconds("gemm", form, spec=spec, batch=1, element=1.0)
+    passed = seconds("gemm", "conv", spec=spec, batch=1, element=1.0)
     assert passed == pytest.approx(tuning.GATHERED * moves)
-
-
-def test_shifts_of_a_gradient_move_y_once_and_columns_never():
-    spec = spec_of((1, 4, 100), (4, 4, 8), stride=2)
-    y = 4 * (2 * (100 + 3))  # two phases of four taps: three elements more than x
-    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, element=1.0)
-    assert passed == pytest.approx(y * (tuning.SHIFT_MOVES + tuning.SHIFT_PHASE_MOVES))
-
-
-def test_shifts_along_two_axes_extend_the_rows_of_x():
-    """x has three elements, and rows of four for two taps; y has a row more."""
-    spec = spec_of((1, 1, 3, 3), (1, 1, 2, 2))
-    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, element=1.0)
-    assert passed == pytest.approx(4 * (3 * 4) + 4 * 4 * tuning.SHIFT_MOVES)
-
-
-def test_products_of_shifts_are_thin():
-    for small, big in ((4, 4), (2, 8), (1, 1)):
-        spec = spec_of((1, small, 100), (small, big, 8), stride=2)
-        passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, gemm=2.0)
-        few = 1 + tuning.FEW_SHIFTED / big + tuning.FEW_UNSHIFTED / small
-        thin = tuning.SHIFT_PRODUCT * few if small > 1 else tuning.VECTORS
-        assert passed == pytest.approx(100 * 8 * small * big * thin / 2)
-
-
-@pytest.mark.parametrize("stride", [1, 2, 5])
-def test_every_phase_of_a_shifted_gradient_is_called(stride):
-    spec = spec_of((1, 4, 100), (4, 4, 8), stride=stride)
-    passed = seconds("polyphase", "kernel_grad", spec=spec, batch=1, call=1.0)
-    assert passed == tuning.SHIFT_CALLS * stride
-
-
-def test_a_depthwise_gradient_is_shifted():
-    spec = ConvSpec.from_shapes(
-        (8, 64, 40, 40), (64, 1, 6, 6), stride=2, groups=64, padding=2
-    )
-    taken = choose_algorithm(spec, "kernel_grad", 8, "float32", "numpy")[0]
-    assert taken.algorithm == "polyphase"

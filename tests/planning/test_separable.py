@@ -13,7 +13,6 @@ import pytest
 
 from mtconv import ConvSpec
 from mtconv.geometry import Axis
-from mtconv.planning.cost import Rates
 from mtconv.planning.separable import (
     band_rows,
     fits_scratch,
@@ -21,6 +20,7 @@ from mtconv.planning.separable import (
     separable_cost,
 )
 from mtconv.planning.tuning import FEW_ROWS, THIN
+from mtconv.planning.work import Rates
 
 SPEC = ConvSpec.from_shapes((2, 3, 4, 40), (3, 1, 3, 4), stride=(2, 3), groups=3)
 NOTHING = Rates(gemm=float("inf"), element=0, strided=0, call=0, block=10**12)

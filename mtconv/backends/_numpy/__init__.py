@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtconv.backends._numpy import engine, promises
 from mtconv.backends._numpy.algorithm import Algorithm, Array
-from mtconv.backends._numpy.algorithms import ALGORITHMS
+from mtconv.backends._numpy.algorithms import ALGORITHMS, WINDOWS
 from mtconv.backends.arrange import canonical
 from mtconv.backends.host import results
 from mtconv.backends.host.inputs import all_finite, dtype_of, fit_float64, most_folded
@@ -24,6 +24,7 @@ from mtconv.backends.host.inputs import result_dtype as result_dtype
 from mtconv.backends.host.memory import Packs
 from mtconv.backends.host.prepared import PreparedKernel, prepare
 from mtconv.planning.candidate import Fallback
+from mtconv.planning.ladders.numpy import gradient_way
 from mtconv.planning.plan import Plan
 from mtconv.problem.layout import Arrangement
 
@@ -54,6 +55,7 @@ def run(
     if plan.form == "kernel_grad":
         x, y = _arranged(first, plan.data), _arranged(second, plan.data)
         w = _kernel(result, plan.kernel)
+        algorithm = _way(plan, algorithm, len(x))
     else:
         w = _kernel(second, plan.kernel)
         x, y = _arranged(first, plan.data), _arranged(result, plan.data)
@@ -139,6 +141,16 @@ def settled(
             break
         name, computing = instead, own
     return ALGORITHMS[name], dtype_of(computing)
+
+
+def _way(plan: Plan, algorithm: Algorithm, batch: int) -> Algorithm:
+    """Return how an algorithm computes the plan's kernel gradient."""
+    if algorithm is not ALGORITHMS["polyphase"]:
+        return algorithm
+    way = plan.tables.get("way")
+    if way is None:
+        way = plan.tables["way"] = gradient_way(plan.spec, batch, plan.computing)
+    return WINDOWS if way == "windows" else algorithm
 
 
 _SEEN_AFTERWARDS = frozenset({"infinite x", "infinite data"})

@@ -1,15 +1,20 @@
-"""The algorithms of the NumPy backend, by their public names."""
+"""The algorithms of the NumPy backend, by their public names, and the ways of one."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from mtconv.backends._numpy import direct, fft, gemm, polyphase, subpixel
+from mtconv.backends._numpy import direct, fft, gemm, polyphase, subpixel, windows
 from mtconv.backends._numpy.algorithm import Algorithm
 
-__all__ = ["ALGORITHMS"]
+__all__ = ["ALGORITHMS", "BY_NAME", "WINDOWS"]
 
 _MODULES = (gemm, polyphase, subpixel, direct, fft)
 ALGORITHMS: dict[str, Algorithm] = {
     module.NAME: cast("Algorithm", module) for module in _MODULES
 }
+
+# The other way of `polyphase` to compute a kernel gradient; it has no other map.
+WINDOWS = cast("Algorithm", windows)
+
+BY_NAME: dict[str, Algorithm] = {**ALGORITHMS, WINDOWS.NAME: WINDOWS}

@@ -195,6 +195,8 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
         return max(tuning.PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
     if not sizes.transposed:
         columns = shared_columns(spec.axes, co) if sizes.gathers_rows else count * co
+        if sizes.algorithm == "windows":
+            columns = copies * ci + strides * co
         target = max(tuning.GATHER_BYTES // (item * max(columns, 1)), 256)
     elif sizes.algorithm == "gemm":
         target = max(tuning.COLUMN_BYTES // item // max(count * co, 1), 1024)

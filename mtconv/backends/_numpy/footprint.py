@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
-from mtconv.backends._numpy.algorithms import ALGORITHMS
+from mtconv.backends._numpy.algorithms import BY_NAME
 from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.cuts import longest
 from mtconv.geometry import Axis, taps_between
@@ -74,7 +74,7 @@ def footprint(
     """Bound the bytes that a piece takes from the workspace."""
     folds = form == "conv_transpose" and spec.padding_mode != "zeros"
     counts = _counts(spec, form, extent, itemsize, folds=folds)
-    module = ALGORITHMS[algorithm]
+    module = BY_NAME[algorithm]
     whole = extent.taps == spec.kernel_size
     kernel = (copies.kernel or not whole) and not module.TRANSFORMS
     side = spec.rank > 1 and counts.axes[-1].small < spec.axes[-1].small

@@ -6,9 +6,9 @@ from math import prod
 
 from mtconv.planning.candidate import Candidate, Fallback, computing_dtype
 from mtconv.planning.compiled import rank_kernels
-from mtconv.planning.cost import Cost
 from mtconv.planning.ladders import numpy
 from mtconv.planning.rates import current_rates
+from mtconv.planning.work import Cost
 from mtconv.spec import ConvSpec
 
 __all__ = ["kernels_for", "precautions", "rank", "stand_in"]

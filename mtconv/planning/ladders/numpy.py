@@ -28,9 +28,9 @@ from mtconv.planning.rates import current_rates
 from mtconv.spec import ConvSpec
 
 if TYPE_CHECKING:
-    from mtconv.planning.cost import Rates
+    from mtconv.planning.work import Rates
 
-__all__ = ["ALGORITHMS", "precautions", "rank", "stand_in"]
+__all__ = ["ALGORITHMS", "gradient_way", "precautions", "rank", "stand_in"]
 
 ALGORITHMS = ("gemm", "polyphase", "subpixel", "direct", "fft")
 
@@ -63,6 +63,15 @@ def rank(
 def _costs() -> Any:
     """Return the model of costs, which importing mtconv does not need."""
     return imported("mtconv.planning.cost")
+
+
+def gradient_way(spec: ConvSpec, batch: int, dtype: str) -> str:
+    """Return how `polyphase` computes a kernel gradient: "shifts" or "windows"."""
+    itemsize = FLOATING.get(dtype, 8)
+    way: str = imported("mtconv.planning.gradients").way_of(
+        spec, batch, itemsize, rates_of(itemsize)
+    )
+    return way
 
 
 def rates_of(itemsize: int) -> Rates:

@@ -8,9 +8,9 @@ name.
 from __future__ import annotations
 
 from mtconv.planning.candidate import Candidate
-from mtconv.planning.cost import Cost
 from mtconv.planning.ladders import numba, torch
 from mtconv.planning.native import native_seconds, product_seconds
+from mtconv.planning.work import Cost
 from mtconv.spec import ConvSpec
 
 __all__ = ["rank"]

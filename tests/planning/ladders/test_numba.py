@@ -9,10 +9,10 @@ from mtconv.geometry import Axis
 from mtconv.planning.candidate import Fallback
 from mtconv.planning.choose import choose_algorithm
 from mtconv.planning.compiled import KERNELS, rank_kernels
-from mtconv.planning.cost import Cost
 from mtconv.planning.ladders import numba
 from mtconv.planning.plan import plan_for_spec
 from mtconv.planning.rates import SHIPPED
+from mtconv.planning.work import Cost
 
 FORMS = ("conv_transpose", "conv", "kernel_grad")
 MANY = ConvSpec.from_shapes((1, 64, 32, 32), (64, 64, 4, 4), stride=2)
