@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mtconv.backends._numpy.algorithm import Array, Axes
 from mtconv.backends.host.extension import clips, extend
 from mtconv.backends.host.memory import Workspace, copied
+from mtconv.backends.host.row_runs import row_runs
 from mtconv.backends.host.strided import landings, place, window_view
 from mtconv.geometry import Axis, live_phases, phase_axis, windows
 from mtconv.planning import tuning
@@ -98,7 +99,7 @@ def gather_runs(axes: Axes, y: Array, space: Workspace) -> Array:
     All axes but the first have ``full`` elements; those past ``small`` mean nothing.
     """
     batch, groups, share = y.shape[:3]
-    sizes, first, last, starts = _runs(axes)
+    sizes, first, last, starts = row_runs(axes)
     columns = space.take((*y.shape[:3], len(starts), last.kernel, last.small), y.dtype)
     with space.frame():
         extended = space.take((*y.shape[:3], *sizes), y.dtype)
@@ -115,30 +116,7 @@ def runs_are_short(axes: Axes, elements: int) -> bool:
 
     Where taps are far apart, most of what lies between them would be zeros.
     """
-    return prod(_runs(axes)[0]) <= max(4 * elements, tuning.FEW_ZEROS)
-
-
-@lru_cache(maxsize=4096)
-def _runs(
-    axes: Axes,
-) -> tuple[tuple[int, ...], tuple[int, ...], Axis, tuple[int, ...]]:
-    """Size the extended y, say where it begins, and relate runs to its elements in a row.
-
-    The axis is that of the last taps; one run of it starts at each place of the others.
-    """
-    *outer, last = axes
-    inner = [axis.full for axis in axes[1:]]
-    steps = [prod(inner[number:]) for number in range(len(axes))]
-    starts = (
-        sum(j * a.dilation * step for j, a, step in zip(tap, outer, steps, strict=False))
-        for tap in np.ndindex(*(axis.kernel for axis in outer))
-    )
-    # One row more, for the last runs to end in.
-    sizes = (axes[0].full + 1, *inner)
-    first = tuple(-axis.lo for axis in axes)
-    elements = axes[0].small * steps[0]
-    run = Axis(elements, elements + last.extent - 1, last.kernel, 1, last.dilation)
-    return sizes, first, run, tuple(starts)
+    return prod(row_runs(axes).sizes) <= max(4 * elements, tuning.FEW_ZEROS)
 
 
 def fill(axes: Axes, y: Array, columns: Array, space: Workspace) -> None:

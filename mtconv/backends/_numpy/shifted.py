@@ -7,10 +7,7 @@ what a tap meets is a view. Zeros of x meet elements of y that no tap joins to t
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import product
 from math import gcd, prod
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,37 +16,12 @@ from mtconv.backends.host.correlation import add_correlation
 from mtconv.backends.host.correlation import footprint as correlation_footprint
 from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.memory import Workspace
+from mtconv.backends.host.phase_shifts import phase_shifts
 from mtconv.backends.host.strided import place, shifted_view
-from mtconv.geometry import Axis, live_phases, phase_axis
+from mtconv.geometry import Axis
 from mtconv.planning import tuning
 
 __all__ = ["footprint", "kernel_grad"]
-
-Index = tuple[Any, ...]
-
-
-class PhaseShifts(NamedTuple):
-    """One phase of y: its elements, its taps, and its shifts as axes of stride 1."""
-
-    big: Index
-    taps: Index
-    axes: Axes
-
-
-@lru_cache(maxsize=4096)
-def phase_shifts(axes: Axes) -> tuple[tuple[PhaseShifts, ...], tuple[int, ...]]:
-    """List the phases that have taps; also return how long rows have to be for all."""
-    listed = []
-    for phases in product(*(live_phases(axis) for axis in axes)):
-        pairs = list(zip(axes, phases, strict=True))
-        reads = tuple(phase_axis(axis, phase) for axis, phase in pairs)
-        first, *rest = (slice(p.start, None, axis.stride) for axis, p in pairs)
-        big = (..., first, slice(None), *rest)  # samples lie behind the first axis
-        taps = (..., *(slice(p.tap, None, p.tap_step) for p in phases))
-        listed.append(PhaseShifts(big, taps, reads))
-    full = (max((s.axes[n].full for s in listed), default=0) for n in range(len(axes)))
-    return tuple(listed), tuple(full)
-
 
 # An axis of one element, for samples to lie behind.
 _UNIT = Axis(1, 1, 1, 1, 1, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import chain, product
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,33 +20,22 @@ from mtconv.backends.host.counts import Counts, at_a_time, channels_at_a_time
 from mtconv.backends.host.extension import extend
 from mtconv.backends.host.matmul import multiply
 from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.stride_blocks import (
+    Residues,
+    blocks_of,
+    residues_of,
+    spans_of,
+    strides_of,
+)
 from mtconv.backends.host.strided import place, window_view
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
 from mtconv.planning.gathers import extended_elements
 
-__all__ = ["NAME", "TRANSFORMS", "blocks_of", "conv", "conv_transpose", "footprint"]
-__all__ += ["kernel_grad", "residues_of", "spans_of", "strides_of"]
+__all__ = ["NAME", "TRANSFORMS", "conv", "conv_transpose", "footprint", "kernel_grad"]
 
 NAME = "subpixel"
 TRANSFORMS = False
-
-
-class Residues(NamedTuple):
-    """Residues ``first..last`` modulo the stride of one axis, all with ``taps`` taps."""
-
-    taps: int
-    first: int
-    last: int
-
-
-class Span(NamedTuple):
-    """Strides ``strides``, residues ``low..high``; ``big`` is where residue 0 would be."""
-
-    strides: slice
-    low: int
-    high: int
-    big: int
 
 
 def conv_transpose(
@@ -139,51 +128,6 @@ def _write(axes: Axes, residues: tuple[Residues, ...], blocks: Array, out: Array
         for span, r in zip(part, residues, strict=True):
             index += [span.strides, slice(span.low - r.first, span.high - r.first)]
         blocks_of(axes, out, part)[...] = blocks[(..., *index)]
-
-
-def residues_of(axis: Axis) -> list[Residues]:
-    """List the residues modulo the stride by their numbers of taps."""
-    taps, extra = divmod(axis.kernel, axis.stride)
-    both = [Residues(taps + 1, 0, extra), Residues(taps, extra, axis.stride)]
-    return [residues for residues in both if residues.first < residues.last]
-
-
-def strides_of(axis: Axis) -> tuple[int, int]:
-    """Return the first stride that the big side touches, and the one after the last."""
-    return axis.lo // axis.stride, (axis.lo + axis.big - 1) // axis.stride + 1
-
-
-def spans_of(axis: Axis, residues: Residues) -> list[Span]:
-    """Cut the strides of some residues where the big side cuts them."""
-    start, stop, stride = axis.lo, axis.lo + axis.big, axis.stride
-    origin = start // stride
-    whole = (-(-start // stride), stop // stride)
-    ends = [whole] if whole[0] < whole[1] else []
-    cut = sorted({origin, stop // stride})
-    ends += [(q, q + 1) for q in cut if not whole[0] <= q < whole[1]]
-    spans = []
-    for q, end in ends:
-        low = max(residues.first, start - q * stride)
-        high = min(residues.last, stop - (end - 1) * stride)
-        if low < high:
-            strides = slice(q - origin, end - origin)
-            spans.append(Span(strides, low, high, q * stride - start))
-    return spans
-
-
-def blocks_of(axes: Axes, out: Array, spans: tuple[Span, ...]) -> Array:
-    """View part of out as (b, g, co, stride, residue, stride, residue ...)."""
-    for number, (axis, span) in enumerate(zip(axes, spans, strict=True)):
-        lead = (slice(None),) * (3 + 2 * number)
-        count = span.strides.stop - span.strides.start
-        if count == 1:
-            out = out[(*lead, None, slice(span.big + span.low, span.big + span.high))]
-            continue
-        out = out[(*lead, slice(span.big, span.big + count * axis.stride))]
-        sizes = out.shape
-        cut = (*sizes[: len(lead)], count, axis.stride, *sizes[len(lead) + 1 :])
-        out = out.reshape(cut)[(*lead, slice(None), slice(span.low, span.high))]
-    return out
 
 
 def _stack(axes: Axes, residues: tuple[Residues, ...], x: Array, space: Workspace) -> Array:

@@ -7,9 +7,7 @@ a common divisor. Each run is one product with rows that others use too.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,57 +16,13 @@ from mtconv.backends._numpy.im2col import fill, folds, gather
 from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.matmul import matrices_for, multiply, store
 from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.backends.host.residue_rows import ResidueRows, far_apart, residue_rows
 from mtconv.geometry import (
-    Axis,
     TapRun,
-    live_phases,
-    phase_axis,
-    spaced_runs,
     taps_between,
 )
 
-__all__ = ["ResidueRows", "conv", "far_apart", "footprint", "residue_rows"]
-
-
-class Residue(NamedTuple):
-    """Rows ``first + stride*t`` of the big side, as an axis of stride 1 with one tap."""
-
-    first: int
-    rows: Axis
-
-
-class ResidueRows(NamedTuple):
-    """The first axis of y, cut by residue modulo its stride.
-
-    Small element ``i`` meets row ``i + run.shift`` of a residue through each run of the
-    taps. Residues are counted in steps of `geometry.spaced_runs`; ``axes`` are their own,
-    None for one that y has no rows of.
-    """
-
-    runs: tuple[TapRun, ...]
-    residues: tuple[int, ...]
-    axes: tuple[Residue | None, ...]
-    height: int
-
-
-@lru_cache(maxsize=4096)
-def residue_rows(axis: Axis) -> ResidueRows:
-    """Cut an axis by residue, and its taps into runs."""
-    step, tap_runs = spaced_runs(axis)
-    residues = sorted({run.residue + t for run in tap_runs for t in range(run.taps)})
-    height = axis.small + max(run.shift for run in tap_runs)
-    axes: list[Residue | None] = []
-    for residue in residues:
-        rows = Axis(height, axis.big, 1, axis.stride, 1, axis.lo - step * residue)
-        live = live_phases(rows)
-        axes.append(Residue(live[0].start, phase_axis(rows, live[0])) if live else None)
-    return ResidueRows(tap_runs, tuple(residues), tuple(axes), height)
-
-
-def far_apart(axis: Axis) -> bool:
-    """Return whether most rows between those that runs of taps read are not needed."""
-    rows = residue_rows(axis)
-    return rows.height > 2 * axis.small * len(rows.runs)
+__all__ = ["conv", "footprint"]
 
 
 def conv(axes: Axes, y: Array, weights: Weights, out: Array, space: Workspace) -> None:
