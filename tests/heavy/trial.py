@@ -49,6 +49,13 @@ PYTEST += ["-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider"]
 PYTEST += ["-p", "no:unraisableexception", "-p", "no:threadexception"]
 PYTEST += ["--confcutdir=tests"]
 
+# Exit statuses of tests that were collected, or of a file that has none to run here.
+COLLECTED = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
+
 
 @dataclass
 class Baseline:
@@ -170,7 +177,7 @@ def baseline(tests: str, sources: list[Path]) -> tuple[Any, Any]:
         coverage = Coverage(data_file=None, include=watched, config_file=False)
         coverage.start()
         watch = Watch(coverage)
-        pytest.main([*PYTEST, tests], plugins=[watch])
+        code = pytest.main([*PYTEST, tests], plugins=[watch])
         coverage.stop()
         data = coverage.get_data()
         lines: dict[str, dict[str, list[int]]] = {}
@@ -180,9 +187,12 @@ def baseline(tests: str, sources: list[Path]) -> tuple[Any, Any]:
             for line, contexts in by_line.items():
                 for test in filter(None, contexts):
                     by_test.setdefault(test, []).append(line)
-        return watch.seconds, lines, watch.failed
+        return watch.seconds, lines, watch.failed, code
 
-    seconds, lines, failed = in_child(work, seconds=3600)()
+    seconds, lines, failed, code = in_child(work, seconds=3600)()
+    if code not in COLLECTED:
+        msg = f"{tests}: pytest cannot run it (exit status {int(code)})"
+        raise SystemExit(msg)
     if failed:
         raise SystemExit("the tests fail where nothing is changed:\n" + "\n".join(failed))
     print(f"{tests}: {len(seconds)} tests, {sum(seconds.values()):.0f} s", flush=True)

@@ -316,3 +316,14 @@ def test_windows_of_gradients_are_those_of_the_phases_that_have_most():
     terms = max(2 * product, product + tuning.TERM_BYTES // 8)
     expected = 8 * (window + placed + product + terms)
     assert windows.footprint("kernel_grad", PIECE) == expected
+
+
+def test_windows_of_gradients_serve_both_phases():
+    """Four taps and stride 2: two phases of 8 elements and two taps each, or 9."""
+    piece = PIECE._replace(axes=(Axis(7, 16, 4, 2),))
+    window = 6 * 5 * (2 * 9 + 10)
+    placed = 6 * 4 * 2 * 9
+    product = 2 * 5 * 4 * 2 * 2
+    terms = max(2 * product, product + tuning.TERM_BYTES // 8)
+    expected = 8 * (window + placed + product + terms)
+    assert windows.footprint("kernel_grad", piece) == expected

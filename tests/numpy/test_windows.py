@@ -78,6 +78,30 @@ def test_one_phase_of_y_is_multiplied_where_it_lies(options, copied, monkeypatch
     assert all(np.shares_memory(columns, y) != copied for columns in seen)
 
 
+@pytest.mark.parametrize(
+    ("taps", "fitting", "products"),
+    [
+        # Two phases of four taps and 103 elements, of four of five channels at a time.
+        (8, 4, [(8, 8, 103), (8, 2, 103)]),
+        (8, 3.9, [(8, 6, 103), (8, 4, 103)]),
+        # A phase of taps 0 and 2, and one of tap 1.
+        (3, 5, [(4, 5, 101), (2, 5, 100)]),
+    ],
+)
+def test_products_of_phases_with_as_many_taps(taps, fitting, products, monkeypatch):
+    """Rows, columns and elements; phases of so many channels fit the memory."""
+    seen = []
+    monkeypatch.setattr(windows, "add_correlation", lambda *args: seen.append(args))
+    (axis,) = mtconv.ConvSpec.from_shapes((1, 2, 100), (2, 5, taps), stride=2).axes
+    phases = 2 if taps == 8 else 1
+    monkeypatch.setattr(windows.tuning, "GATHER_BYTES", int(fitting * 8 * 103 * phases))
+    x, y = np.ones((1, 2, 1, 100)), np.ones((1, 1, 5, axis.big))
+    out = np.zeros((1, 2, 5, taps))
+    windows.kernel_grad((axis,), x, y, out, Workspace())
+    shapes = [(rows.shape[2], *columns.shape[2:]) for rows, columns, *_ in seen]
+    assert shapes == products
+
+
 def test_few_channels_of_x_are_gathered_without_being_asked(monkeypatch):
     seen = []
     monkeypatch.setattr(windows, "kernel_grad", lambda *args: seen.append(args[1].shape[1]))

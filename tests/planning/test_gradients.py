@@ -45,6 +45,14 @@ def test_few_columns_are_looked_up(monkeypatch):
     assert (counted["chunks"], counted["look_ups"]) == (1, 0)
 
 
+@pytest.mark.parametrize(("few", "looked_up"), [(288, 1), (287, 0)])
+def test_y_has_to_be_small_to_be_looked_up_in(few, looked_up, monkeypatch):
+    """Two samples of two groups of three channels have 288 elements, and 96 columns."""
+    monkeypatch.setattr(tuning, "FEW_COLUMNS", few)
+    spec = spec_of((2, 2, 2), (2, 3, 4), stride=20, groups=2)
+    assert counts("columns", spec, 2, ALL)["look_ups"] == looked_up
+
+
 def test_shifts_of_two_phases():
     """Two phases of four taps: three elements more than x."""
     spec = spec_of((1, 4, 100), (4, 4, 8), stride=2)
