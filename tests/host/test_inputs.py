@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,20 @@ def test_infinities_are_found_in_every_part_of_an_array(rows):
         array[row, 1, -1] = np.inf
         assert not all_finite(array)
         array[row] = 0
+
+
+@pytest.mark.parametrize("dtype", ["=f4", ">f4", "<f4"])
+def test_a_look_for_infinities_copies_no_array_as_a_whole(dtype):
+    """NumPy copies arrays of another byte order before BLAS multiplies them."""
+    array = np.zeros(2**23, dtype)
+    tracemalloc.start()
+    try:
+        assert all_finite(array)
+        array[-1] = np.inf
+        assert not all_finite(array)
+        assert tracemalloc.get_traced_memory()[1] < array.nbytes / 4
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 5), (1, 1, 40), (40, 1), (0, 4), (7, 6, 5)])

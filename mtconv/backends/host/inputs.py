@@ -96,7 +96,8 @@ def all_finite(array: Array) -> bool:
     kind = array.dtype.char
     # BLAS would use threads of its own, which can take a hundred times as long to meet.
     alone = kind == "f" or (kind == "d" and array.size <= tuning.UNSHARED_TERMS)
-    if alone and array.flags.c_contiguous:
+    # Of another byte order NumPy would hand BLAS a copy of the whole array.
+    if alone and array.flags.c_contiguous and array.dtype.isnative:
         # One product by BLAS, which raises no warning; where it overflows, look closer.
         flat = array.ravel()
         if np.isfinite(np.vdot(flat, flat)):
