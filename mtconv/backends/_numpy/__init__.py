@@ -2,7 +2,7 @@
 
 `run` arranges the axes, sees whether the values of the call ask for one of the plan's
 fallbacks, and hands the arrays to `engine`, which cuts the problem into pieces and calls an
-algorithm for each.
+algorithm for each. A kernel gradient that is not finite may be computed a second time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run(
     if plan.form == "kernel_grad":
         x, y = _arranged(first, plan.data), _arranged(second, plan.data)
         w = _kernel(result, plan.kernel)
-        algorithm = _way(plan, algorithm, len(x))
+        algorithm = _gradient_algorithm(plan, algorithm, len(x))
     else:
         w = _kernel(second, plan.kernel)
         x, y = _arranged(first, plan.data), _arranged(result, plan.data)
@@ -74,7 +74,7 @@ def run(
         packs,
     )
     _MAPS[plan.form](call)
-    instead = _spoilt(plan, algorithm, first, second, result)
+    instead = _gradient_fallback(plan, algorithm, first, second, result)
     if instead is not None:
         algorithm, computing = ALGORITHMS[instead.algorithm], dtype_of(instead.computing)
         engine.kernel_grad(call._replace(algorithm=algorithm, dtype=computing))
@@ -123,12 +123,16 @@ def _kernel(array: Array, arrangement: Arrangement) -> Array:
     return view[0] if arrangement.channels else view  # type: ignore[no-any-return]
 
 
+# Conditions of kernel gradients that are checked when the gradient is there.
+_CHECKED_AFTERWARDS = frozenset({"infinite x", "infinite data"})
+
+
 def settled(
     plan: Plan, first: Array, second: Array, bias: Array | None
 ) -> tuple[Algorithm, np.dtype[Any]]:
     """Return what computes a call: the plan's algorithm, or the fallback for its values.
 
-    What infinities do to a kernel gradient is seen afterwards, by `_spoilt`.
+    Infinities of a kernel gradient are left to `_gradient_fallback`.
     """
     name, computing = plan.algorithm, plan.computing
     for condition, instead, own in plan.fallbacks:
@@ -137,14 +141,14 @@ def settled(
             careful = promises.careful(plan.form, first, second, plan.dtype, folds)
             if careful is not None:
                 return careful, dtype_of(computing)
-        elif condition in _SEEN_AFTERWARDS or _fit(condition, plan, first, second, bias):
+        elif condition in _CHECKED_AFTERWARDS or _fit(condition, plan, first, second, bias):
             break
         name, computing = instead, own
     return ALGORITHMS[name], dtype_of(computing)
 
 
-def _way(plan: Plan, algorithm: Algorithm, batch: int) -> Algorithm:
-    """Return how an algorithm computes the plan's kernel gradient."""
+def _gradient_algorithm(plan: Plan, algorithm: Algorithm, batch: int) -> Algorithm:
+    """Return what computes the plan's kernel gradient: `polyphase` has two ways."""
     if algorithm is not ALGORITHMS["polyphase"]:
         return algorithm
     way = plan.tables.get("way")
@@ -153,19 +157,16 @@ def _way(plan: Plan, algorithm: Algorithm, batch: int) -> Algorithm:
     return WINDOWS if way == "windows" else algorithm
 
 
-_SEEN_AFTERWARDS = frozenset({"infinite x", "infinite data"})
-
-
-def _spoilt(
+def _gradient_fallback(
     plan: Plan, algorithm: Algorithm, first: Array, second: Array, gradient: Array
 ) -> Fallback | None:
-    """Return the fallback of a kernel gradient that padded zeros may have spoilt.
+    """Return the fallback of a kernel gradient that padded zeros have spoilt, if they have.
 
-    Zeros that meet an infinity make it NaN. The gradient is smaller than x and y, which are
-    looked at only where it is not finite.
+    A padded zero times infinity is NaN. x and y are looked at only where the gradient is
+    not finite: it is mostly smaller than they are.
     """
     last = plan.fallbacks[-1] if plan.fallbacks else None
-    if last is None or last.condition not in _SEEN_AFTERWARDS:
+    if last is None or last.condition not in _CHECKED_AFTERWARDS:
         return None
     if isinstance(algorithm, promises.Careful) or all_finite(gradient):
         return None

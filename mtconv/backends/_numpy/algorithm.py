@@ -38,7 +38,7 @@ class Algorithm(Protocol):
     Attributes
     ----------
     NAME : str
-        The public name.
+        The public name, or "windows", a way of `polyphase` that has no public name.
     TRANSFORMS : bool
         Whether it transforms the kernel: it takes taps of any dtype and order, and packed
         forms are much larger than the kernel.

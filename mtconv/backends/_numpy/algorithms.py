@@ -14,7 +14,9 @@ ALGORITHMS: dict[str, Algorithm] = {
     module.NAME: cast("Algorithm", module) for module in _MODULES
 }
 
-# The other way of `polyphase` to compute a kernel gradient; it has no other map.
+# The other way of `polyphase` to compute a kernel gradient. It has no other map, so it
+# keeps only a part of the protocol.
 WINDOWS = cast("Algorithm", windows)
 
+# Everything that pieces are cut for, and that has a footprint.
 BY_NAME: dict[str, Algorithm] = {**ALGORITHMS, WINDOWS.NAME: WINDOWS}

@@ -195,7 +195,7 @@ def targets(sizes: Sizes, taps: tuple[int, ...]) -> tuple[int, int]:
         return max(tuning.PART_BYTES // (item * max(co * strides, ci, 1)), 2**12), hard
     if not sizes.transposed:
         columns = shared_columns(spec.axes, co) if sizes.gathers_rows else count * co
-        if sizes.algorithm == "windows":
+        if sizes.algorithm == "windows":  # windows of x, and phases of y
             columns = copies * ci + strides * co
         target = max(tuning.GATHER_BYTES // (item * max(columns, 1)), 256)
     elif sizes.algorithm == "gemm":

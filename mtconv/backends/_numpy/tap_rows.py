@@ -17,10 +17,7 @@ from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.matmul import matrices_for, multiply, store
 from mtconv.backends.host.memory import Weights, Workspace
 from mtconv.backends.host.residue_rows import ResidueRows, far_apart, residue_rows
-from mtconv.geometry import (
-    TapRun,
-    taps_between,
-)
+from mtconv.geometry import TapRun, taps_between
 
 __all__ = ["conv", "footprint"]
 

@@ -1,8 +1,9 @@
-"""The kernel gradient of `polyphase` where y has more channels than x, by windows of x.
+"""The kernel gradient of `polyphase` by windows of x; `planning.gradients` chooses it.
 
-A phase of y meets x through few taps. What they read of x is gathered for all phases with
-as many taps, and one product joins it with these phases. `gemm` gathers y instead, once for
-each tap: with more channels in y than in x that is more to copy and to pack.
+A phase of y meets x through few taps. What these taps read of x is a window. Phases with as
+many taps share their windows, which are gathered once, and one product joins them with the
+phases. `gemm` gathers y instead, once for each tap: with more channels in y than in x that
+is more to copy and to pack.
 """
 
 from __future__ import annotations
@@ -28,22 +29,25 @@ TRANSFORMS = False
 
 
 def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) -> None:
-    """Add the products of windows of x with the phases that they feed to the kernel."""
+    """Add to the kernel gradient the products of windows of x with phases of y."""
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
     for phases in phase_products(axes, merge=False):
         with space.frame():
             folded = folds(len(x), prod(phases.sizes))
             rows = gather(phases.axes, x, space, folded=folded)
+            # Bytes of all phases of one channel of y.
             each = rows.nbytes // rows.shape[2] * len(phases.phases)
             for channels in channels_at_a_time(out.shape[2], tuning.GATHER_BYTES, each):
                 with space.frame():
-                    _add(phases, rows, y[:, :, channels], out[:, :, channels], space)
+                    columns = _side_by_side(phases, y[:, :, channels], folded, space)
+                    _add(phases, rows, columns, out[:, :, channels], space)
 
 
-def _add(phases: PhaseProduct, rows: Array, y: Array, out: Array, space: Workspace) -> None:
-    """Add the gradient of some channels for the taps of some phases."""
+def _add(
+    phases: PhaseProduct, rows: Array, columns: Array, out: Array, space: Workspace
+) -> None:
+    """Add the gradient of some channels of y for the taps of some phases."""
     groups, small, share = out.shape[:3]
-    columns = _side_by_side(phases, y, len(rows) < len(y), space)
     product = space.take((groups, rows.shape[2], columns.shape[2]), out.dtype)
     product[...] = 0
     add_correlation(rows, columns, product, space)
@@ -56,11 +60,12 @@ def _add(phases: PhaseProduct, rows: Array, y: Array, out: Array, space: Workspa
 def _side_by_side(phases: PhaseProduct, y: Array, folded: bool, space: Workspace) -> Array:
     """Copy phases of y side by side: (n, g, phase * co, e), zero beyond their ends."""
     batch, groups, share = y.shape[:3]
+    count = len(phases.phases)
     if phases.alone and not folded:
         in_place = as_matrices(y)
         if in_place is not None:
             return in_place
-    lead, count = (groups, len(phases.phases), share), len(phases.phases)
+    lead = (groups, count, share)
     if folded:
         planes = space.take((1, *lead, batch, *phases.sizes), y.dtype)
         view = np.moveaxis(planes[0], 3, 0)
