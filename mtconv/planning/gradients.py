@@ -1,12 +1,12 @@
-"""What kernel gradients cost on NumPy by matrix products, which have three ways.
+"""What kernel gradients by matrix products cost on NumPy, in each of three ways.
 
-- "columns", the one of `gemm`: y is gathered once for each tap, and multiplied by x.
+- "columns", the way of `gemm`: y is gathered once for each tap, and multiplied by x.
 - "shifts", of `polyphase`: x is multiplied by phases of y at the shift of each tap.
 - "windows", of `polyphase`: what the phases of y read of x is gathered, and multiplied by
   them. This is the least to copy where y has more channels than x.
 
-An estimate is a sum of counts, each with what one of it takes, in units of the rates of a
-machine. These were fitted to times of random layers, and to what the choices by them cost
+An estimate is a sum of counts. Each has a weight, in units of one of the machine's rates.
+The weights were fitted to times of random layers, and to what the choices by them cost
 (`tests/benchmarks/fit_gradients.py`).
 """
 
@@ -24,7 +24,17 @@ from mtconv.spec import ConvSpec
 
 __all__ = ["CALLS", "PRODUCTS", "WEIGHTS", "counts", "estimate", "way_of"]
 
-# Counts of multiply-adds, and of array operations; all others are moves of elements.
+# Counts of multiply-adds: "products" are all, "vectors" those of a product of two vectors.
+# "few_rows" and "few_columns" are all divided by the rows and by the columns of a product,
+# which is what thin products take besides.
+#
+# Counts of array operations: "chunks" are parts of the columns, "look_ups" gathers by one
+# look-up, "phases" those of y, or groups of phases that share windows.
+#
+# All other counts are moves of elements. Columns are "moved"; "x" is read, or extended by
+# zeros; the gradient, as large as the "kernel", is added up. "windows" are gathered from x
+# in "runs". Phases of y are "placed" in arrays of their own, in "placed_runs"; each pass
+# over y for one phase reads those of the others too: "placed_again".
 PRODUCTS = frozenset({"products", "few_rows", "few_columns", "vectors"})
 CALLS = frozenset({"chunks", "look_ups", "phases"})
 
@@ -65,7 +75,10 @@ WEIGHTS: dict[str, dict[str, float]] = {
 
 
 class _Problem(NamedTuple):
-    """A problem; channels are those of a group, and elements those of all samples."""
+    """A problem: ``small`` channels of x in a group, and ``share`` channels of y.
+
+    ``block`` is the number of elements of the columns that are made at a time.
+    """
 
     axes: tuple[Axis, ...]
     batch: int
@@ -76,13 +89,13 @@ class _Problem(NamedTuple):
 
     @property
     def x(self) -> int:
-        """Elements of x."""
+        """Elements of x, of all samples."""
         space = prod(axis.small for axis in self.axes)
         return self.batch * self.groups * self.small * space
 
     @property
     def y(self) -> int:
-        """Elements of y."""
+        """Elements of y, of all samples."""
         space = prod(axis.big for axis in self.axes)
         return self.batch * self.groups * self.share * space
 
@@ -101,7 +114,7 @@ class _Problem(NamedTuple):
 def counts(way: str, spec: ConvSpec, batch: int, block: float) -> dict[str, float]:
     """Count what a way multiplies, moves and calls, as `WEIGHTS` lists it.
 
-    ``block`` are the elements of the columns that are made at a time.
+    ``block`` is the number of elements of the columns that are made at a time.
     """
     groups = max(spec.groups, 1)
     small, share = spec.kernel_shape[0] // groups, spec.kernel_shape[1]
@@ -128,6 +141,7 @@ def _of_columns(p: _Problem) -> dict[str, float]:
 
 
 def _of_shifts(p: _Problem) -> dict[str, float]:
+    # Zeros make rows of x longer, and phases of y longer along all axes.
     longer = [max(axis.full for axis in reads) for reads in map(_reads, p.axes)]
     inner = prod(longer[1:]) / max(prod(axis.small for axis in p.axes[1:]), 1)
     outer = longer[0] / max(p.axes[0].small, 1)
@@ -164,6 +178,7 @@ def _of_windows(p: _Problem) -> dict[str, float]:
         elements = p.batch * p.groups * each
         rows = p.small * prod(axis.kernel for axis in reads)
         columns = p.share * prod(len(group.phases) for group in groups)
+        # Otherwise the only phase is read where it lies.
         copied = strided or (p.batch > 1 and each < tuning.FOLDED_ELEMENTS)
         placed = columns * elements if copied else 0
         terms = {

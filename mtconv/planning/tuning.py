@@ -18,7 +18,7 @@ INEXACT_FROM = 2**20
 # costs: what `subpixel` needs.
 LEAST_STRIDE = 16
 
-# --- Costs, in units of the rates of `planning.cost` -----------------------------------
+# --- Costs, in units of the rates of `planning.work` -----------------------------------
 
 # Strided moves that it costs to pack an element of the kernel for `polyphase`; moves on
 # long runs for `subpixel`.

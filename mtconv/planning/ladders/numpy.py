@@ -66,7 +66,7 @@ def _costs() -> Any:
 
 
 def gradient_way(spec: ConvSpec, batch: int, dtype: str) -> str:
-    """Return how `polyphase` computes a kernel gradient: "shifts" or "windows"."""
+    """Return how `polyphase` computes a kernel gradient, by "shifts" or by "windows"."""
     itemsize = FLOATING.get(dtype, 8)
     way: str = imported("mtconv.planning.gradients").way_of(
         spec, batch, itemsize, rates_of(itemsize)
