@@ -23,15 +23,15 @@ def test_residues_with_as_many_taps_are_rows_of_one_product():
 
 
 @pytest.mark.parametrize(
-    ("lo", "big", "cells"),
+    ("lo", "big", "strides"),
     [(0, 32, (0, 2)), (0, 33, (0, 3)), (5, 60, (0, 5)), (16, 16, (1, 2)), (-3, 4, (-1, 1))],
 )
-def test_blocks_of_a_stride_that_a_result_touches(lo, big, cells):
-    assert strides_of(Axis(3, big, 40, 16, 1, lo)) == cells
+def test_strides_that_a_result_touches(lo, big, strides):
+    assert strides_of(Axis(3, big, 40, 16, 1, lo)) == strides
 
 
-def test_blocks_that_the_ends_cut_are_parts_of_their_own():
-    """A result of 60 cells from cell 5 on: 11 of block 0, blocks 1 to 3, one of block 4."""
+def test_strides_that_the_ends_cut_are_spans_of_their_own():
+    """60 elements from element 5 on: 11 of stride 0, strides 1 to 3, one of stride 4."""
     axis = Axis(3, 60, 40, 16, 1, 5)
     first, last = residues_of(axis)
     assert spans_of(axis, first) == [
@@ -45,11 +45,11 @@ def test_blocks_that_the_ends_cut_are_parts_of_their_own():
     ]
 
 
-def test_a_result_within_one_block_is_one_part():
+def test_a_result_within_one_stride_is_one_span():
     axis = Axis(3, 4, 16, 16, 1, 21)
     assert strides_of(axis) == (1, 2)
     assert spans_of(axis, residues_of(axis)[0]) == [(slice(0, 1), 5, 9, -5)]
-    axis = Axis(3, 10, 16, 16, 1, 11)  # two blocks, and neither of them whole
+    axis = Axis(3, 10, 16, 16, 1, 11)  # two strides, and neither of them whole
     assert spans_of(axis, residues_of(axis)[0]) == [
         (slice(0, 1), 11, 16, -11),
         (slice(1, 2), 0, 5, 5),
@@ -59,7 +59,7 @@ def test_a_result_within_one_block_is_one_part():
 
 
 @pytest.mark.parametrize(
-    ("part", "first"),
+    ("span", "first"),
     [
         (Span(slice(1, 4), 2, 5, 11), 13),
         (Span(slice(0, 1), 6, 9, -5), 1),
@@ -67,14 +67,11 @@ def test_a_result_within_one_block_is_one_part():
         (Span(slice(1, 4), 4, 16, 16), 20),
     ],
 )
-def test_parts_are_views_of_the_result(part, first):
+def test_blocks_are_views_of_the_result(span, first):
     axis = Axis(3, 64, 40, 16, 1, 5)
     out = np.arange(64).reshape(1, 1, 1, 64)
-    got = blocks_of((axis,), out, (part,))
-    count, width = part.strides.stop - part.strides.start, part.high - part.low
+    got = blocks_of((axis,), out, (span,))
+    count, width = span.strides.stop - span.strides.start, span.high - span.low
     expected = [[first + 16 * q + n for n in range(width)] for q in range(count)]
     assert got[0, 0, 0].tolist() == expected
     assert np.shares_memory(got, out)
-
-
-# ------------------------------------------------------------------- rows of a convolution

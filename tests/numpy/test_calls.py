@@ -90,7 +90,7 @@ def test_zeros_stand_for_clipped_taps_where_columns_are_gathered(form, axis, mod
 def test_a_gradient_is_computed_again_where_padded_zeros_spoilt_it(
     monkeypatch, algorithm, padding, x, y, computed
 ):
-    """Infinity in x or y belongs into the gradient, and zero times infinity does not."""
+    """Infinity in x or y belongs in the gradient, and zero times infinity does not."""
     x, y = np.array(x), np.array(y)
     seen = []
     for module in (ALGORITHMS[algorithm], ALGORITHMS["direct"]):

@@ -152,7 +152,7 @@ def _pairs(y):
 
 
 @pytest.mark.parametrize("lo", [0, 3])
-def test_an_axis_without_live_taps_adds_nothing(lo):
+def test_taps_that_meet_no_element_add_nothing(lo):
     axes = (Axis(2, 3, 2, 1, 1, -5 - lo),)
     x, y = np.ones((1, 1, 1, 2)), np.ones((1, 1, 1, 3))
     out = np.full((1, 1, 1, 2), 7.0)

@@ -21,8 +21,8 @@ class ResidueRows(NamedTuple):
     """The first axis of y, cut by residue modulo its stride.
 
     Small element ``i`` meets row ``i + run.shift`` of a residue through each run of the
-    taps. Residues are counted in steps of `geometry.spaced_runs`; ``axes`` are their own,
-    None for one that y has no rows of.
+    taps; all runs together span ``height`` rows. Residues are counted in steps of
+    `geometry.spaced_runs`. ``axes`` has the rows of each residue, or None where y has none.
     """
 
     runs: tuple[TapRun, ...]
@@ -46,6 +46,6 @@ def residue_rows(axis: Axis) -> ResidueRows:
 
 
 def far_apart(axis: Axis) -> bool:
-    """Return whether most rows between those that runs of taps read are not needed."""
+    """Return whether runs of taps read less than half of the rows that they span."""
     rows = residue_rows(axis)
     return rows.height > 2 * axis.small * len(rows.runs)

@@ -1,4 +1,4 @@
-"""Elements that taps meet, in runs that go on past the ends of rows, as indices."""
+"""What taps meet of an array, in runs of elements that go on past the ends of rows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["RowRuns", "row_runs"]
 class RowRuns(NamedTuple):
     """Runs in an array that is extended by zeros to ``sizes``, from element ``first`` on.
 
-    The taps of the last axis relate runs to its elements in a row as ``last`` does; one run
-    starts at each of the ``starts``, the taps of the other axes.
+    Elements are counted along memory. ``starts`` are the first elements that the taps of
+    the outer axes meet. From each on, ``last`` relates a run to the taps of the last axis.
     """
 
     sizes: tuple[int, ...]

@@ -1,7 +1,7 @@
 """Blocks of whole strides of a big side, as indices: what `subpixel` computes at a time.
 
 Residues are the places of big elements in their stride. The first ones can have one tap
-more than the others.
+more than the others. Ranges of residues do not include their ends.
 """
 
 from __future__ import annotations
