@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.bench_lengths`` prints, for each, how much longer ten calls on
 ten lengths take than ten calls on their mean length. Both do the same work, on ten arrays:
-one array would stay in a cache that ten do not fit.
+one array would stay in a cache that ten are too large for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 CHANNELS, OUT, TAPS, STRIDE = 64, 32, 8, 4
 
-# An even spread, so that the mean is one of a call.
+# Evenly spread, so that their mean is a whole number.
 LENGTHS = tuple(range(1820, 2181, 40))
 MEAN = 2000
 

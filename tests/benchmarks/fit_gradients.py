@@ -1,10 +1,10 @@
 """Fit the weights of `mtconv.planning.gradients` to measured times.
 
 ``python -m tests.benchmarks.fit_gradients time SEED ... --folder FOLDER`` times the ways of
-kernel gradients on random layers, all of a layer in turn, and keeps what was timed in
-FOLDER. ``fit SEED ...`` fits the weights to these, and prints them; what choices by them
-cost on the layers of ``--test SEED ...`` follows, and what those of the table of the module
-do.
+kernel gradients on random layers, all of a layer in turn, and keeps the times in FOLDER.
+``fit SEED ... --test SEED ... --folder FOLDER`` fits the weights to the times of the first
+seeds, and prints them. Then it prints what choices cost, by the new weights and by those of
+the module: on the layers of the fit, and on those of ``--test``, which were left out of it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from tests.benchmarks.random_layers import draw_layers
 
 LAYERS = 66
 THREADS = 2
+ITEMSIZE = 4  # random layers are in single precision
 
 # Estimates whose logarithms differ by so much are still weighed against each other; what
 # errors of estimates weigh beside choices, and what weights far from 1 do; what a choice
@@ -41,11 +42,14 @@ THREADS = 2
 SOFTNESS, ERRORS, FAR, MOST_LOST = 0.15, 0.3, 0.002, 2.0
 STEPS = 200
 
+# A ratio to torch counts for at most this, so that a few layers do not hide the others.
+MOST_AHEAD = 4.0
+
 Table = dict[str, dict[str, float]]
 
 
 class Timed(NamedTuple):
-    """A layer, the counts of each way, and what each way and torch took."""
+    """A layer, the unweighted seconds of each way, and what each way and torch took."""
 
     name: str
     counted: dict[str, dict[str, float]]
@@ -61,7 +65,7 @@ def calls_of(layer: Layer) -> dict[str, Callable[[], Any]]:
     def call(way: str) -> Callable[[], Any]:
         algorithm = "gemm" if way == "columns" else "polyphase"
         named = (options, layer.dtype, algorithm, "numpy")
-        # A plan of its own, with this way.
+        # Plans are kept for later calls, and the way with them: this one needs its own.
         plan = replace(plan_for("kernel_grad", *sides, *named, kernel_size=size))
         plan.tables["way"] = way
         return lambda: _numpy.run(plan, x, y)
@@ -86,19 +90,22 @@ def time_layers(seed: int, folder: Path) -> None:
 
 
 def load(seeds: Iterable[int], folder: Path) -> list[Timed]:
-    """Read what was timed, and count what each way does, in seconds of the machine."""
+    """Read what was timed, and count what each way does."""
     listed = []
     for seed in seeds:
         rows = json.loads((folder / f"{seed}.json").read_text())
         for layer in draw_layers(seed, LAYERS):
-            counted = {way: _counted(way, spec_of(layer), layer.batch) for way in WEIGHTS}
+            counted = {
+                way: _unweighted(way, spec_of(layer), layer.batch) for way in WEIGHTS
+            }
             listed.append(Timed(f"{seed} {layer.name}", counted, rows[layer.name]))
     return listed
 
 
-def _counted(way: str, spec: ConvSpec, batch: int) -> dict[str, float]:
-    rates = rates_of(4)
-    own = counts(way, spec, batch, rates.block / 4)
+def _unweighted(way: str, spec: ConvSpec, batch: int) -> dict[str, float]:
+    """Return the seconds that each count would take with a weight of 1."""
+    rates = rates_of(ITEMSIZE)
+    own = counts(way, spec, batch, rates.block / ITEMSIZE)
     each = dict.fromkeys(own, rates.element)
     each |= dict.fromkeys(PRODUCTS, 1 / rates.gemm) | dict.fromkeys(CALLS, rates.call)
     return {name: own[name] * each[name] for name in WEIGHTS[way]}
@@ -145,7 +152,7 @@ def report(title: str, table: Table, timed: Sequence[Timed]) -> None:
         chosen = min(table, key=lambda way: estimates[way])
         best = min(table, key=lambda way: t.seconds[way])
         losses.append((t.seconds[chosen] / t.seconds[best], t.name, chosen, best))
-        ratios.append(min(4.0, t.seconds["torch"] / t.seconds[chosen]))
+        ratios.append(min(MOST_AHEAD, t.seconds["torch"] / t.seconds[chosen]))
     mean, of_torch = geometric_mean(loss for loss, *_ in losses), geometric_mean(ratios)
     print(f"{title}: chosen over best {mean:.4f}, of torch {of_torch:.3f}")
     for loss, *row in sorted(losses, reverse=True)[:5]:

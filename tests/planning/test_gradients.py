@@ -11,7 +11,7 @@ from mtconv.planning.gradients import WEIGHTS, counts, estimate
 from mtconv.planning.ladders.numpy import gradient_way
 from mtconv.planning.work import Rates
 
-ALL = float("inf")  # columns are made at once
+ALL = float("inf")  # all columns are made at once
 
 
 def spec_of(x_shape, kernel_shape, **options):
