@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import mtconv
+from mtconv.backends._numpy import shifted, tap_rows, windows
 from mtconv.backends.host import results, threads
+from mtconv.backends.host.memory import Weights, Workspace
+from mtconv.geometry import Axis
 
 MIB = 2**20
 
@@ -77,3 +80,38 @@ def test_layouts_are_converted_block_by_block():
     kernel = ones((2, 8, 4, 4))
     options = {**OPTIONS, "layout": "NHWC", "kernel_layout": "OIHW"}
     assert extra_memory(lambda: mtconv.conv(y, kernel, **options)) < 64 * MIB
+
+
+# Each axis has a phase of two taps and one of one tap.
+PHASES = (Axis(256, 512, 3, 2),) * 2
+# Three taps so far apart that each is gathered for itself.
+RUNS = (Axis(2**16, 9 * 2**16, 3, 1, 2**18),)
+
+
+def gradient(module):
+    x, y = np.ones((1, 1, 1, 256, 256)), np.ones((1, 1, 1, 512, 512))
+    out = np.zeros((1, 1, 1, 3, 3))
+    return lambda: module.kernel_grad(PHASES, x, y, out, Workspace(0)) or out
+
+
+def convolution():
+    y, weights = np.ones((1, 1, 4, 9 * 2**16)), Weights(np.ones((1, 1, 4, 3)))
+    out = np.zeros((1, 1, 1, 2**16))
+    return lambda: tap_rows.conv(RUNS, y, weights, out, Workspace(0)) or out
+
+
+@pytest.mark.parametrize(
+    ("call", "arrays"),
+    [
+        # Windows of four taps, and a phase of y.
+        (gradient(windows), 4 + 1),
+        # x with longer rows, and a phase of y.
+        (gradient(shifted), 1 + 1),
+        # Columns of four channels, and their product.
+        (convolution(), 4 + 1),
+    ],
+)
+def test_what_one_phase_or_run_takes_is_gone_before_the_next(call, arrays):
+    """Arrays have 2**16 elements of 8 bytes, and do not fit what a thread keeps."""
+    call()  # fills the tables of the geometry
+    assert extra_memory(call) < (arrays + 0.1) * 2**19

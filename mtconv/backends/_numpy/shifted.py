@@ -16,7 +16,7 @@ from mtconv.backends.host.correlation import add_correlation
 from mtconv.backends.host.correlation import footprint as correlation_footprint
 from mtconv.backends.host.counts import Counts
 from mtconv.backends.host.memory import Workspace
-from mtconv.backends.host.phase_shifts import phase_shifts
+from mtconv.backends.host.phase_shifts import PhaseShifts, phase_shifts
 from mtconv.backends.host.strided import place, shifted_view
 from mtconv.geometry import Axis
 from mtconv.planning import tuning
@@ -38,14 +38,28 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     y = y[:, :, :, :, None] if apart else np.moveaxis(y, 0, 3)[None]
     for phase in phases:
         with space.frame():
-            columns = _columns(phase.axes, y[phase.big], full[1:], rows.shape[3], space)
-            target = out[phase.taps]
-            order = (0, *range(3, target.ndim), 1, 2)
-            target = target.transpose(order)
-            joined = space.take(target.shape, out.dtype)
-            joined[...] = 0
-            add_correlation(rows, columns, joined, space)
-            target += joined
+            _add_phase(phase, full[1:], rows, y, out, space)
+
+
+def _add_phase(
+    phase: PhaseShifts,
+    full: tuple[int, ...],
+    rows: Array,
+    y: Array,
+    out: Array,
+    space: Workspace,
+) -> None:
+    """Add the gradient for the taps of a phase.
+
+    A function of its own, so that its elements are gone before those of the next phase.
+    """
+    columns = _columns(phase.axes, y[phase.big], full, rows.shape[3], space)
+    target = out[phase.taps]
+    target = target.transpose(0, *range(3, target.ndim), 1, 2)
+    joined = space.take(target.shape, out.dtype)
+    joined[...] = 0
+    add_correlation(rows, columns, joined, space)
+    target += joined
 
 
 def lies_apart(batch: int, axes: Axes) -> bool:

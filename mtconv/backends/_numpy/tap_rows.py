@@ -42,13 +42,17 @@ def _conv_by_run(
     axes: Axes, y: Array, weights: Weights, result: Array, space: Workspace, folded: bool
 ) -> None:
     """Gather for each run what its taps meet."""
-    for number, run in enumerate(residue_rows(axes[0]).runs):
+
+    def columns(run: TapRun) -> Array:
         reads = (taps_between(axes[0], run.tap, run.tap + run.taps), *axes[1:])
+        return gather(reads, y, space, folded=folded)
+
+    for number, run in enumerate(residue_rows(axes[0]).runs):
+        taps = weights.array[:, :, :, run.tap : run.tap + run.taps]
+        rows = taps.reshape(*taps.shape[:2], -1)
         with space.frame():
-            columns = gather(reads, y, space, folded=folded)
-            taps = weights.array[:, :, :, run.tap : run.tap + run.taps]
-            rows = taps.reshape(*taps.shape[:2], -1)
-            multiply(rows, columns, result, space, add=number > 0)
+            # Without a name, so that they are gone before those of the next run.
+            multiply(rows, columns(run), result, space, add=number > 0)
 
 
 def _conv_by_rows(

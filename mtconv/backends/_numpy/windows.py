@@ -33,14 +33,24 @@ def kernel_grad(axes: Axes, x: Array, y: Array, out: Array, space: Workspace) ->
     x = x.transpose(2, 0, 1, *range(3, x.ndim))
     for phases in phase_products(axes, merge=False):
         with space.frame():
-            folded = folds(len(x), prod(phases.sizes))
-            rows = gather(phases.axes, x, space, folded=folded)
-            # Bytes of all phases of one channel of y.
-            each = rows.nbytes // rows.shape[2] * len(phases.phases)
-            for channels in channels_at_a_time(out.shape[2], tuning.GATHER_BYTES, each):
-                with space.frame():
-                    columns = _side_by_side(phases, y[:, :, channels], folded, space)
-                    _add(phases, rows, columns, out[:, :, channels], space)
+            _add_phases(phases, x, y, out, space)
+
+
+def _add_phases(
+    phases: PhaseProduct, x: Array, y: Array, out: Array, space: Workspace
+) -> None:
+    """Add the gradient for the taps of some phases.
+
+    A function of its own, so that windows are gone before those of the next phases.
+    """
+    folded = folds(len(x), prod(phases.sizes))
+    rows = gather(phases.axes, x, space, folded=folded)
+    # Bytes of all phases of one channel of y.
+    each = rows.nbytes // rows.shape[2] * len(phases.phases)
+    for channels in channels_at_a_time(out.shape[2], tuning.GATHER_BYTES, each):
+        with space.frame():
+            columns = _side_by_side(phases, y[:, :, channels], folded, space)
+            _add(phases, rows, columns, out[:, :, channels], space)
 
 
 def _add(
