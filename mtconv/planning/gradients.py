@@ -178,7 +178,8 @@ def _of_windows(p: _Problem) -> dict[str, float]:
         elements = p.batch * p.groups * each
         rows = p.small * prod(axis.kernel for axis in reads)
         columns = p.share * prod(len(group.phases) for group in groups)
-        # Otherwise the only phase is read where it lies.
+        # The only phase is read where it lies, unless small samples are put side by side,
+        # as by `im2col.folds`.
         copied = strided or (p.batch > 1 and each < tuning.FOLDED_ELEMENTS)
         placed = columns * elements if copied else 0
         terms = {

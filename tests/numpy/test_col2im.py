@@ -13,15 +13,6 @@ from mtconv.geometry import Axis
 from tests.numpy.blank import zeros
 
 
-def test_one_stretch_from_one_tap_needs_no_sum():
-    """A kernel as long as its stride: every phase is one tap's cells."""
-    even = col2im.phase_sums(Axis(4, 8, 2, 2), 0, 2)
-    assert [step.alone is not None for step in even] == [True, True]
-    assert [step.size for step in even] == [4, 4]
-    for axis in (Axis(4, 5, 2), Axis(4, 9, 2, 2), Axis(4, 10, 4, 2)):
-        assert col2im.phase_sums(axis, 0, 2)[0].alone is None
-
-
 def test_planes_of_one_tap_are_not_copied(watch):
     sums = watch(col2im, "_sum")
     axes = (Axis(4, 8, 2, 2), Axis(3, 6, 2, 2))

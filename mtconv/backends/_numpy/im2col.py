@@ -47,7 +47,8 @@ def rows_of(x: Array, columns: int, space: Workspace) -> Array:
 
     Samples are copied side by side where that costs less than a product for each.
     """
-    if x.shape[2] > 1 and prod(x.shape[3:]) < min(columns, tuning.FOLDED_ELEMENTS):
+    elements = prod(x.shape[3:])
+    if folds(x.shape[2], elements) and elements < columns:
         x = copied(x, x.dtype, space)
     return samples_of(x)
 

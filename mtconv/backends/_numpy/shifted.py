@@ -12,6 +12,7 @@ from math import gcd, prod
 import numpy as np
 
 from mtconv.backends._numpy.algorithm import Array, Axes
+from mtconv.backends._numpy.im2col import folds
 from mtconv.backends.host.correlation import add_correlation
 from mtconv.backends.host.correlation import footprint as correlation_footprint
 from mtconv.backends.host.counts import Counts
@@ -19,7 +20,6 @@ from mtconv.backends.host.memory import Workspace
 from mtconv.backends.host.phase_shifts import PhaseShifts, phase_shifts
 from mtconv.backends.host.strided import place, shifted_view
 from mtconv.geometry import Axis
-from mtconv.planning import tuning
 
 __all__ = ["footprint", "kernel_grad"]
 
@@ -64,7 +64,7 @@ def _add_phase(
 
 def lies_apart(batch: int, axes: Axes) -> bool:
     """Return whether samples are so large that each is an item of its own."""
-    return batch == 1 or prod(axis.small for axis in axes) >= tuning.FOLDED_ELEMENTS
+    return not folds(batch, prod(axis.small for axis in axes))
 
 
 def _rows(x: Array, full: tuple[int, ...], apart: bool, space: Workspace) -> Array:

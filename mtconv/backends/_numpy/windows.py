@@ -49,7 +49,7 @@ def _add_phases(
     each = rows.nbytes // rows.shape[2] * len(phases.phases)
     for channels in channels_at_a_time(out.shape[2], tuning.GATHER_BYTES, each):
         with space.frame():
-            columns = _side_by_side(phases, y[:, :, channels], folded, space)
+            columns = _place_phases(phases, y[:, :, channels], folded, space)
             _add(phases, rows, columns, out[:, :, channels], space)
 
 
@@ -67,7 +67,7 @@ def _add(
         out[phase.taps] += parts[(..., *phase.rows, number)]
 
 
-def _side_by_side(phases: PhaseProduct, y: Array, folded: bool, space: Workspace) -> Array:
+def _place_phases(phases: PhaseProduct, y: Array, folded: bool, space: Workspace) -> Array:
     """Copy phases of y side by side: (n, g, phase * co, e), zero beyond their ends."""
     batch, groups, share = y.shape[:3]
     count = len(phases.phases)
