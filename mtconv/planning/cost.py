@@ -52,11 +52,8 @@ def estimate(
     form: str = "conv_transpose",
 ) -> Cost:
     """Estimate the cost of an algorithm; ``batch`` items of ``itemsize`` bytes each."""
-    if form == "kernel_grad" and algorithm in ("gemm", "polyphase"):
-        way = "columns"
-        if algorithm == "polyphase":
-            way = gradients.way_of(spec, batch, itemsize, rates)
-        return gradients.estimate(way, spec, batch, itemsize, rates)
+    if form == "kernel_grad" and algorithm in gradients.WAYS:
+        return gradients.cheapest(algorithm, spec, batch, itemsize, rates)[1]
     small, share = spec.kernel_shape[:2]
     cells = batch * prod(spec.small)
     taps = prod(spec.kernel_size)

@@ -22,7 +22,7 @@ from mtconv.planning.gathers import gathers
 from mtconv.planning.work import Cost, Rates
 from mtconv.spec import ConvSpec
 
-__all__ = ["CALLS", "PRODUCTS", "WEIGHTS", "counts", "estimate", "way_of"]
+__all__ = ["CALLS", "PRODUCTS", "WEIGHTS", "cheapest", "counts", "estimate"]
 
 # Counts of multiply-adds: "products" are all, "vectors" those of a product of two vectors.
 # "few_rows" and "few_columns" are all divided by the rows and by the columns of a product,
@@ -37,6 +37,9 @@ __all__ = ["CALLS", "PRODUCTS", "WEIGHTS", "counts", "estimate", "way_of"]
 # over y for one phase reads those of the others too: "placed_again".
 PRODUCTS = frozenset({"products", "few_rows", "few_columns", "vectors"})
 CALLS = frozenset({"chunks", "look_ups", "phases"})
+
+# The ways of an algorithm.
+WAYS = {"gemm": ("columns",), "polyphase": ("shifts", "windows")}
 
 WEIGHTS: dict[str, dict[str, float]] = {
     "columns": {
@@ -114,11 +117,19 @@ class _Problem(NamedTuple):
 def counts(way: str, spec: ConvSpec, batch: int, block: float) -> dict[str, float]:
     """Count what a way multiplies, moves and calls, as `WEIGHTS` lists it.
 
-    ``block`` is the number of elements of the columns that are made at a time.
+    "copied" are the elements of the arrays that it makes. ``block`` is the number of
+    elements of the columns that are made at a time.
     """
+    return _counts(way, _problem(spec, batch, block))
+
+
+def _problem(spec: ConvSpec, batch: int, block: float) -> _Problem:
     groups = max(spec.groups, 1)
     small, share = spec.kernel_shape[0] // groups, spec.kernel_shape[1]
-    problem = _Problem(spec.axes, batch, groups, small, share, block)
+    return _Problem(spec.axes, batch, groups, small, share, block)
+
+
+def _counts(way: str, problem: _Problem) -> dict[str, float]:
     return {"kernel": problem.kernel, **_COUNTS[way](problem)}
 
 
@@ -137,6 +148,7 @@ def _of_columns(p: _Problem) -> dict[str, float]:
         "x": p.x,
         "chunks": 0 if looked_up else chunks,
         "look_ups": int(looked_up),
+        "copied": columns,
     }
 
 
@@ -148,13 +160,15 @@ def _of_shifts(p: _Problem) -> dict[str, float]:
     live = prod(len(live_phases(axis)) for axis in p.axes)
     phases = live * p.x // max(p.small, 1) * p.share * inner * outer
     products = p.products * inner
+    extended = p.x * inner if inner > 1 else 0
     return {
         "products": products,
         "few_rows": products / max(p.small, 1),
         "few_columns": products / max(p.share, 1),
         "vectors": products if p.small * p.share == 1 else 0,
-        "x": p.x * inner if inner > 1 else 0,
+        "x": extended,
         "placed": phases,
+        "copied": extended + phases,
         # Each phase is a pass over the lines of y.
         "placed_again": phases * (min(live, 64) - 1),
         "phases": live,
@@ -168,8 +182,7 @@ def _reads(axis: Axis) -> list[Axis]:
 
 
 def _of_windows(p: _Problem) -> dict[str, float]:
-    names = ("products", "few_rows", "few_columns", "windows", "runs", "placed")
-    total = dict.fromkeys((*names, "placed_runs", "phases"), 0.0)
+    total = dict.fromkeys(WEIGHTS["windows"].keys() - {"kernel"} | {"copied"}, 0.0)
     strided = any(axis.stride > 1 for axis in p.axes)
     for groups in product(*map(phase_groups, p.axes)):
         reads = [group.reads for group in groups]
@@ -189,6 +202,7 @@ def _of_windows(p: _Problem) -> dict[str, float]:
             "windows": rows * elements,
             "runs": rows * elements / row,
             "placed": placed,
+            "copied": rows * elements + placed,
             "placed_runs": placed / row,
             "phases": 1,
         }
@@ -201,7 +215,8 @@ _COUNTS = {"columns": _of_columns, "shifts": _of_shifts, "windows": _of_windows}
 
 def estimate(way: str, spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> Cost:
     """Estimate the cost of one way; ``batch`` samples of elements of ``itemsize`` bytes."""
-    counted = counts(way, spec, batch, rates.block / itemsize)
+    problem = _problem(spec, batch, rates.block / itemsize)
+    counted = _counts(way, problem)
     seconds = moves = calls = 0.0
     for name, weight in WEIGHTS[way].items():
         number = weight * counted[name]
@@ -212,11 +227,15 @@ def estimate(way: str, spec: ConvSpec, batch: int, itemsize: int, rates: Rates) 
         else:
             moves += number
     seconds += moves * rates.element + calls * rates.call
-    return Cost(int(counted["products"]), int(itemsize * moves), int(calls), seconds)
+    # What is copied is written, and read again.
+    moved = itemsize * (problem.x + problem.y + 2 * counted["copied"])
+    return Cost(int(counted["products"]), int(moved), int(calls), seconds)
 
 
-def way_of(spec: ConvSpec, batch: int, itemsize: int, rates: Rates) -> str:
-    """Return the way of `polyphase`: "shifts" or "windows"."""
+def cheapest(
+    algorithm: str, spec: ConvSpec, batch: int, itemsize: int, rates: Rates
+) -> tuple[str, Cost]:
+    """Return the way of an algorithm with the smallest estimated time, and its cost."""
     problem = (spec, batch, itemsize, rates)
-    windows, shifts = estimate("windows", *problem), estimate("shifts", *problem)
-    return "windows" if windows.seconds < shifts.seconds else "shifts"
+    costs = {way: estimate(way, *problem) for way in WAYS[algorithm]}
+    return min(costs.items(), key=lambda item: item[1].seconds)

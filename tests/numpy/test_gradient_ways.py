@@ -104,3 +104,29 @@ def test_sums_of_many_small_samples_are_of_single_precision(pieces):
 def _pairs(y):
     """Stack what taps 0 and 1 meet of y (b, c, n + 1)."""
     return np.stack([y[..., :-1], y[..., 1:]], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest", "computing"),
+    [
+        ("float16", 1, "float32"),
+        ("float64", 1, "float64"),
+        ("int32", 1, "float64"),
+        ("int64", 2**40, "int64"),  # sums may be 2**53 and more
+    ],
+)
+def test_the_way_is_chosen_for_the_dtype_of_sums(
+    dtype, largest, computing, monkeypatch, cut_anew
+):
+    asked = []
+
+    def way(_spec, batch, dtype):
+        asked.append((batch, dtype))
+        return "shifts"
+
+    monkeypatch.setattr(_numpy, "gradient_way", way)
+    cut_anew()
+    x, y = np.full((3, 2, 4), largest, dtype), np.full((3, 2, 5), largest, dtype)
+    gradient(x, y, kernel_size=(2,))
+    gradient(x, y, kernel_size=(2,))  # the plan keeps it
+    assert asked == [(3, computing)]

@@ -33,6 +33,7 @@ def test_columns_of_two_axes_and_groups(monkeypatch):
         "x": 2 * 6 * 35,
         "chunks": 3,
         "look_ups": 0,
+        "copied": columns,
     }
 
 
@@ -67,6 +68,7 @@ def test_shifts_of_two_phases():
         "placed": placed,
         "placed_again": placed,
         "phases": 2,
+        "copied": placed,
     }
 
 
@@ -74,6 +76,7 @@ def test_shifts_along_two_axes_extend_the_rows_of_x():
     """x has three rows, of four elements for two taps; y has a row more."""
     counted = counts("shifts", spec_of((1, 1, 3, 3), (1, 1, 2, 2)), 1, ALL)
     assert counted["x"] == pytest.approx(3 * 4)
+    assert counted["copied"] == pytest.approx(3 * 4 + 4 * 4)
     assert counted["products"] == counted["vectors"] == pytest.approx(3 * 4 * 4)
     assert (counted["placed"], counted["placed_again"]) == (pytest.approx(4 * 4), 0)
 
@@ -92,6 +95,7 @@ def test_windows_serve_all_phases_of_as_many_taps():
         "placed": 103 * columns,
         "placed_runs": columns,
         "phases": 1,
+        "copied": 103 * (rows + columns),
     }
 
 
@@ -101,6 +105,7 @@ def test_windows_of_phases_with_two_taps_and_with_one():
     assert counted["products"] == 5 * 4 * 3 + 4 * 2 * 3
     assert counted["windows"] == 5 * 4 + 4 * 2
     assert counted["placed"] == 5 * 3 + 4 * 3
+    assert counted["copied"] == 5 * (4 + 3) + 4 * (2 + 3)
     assert (counted["runs"], counted["placed_runs"]) == (4 + 2, 3 + 3)
     assert counted["phases"] == 2
 
@@ -132,6 +137,9 @@ def test_an_estimate_is_a_sum_of_weighted_counts(way, monkeypatch):
     assert cost.multiply_adds == int(counted["products"])
     calls = sum(w * counted[name] for name, w in weights.items() if name in called)
     assert cost.operations == int(calls)
+    # 2 samples of 6 channels of 50 by 7 elements, and of 8 of 101 by 22.
+    arrays = 2 * 6 * 50 * 7 + 2 * 8 * 101 * 22
+    assert cost.bytes_moved == int(4 * (arrays + 2 * counted["copied"]))
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def run(
     if plan.form == "kernel_grad":
         x, y = _arranged(first, plan.data), _arranged(second, plan.data)
         w = _kernel(result, plan.kernel)
-        algorithm = _gradient_algorithm(plan, algorithm, len(x))
+        algorithm = _gradient_algorithm(plan, algorithm, len(x), computing.name)
     else:
         w = _kernel(second, plan.kernel)
         x, y = _arranged(first, plan.data), _arranged(result, plan.data)
@@ -147,13 +147,15 @@ def settled(
     return ALGORITHMS[name], dtype_of(computing)
 
 
-def _gradient_algorithm(plan: Plan, algorithm: Algorithm, batch: int) -> Algorithm:
+def _gradient_algorithm(
+    plan: Plan, algorithm: Algorithm, batch: int, dtype: str
+) -> Algorithm:
     """Return what computes the plan's kernel gradient: `polyphase` has two ways."""
     if algorithm is not ALGORITHMS["polyphase"]:
         return algorithm
     way = plan.tables.get("way")
     if way is None:
-        way = plan.tables["way"] = gradient_way(plan.spec, batch, plan.computing)
+        way = plan.tables["way"] = gradient_way(plan.spec, batch, dtype)
     return WINDOWS if way == "windows" else algorithm
 
 

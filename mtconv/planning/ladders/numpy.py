@@ -66,11 +66,13 @@ def _costs() -> Any:
 
 
 def gradient_way(spec: ConvSpec, batch: int, dtype: str) -> str:
-    """Return how `polyphase` computes a kernel gradient, by "shifts" or by "windows"."""
+    """Return how `polyphase` computes a kernel gradient, by "shifts" or by "windows".
+
+    The estimate of `polyphase` is that of the same way.
+    """
     itemsize = FLOATING.get(dtype, 8)
-    way: str = imported("mtconv.planning.gradients").way_of(
-        spec, batch, itemsize, rates_of(itemsize)
-    )
+    problem = (spec, batch, itemsize, rates_of(itemsize))
+    way: str = imported("mtconv.planning.gradients").cheapest("polyphase", *problem)[0]
     return way
 
 
